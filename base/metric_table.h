@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every metric, on one page. X(id, type, name, labels, doc); rows of one name stand together.
+ * Types: COUNTER, GAUGE, SECONDS (a histogram). Included several times; no guard.
+ */
+X(REQUESTS_2XX, COUNTER, "pullgate_requests_total", "code=\"2xx\"", "Requests ended, by status.")
+X(REQUESTS_3XX, COUNTER, "pullgate_requests_total", "code=\"3xx\"", "Requests ended, by status.")
+X(REQUESTS_4XX, COUNTER, "pullgate_requests_total", "code=\"4xx\"", "Requests ended, by status.")
+X(REQUESTS_5XX, COUNTER, "pullgate_requests_total", "code=\"5xx\"", "Requests ended, by status.")
+X(REQUEST_SECONDS, SECONDS, "pullgate_request_seconds", "", "Time from head to last byte.")
+X(CACHE_HIT, COUNTER, "pullgate_cache_total", "result=\"hit\"", "Answers, by cache result.")
+X(CACHE_MISS, COUNTER, "pullgate_cache_total", "result=\"miss\"", "Answers, by cache result.")
+X(CACHE_COALESCED, COUNTER, "pullgate_cache_total", "result=\"coalesced\"",
+  "Answers, by cache result.")
+X(CACHE_STALE, COUNTER, "pullgate_cache_total", "result=\"stale\"", "Answers, by cache result.")
+X(CACHE_REVALIDATED, COUNTER, "pullgate_cache_total", "result=\"revalidated\"",
+  "Answers, by cache result.")
+X(BYTES_SENT, COUNTER, "pullgate_sent_bytes_total", "", "Bytes of bodies sent to clients.")
+X(BYTES_FETCHED, COUNTER, "pullgate_fetched_bytes_total", "",
+  "Bytes of bodies received from upstreams.")
+X(CONNECTIONS, GAUGE, "pullgate_connections", "", "Client connections open.")
+X(CONNECTIONS_TOTAL, COUNTER, "pullgate_connections_total", "", "Client connections accepted.")
+X(HTTP_REFUSED, COUNTER, "pullgate_http_refused_total", "",
+  "Requests refused for their framing or size.")
+X(UPSTREAM_REQUESTS, COUNTER, "pullgate_upstream_requests_total", "",
+  "Requests sent to upstreams, tokens included.")
+X(UPSTREAM_ERRORS, COUNTER, "pullgate_upstream_errors_total", "",
+  "Requests to upstreams that failed.")
+X(UPSTREAM_WRONG, COUNTER, "pullgate_upstream_wrong_total", "",
+  "Answers of upstreams with a wrong digest, size or form.")
+X(UPSTREAM_RESUMED, COUNTER, "pullgate_upstream_resumed_total", "",
+  "Downloads that broke off and were resumed.")
+X(TOKENS, COUNTER, "pullgate_upstream_tokens_total", "", "Tokens fetched.")
+X(FLIGHTS, GAUGE, "pullgate_flights", "", "Downloads under way.")
+X(FLIGHT_FOLLOWERS, COUNTER, "pullgate_flight_followers", "",
+  "Requests that joined a download of another.")
+X(FLIGHT_WAITERS, GAUGE, "pullgate_flight_waiters", "",
+  "Requests that read from a download under way.")
+X(STORE_BLOBS, GAUGE, "pullgate_store_blobs", "", "Blobs in the store.")
+X(STORE_BYTES, GAUGE, "pullgate_store_bytes", "", "Bytes of blobs in the store.")
+X(STORE_PARTIAL_BYTES, GAUGE, "pullgate_store_partial_bytes", "",
+  "Bytes of downloads that are not whole yet.")
+X(STORE_EVICTED, COUNTER, "pullgate_store_evicted_total", "", "Blobs evicted to make room.")
+X(STORE_QUARANTINED, COUNTER, "pullgate_store_quarantined_total", "",
+  "Blobs found damaged on disk and taken out.")
+X(STORE_COMMITS, COUNTER, "pullgate_store_commits_total", "", "Transactions of the index.")
+X(STORE_ERRORS, COUNTER, "pullgate_store_errors_total", "",
+  "Reads, writes and commits that failed.")
+X(STORE_RECOVERED, COUNTER, "pullgate_store_recovered_total", "",
+  "Files adopted and rows dropped at start.")
+X(STORE_TXN_MAX_US, GAUGE, "pullgate_store_read_txn_max_us", "",
+  "Longest read transaction so far, in microseconds.")
+X(RELOADS, COUNTER, "pullgate_config_reloads_total", "",
+  "Configurations loaded, the first included.")
+X(RELOADS_REFUSED, COUNTER, "pullgate_config_refused_total", "", "Reloads refused.")
+X(DRAINING, GAUGE, "pullgate_draining", "", "1 while the process drains.")
+X(LOG_DROPPED, COUNTER, "pullgate_log_dropped_total", "",
+  "Log lines lost because the queue was full.")

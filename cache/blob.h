@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * blob - a whole blob, open for reading: a descriptor, its size, and a bitmap of the chunks whose
+ * bytes were checked against the checksums made while it was filled.
+ *
+ * Bytes rot on disk, not in the page cache: only checked chunks are sent. A check reads the chunk
+ * in the data pool (which also brings a cold chunk into the page cache, so that sendfile on the
+ * loop does not wait for the disk), and is renewed after BLOB_CHECK_S, or when size, inode or mtime
+ * changed. A chunk that fails is never sent: the blob is quarantined, its row dropped, and the
+ * caller told to fetch again.
+ *
+ * Ownership:  counted; blob_open() gives a reference out of a table of open blobs, so that all
+ *             readers share one bitmap; blob_close() gives it back. The last few hundred stay open.
+ * Threads:    any. Bits are atomics. One lock, the table's: innermost, around list edits only.
+ */
+#pragma once
+
+#include "base/pool.h"
+#include "cache/store.h"
+#include "oci/digest.h"
+
+#define BLOB_CHUNK_BYTES ((uint32_t)256 * 1024)
+#define BLOB_CHECK_S     86400
+
+struct blob {
+    int fd;
+    uint64_t size;
+    struct digest digest, sha256;
+};
+
+/* 1 open, 0 not in the store (no row, or the file is gone or of another size: then the row is
+ * dropped), -1 STORE_IO. Marks the blob as used. */
+int blob_open(struct store *s, const struct digest *d, struct blob **blob_r, struct pg_err *err);
+void blob_close(struct blob *b); /* NULL is allowed */
+
+/* How far from `from` on (at most to `end`) every byte may be sent now. */
+uint64_t blob_checked_to(struct blob *b, uint64_t from, uint64_t end);
+
+/* One check under way for one reader. */
+struct blob_check {
+    struct pg_job job;
+    struct blob *blob; /* a reference of its own while the job runs */
+    uint64_t at;
+    bool busy, orphan, failed;
+    void (*done)(struct blob_check *c); /* in the thread of `home`; not after blob_check_disown() */
+};
+
+struct blob_check *blob_check_new(struct pg_mailbox *home, void (*done)(struct blob_check *c));
+/* Checks the chunk that holds `at` and the next few. Afterwards done(); ->failed: damaged. */
+void blob_check_start(struct blob_check *c, struct blob *b, uint64_t at);
+void blob_check_free(struct blob_check *c); /* also while busy: then done() will not come */

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fill - the bytes of one blob on their way to the store: partial file, digest, publish.
+ *
+ *      open --> [rehash of what was kept] --> write* --> end --> verified --> publish --> landed
+ *                                               |         |                     |
+ *                                               +---------+------ fail ---------+--> lost
+ *
+ * The owner (the fetch thread) hands in bytes in order; the data pool hashes and writes them, one
+ * job in flight, while the next buffer fills; each finished job moves the flight's watermark.
+ * fill_end() compares length and digest: equal -> flight_verify(), then the slow pool syncs and
+ * renames, the writer commits, flight_finish(). Unequal -> the partial is dropped and the owner
+ * hears FILL_WRONG: readers that were served from it get a short reply, never a whole one, and the
+ * next to ask begins at byte 0.
+ *
+ * A fill that breaks off keeps its contiguous prefix in partial/; the next fill_open() of that
+ * digest finds it (->have), rehashes it in the data pool, and readers are served from it behind
+ * the hold-back meanwhile.
+ *
+ * Ownership:  fill_open() gives it; it frees itself after LANDED, or after fill_fail().
+ * Failure:    of the disk: FILL_DISK. The flight is failed by the fill_fail() that the owner
+ *             calls, or finished by the fill. A disk that fails after VERIFIED: the flight is
+ *             failed by the fill (who is aboard is still served) and the event is LANDED.
+ * Threads:    open, write, end, fail and events: the owner's. Jobs: the pools'.
+ */
+#pragma once
+
+#include "base/mailbox.h"
+#include "cache/flight.h"
+#include "cache/store.h"
+#include "oci/digest.h"
+
+#define FILL_BUFFER_BYTES ((size_t)256 * 1024)
+
+enum fill_event {
+    FILL_READY,  /* after fill_open(): ->have is final, write from there on */
+    FILL_ROOM,   /* a fill_write() that was refused may be repeated */
+    FILL_LANDED, /* published; the flight is finished; *f is freed after this returns */
+    FILL_WRONG,  /* length or digest differ; partial dropped; ->err. The owner must fill_fail() */
+    FILL_DISK,   /* the disk failed; ->err says how. The owner must fill_fail() */
+};
+
+struct fill {
+    struct store *store;
+    struct flight *flight;
+    struct digest digest;
+    uint64_t size; /* UINT64_MAX: not known before the end */
+    uint64_t have; /* bytes accepted so far, what was kept included */
+    struct pg_err err;
+    void *owner;
+    void (*on_event)(struct fill *f, enum fill_event event);
+    struct fill_work *work; /* private to fill.c */
+};
+
+/* Begins. size as known from descriptor or upstream's Content-Length, else UINT64_MAX. The first
+ * event is READY or DISK, and comes through home. fill_open() calls flight_head() when the size is
+ * known; else the owner's fill_size() does. */
+struct fill *fill_open(struct store *s, struct flight *flight, const struct digest *d,
+                       uint64_t size, struct pg_mailbox *home,
+                       void (*on_event)(struct fill *f, enum fill_event event), void *owner);
+
+/* The size became known after open. -1 UPSTREAM_WRONG when it contradicts what was known. */
+PG_MUST_USE int fill_size(struct fill *f, uint64_t size, struct pg_err *err);
+
+/* Takes all of the bytes (1), or none because the buffers are full (0: repeat after ROOM).
+ * -1 UPSTREAM_WRONG: more than size. */
+int fill_write(struct fill *f, struct sl bytes, struct pg_err *err);
+
+/* Upstream's body is complete: verify, then publish. */
+void fill_end(struct fill *f);
+
+/* Gives up: fails the flight with why, keeps the partial unless why is UPSTREAM_WRONG; frees the
+ * fill when its last job is done. No event comes after this. */
+void fill_fail(struct fill *f, const struct pg_err *why);
+
+/* The partial file of a flight, for a reader: a descriptor of its own to pread and sendfile
+ * from; the caller closes it. Any thread while aboard. The file is whole and immutable from
+ * LANDED on, and stays readable through the descriptor whatever happens to its name. */
+PG_MUST_USE int fill_reader_fd(struct store *s, const struct digest *d, int *fd_r,
+                               struct pg_err *err);

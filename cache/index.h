@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * index - the LMDB tables, read side. What the index says exists, exists durably.
+ *
+ *     blob      digest              -> size, sha256, chunk size and checksums
+ *     manifest  digest              -> media type, kind, sha256, bytes
+ *     link      hash(repo), digest  -> first seen, last pull, kind (manifest or blob)
+ *     tag       hash(repo), tag     -> digest, validated at, first seen
+ *     edge      parent, child       -> kind of edge (config, layer, child, subject); and reverse
+ *     memo      digest, kind        -> opaque facts with an expiry
+ *     event     time, number        -> who pulled what
+ *     meta      name                -> schema version and counts
+ *
+ * Keys are written and read by cache/key; a value begins with a version byte and ends with a
+ * checksum. No DUPSORT, no WRITEMAP, no NOSYNC; the map is 64 GiB, sparse.
+ *
+ * A view is a read transaction on the stack. It must not outlive a loop iteration:
+ * index_open_views() counts those of the calling thread, and the loop checks that it is zero before
+ * it polls.
+ *
+ *     _index_view_ struct index_view v = index_view_begin(store->index);
+ *     int found = index_get_link(&v, repo, &digest, &link, &err);
+ *
+ * Lifetime:   slices in results point into the map and die with the view.
+ * Failure:    lookups return 1 found, 0 absent, -1 STORE_IO (LMDB's error, or a row that fails its
+ *             checksum).
+ * Threads:    a view belongs to the thread that began it; any thread may begin one, each has its
+ *             own transaction, reset and renewed. Reads see the last commit; what is newer is in
+ *             cache/overlay.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "oci/digest.h"
+#include "oci/manifest.h"
+
+struct index;
+struct MDB_txn;
+
+struct index_view {
+    struct index *index;
+    struct MDB_txn *txn;
+    uint64_t began_us;
+};
+
+struct index_blob {
+    uint64_t size;
+    struct digest sha256; /* always, whatever the blob's name is made with */
+    uint32_t chunk_bytes; /* 0: no checksums */
+    struct sl chunk_sums; /* XXH3-64 each, little endian */
+};
+
+struct index_manifest {
+    enum manifest_kind kind;
+    struct digest sha256;
+    struct sl media_type, bytes;
+};
+
+enum index_link_kind { INDEX_LINK_MANIFEST, INDEX_LINK_BLOB };
+
+struct index_link {
+    enum index_link_kind kind;
+    int64_t first_seen_s;
+    uint64_t size; /* as the manifest that names it says; 0 unknown */
+};
+
+struct index_tag {
+    struct digest digest;
+    int64_t validated_s; /* wall clock, when upstream last said so */
+    int64_t first_seen_s;
+};
+
+struct index_view index_view_begin(struct index *index);
+void index_view_end(struct index_view *v);
+#define _index_view_ __attribute__((cleanup(index_view_end)))
+unsigned index_open_views(void); /* of the calling thread */
+
+int index_get_blob(struct index_view *v, const struct digest *d, struct index_blob *r,
+                   struct pg_err *err);
+int index_get_manifest(struct index_view *v, const struct digest *d, struct index_manifest *r,
+                       struct pg_err *err);
+int index_get_link(struct index_view *v, struct sl repo, const struct digest *d,
+                   struct index_link *r, struct pg_err *err);
+int index_get_tag(struct index_view *v, struct sl repo, struct sl tag, struct index_tag *r,
+                  struct pg_err *err);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * land - a manifest that upstream gave, or a tag that it confirmed, becomes part of the store.
+ *
+ * Visible at once (through cache/overlay), durable soon: the slow pool writes and syncs the file,
+ * the writer commits blob, manifest, link, edge and tag rows in one transaction, the journal
+ * keeps (repository, tag, digest, time) and first-seen. Until then the overlay answers.
+ * Links are written for the manifest itself and for what it names: config, layers, children,
+ * each as a link of this repository. A subject gets an edge and no link.
+ *
+ * Failure: none that the caller sees: a disk that fails is counted, logged, sets degraded, and
+ *          the object is fetched again another time.
+ * Threads: any; land copies what it needs before it returns.
+ */
+#pragma once
+
+#include "base/bytes.h"
+#include "cache/store.h"
+#include "oci/manifest.h"
+
+struct land_manifest {
+    struct sl repo;         /* canonical */
+    struct sl tag;          /* {NULL, 0}: pulled by digest */
+    struct digest digest;   /* as named; verified against bytes by the caller */
+    struct digest sha256;   /* computed */
+    struct pg_bytes *bytes; /* land takes a reference of its own */
+    const struct manifest *parsed;
+    int64_t now_s;
+};
+
+void land_manifest(struct store *s, const struct land_manifest *m);
+
+/* Upstream confirmed (by HEAD) that repo:tag is this digest, whose manifest and link we have. */
+void land_tag(struct store *s, struct sl repo, struct sl tag, const struct digest *d,
+              int64_t now_s);
+
+/* Upstream confirmed that the repository has this blob (HEAD), or its manifest in the store is
+ * linked here now: a link without a new object. */
+void land_link(struct store *s, struct sl repo, const struct digest *d, enum index_link_kind kind,
+               uint64_t size, int64_t now_s);
+
+/* Upstream says that the tag is gone. */
+void land_tag_gone(struct store *s, struct sl repo, struct sl tag);
+
+/* A pull ended: who, what. Buffered; written in groups by the writer, never by the hit itself. */
+struct land_event {
+    int64_t when_s;
+    struct sl caller, repo, reference;
+    struct digest digest;
+};
+void land_event(struct store *s, const struct land_event *e);

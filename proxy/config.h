@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config - what the configuration file said, checked, and the snapshot that requests pin.
+ *
+ * The struct is made from config_table.h; the loader is in cli/config.c. A snapshot is immutable;
+ * a request pins the current one at its start and lets go of it at its end, so that a reload never
+ * changes a request under way.
+ *
+ * Ownership:  snapshots are counted. the last config_snapshot_unref() frees config and
+ *             upstreams. Each loop holds the current one; see proxy/http/loop.h.
+ * Threads:    any; a published snapshot is const.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/slice.h"
+#include "proxy/config_table.h"
+
+#define CONFIG_C_STRING    char *
+#define CONFIG_C_PATH      char *
+#define CONFIG_C_SIZE      uint64_t
+#define CONFIG_C_TIME      uint64_t
+#define CONFIG_C_COUNT     uint64_t
+#define CONFIG_C_BOOL      bool
+#define CONFIG_C_LOGFORMAT enum pg_log_format
+#define CONFIG_C_LOGLEVEL  enum pg_log_level
+
+/* Fields are named section_name: config->storage_path, upstream->upstream_url. */
+#define CONFIG_FIELD(section, name, type, ...) CONFIG_C_##type section##_##name;
+
+struct config_listener {
+    char *address;            /* "127.0.0.1:5000", "[::]:5000" */
+    char *tls_cert, *tls_key; /* NULL: plain */
+};
+
+struct config_upstream {
+    char *name; /* canonical registry host: "docker.io" */
+    CONFIG_UPSTREAM(CONFIG_FIELD)
+    char *url_host; /* of url, lower case, with its port if any */
+    bool url_https;
+};
+
+struct config {
+    CONFIG_GLOBAL(CONFIG_FIELD)
+    struct config_listener *listeners;
+    size_t nlisteners;
+    struct config_upstream *upstreams;
+    size_t nupstreams;
+    char *file; /* where it came from; "" for the defaults alone */
+};
+
+struct snapshot {
+    atomic_uint refs;
+    uint64_t revision; /* 1, 2, ...: also the name of connections and tokens of its upstreams */
+    struct config config;
+};
+
+void config_free(struct config *c);
+
+struct snapshot *config_snapshot_new(struct config *c, uint64_t revision); /* takes c's contents */
+struct snapshot *config_snapshot_ref(struct snapshot *s);
+void config_snapshot_unref(struct snapshot *s);
+
+/* By canonical name or alias ("index.docker.io", "registry-1.docker.io"); NULL when unknown. */
+const struct config_upstream *config_find_upstream(const struct config *c, struct sl host);
+const struct config_upstream *config_default_upstream(const struct config *c);

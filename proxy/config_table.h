@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every option, on one page: parser, ranges, defaults, conf/pullgate.yaml, docs/configuration.md
+ * and `pullgate config show` are made of it. Budget: 60 to 1.0.
+ *
+ * X(section, name, TYPE, default, min, max, RELOAD|RESTART, doc)
+ *   STRING  char *, "" means not set       PATH  the same; must be absolute
+ *   SIZE    uint64_t bytes                 TIME  uint64_t milliseconds
+ *   COUNT   uint64_t                       BOOL  bool
+ *   LOGFORMAT, LOGLEVEL  the enums of base/log.h
+ * CONFIG_GLOBAL: each section is a mapping of that name in the file; section `top` is the file's
+ * own level. CONFIG_UPSTREAM: the options of one entry of `upstreams`. `listen` (an address, or a
+ * list of addresses or {address, tls: {cert, key}}), `tls` ({cert, key} for all of `listen`) and
+ * `upstreams` are read by hand.
+ */
+#pragma once
+
+#define CONFIG_GLOBAL(X)                                                                           \
+    X(admin, listen, STRING, "127.0.0.1:5001", 0, 0, RESTART,                                      \
+      "Address of /metrics, /healthz, /readyz, /debug/ and /api/v1/, which only read.")            \
+    X(admin, control, PATH, "", 0, 0, RESTART,                                                     \
+      "Unix socket, mode 0600, for everything that changes state. Not set: control.sock in the "   \
+      "storage directory.")                                                                        \
+    X(storage, path, PATH, "/var/lib/pullgate", 0, 0, RESTART,                                     \
+      "Directory of the store. Must belong to the user that runs pullgate.")                       \
+    X(storage, max_size, SIZE, "100GiB", 16777216, UINT64_C(1) << 60, RELOAD,                      \
+      "Largest size of the store; the least recently used blobs are evicted.")                     \
+    X(storage, reserve, SIZE, "1GiB", 0, UINT64_C(1) << 60, RELOAD,                                \
+      "Space on the filesystem that is always left free.")                                         \
+    X(tags, ttl, TIME, "60s", 0, UINT64_C(31536000000), RELOAD,                                    \
+      "How long a tag is answered without asking upstream.")                                       \
+    X(tags, max_stale, TIME, "7d", 0, UINT64_C(315360000000), RELOAD,                              \
+      "How long after its last confirmation a tag is still served when upstream is dead.")         \
+    X(limits, connections, COUNT, "10000", 16, 1000000, RELOAD,                                    \
+      "Client connections at a time; more wait to be accepted.")                                   \
+    X(limits, head_timeout, TIME, "15s", 100, 600000, RELOAD,                                      \
+      "Time for a client to send a whole request head.")                                           \
+    X(limits, idle_timeout, TIME, "75s", 100, 3600000, RELOAD,                                     \
+      "Time a connection may be idle between requests.")                                           \
+    X(limits, send_timeout, TIME, "60s", 100, 3600000, RELOAD,                                     \
+      "Time without progress after which a client that does not read is closed.")                  \
+    X(limits, answer_timeout, TIME, "25s", 100, 600000, RELOAD,                                    \
+      "Time from a request's head to the head of its answer.")                                     \
+    X(limits, drain_timeout, TIME, "30s", 0, 3600000, RELOAD,                                      \
+      "Time for running downloads to end after SIGTERM.")                                          \
+    X(log, format, LOGFORMAT, "text", 0, 0, RELOAD, "Form of log lines: text or json.")            \
+    X(log, level, LOGLEVEL, "info", 0, 0, RELOAD, "Least level: debug, info, warn or error.")      \
+    X(top, threads, COUNT, "0", 0, 64, RESTART,                                                    \
+      "Serving loops; 0 means as many as this process has CPUs.")
+
+#define CONFIG_UPSTREAM(X)                                                                         \
+    X(upstream, url, STRING, "", 0, 0, RELOAD,                                                     \
+      "Base URL of the registry, http:// or https://, without /v2. Required.")                     \
+    X(upstream, default, BOOL, "false", 0, 0, RELOAD,                                              \
+      "Answers requests that name no upstream. At most one.")                                      \
+    X(upstream, host, STRING, "", 0, 0, RELOAD,                                                    \
+      "Host header under which this upstream is reached directly (a virtual host).")               \
+    X(upstream, allow_private, BOOL, "false", 0, 0, RELOAD,                                        \
+      "Lets this upstream, its tokens and redirects be at private and loopback addresses.")        \
+    X(upstream, realms, STRING, "", 0, 0, RELOAD,                                                  \
+      "Further hosts, separated by spaces, that may issue tokens for this upstream.")              \
+    X(upstream, username, STRING, "", 0, 0, RELOAD, "User for Basic or for the token endpoint.")   \
+    X(upstream, password_file, PATH, "", 0, 0, RELOAD,                                             \
+      "File, mode 0600, with the password or token of that user.")                                 \
+    X(upstream, ca_file, PATH, "", 0, 0, RELOAD,                                                   \
+      "PEM file with the authorities to trust for this upstream in place of the system's.")        \
+    X(upstream, connect_timeout, TIME, "5s", 100, 120000, RELOAD,                                  \
+      "Time to connect, TLS included.")                                                            \
+    X(upstream, stall_timeout, TIME, "30s", 100, 600000, RELOAD,                                   \
+      "Time without a byte after which a transfer is broken off and resumed.")                     \
+    X(upstream, max_connections, COUNT, "16", 1, 256, RELOAD,                                      \
+      "Transfers at a time; more wait in line.")

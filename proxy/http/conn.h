@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conn - one client connection: raw socket under uv_poll, llhttp with every lenient flag off, our
+ * own strictness on top, and one request at a time.
+ *
+ *     accept --> [TLS] --> HEAD --------> BUSY (service has it) ----> HEAD (next, maybe pipelined)
+ *                           | error         | send done, conn_done()
+ *                           +--> refused: error body, linger, CLOSE <--- client left, deadline
+ *
+ * The parser is paused at message-complete; a pipelined request is parsed when the response
+ * before it was sent. While a request is BUSY its client's going away is noticed (POLLRDHUP and
+ * errors) and reading is paused once a small buffer is full.
+ *
+ * Refused here, with an OCI error body and a close: anything that llhttp refuses; bare CR or LF,
+ * folding, spaces around names, Content-Length and Transfer-Encoding together or twice or not plain
+ * digits, any transfer coding but one `chunked`, no Host or two or one that is not a host,
+ * absolute-form for another authority, versions other than 1.0 and 1.1, CONNECT, TRACE and
+ * upgrades, unknown Expect, more than CONN_HEADERS_MAX headers, a head over CONN_HEAD_MAX. A
+ * request body is never used: it is drained up to CONN_DRAIN_MAX, else the connection closes after
+ * the answer.
+ *
+ * It knows no registry: what is served is the listener's conn_service.
+ *
+ * Lifetime:   slices of a request live until conn_done().
+ * Threads:    its loop's.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "proxy/http/loop.h"
+
+#define CONN_HEAD_MAX    ((size_t)16 * 1024)
+#define CONN_HEADERS_MAX 100
+#define CONN_DRAIN_MAX   ((size_t)64 * 1024)
+
+struct conn;
+
+struct conn_header {
+    struct sl name, value; /* name as sent; compare with conn_header_is() */
+};
+
+struct conn_request {
+    struct sl method, target; /* origin-form: an absolute-form's own authority was taken off */
+    struct sl host;           /* the Host header, checked, without its port stripped */
+    const struct conn_header *headers;
+    size_t nheaders;
+    const char *peer;  /* "127.0.0.1:43210", or "unix:uid=0" on the control socket */
+    uint64_t id;       /* unique in this process */
+    uint64_t began_us; /* monotonic, at the first byte of the head */
+};
+
+/* What a listener serves. */
+struct conn_service {
+    const char *name; /* for logs */
+    /* A head is complete. Must lead to one send_go() and one conn_done(), unless gone() came. */
+    void (*begin)(const struct conn_service *service, struct conn *c);
+    /* The client went away, or the loop stops, while the request was BUSY: rq_cancel() it. The
+     * request must still end with conn_done(). */
+    void (*gone)(struct conn *c);
+    /* Head refused by conn: it was answered and logged already. May be NULL. */
+    uid_t peer_uid; /* with is_control: the only uid, besides root, that may speak */
+    bool is_control;
+};
+
+const struct conn_request *conn_request(struct conn *c);
+struct loop *conn_loop(struct conn *c);
+void conn_set_owner(struct conn *c, void *request); /* the journey's struct, for gone() */
+void *conn_owner(struct conn *c);
+
+/* The value of the first header of that name (case-insensitive); {NULL, 0} when absent. */
+struct sl conn_header(const struct conn_request *q, struct sl name);
+bool conn_header_is(struct sl name, struct sl wanted);
+
+/* The request is over; slices of it die. Closes when the response was cut short (ok false), when
+ * it must (Connection: close, drain), else parses the next one. */
+void conn_done(struct conn *c, bool ok);

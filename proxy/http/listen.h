@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * listen - the acceptor thread: accepts on every listener and hands each connection to the loop
+ * with the fewest.
+ *
+ * Listeners are bound before threads run and before privileges could be dropped. At the connection
+ * limit, or when the process has no descriptors left, accepting pauses and goes on when there
+ * is room: it never spins.
+ *
+ * Failure:  listen_open: STORE_IO naming the address and what to do ("port in use").
+ * Threads:  the acceptor's own; open and start: main.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "proxy/http/conn.h"
+#include "proxy/http/loop.h"
+
+struct listen;
+
+struct listen *listen_new(struct loop **loops, unsigned nloops, uint64_t connections_max);
+
+/* address: "127.0.0.1:0", "[::1]:5000", or a path for a unix socket of mode 0600. tls may be
+ * NULL. bound_r: the address with its real port, NUL-terminated. */
+PG_MUST_USE int listen_open(struct listen *a, const char *address,
+                            const struct conn_service *service, struct tls_server *tls,
+                            char bound_r[128], struct pg_err *err);
+void listen_start(struct listen *a);
+void listen_drain(struct listen *a, bool keep_admin); /* closes listeners (not admin, control) */
+void listen_stop(struct listen *a);                   /* closes the rest, joins, frees */

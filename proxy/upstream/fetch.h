@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch - the fetch thread: all that is asked of upstreams, each thing once however many wait.
+ *
+ * Two kinds of work:
+ *   - an *ask* is small and comes back as a document: a manifest, the head of a manifest or blob,
+ *     a page of tags. Equal asks under way are one upstream request (same upstream, repository,
+ *     reference, kind).
+ *   - a *blob* feeds a flight: whoever became its LEADER calls fetch_blob() and is done; the
+ *     download goes on without readers.
+ *
+ * Here live the curl multis (one for each upstream identity), tokens, redirects, retries, breaker
+ * and budget. Digests are computed here and never believed: an answer whose bytes do not have the
+ * digest that was asked for is UPSTREAM_WRONG, and nothing of it is kept.
+ *
+ * Errors, as the asker's `err`: MANIFEST_UNKNOWN / BLOB_UNKNOWN / NAME_UNKNOWN (upstream said 404,
+ * or 401/403 after a token: what the caller may not see does not exist, and upstream's 401 is never
+ * passed on), TOO_MANY_REQUESTS never: 429 is UPSTREAM_DOWN with ->retry_after_s; UPSTREAM_DOWN,
+ * UPSTREAM_WRONG, TIMEOUT, STORE_IO.
+ *
+ * Ownership:  an ask is allocated by fetch_ask() and freed by fetch_ask_free(), which may come at
+ * any time; afterwards done() will not come. It pins the snapshot that its upstream is of. Threads:
+ * fetch_ask, fetch_ask_free, done: the thread of `home`. fetch_blob: any.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/mailbox.h"
+#include "cache/flight.h"
+#include "cache/store.h"
+#include "oci/digest.h"
+#include "proxy/config.h"
+
+struct fetch;
+
+enum fetch_kind {
+    FETCH_MANIFEST,      /* GET /v2/<repo>/manifests/<ref> */
+    FETCH_MANIFEST_HEAD, /* HEAD of it: a digest as claimed, for revalidation alone */
+    FETCH_BLOB_HEAD,     /* HEAD /v2/<repo>/blobs/<digest>: is it in this repository, how large */
+    FETCH_TAGS,          /* GET /v2/<repo>/tags/list?n=&last= */
+    FETCH_REFERRERS,     /* GET /v2/<repo>/referrers/<digest> */
+};
+
+/* What came back; immutable. */
+struct fetch_answer {
+    struct pg_bytes *body;  /* MANIFEST, TAGS, REFERRERS; else NULL */
+    struct sl content_type; /* upstream's; in memory of the ask */
+    struct digest sha256;   /* MANIFEST: computed over body */
+    struct digest digest;   /* MANIFEST: the one asked for, else = sha256. HEAD: as claimed */
+    bool has_digest;        /* HEAD: upstream sent Docker-Content-Digest */
+    bool has_size;
+    uint64_t size;  /* BLOB_HEAD, MANIFEST_HEAD: Content-Length */
+    struct sl link; /* TAGS: the Link header, for oci/link */
+};
+
+struct fetch_ask {
+    struct pg_err err; /* kind NONE: *answer is valid */
+    int retry_after_s; /* with UPSTREAM_DOWN; 0: not said */
+    struct fetch_answer answer;
+    void *owner;             /* the asker's */
+    struct fetch_work *work; /* private to fetch.c */
+};
+
+struct fetch *fetch_start(struct store *store); /* begins the thread */
+void fetch_drain(struct fetch *f);              /* no new work; what runs may end */
+void fetch_stop(struct fetch *f);               /* fails what is left; joins the thread; frees */
+
+/* query: for TAGS "n=..&last=.." (already encoded) or empty. repo is upstream's own name for it
+ * ("library/nginx"). reference: tag or digest text; empty for TAGS. */
+struct fetch_question {
+    enum fetch_kind kind;
+    struct snapshot *snapshot;              /* pinned by the ask until it is freed */
+    const struct config_upstream *upstream; /* of that snapshot */
+    struct sl repo, reference, query;
+};
+
+struct fetch_ask *fetch_ask(struct fetch *f, const struct fetch_question *q,
+                            struct pg_mailbox *home, void (*done)(struct fetch_ask *ask),
+                            void *owner);
+void fetch_ask_free(struct fetch_ask *ask);
+
+/* Downloads a blob into flight, of which the caller is the LEADER. size: from a descriptor,
+ * UINT64_MAX when not known. Fetches ahead of any reader have the lower priority. */
+enum fetch_priority { FETCH_WAITED_FOR, FETCH_AHEAD };
+struct fetch_blob_order {
+    struct snapshot *snapshot;
+    const struct config_upstream *upstream;
+    struct sl repo;
+    struct digest digest;
+    uint64_t size;
+    enum fetch_priority priority;
+    struct flight *flight;
+};
+void fetch_blob(struct fetch *f, const struct fetch_blob_order *order);
+
+/* For status and /debug/flights: one JSON array of what is under way; any thread. */
+void fetch_write_json(struct fetch *f, struct pg_buf *out);
