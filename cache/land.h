@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "cache/index.h"
 #include "cache/store.h"
 #include "oci/manifest.h"
 
