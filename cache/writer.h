@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * writer - the one thread that writes to the index: operations of any thread, committed in groups.
+ *
+ *     post --> queue --> [up to WRITER_GROUP_MS or WRITER_GROUP_OPS] --> apply each --> journal
+ *          sync --> directory sync --> LMDB commit --> settle each --> done (through its mailbox)
+ *
+ * An operation that cannot be applied harms only itself: the group is aborted and its operations
+ * are tried one by one. A commit that fails fails its whole group; the index stays usable and
+ * holds what it held before. An index that LMDB gave up (MDB_PANIC) is opened again.
+ *
+ * Ownership:  an operation is embedded in the asker's object and belongs to the writer from
+ *             writer_post() until done() is called. It cannot be taken back.
+ * Failure:    op->err in done(); kind NONE: it is durable.
+ * Threads:    post: any. apply, settle: the writer's. done: the one that drains `home`.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "base/mailbox.h"
+#include "oci/digest.h"
+
+#define WRITER_GROUP_MS  5
+#define WRITER_GROUP_OPS 256
+
+struct store;
+struct writer;
+struct index_txn;
+
+struct writer_op {
+    struct pg_mail mail; /* used by the writer */
+    struct writer_op *next;
+    /* Changes rows; may be called twice when a group is split, so it must begin from nothing. */
+    int (*apply)(struct writer_op *op, struct index_txn *txn, struct pg_err *err);
+    /* After the commit and before any later operation, in the writer's thread; may be NULL. */
+    void (*settle)(struct writer_op *op);
+    void (*done)(struct writer_op *op);
+    struct pg_mailbox *home; /* where done() is delivered; NULL: it runs in the writer's thread */
+    struct pg_err err;       /* the receiver of done() clears it */
+};
+
+struct writer *writer_new(struct store *s); /* starts the thread */
+void writer_post(struct writer *w, struct writer_op *op);
+void writer_free(struct writer *w); /* does what is queued, then ends the thread */
+
+/* Posts and waits for the commit. Not for loops: recovery, fsck, tests. */
+PG_MUST_USE int writer_do(struct writer *w, struct writer_op *op, struct pg_err *err);
