@@ -22,16 +22,41 @@
 #define BLOB_CHUNK_BYTES ((uint32_t)256 * 1024)
 #define BLOB_CHECK_S     86400
 
+struct blob_table;
+
+struct blob_table *blob_table_new(void);        /* by store_open(), as store->open_blobs */
+void blob_table_free(struct blob_table *table); /* no reader may be left; NULL is allowed */
+
+/* Where a blob's file is, below store->blobs_fd: "sha256/ab/abcd...". Returns out. */
+#define BLOB_PATH_MAX 144
+const char *blob_path(const struct digest *d, char out[BLOB_PATH_MAX]);
+
 struct blob {
-    int fd;
+    int fd; /* for pread and sendfile, within what blob_checked_to() allows */
     uint64_t size;
     struct digest digest, sha256;
 };
 
-/* 1 open, 0 not in the store (no row, or the file is gone or of another size: then the row is
- * dropped), -1 STORE_IO. Marks the blob as used. */
+/* 1 open, 0 not in the store (no row, or the file is gone, no regular file, or of another size:
+ * then it is quarantined and the row dropped), -1 STORE_IO. For serving loops: of an open blob one
+ * fstatat(), else a lookup, openat() and fstat(); no byte of the file is read. */
 int blob_open(struct store *s, const struct digest *d, struct blob **blob_r, struct pg_err *err);
 void blob_close(struct blob *b); /* NULL is allowed */
+
+/* The fill has just published d, whose bytes it hashed on their way into the page cache: opens it,
+ * all chunks checked as of now, so that the first hit waits for no disk. Rot comes later, and the
+ * next check with it. fd is for reading and taken over; sums are copied. */
+struct blob_filled {
+    struct digest digest, sha256;
+    uint64_t size;
+    int fd;
+    struct sl chunk_sums; /* XXH3-64 of each BLOB_CHUNK_BYTES, little endian */
+};
+void blob_filled(struct store *s, const struct blob_filled *b);
+
+/* The file was or will be unlinked (eviction): closes it if nobody reads it, else with its last
+ * reader, so that its space comes free. */
+void blob_forget(struct store *s, const struct digest *d);
 
 /* How far from `from` on (at most to `end`) every byte may be sent now. */
 uint64_t blob_checked_to(struct blob *b, uint64_t from, uint64_t end);

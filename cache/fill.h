@@ -53,25 +53,35 @@ struct fill {
 };
 
 /* Begins. size as known from descriptor or upstream's Content-Length, else UINT64_MAX. The first
- * event is READY or DISK, and comes through home. fill_open() calls flight_head() when the size is
- * known; else the owner's fill_size() does. */
+ * event is READY or DISK, and comes through home. No other fill of this digest may be open.
+ *
+ * The flight leaves HEAD (flight_head()) when the size is known and the bytes are really coming:
+ * when a kept prefix is found, by fill_size(), or by the first fill_write(); so that an upstream
+ * that says no can still be told to the client. ->have may be the whole size at READY: then
+ * fill_end() is next. */
 struct fill *fill_open(struct store *s, struct flight *flight, const struct digest *d,
                        uint64_t size, struct pg_mailbox *home,
                        void (*on_event)(struct fill *f, enum fill_event event), void *owner);
 
-/* The size became known after open. -1 UPSTREAM_WRONG when it contradicts what was known. */
+/* After READY: upstream's answer says this size. Call it with a size that was known before, too:
+ * readers see their head earlier. -1 UPSTREAM_WRONG when it contradicts what was known. */
 PG_MUST_USE int fill_size(struct fill *f, uint64_t size, struct pg_err *err);
 
-/* Takes all of the bytes (1), or none because the buffers are full (0: repeat after ROOM).
- * -1 UPSTREAM_WRONG: more than size. */
+/* Takes all of the bytes, at most FILL_BUFFER_BYTES (1), or none because the buffers are full (0:
+ * repeat after ROOM; after DISK always 0). -1 UPSTREAM_WRONG: more than size. */
 int fill_write(struct fill *f, struct sl bytes, struct pg_err *err);
 
 /* Upstream's body is complete: verify, then publish. */
 void fill_end(struct fill *f);
 
 /* Gives up: fails the flight with why, keeps the partial unless why is UPSTREAM_WRONG; frees the
- * fill when its last job is done. No event comes after this. */
+ * fill when its last job is done, the flight fails then. What is being published is let land. No
+ * event comes after this. Not after LANDED. */
 void fill_fail(struct fill *f, const struct pg_err *why);
+
+/* How many fills of the store are not freed yet: a fetch thread that ends drains its mailbox until
+ * there are none. */
+unsigned fill_count(struct store *s);
 
 /* The partial file of a flight, for a reader: a descriptor of its own to pread and sendfile
  * from; the caller closes it. Any thread while aboard. The file is whole and immutable from

@@ -25,6 +25,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/pool.h"
@@ -44,6 +45,8 @@ struct journal;
 struct overlay;
 struct use;
 struct gc;
+struct blob_table;
+struct partial_table;
 
 struct store {
     struct store_config config;
@@ -55,8 +58,10 @@ struct store {
     struct overlay *overlay;
     struct use *use;
     struct gc *gc;
-    atomic_bool recovered;         /* background recovery is over */
-    _Atomic uint64_t blobs, bytes; /* in the store, by the index */
+    struct blob_table *open_blobs;  /* blob_table_new(), blob_table_free() */
+    struct partial_table *partials; /* partial_table_new(), partial_table_free() */
+    atomic_bool recovered;          /* background recovery is over */
+    _Atomic uint64_t blobs, bytes;  /* in the store, by the index */
     _Atomic uint64_t partial_bytes;
     atomic_bool degraded; /* the disk is full or fails; said by the health endpoint */
 };
