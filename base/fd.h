@@ -27,7 +27,7 @@ void pg_fd_close(int *fd); /* closes when >= 0, sets -1; keeps errno */
 void pg_fd_free(void *p); /* free(*(void **)p) */
 #define _free_ __attribute__((cleanup(pg_fd_free)))
 
-/* All n bytes or -1 with errno (a short read: errno EIO and what was read in *got_r if given). */
+/* All n bytes, or -1 with errno; the end of the file before them is EIO. */
 PG_MUST_USE int pg_fd_pread(int fd, void *p, size_t n, uint64_t at);
 PG_MUST_USE int pg_fd_pwrite(int fd, const void *p, size_t n, uint64_t at);
 PG_MUST_USE int pg_fd_write(int fd, const void *p, size_t n);

@@ -29,5 +29,5 @@ struct pg_map_node *pg_map_get(const struct pg_map *m, struct sl key);
 void pg_map_put(struct pg_map *m, struct pg_map_node *node, struct sl key); /* key must be new */
 void pg_map_remove(struct pg_map *m, struct pg_map_node *node);
 /* Walks all nodes: start with NULL; ends with NULL. Removing the returned node is allowed only
- * after the next one was asked for. */
+ * after the next one was asked for; nothing may be put during a walk. */
 struct pg_map_node *pg_map_next(const struct pg_map *m, struct pg_map_node *node);
