@@ -1,0 +1,2 @@
+pg_unit(cache flight)
+pg_unit(cache flight_stress THREADS TIMEOUT 60)

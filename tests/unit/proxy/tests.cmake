@@ -1,0 +1,2 @@
+pg_unit(proxy/http rq)
+pg_unit(proxy/journey pull FAKES resolve)
