@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * admin - what an operator and a monitor ask: two services, one for TCP that only reads, one for
+ * the unix socket that may change state as well.
+ *
+ *     GET  /metrics /healthz /readyz                              both
+ *     GET  /debug/requests /debug/flights /debug/faults           both (faults: debug builds)
+ *     GET  /api/v1/status /api/v1/version /api/v1/config          both
+ *     POST /api/v1/reload /api/v1/drain                           the unix socket alone
+ *
+ * On TCP a request must name one of localhost, 127.0.0.1, [::1] or the configured address as its
+ * Host, and must have no Origin: a page in an operator's browser cannot speak to it, whatever its
+ * name resolves to. The unix socket checks the peer's uid (conn does), and refuses an Origin, too.
+ *
+ * Whatever must be done by the main thread is an admin_command: serve takes it by its
+ * `command` function, does it, and calls admin_command_done().
+ *
+ * Ownership:  admin_new() copies the config it is given; what it points at outlives the admin.
+ *             admin_free() after the loops have stopped.
+ * Threads:    new and free: main. admin_set_draining, admin_command_done: any.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/mailbox.h"
+#include "cache/flight.h"
+#include "cache/store.h"
+#include "proxy/http/conn.h"
+#include "proxy/http/loop.h"
+#include "proxy/upstream/fetch.h"
+
+enum admin_verb {
+    ADMIN_RELOAD, /* read the configuration again; done when every loop has taken it over */
+    ADMIN_DRAIN,  /* as SIGTERM: stop accepting, let what runs end, then exit. Done at once */
+};
+
+struct admin_command {
+    struct pg_mail mail; /* serve's, from `command` to admin_command_done(): to reach its thread */
+    enum admin_verb verb;
+    const char *peer;                /* who asked, for the log; valid until admin_command_done() */
+    struct pg_err err;               /* serve's answer: kind NONE, or why not */
+    uint64_t revision;               /* serve's answer: of the configuration in use now */
+    struct admin_command_work *work; /* private to command.c */
+};
+
+struct admin_config {
+    struct store *store;
+    struct fetch *fetch;
+    struct loop *const *loops; /* all of them, in order of their numbers */
+    unsigned nloops;
+    const char *version; /* "0.1.0" */
+    const char *listen;  /* admin.listen as configured */
+    uid_t control_uid;   /* who may speak on the unix socket, besides root */
+    /* Called in a loop's thread. Returns at once; the command is answered later, once. */
+    void (*command)(struct admin_command *c, void *owner);
+    void *owner;
+    /* Writes one JSON object for a request that is no admin's; false: it is not known. May be
+     * NULL. Called in the thread of the request's loop. */
+    bool (*write_request)(const struct rq *rq, struct pg_buf *out);
+};
+
+struct admin;
+
+struct admin *admin_new(const struct admin_config *config); /* notes the time: start of uptime */
+void admin_free(struct admin *a);
+
+const struct conn_service *admin_service(struct admin *a);         /* for the TCP listener */
+const struct conn_service *admin_control_service(struct admin *a); /* for the unix socket */
+
+/* Said by /readyz and /api/v1/status from now on. */
+void admin_set_draining(struct admin *a);
+
+/* c->err and c->revision are filled; afterwards c is not serve's any more. */
+void admin_command_done(struct admin_command *c);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service - the registry that clients see: it turns a request of a connection into a journey.
+ *
+ *     s = service_new(store, fetch);
+ *     for each loop: service_attach(s, loop);      before the loops run
+ *     listen_open(..., service_conn(s), ...);
+ *     ...
+ *     loop_stop(loop); service_detach(loop); loop_free(loop);
+ *     service_free(s);
+ *
+ * Ownership:  store and fetch outlive the service; the service outlives the loops' threads.
+ * Threads:    new, attach, detach, free: main, while the loop does not run. service_write_request:
+ *             the thread of the request's loop.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "cache/store.h"
+#include "proxy/http/conn.h"
+#include "proxy/http/loop.h"
+#include "proxy/upstream/fetch.h"
+
+struct service;
+
+struct service *service_new(struct store *store, struct fetch *fetch);
+void service_free(struct service *s);
+
+void service_attach(struct service *s, struct loop *l); /* sets l->app */
+void service_detach(struct loop *l);
+
+const struct conn_service *service_conn(struct service *s);
+
+/* One JSON object: id, client, method, stage, age, what is asked for. False: no journey. For
+ * admin_config.write_request. */
+bool service_write_request(const struct rq *rq, struct pg_buf *out);
