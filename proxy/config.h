@@ -60,11 +60,15 @@ struct snapshot {
     struct config config;
 };
 
-void config_free(struct config *c);
+void config_free(struct config *c); /* what it holds; *c is {0} after it */
 
 struct snapshot *config_snapshot_new(struct config *c, uint64_t revision); /* takes c's contents */
 struct snapshot *config_snapshot_ref(struct snapshot *s);
-void config_snapshot_unref(struct snapshot *s);
+void config_snapshot_unref(struct snapshot *s); /* NULL is allowed */
+
+/* The canonical name of which host is another name: "docker.io" for "index.docker.io" and
+ * "registry-1.docker.io"; NULL when it is none. Hosts compare without regard to case. */
+const char *config_alias_of(struct sl host);
 
 /* By canonical name or alias ("index.docker.io", "registry-1.docker.io"); NULL when unknown. */
 const struct config_upstream *config_find_upstream(const struct config *c, struct sl host);
