@@ -39,8 +39,9 @@ struct MDB_txn;
 
 struct index_view {
     struct index *index;
-    struct MDB_txn *txn;
+    struct MDB_txn *txn; /* NULL: it could not begin, lookups fail */
     uint64_t began_us;
+    unsigned slot; /* private to index.c */
 };
 
 struct index_blob {
@@ -62,6 +63,20 @@ struct index_link {
     enum index_link_kind kind;
     int64_t first_seen_s;
     uint64_t size; /* as the manifest that names it says; 0 unknown */
+    bool landed;   /* pulled or confirmed here; else only named by a manifest of this repository */
+};
+
+enum index_edge_kind {
+    INDEX_EDGE_CONFIG = 1,
+    INDEX_EDGE_LAYER,
+    INDEX_EDGE_CHILD,   /* index -> manifest */
+    INDEX_EDGE_SUBJECT, /* referrer -> its subject */
+};
+
+/* What a manifest's bytes name. Edges know no repository and give no right: links do. */
+struct index_edge {
+    struct digest parent, child;
+    enum index_edge_kind kind;
 };
 
 struct index_tag {
@@ -83,3 +98,15 @@ int index_get_link(struct index_view *v, struct sl repo, const struct digest *d,
                    struct index_link *r, struct pg_err *err);
 int index_get_tag(struct index_view *v, struct sl repo, struct sl tag, struct index_tag *r,
                   struct pg_err *err);
+
+/* The next edge of a parent, or of a child (who names it?), after `after`; NULL: the first.
+ * 1 found, 0 the end, -1 STORE_IO. */
+int index_next_child(struct index_view *v, const struct digest *parent,
+                     const struct index_edge *after, struct index_edge *r, struct pg_err *err);
+int index_next_parent(struct index_view *v, const struct digest *child,
+                      const struct index_edge *after, struct index_edge *r, struct pg_err *err);
+
+/* The first tag of the repository after `after` ({NULL, 0}: the first of all), in order of bytes.
+ * *name_r points into the map. */
+int index_next_tag_of(struct index_view *v, struct sl repo, struct sl after, struct sl *name_r,
+                      struct index_tag *r, struct pg_err *err);

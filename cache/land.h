@@ -19,6 +19,23 @@
 #include "cache/store.h"
 #include "oci/manifest.h"
 
+struct land;
+
+/* By store_open() when index, journal, writer and overlay are there; by store_close() before the
+ * writer ends: it hands over what is still buffered. Nothing may land after that. */
+struct land *land_new(struct store *s);
+void land_free(struct store *s);
+
+/* At the start, once the writer runs: brings into the tables what the journal has and they do not;
+ * nothing, after an orderly end. An index that is further than its journal means that the end of
+ * the journal was lost: STORE_IO, unless config.accept_loss. */
+PG_MUST_USE int land_replay(struct store *s, struct pg_err *err);
+
+/* After the index was lost, in the background: manifests whose link the journal has and whose file
+ * is whole get their row back, their edges, and the links that they give in that repository.
+ * *stop ends it early. Not on a loop. */
+PG_MUST_USE int land_rebuild(struct store *s, const atomic_bool *stop, struct pg_err *err);
+
 struct land_manifest {
     struct sl repo;         /* canonical */
     struct sl tag;          /* {NULL, 0}: pulled by digest */

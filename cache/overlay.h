@@ -17,6 +17,8 @@
 #include "cache/index.h"
 #include "cache/store.h"
 
+#define OVERLAY_INLINE_MAX ((size_t)16 * 1024)
+
 struct overlay_manifest {
     enum manifest_kind kind;
     struct digest sha256;
@@ -30,6 +32,6 @@ int overlay_get_tag(struct store *s, struct sl repo, struct sl tag, struct index
                     struct pg_err *err);
 int overlay_get_link(struct store *s, struct sl repo, const struct digest *d, struct index_link *r,
                      struct pg_err *err);
-/* A manifest larger than `inline_max` is given as `held`, never through the arena. */
+/* A manifest larger than OVERLAY_INLINE_MAX is given as `held`, never through the arena. */
 int overlay_get_manifest(struct store *s, const struct digest *d, struct pg_arena *arena,
                          struct overlay_manifest *r, struct pg_err *err);

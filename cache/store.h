@@ -43,6 +43,7 @@ struct index;
 struct writer;
 struct journal;
 struct overlay;
+struct land;
 struct use;
 struct gc;
 struct blob_table;
@@ -56,6 +57,7 @@ struct store {
     struct writer *writer;
     struct journal *journal;
     struct overlay *overlay;
+    struct land *land; /* land_new(), land_free() */
     struct use *use;
     struct gc *gc;
     struct blob_table *open_blobs;  /* blob_table_new(), blob_table_free() */

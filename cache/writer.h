@@ -22,6 +22,8 @@
 
 #define WRITER_GROUP_MS  5
 #define WRITER_GROUP_OPS 256
+#define WRITER_LAZY_MS   2000
+#define WRITER_DIRS_MAX  512
 
 struct store;
 struct writer;
@@ -35,6 +37,7 @@ struct writer_op {
     /* After the commit and before any later operation, in the writer's thread; may be NULL. */
     void (*settle)(struct writer_op *op);
     void (*done)(struct writer_op *op);
+    bool lazy;               /* goes with the next group, or alone after WRITER_LAZY_MS */
     struct pg_mailbox *home; /* where done() is delivered; NULL: it runs in the writer's thread */
     struct pg_err err;       /* the receiver of done() clears it */
 };
@@ -42,6 +45,10 @@ struct writer_op {
 struct writer *writer_new(struct store *s); /* starts the thread */
 void writer_post(struct writer *w, struct writer_op *op);
 void writer_free(struct writer *w); /* does what is queued, then ends the thread */
+
+/* Inside apply(): this directory, named below blobs/ ("sha256/ab"), is to be synced before the
+ * commit; once per group however often it is named. */
+void writer_sync_dir(struct writer *w, const char *dir);
 
 /* Posts and waits for the commit. Not for loops: recovery, fsck, tests. */
 PG_MUST_USE int writer_do(struct writer *w, struct writer_op *op, struct pg_err *err);
