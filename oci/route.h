@@ -2,11 +2,12 @@
 /*
  * route - method and request target to operation (distribution-spec 1.1, "Endpoints").
  *
- * The path is taken as it came: never decoded, never cleaned, never redirected. A percent sign,
- * a backslash, an empty or dot segment in the path is NAME_INVALID. Names are parsed from the
- * right end, so that a repository may have a part called `blobs` or `manifests`. Values of the
- * query are percent-decoded into the arena. Every operation carries an authorization tag: the
- * route table does not compile without one.
+ * The path is taken as it came: never decoded, never cleaned, never redirected. Below /v2 a
+ * percent sign, a backslash, an empty or dot segment in the path is NAME_INVALID. Names are parsed
+ * from the right end, so that a repository may have a part called `blobs` or `manifests`. Keys and
+ * values of the query are percent-decoded (a plus stays one); a parameter that we know is there
+ * once at most, others are ignored. Every operation carries an authorization tag: route.c does not
+ * compile without one.
  *
  * Threads: pure; any.
  */
@@ -19,7 +20,7 @@
 #define ROUTE_TARGET_MAX 8192
 
 enum route_op {
-    ROUTE_PING,      /* /v2/ */
+    ROUTE_PING,      /* /v2/ and /v2 */
     ROUTE_MANIFEST,  /* /v2/<name>/manifests/<reference> */
     ROUTE_BLOB,      /* /v2/<name>/blobs/<digest> */
     ROUTE_TAGS,      /* /v2/<name>/tags/list */
@@ -39,16 +40,24 @@ struct route {
     struct sl reference; /* tag or digest text */
     bool by_digest;      /* reference (or the blob's name) is a digest: */
     struct digest digest;
-    struct sl ns;            /* ?ns=; {NULL, 0} when absent */
+    struct sl ns;            /* ?ns=, a host by its grammar; {NULL, 0} when absent */
     bool has_n;              /* ?n= */
     uint64_t n;              /* clamped to ROUTE_PAGE_MAX by the parser */
-    struct sl last;          /* ?last= */
-    struct sl artifact_type; /* ?artifactType= */
+    struct sl last;          /* ?last=, empty or a tag by its grammar; {NULL, 0} when absent */
+    struct sl artifact_type; /* ?artifactType=, printable ASCII; {NULL, 0} when absent */
 };
 
-#define ROUTE_PAGE_MAX 10000
+#define ROUTE_PAGE_MAX          10000
+#define ROUTE_PARAMS_MAX        32
+#define ROUTE_ARTIFACT_TYPE_MAX 255
 
-/* Slices point into target or the arena. NAME_INVALID, DIGEST_INVALID, UNSUPPORTED (405: a
- * method that writes, with the reason), NAME_UNKNOWN (no such endpoint), BAD_FRAMING (two ns). */
+/* Slices point into target or the arena. NAME_INVALID; DIGEST_INVALID; MANIFEST_UNKNOWN (a
+ * reference that no manifest can have); UNSUPPORTED (405: any method but GET and HEAD, with the
+ * reason, whatever the target); NAME_UNKNOWN (no such endpoint below /v2); BAD_FRAMING (a query
+ * that cannot be read or says one thing twice); URI_TOO_LONG. */
 PG_MUST_USE int route_parse(struct sl method, struct sl target, struct pg_arena *arena,
                             struct route *route_r, struct pg_err *err);
+
+/* 0 for what is served. ROUTE_CATALOG (UNSUPPORTED) and ROUTE_OTHER (NAME_UNKNOWN) parse well and
+ * are not: -1, with the reason for the client. */
+PG_MUST_USE int route_check_served(enum route_op op, struct pg_err *err);

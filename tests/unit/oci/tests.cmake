@@ -1,0 +1,1 @@
+pg_unit(oci ref)
