@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real clients pull real images out of a real registry through pullgate."""
+import hashlib, json, os, shutil, tempfile
+
+import pg as stage
+from origin import POLICY, Origin, run
+from pg import Pullgate, need
+
+
+def layout_digests(folder):
+    """name -> sha256 of what is in it, of every blob a client wrote."""
+    blobs = os.path.join(folder, "blobs/sha256")
+    found = {}
+    for name in os.listdir(blobs):
+        with open(os.path.join(blobs, name), "rb") as f:
+            found[name] = hashlib.sha256(f.read()).hexdigest()
+    return found
+
+
+def skopeo_pull(pg, reference, digest):
+    """All platforms into a new folder; every byte has the name it should have."""
+    folder = tempfile.mkdtemp(prefix="pg-client-")
+    try:
+        run("skopeo", "copy", "--insecure-policy", "--all", "--preserve-digests",
+            "--src-tls-verify=false", f"docker://127.0.0.1:{pg.port}/{reference}", f"oci:{folder}:x")
+        found = layout_digests(folder)
+        assert all(name == content for name, content in found.items())
+        with open(os.path.join(folder, "index.json")) as f:
+            assert json.load(f)["manifests"][0]["digest"] == digest
+        return len(found)
+    finally:
+        shutil.rmtree(folder)
+
+
+def blob_gets(origin):
+    return [r for r in origin.requests() if r[0] == "GET" and "/blobs/" in r[1]]
+
+
+def test_skopeo_cold_warm_by_tag_by_digest_and_without_upstream():
+    origin = Origin()
+    digest = origin.push("library/app", "v1", "one")
+    pg = Pullgate(origin, more="tags: {ttl: 0s}")
+    before = len(blob_gets(origin))
+    assert skopeo_pull(pg, "library/app:v1", digest) == 9      # index, 2 x (manifest, config, 2 layers)
+    cold = blob_gets(origin)[before:]
+    assert len(cold) == len({path for _, path, _ in cold}) == 6, cold
+    skopeo_pull(pg, "library/app:v1", digest)
+    skopeo_pull(pg, f"library/app@{digest}", digest)
+    skopeo_pull(pg, "origin.test/library/app:v1", digest)
+    assert len(blob_gets(origin)) == before + 6                # the origin's own log says so
+    pg.landed(9)
+    origin.die()
+    skopeo_pull(pg, "library/app:v1", digest)
+    skopeo_pull(pg, f"library/app@{digest}", digest)
+    pg.restart()
+    skopeo_pull(pg, "library/app:v1", digest)
+    inspected = json.loads(run("skopeo", "inspect", "--tls-verify=false",
+                               f"docker://127.0.0.1:{pg.port}/library/app:v1"))
+    assert inspected["Architecture"] == "amd64"
+    pg.stop()
+    origin.end()
+
+
+def test_podman_with_a_mirror():
+    need("podman")
+    origin = Origin()
+    digest = origin.push("library/app", "v1", "two")
+    pg = Pullgate(conf=f"""\
+listen: 127.0.0.1:0
+admin: {{listen: 127.0.0.1:0}}
+storage: {{path: {{dir}}/data, reserve: 0}}
+upstreams:
+  docker.io: {{url: "{origin.url}", default: true, allow_private: true}}
+""")
+    work = tempfile.mkdtemp(prefix="pg-podman-")
+    with open(work + "/registries.conf", "w") as f:
+        f.write('unqualified-search-registries = ["docker.io"]\n[[registry]]\nprefix = "docker.io"\n'
+                f'location = "127.0.0.1:{pg.port}/docker.io"\ninsecure = true\n')
+    with open(work + "/policy.json", "w") as f:
+        f.write(POLICY)
+    with open(work + "/storage.conf", "w") as f:
+        f.write(f'[storage]\ndriver = "vfs"\nrunroot = "{work}/run"\ngraphroot = "{work}/graph"\n')
+    env = {"CONTAINERS_REGISTRIES_CONF": work + "/registries.conf", "HOME": work,
+           "CONTAINERS_STORAGE_CONF": work + "/storage.conf", "TMPDIR": work}
+    podman = ["podman", "--root", work + "/graph", "--runroot", work + "/run", "--storage-driver", "vfs",
+              "--cgroup-manager", "cgroupfs", "--events-backend", "none"]
+    def pull(reference):
+        run(*podman, "pull", "--signature-policy", work + "/policy.json", reference, env=env)
+        said = json.loads(run(*podman, "image", "inspect", reference, env=env))
+        run(*podman, "rmi", "-f", reference, env=env)
+        return said[0]
+    try:
+        one = pull("docker.io/library/app:v1")
+        assert digest in " ".join(one["RepoDigests"]) or one["Digest"] == digest, one["RepoDigests"]
+        asked = len(blob_gets(origin))
+        pull("docker.io/library/app:v1")
+        pull(f"docker.io/library/app@{digest}")
+        assert len(blob_gets(origin)) == asked
+        origin.die()
+        assert pull("docker.io/library/app:v1")["Id"] == one["Id"]
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    pg.stop()
+    origin.end()
+
+
+if __name__ == "__main__":
+    stage.main(globals())

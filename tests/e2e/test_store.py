@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store: what is damaged is not served, what is lost is found again, what is full makes room."""
+import json, os, random, shutil, subprocess
+
+import pg as stage
+from pg import Pullgate, Short, Upstream
+from upstream import sha256, status
+
+DATA = random.Random(3).randbytes(1_000_000)
+
+
+def stand(**more):
+    up = Upstream()
+    image = up.image("library/app", "v1", [DATA])
+    pg = Pullgate(up, **more)
+    blob = f"/v2/library/app/blobs/{sha256(DATA)}"
+    pg.get("/v2/library/app/manifests/v1")
+    pg.get(f"/v2/library/app/blobs/{image.config}")
+    assert pg.get(blob) == (200, DATA)
+    pg.landed(3)
+    return up, pg, image, blob
+
+
+def damage(pg, digest, change):
+    path = pg.blob_file(digest)
+    os.chmod(path, 0o600)
+    with open(path, "r+b") as f:
+        change(f)
+
+
+def flip(f):
+    f.seek(500_000)
+    byte = f.read(1)
+    f.seek(500_000)
+    f.write(bytes([byte[0] ^ 1]))
+
+
+def test_R3_a_flipped_bit_is_never_served():
+    up, pg, image, blob = stand()
+    pg.end()
+    damage(pg, sha256(DATA), flip)
+    pg.start()
+    a = pg.get(blob)
+    assert a == (200, DATA) or isinstance(a.body, Short) or a.status >= 500, a.status
+    assert a.status != 200 or DATA.startswith(a.body)
+    pg.wait_true(lambda: pg.get(blob) == (200, DATA), "it was not fetched again")
+    assert up.count("GET", blob) == 2
+    pg.stop()
+
+
+def test_R4_a_blob_cut_or_gone_is_fetched_again():
+    for change in [lambda f: f.truncate(0), lambda f: f.truncate(999_999), lambda f: f.write(b"x" * 2_000_000), None]:
+        up, pg, image, blob = stand()
+        if change:
+            damage(pg, sha256(DATA), change)
+        else:
+            os.unlink(pg.blob_file(sha256(DATA)))
+        pg.wait_true(lambda: pg.get(blob) == (200, DATA), "it was not fetched again")
+        assert up.count("GET", blob) == 2
+        pg.stop()
+
+
+def test_G11_a_shared_layer_outlives_the_first_image():
+    """One image is evicted; the other, which shares a layer, is whole."""
+    up = Upstream()
+    shared, own = random.Random(1).randbytes(300_000), [b"one" * 1000, b"two" * 1000]
+    one = up.image("library/one", "v1", [shared, own[0]])
+    two = up.image("library/two", "v1", [shared, own[1]])
+    pg = Pullgate(up)
+    for name, image in [("one", one), ("two", two)]:
+        pg.get(f"/v2/library/{name}/manifests/v1")
+        for d in [image.config, *image.layers]:
+            assert pg.get(f"/v2/library/{name}/blobs/{d}").status == 200
+    assert up.count("GET", sha256(shared)) == 1
+    pg.landed(7)
+    pg.end()
+    for d in [one.layers[1], one.digest]:
+        os.unlink(pg.blob_file(d))
+    pg.start()
+    for d in [two.config, *two.layers]:
+        assert pg.get(f"/v2/library/two/blobs/{d}") == (200, up.blobs[d])
+    assert up.count("GET", sha256(shared)) == 1
+    pg.stop()
+
+
+def test_G17_a_second_process_refuses():
+    up, pg, image, blob = stand()
+    p = subprocess.run([os.environ["PULLGATE"], "serve", "-c", pg.conf], text=True, timeout=stage.DEADLINE,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert p.returncode == 2 and "lock" in p.stderr, (p.returncode, p.stderr)
+    code, out, err = pg.command("fsck", "--repair")
+    assert code == 2 and "lock" in err, (code, out, err)
+    assert pg.get(blob) == (200, DATA)
+    pg.stop()
+
+
+def test_G21_the_index_is_lost():
+    up, pg, image, blob = stand()
+    up.image("library/other", "v1", [b"other"])
+    pg.end()
+    shutil.rmtree(pg.dir + "/data/index")
+    pg.start()
+    assert pg.get("/v2/library/app/manifests/v1") == (200, image.body)
+    assert pg.get(blob) == (200, DATA)
+    assert up.count("GET", blob) == 1                       # no blob was lost
+    up.on("/v2/library/other/", status(404))
+    assert pg.get(f"/v2/library/other/blobs/{sha256(DATA)}").status == 404      # no right was won
+    pg.stop()
+
+
+def test_a_damaged_index_is_rebuilt():
+    up, pg, image, blob = stand()
+    pg.end()
+    with open(pg.dir + "/data/index/data.mdb", "r+b") as f:
+        f.write(b"\xff" * 16384)
+    pg.start()
+    assert pg.get(blob) == (200, DATA) and pg.get("/v2/library/app/manifests/v1") == (200, image.body)
+    assert up.count("GET", blob) == 1
+    pg.stop()
+
+
+def test_a_missing_journal_stops_serving_until_the_loss_is_accepted():
+    up, pg, image, blob = stand()
+    pg.end()
+    shutil.rmtree(pg.dir + "/data/journal")
+    p = subprocess.run([os.environ["PULLGATE"], "serve", "-c", pg.conf], text=True, timeout=stage.DEADLINE,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert p.returncode == 2 and "--accept-loss" in p.stderr, (p.returncode, p.stderr)
+    code, out, err = pg.command("fsck", "--repair", "--accept-loss")
+    assert code in (0, 1), (out, err)
+    pg.start()
+    assert pg.get(blob) == (200, DATA)
+    pg.stop()
+
+
+def test_a_full_store_evicts_the_least_recently_used():
+    up = Upstream()
+    pg = Pullgate(up, storage="max_size: 16MiB")
+    blobs = [up.blob(random.Random(n).randbytes(3 << 20)) for n in range(12)]
+    for n, d in enumerate(blobs):
+        assert pg.get(f"/v2/library/app/blobs/{d}") == (200, up.blobs[d])
+        assert pg.get(f"/v2/library/app/blobs/{blobs[0]}").status == 200         # in use
+    pg.wait_true(lambda: sum(pg.files("blobs").values()) <= 16 << 20, "it stays too large")
+    assert pg.metric("pullgate_store_evicted_total") >= 6
+    assert up.count("GET", blobs[0]) == 1                    # what was used stayed
+    assert pg.get(f"/v2/library/app/blobs/{blobs[1]}").status == 200             # can be had again
+    assert up.count("GET", blobs[1]) == 2
+    pg.stop()
+
+
+def test_a_full_disk_is_said_and_costs_the_client_nothing_it_had():
+    up = Upstream()
+    d = up.blob(DATA)
+    pg = Pullgate(up, env={"PG_FAULTS": "fill.pwrite:ENOSPC@2+"})
+    a = pg.get(f"/v2/library/app/blobs/{d}")
+    assert a.status == 503 or isinstance(a.body, Short), a.status
+    assert pg.get("/v2/").status == 200
+    health = pg.admin("/healthz")
+    assert "degraded" in health.body.decode() or "full" in health.body.decode(), health
+    pg.wait_log("full|space")
+    pg.stop()
+
+
+def test_fsck_finds_and_repairs():
+    up, pg, image, blob = stand()
+    pg.end()
+    pg.fsck()
+    damage(pg, sha256(DATA), flip)
+    code, out, err = pg.command("fsck", "--deep", "--json")
+    assert code == 1, (out, err)
+    assert sha256(DATA)[7:] in out and json.loads(out)
+    code, out, err = pg.command("fsck")                     # without --deep sizes alone are looked at
+    assert code == 0, (out, err)
+    code, out, err = pg.command("fsck", "--deep", "--repair")
+    assert code in (0, 1), (out, err)
+    pg.fsck()
+    with open(pg.dir + "/data/blobs/sha256/orphan", "w") as f:
+        f.write("x")
+    assert pg.command("fsck")[0] == 1
+    pg.command("fsck", "--repair")
+    pg.fsck()
+    pg.start()
+    assert pg.get(blob) == (200, DATA)
+    pg.stop()
+
+
+if __name__ == "__main__":
+    stage.main(globals())
