@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "cli/nearest.h"
+#include "cli/rules.h"
+#include "cli/url.h"
+
+#define ARENA_BYTES    ((size_t)16 << 20) /* TREE_NODES_MAX nodes and their texts */
+#define WORDS_MAX      64
+#define LISTEN_DEFAULT "127.0.0.1:5000"
+
+/* What is there when the file has no `upstreams:`. */
+static const struct {
+    const char *name, *url;
+} builtin_upstreams[] = {
+    {"docker.io", "https://registry-1.docker.io"},
+    {"ghcr.io", "https://ghcr.io"},
+    {"quay.io", "https://quay.io"},
+    {"registry.k8s.io", "https://registry.k8s.io"},
+    {"gcr.io", "https://gcr.io"},
+    {"mcr.microsoft.com", "https://mcr.microsoft.com"},
+    {"public.ecr.aws", "https://public.ecr.aws"},
+};
+
+static void *zeroed(size_t n, size_t size)
+{
+    void *p = calloc(n > 0 ? n : 1, size);
+
+    PG_CHECK(p != NULL);
+    return p;
+}
+
+static char *copy(struct sl s)
+{
+    char *p = strndup(s.p, s.n);
+
+    PG_CHECK(p != NULL);
+    return p;
+}
+
+/* ---- problems ------------------------------------------------------------------------------ */
+
+void config_add_problem(struct config_load *load, struct tree_at at, const char *fmt, ...)
+{
+    struct config_problem *p;
+    va_list args;
+
+    if (load->nproblems == CONFIG_PROBLEMS_MAX) {
+        load->has_more = true;
+        return;
+    }
+    if (load->problems == NULL) {
+        load->problems = zeroed(CONFIG_PROBLEMS_MAX, sizeof *load->problems);
+    }
+    p = &load->problems[load->nproblems++];
+    p->at = at;
+    va_start(args, fmt);
+    int n = vasprintf(&p->text, fmt, args);
+    va_end(args);
+    PG_CHECK(n >= 0);
+}
+
+static int compare_problems(const void *a, const void *b)
+{
+    const struct config_problem *pa = a, *pb = b;
+
+    if (pa->at.line != pb->at.line) {
+        return pa->at.line < pb->at.line ? -1 : 1;
+    }
+    return pa->at.col < pb->at.col ? -1 : pa->at.col > pb->at.col;
+}
+
+void config_load_put_problems(const struct config_load *load, struct pg_buf *out)
+{
+    for (size_t i = 0; i < load->nproblems; i++) {
+        const struct config_problem *p = &load->problems[i];
+        if (p->at.line > 0) {
+            (void)pg_buf_printf(out, "%s:%u:%u: %s\n", load->config.file, p->at.line, p->at.col,
+                                p->text);
+        } else {
+            (void)pg_buf_printf(out, "%s: %s\n", load->config.file, p->text);
+        }
+    }
+    if (load->has_more) {
+        (void)pg_buf_printf(out, "%s: more problems than are shown\n", load->config.file);
+    }
+}
+
+struct tree_at config_at(const struct config_load *load, const char *section, const char *name)
+{
+    for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
+        if (strcmp(option_global[i].section, section) == 0 &&
+            strcmp(option_global[i].name, name) == 0) {
+            return load->global_at[i];
+        }
+    }
+    PG_BUG("no such option");
+}
+
+struct tree_at config_upstream_at(const struct config_load *load, size_t upstream, const char *name)
+{
+    for (size_t i = 0; i < OPTION_NUPSTREAM; i++) {
+        if (strcmp(option_upstream[i].name, name) == 0) {
+            return load->upstream_at[upstream].option[i];
+        }
+    }
+    PG_BUG("no such option of upstreams");
+}
+
+/* ---- keys ---------------------------------------------------------------------------------- */
+
+/* The words that may stand as keys in one place. */
+struct words {
+    const char *word[WORDS_MAX];
+    size_t n;
+};
+
+static void add_word(struct words *w, const char *word)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        if (strcmp(w->word[i], word) == 0) {
+            return;
+        }
+    }
+    PG_CHECK(w->n < WORDS_MAX);
+    w->word[w->n++] = word;
+}
+
+static bool has_word(const struct words *w, struct sl word)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        if (sl_eq(word, (struct sl){w->word[i], strlen(w->word[i])})) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The words of section; of the file's own level for "top". */
+static struct words words_of(const char *section)
+{
+    struct words w = {.n = 0};
+    bool top = strcmp(section, "top") == 0;
+
+    for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
+        const struct option *o = &option_global[i];
+        if (strcmp(o->section, section) == 0) {
+            add_word(&w, o->name);
+        } else if (top) {
+            add_word(&w, o->section);
+        }
+    }
+    if (top) {
+        add_word(&w, "listen");
+        add_word(&w, "tls");
+        add_word(&w, "upstreams");
+    }
+    return w;
+}
+
+/* The section in which a misplaced option belongs, if there is exactly one such option. */
+static const char *home_of(struct sl name)
+{
+    const char *home = NULL;
+
+    for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
+        const struct option *o = &option_global[i];
+        if (sl_eq(name, (struct sl){o->name, strlen(o->name)}) && !option_is_top(o)) {
+            if (home != NULL) {
+                return NULL;
+            }
+            home = o->section;
+        }
+    }
+    return home;
+}
+
+static void add_unknown_key(struct config_load *load, const struct tree *t, const struct words *w,
+                            bool is_top)
+{
+    const char *near = nearest_of(t->key, w->word, w->n);
+    struct pg_buf b;
+
+    pg_buf_init(&b, 2048);
+    (void)pg_buf_put(&b, SL("unknown key "));
+    (void)pg_buf_put_json(&b, (struct sl){t->key.p, t->key.n < 100 ? t->key.n : 100});
+    if (near != NULL) {
+        (void)pg_buf_printf(&b, "; did you mean \"%s\"?", near);
+    } else if (is_top && home_of(t->key) != NULL) {
+        (void)pg_buf_printf(&b, "; it belongs in \"%s\"", home_of(t->key));
+    } else {
+        (void)pg_buf_put(&b, SL("; known here:"));
+        for (size_t i = 0; i < w->n; i++) {
+            (void)pg_buf_printf(&b, "%s %s", i > 0 ? "," : "", w->word[i]);
+        }
+    }
+    config_add_problem(load, t->key_at, "%.*s", (int)b.n, b.p);
+    pg_buf_free(&b);
+}
+
+/* True if t is a mapping; complains if it is not, and of keys that are not among the words. */
+static bool check_map(struct config_load *load, const struct tree *t, const char *name,
+                      const struct words *w)
+{
+    if (t->kind != TREE_MAP) {
+        config_add_problem(load, t->at, "%s%smust be a mapping of options to values", name,
+                           name[0] != '\0' ? " " : "the file ");
+        return false;
+    }
+    for (const struct tree *c = t->first; c != NULL && w != NULL; c = c->next) {
+        if (!has_word(w, c->key)) {
+            add_unknown_key(load, c, w, name[0] == '\0');
+        }
+    }
+    return true;
+}
+
+/* True if t is a value; complains if it is not. */
+static bool check_scalar(struct config_load *load, const struct tree *t, const char *name)
+{
+    if (t->kind != TREE_SCALAR) {
+        config_add_problem(load, t->at, "%s must be a single value", name);
+        return false;
+    }
+    if (tree_is_null(t)) {
+        config_add_problem(load, t->at, "%s has no value; leave the key out for the default", name);
+        return false;
+    }
+    return true;
+}
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+static void read_option(struct config_load *load, const struct option *o, const struct tree *t,
+                        const char *prefix, void *base)
+{
+    char name[URL_HOST_MAX + 100];
+    struct pg_buf why;
+
+    (void)snprintf(name, sizeof name, "%s%s", prefix, o->name);
+    if (!check_scalar(load, t, name)) {
+        return;
+    }
+    pg_buf_init(&why, OPTION_WHY_MAX);
+    if (option_parse(o, t->text, base, &why) < 0) {
+        config_add_problem(load, t->at, "%s: %.*s", name, (int)why.n, why.p);
+    }
+    pg_buf_free(&why);
+}
+
+static void read_globals(struct config_load *load, const struct tree *root)
+{
+    for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
+        const struct option *o = &option_global[i];
+        const struct tree *section = root;
+        char prefix[64] = "";
+        if (!option_is_top(o)) {
+            section = tree_get(root, (struct sl){o->section, strlen(o->section)});
+            (void)snprintf(prefix, sizeof prefix, "%s.", o->section);
+        }
+        if (section == NULL || section->kind != TREE_MAP) {
+            continue;
+        }
+        const struct tree *t = tree_get(section, (struct sl){o->name, strlen(o->name)});
+        if (t != NULL) {
+            load->global_at[i] = t->at;
+            read_option(load, o, t, prefix, &load->config);
+        }
+    }
+}
+
+/* Each section is a mapping with known keys. */
+static void check_sections(struct config_load *load, const struct tree *root)
+{
+    for (const struct tree *t = root->first; t != NULL; t = t->next) {
+        char name[64];
+        (void)snprintf(name, sizeof name, SL_FMT, SL_ARG(t->key));
+        for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
+            if (strcmp(option_global[i].section, name) == 0 && !option_is_top(&option_global[i])) {
+                struct words w = words_of(name);
+                (void)check_map(load, t, name, &w);
+                break;
+            }
+        }
+    }
+}
+
+/* ---- listen, tls --------------------------------------------------------------------------- */
+
+static char *read_path(struct config_load *load, const struct tree *map, struct sl key,
+                       const char *name)
+{
+    const struct option path = {.name = "", .type = OPTION_PATH};
+    const struct tree *t = tree_get(map, key);
+    char *value = NULL;
+
+    if (t == NULL) {
+        config_add_problem(load, map->at, "%s is missing", name);
+    } else if (check_scalar(load, t, name)) {
+        struct pg_buf why;
+        pg_buf_init(&why, OPTION_WHY_MAX);
+        if (option_parse(&path, t->text, &value, &why) < 0) {
+            config_add_problem(load, t->at, "%s: %.*s", name, (int)why.n, why.p);
+        } else if (value[0] == '\0') {
+            config_add_problem(load, t->at, "%s is empty", name);
+        }
+        pg_buf_free(&why);
+    }
+    return value;
+}
+
+static void read_tls(struct config_load *load, const struct tree *t, struct config_listener *l)
+{
+    const struct words w = {.word = {"cert", "key"}, .n = 2};
+
+    if (check_map(load, t, "tls", &w)) {
+        l->tls_cert = read_path(load, t, SL("cert"), "tls.cert");
+        l->tls_key = read_path(load, t, SL("key"), "tls.key");
+    }
+}
+
+/* One listener, which is an address or {address, tls}. */
+static void read_listener(struct config_load *load, const struct tree *t, const struct tree *tls,
+                          size_t no)
+{
+    const struct words w = {.word = {"address", "tls"}, .n = 2};
+    struct config_listener *l = &load->config.listeners[no];
+
+    if (t->kind == TREE_MAP) {
+        const struct tree *own = tree_get(t, SL("tls")), *address = tree_get(t, SL("address"));
+        (void)check_map(load, t, "listen", &w);
+        tls = own != NULL ? own : tls;
+        if (address == NULL) {
+            config_add_problem(load, t->at, "listen: address is missing");
+            return;
+        }
+        t = address;
+    }
+    load->listener_at[no] = t->at;
+    if (check_scalar(load, t, "listen")) {
+        l->address = copy(t->text);
+    }
+    if (tls != NULL) {
+        load->tls_at[no] = tls->at;
+        read_tls(load, tls, l);
+    }
+}
+
+static void make_listeners(struct config_load *load, size_t n)
+{
+    load->config.listeners = zeroed(n, sizeof *load->config.listeners);
+    load->listener_at = zeroed(n, sizeof *load->listener_at);
+    load->tls_at = zeroed(n, sizeof *load->tls_at);
+    load->config.nlisteners = n;
+}
+
+static void read_listen(struct config_load *load, const struct tree *root)
+{
+    const struct tree *listen = root != NULL ? tree_get(root, SL("listen")) : NULL;
+    const struct tree *tls = root != NULL ? tree_get(root, SL("tls")) : NULL;
+    size_t no = 0;
+
+    if (listen == NULL) {
+        make_listeners(load, 1);
+        load->config.listeners[0].address = copy(SL(LISTEN_DEFAULT));
+        if (tls != NULL) {
+            load->tls_at[0] = tls->at;
+            read_tls(load, tls, &load->config.listeners[0]);
+        }
+        return;
+    }
+    load->listen_at = listen->at;
+    if (listen->kind != TREE_LIST) {
+        make_listeners(load, 1);
+        read_listener(load, listen, tls, 0);
+        return;
+    }
+    if (listen->nchildren == 0 || listen->nchildren > CONFIG_LISTENERS_MAX) {
+        config_add_problem(load, listen->at, "listen must have from 1 to %d addresses",
+                           CONFIG_LISTENERS_MAX);
+        return;
+    }
+    make_listeners(load, listen->nchildren);
+    for (const struct tree *t = listen->first; t != NULL; t = t->next) {
+        read_listener(load, t, tls, no++);
+    }
+}
+
+/* ---- upstreams ----------------------------------------------------------------------------- */
+
+static struct words words_of_upstream(void)
+{
+    struct words w = {.n = 0};
+
+    for (size_t i = 0; i < OPTION_NUPSTREAM; i++) {
+        add_word(&w, option_upstream[i].name);
+    }
+    return w;
+}
+
+static void make_upstreams(struct config_load *load, size_t n)
+{
+    load->config.upstreams = zeroed(n, sizeof *load->config.upstreams);
+    load->upstream_at = zeroed(n, sizeof *load->upstream_at);
+    load->config.nupstreams = n;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < OPTION_NUPSTREAM; k++) {
+            option_initial(&option_upstream[k], &load->config.upstreams[i]);
+        }
+    }
+}
+
+static void read_upstream(struct config_load *load, const struct tree *t, size_t no)
+{
+    const struct words w = words_of_upstream();
+    struct config_upstream *u = &load->config.upstreams[no];
+    char prefix[URL_HOST_MAX + 20];
+
+    (void)snprintf(prefix, sizeof prefix, "upstreams." SL_FMT, SL_ARG(t->key));
+    u->name = copy(t->key);
+    load->upstream_at[no].name = t->key_at;
+    if (!check_map(load, t, prefix, &w)) {
+        return;
+    }
+    (void)snprintf(prefix, sizeof prefix, "upstreams." SL_FMT ".", SL_ARG(t->key));
+    for (size_t i = 0; i < OPTION_NUPSTREAM; i++) {
+        const struct option *o = &option_upstream[i];
+        const struct tree *value = tree_get(t, (struct sl){o->name, strlen(o->name)});
+        if (value != NULL) {
+            load->upstream_at[no].option[i] = value->at;
+            read_option(load, o, value, prefix, u);
+        }
+    }
+}
+
+static void builtin(struct config_load *load)
+{
+    size_t n = sizeof builtin_upstreams / sizeof *builtin_upstreams;
+
+    make_upstreams(load, n);
+    for (size_t i = 0; i < n; i++) {
+        struct config_upstream *u = &load->config.upstreams[i];
+        u->name = copy((struct sl){builtin_upstreams[i].name, strlen(builtin_upstreams[i].name)});
+        free(u->upstream_url);
+        u->upstream_url =
+            copy((struct sl){builtin_upstreams[i].url, strlen(builtin_upstreams[i].url)});
+        u->upstream_default = i == 0;
+    }
+}
+
+static void read_upstreams(struct config_load *load, const struct tree *root)
+{
+    const struct tree *map = root != NULL ? tree_get(root, SL("upstreams")) : NULL;
+    size_t no = 0;
+
+    if (map == NULL) {
+        builtin(load);
+        return;
+    }
+    load->upstreams_at = map->at;
+    if (!check_map(load, map, "upstreams", NULL)) {
+        return;
+    }
+    if (map->nchildren > CONFIG_UPSTREAMS_MAX) {
+        config_add_problem(load, map->at, "more than %d upstreams", CONFIG_UPSTREAMS_MAX);
+        return;
+    }
+    make_upstreams(load, map->nchildren);
+    for (const struct tree *t = map->first; t != NULL; t = t->next) {
+        read_upstream(load, t, no++);
+    }
+}
+
+/* ---- the whole ----------------------------------------------------------------------------- */
+
+static void read_root(struct config_load *load, const struct tree *root)
+{
+    const struct words w = words_of("top");
+
+    for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
+        option_initial(&option_global[i], &load->config);
+    }
+    if (root != NULL && !check_map(load, root, "", &w)) {
+        return;
+    }
+    if (root != NULL) {
+        check_sections(load, root);
+        read_globals(load, root);
+    }
+    read_listen(load, root);
+    read_upstreams(load, root);
+    rules_check(load);
+}
+
+static int end_parse(struct config_load *load)
+{
+    if (load->nproblems > 1) {
+        qsort(load->problems, load->nproblems, sizeof *load->problems, compare_problems);
+    }
+    return load->nproblems > 0;
+}
+
+int config_parse(struct sl text, const char *file, struct config_load *load_r)
+{
+    struct pg_arena arena;
+    struct tree *root = NULL;
+    struct tree_fault fault;
+
+    memset(load_r, 0, sizeof *load_r);
+    load_r->config.file = copy((struct sl){file, strlen(file)});
+    pg_arena_init(&arena, ARENA_BYTES);
+    if (tree_read(&arena, text, &root, &fault) < 0) {
+        config_add_problem(load_r, fault.at, "%s", fault.what);
+    } else {
+        read_root(load_r, root != NULL && !tree_is_null(root) ? root : NULL);
+    }
+    pg_arena_free(&arena);
+    return end_parse(load_r);
+}
+
+void config_load_free(struct config_load *load)
+{
+    for (size_t i = 0; i < load->nproblems; i++) {
+        free(load->problems[i].text);
+    }
+    free(load->problems);
+    free(load->listener_at);
+    free(load->tls_at);
+    free(load->upstream_at);
+    config_free(&load->config);
+    memset(load, 0, sizeof *load);
+}
+
+static int check_file(int fd, const char *file, struct stat *st_r, struct pg_err *err)
+{
+    if (fstat(fd, st_r) < 0 || !S_ISREG(st_r->st_mode)) {
+        return pg_fail(err, PG_E_STORE_IO, "%s is not a regular file", file);
+    }
+    if (st_r->st_uid != 0 && st_r->st_uid != geteuid()) {
+        return pg_fail(err, PG_E_STORE_IO,
+                       "%s belongs to uid %u, who could change what may be pulled; it must belong "
+                       "to root or to uid %u, who runs this",
+                       file, (unsigned)st_r->st_uid, (unsigned)geteuid());
+    }
+    /* the group is no other if it is our own, as with a umask of 002 */
+    bool group = (st_r->st_mode & S_IWGRP) != 0 && st_r->st_gid != getegid();
+    if (group || (st_r->st_mode & S_IWOTH) != 0) {
+        return pg_fail(err, PG_E_STORE_IO,
+                       "%s can be written by others (mode %04o); run: chmod go-w %s", file,
+                       (unsigned)(st_r->st_mode & 07777), file);
+    }
+    if (st_r->st_size < 0 || (size_t)st_r->st_size > TREE_BYTES_MAX) {
+        return pg_fail(err, PG_E_STORE_IO, "%s is larger than %zu KiB", file,
+                       TREE_BYTES_MAX / 1024);
+    }
+    return 0;
+}
+
+static int read_file(int fd, const char *file, struct pg_buf *text, struct pg_err *err)
+{
+    char chunk[16384];
+    struct stat st;
+
+    if (check_file(fd, file, &st, err) < 0) {
+        return -1;
+    }
+    for (;;) {
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0) {
+            return pg_fail(err, PG_E_STORE_IO, "cannot read %s: %s", file, strerror(errno));
+        }
+        if (n == 0) {
+            return 0;
+        }
+        if (pg_buf_put(text, (struct sl){chunk, (size_t)n}) < 0) {
+            return pg_fail(err, PG_E_STORE_IO, "%s is larger than %zu KiB", file,
+                           TREE_BYTES_MAX / 1024);
+        }
+    }
+}
+
+int config_load(const char *file, struct config_load *load_r, struct pg_err *err)
+{
+    const char *path = file != NULL ? file : CONFIG_FILE_DEFAULT;
+    struct pg_buf text;
+
+    memset(load_r, 0, sizeof *load_r);
+    _fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    bool defaults = fd < 0 && errno == ENOENT && file == NULL;
+    if (fd < 0 && !defaults) {
+        return pg_fail(err, PG_E_STORE_IO, "cannot open %s: %s", path, strerror(errno));
+    }
+    pg_buf_init(&text, TREE_BYTES_MAX);
+    if (!defaults && read_file(fd, path, &text, err) < 0) {
+        pg_buf_free(&text);
+        return -1;
+    }
+    int rc = config_parse(pg_buf_sl(&text), defaults ? "" : path, load_r);
+    pg_buf_free(&text);
+    if (rc == 0) {
+        rules_check_world(load_r);
+        rc = end_parse(load_r);
+    }
+    return rc;
+}

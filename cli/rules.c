@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/rules.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "cli/address.h"
+#include "cli/url.h"
+
+#define SECRET_BYTES_MAX 65536
+
+static struct sl text_of(const char *s)
+{
+    return (struct sl){s, strlen(s)};
+}
+
+/* ---- listeners ----------------------------------------------------------------------------- */
+
+/* Listener no; the last one is the admin's. */
+static const char *listener_text(const struct config_load *load, size_t no)
+{
+    return no < load->config.nlisteners ? load->config.listeners[no].address
+                                        : load->config.admin_listen;
+}
+
+static struct tree_at listener_position(const struct config_load *load, size_t no)
+{
+    return no < load->config.nlisteners ? load->listener_at[no]
+                                        : config_at(load, "admin", "listen");
+}
+
+static bool listener_address(const struct config_load *load, size_t no,
+                             struct sockaddr_storage *address_r)
+{
+    const char *text = listener_text(load, no);
+
+    return text != NULL && address_parse(text_of(text), address_r) == 0;
+}
+
+static void check_listeners(struct config_load *load)
+{
+    for (size_t i = 0; i <= load->config.nlisteners; i++) {
+        struct sockaddr_storage a, b;
+        const char *text = listener_text(load, i);
+        const char *name = i < load->config.nlisteners ? "listen" : "admin.listen";
+        if (text != NULL && !listener_address(load, i, &a)) {
+            config_add_problem(load, listener_position(load, i),
+                               "%s must be an IP address and a port, such as 127.0.0.1:5000 or "
+                               "\"[::]:5000\"",
+                               name);
+            continue;
+        }
+        for (size_t k = 0; k < i && text != NULL; k++) {
+            if (listener_address(load, k, &b) && address_reaches(&a, &b)) {
+                config_add_problem(load, listener_position(load, i),
+                                   "%s: %s is taken by the listener %s already", name, text,
+                                   listener_text(load, k));
+                break;
+            }
+        }
+    }
+}
+
+/* ---- upstreams ----------------------------------------------------------------------------- */
+
+static void check_name(struct config_load *load, size_t no)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+    struct tree_at at = load->upstream_at[no].name;
+    struct sl name = text_of(u->name), host;
+    uint16_t port;
+    const char *canonical = config_alias_of(name);
+
+    if (canonical != NULL) {
+        config_add_problem(load, at, "upstreams.%s is another name of %s; write %s", u->name,
+                           canonical, canonical);
+        return;
+    }
+    for (size_t i = 0; i < name.n; i++) {
+        if (name.p[i] >= 'A' && name.p[i] <= 'Z') {
+            config_add_problem(load, at, "upstreams.%s: write the name in lower case", u->name);
+            return;
+        }
+    }
+    if (url_parse_authority(name, &host, &port) < 0) {
+        config_add_problem(load, at,
+                           "upstreams: a key must be the host name of a registry, such "
+                           "as quay.io, and perhaps a port");
+        return;
+    }
+    /* the first part of a repository's name could be meant */
+    if (memchr(name.p, '.', name.n) == NULL && memchr(name.p, ':', name.n) == NULL &&
+        !sl_eq(name, SL("localhost"))) {
+        config_add_problem(load, at, "upstreams.%s: the name of a registry has a dot or a port",
+                           u->name);
+    }
+}
+
+static char *lower(struct sl s)
+{
+    char *p = strndup(s.p, s.n);
+
+    PG_CHECK(p != NULL);
+    for (char *c = p; *c != '\0'; c++) {
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+    }
+    return p;
+}
+
+/* The URL in its one form, without the slash at its end. */
+static void store_url(struct config_upstream *u, const struct url *url)
+{
+    char *host = lower(url->authority);
+    char *whole = NULL;
+    int n = asprintf(&whole, "%s://%s", url->is_https ? "https" : "http", host);
+
+    PG_CHECK(n > 0);
+    free(u->upstream_url);
+    u->upstream_url = whole;
+    u->url_host = host;
+    u->url_https = url->is_https;
+}
+
+static void check_url(struct config_load *load, size_t no)
+{
+    struct config_upstream *u = &load->config.upstreams[no];
+    struct tree_at at = config_upstream_at(load, no, "url");
+    struct sockaddr_storage address;
+    struct url url;
+    const char *why = NULL;
+
+    if (u->upstream_url[0] == '\0') {
+        config_add_problem(load, at.line > 0 ? at : load->upstream_at[no].name,
+                           "upstreams.%s: url is missing", u->name);
+        return;
+    }
+    if (url_parse(text_of(u->upstream_url), &url, &why) < 0) {
+        config_add_problem(load, at, "upstreams.%s.url %s", u->name, why);
+        return;
+    }
+    if (address_parse_host(url.host, url.port, &address) == 0 && !u->upstream_allow_private &&
+        address_is_private(&address)) {
+        config_add_problem(load, at,
+                           "upstreams.%s.url is at a private address; add allow_private: true if "
+                           "that is meant",
+                           u->name);
+    }
+    if (!url.is_https && u->upstream_username[0] != '\0' && !u->upstream_allow_private) {
+        config_add_problem(load, at,
+                           "upstreams.%s.url is http://, which would send the password in clear; "
+                           "use https://",
+                           u->name);
+    }
+    store_url(u, &url);
+}
+
+static void check_words_of(struct config_load *load, size_t no)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+    struct sl host, rest = text_of(u->upstream_realms);
+    uint16_t port;
+
+    if (u->upstream_host[0] != '\0' &&
+        (url_parse_authority(text_of(u->upstream_host), &host, &port) < 0 || port != 0)) {
+        config_add_problem(load, config_upstream_at(load, no, "host"),
+                           "upstreams.%s.host must be a host name without a port", u->name);
+    }
+    while (rest.n > 0) {
+        const char *space = memchr(rest.p, ' ', rest.n);
+        struct sl one = {rest.p, space != NULL ? (size_t)(space - rest.p) : rest.n};
+        if (one.n > 0 && url_parse_authority(one, &host, &port) < 0) {
+            config_add_problem(load, config_upstream_at(load, no, "realms"),
+                               "upstreams.%s.realms must be host names separated by spaces",
+                               u->name);
+            return;
+        }
+        rest = (struct sl){rest.p + one.n + (space != NULL ? 1 : 0),
+                           rest.n - one.n - (space != NULL ? 1 : 0)};
+    }
+}
+
+static void check_password(struct config_load *load, size_t no)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+
+    if (u->upstream_username[0] != '\0' && u->upstream_password_file[0] == '\0') {
+        config_add_problem(load, config_upstream_at(load, no, "username"),
+                           "upstreams.%s.username needs a password_file beside it", u->name);
+    }
+    if (u->upstream_username[0] == '\0' && u->upstream_password_file[0] != '\0') {
+        config_add_problem(load, config_upstream_at(load, no, "password_file"),
+                           "upstreams.%s.password_file needs a username beside it", u->name);
+    }
+}
+
+/* What two upstreams must not have in common. */
+static void check_pair(struct config_load *load, size_t first, size_t second)
+{
+    const struct config_upstream *a = &load->config.upstreams[first];
+    const struct config_upstream *b = &load->config.upstreams[second];
+
+    if (a->upstream_default && b->upstream_default) {
+        config_add_problem(load, config_upstream_at(load, second, "default"),
+                           "upstreams.%s is a second default; the first is %s", b->name, a->name);
+    }
+    if (a->url_host != NULL && b->url_host != NULL && strcmp(a->url_host, b->url_host) == 0) {
+        config_add_problem(load, config_upstream_at(load, second, "url"),
+                           "upstreams.%s has the url of %s; a registry is listed once", b->name,
+                           a->name);
+    }
+    if (b->upstream_host[0] != '\0' && strcasecmp(a->upstream_host, b->upstream_host) == 0) {
+        config_add_problem(load, config_upstream_at(load, second, "host"),
+                           "upstreams.%s.host is the host of %s already", b->name, a->name);
+    }
+}
+
+static bool upstream_address(const struct config_upstream *u, struct sockaddr_storage *address_r)
+{
+    struct url url;
+    const char *why;
+
+    return u->url_host != NULL && url_parse(text_of(u->upstream_url), &url, &why) == 0 &&
+           address_parse_host(url.host, url.port, address_r) == 0;
+}
+
+/* A pull that goes round in a circle ends when every connection is used up. */
+static void check_not_ourselves(struct config_load *load, size_t no)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+    struct sockaddr_storage to, listener;
+
+    if (!upstream_address(u, &to)) {
+        return;
+    }
+    for (size_t i = 0; i <= load->config.nlisteners; i++) {
+        if (listener_address(load, i, &listener) && address_reaches(&to, &listener)) {
+            config_add_problem(load, config_upstream_at(load, no, "url"),
+                               "upstreams.%s.url is our own listener %s", u->name,
+                               listener_text(load, i));
+            return;
+        }
+    }
+}
+
+void rules_check(struct config_load *load)
+{
+    check_listeners(load);
+    if (load->config.admin_control != NULL && strlen(load->config.admin_control) > 107) {
+        config_add_problem(load, config_at(load, "admin", "control"),
+                           "admin.control is longer than a socket's path may be, 107 bytes");
+    }
+    for (size_t i = 0; i < load->config.nupstreams; i++) {
+        check_name(load, i);
+        check_url(load, i);
+        check_words_of(load, i);
+        check_password(load, i);
+        check_not_ourselves(load, i);
+        size_t before = load->nproblems;
+        for (size_t k = 0; k < i && load->nproblems == before; k++) {
+            check_pair(load, k, i);
+        }
+    }
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+enum privacy {
+    PUBLIC = 0022,
+    GROUP_MAY_READ = 0027,
+    PRIVATE = 0077
+}; /* the bits that are not allowed */
+
+static void check_path(struct config_load *load, struct tree_at at, const char *path,
+                       enum privacy forbidden)
+{
+    struct stat st;
+    _fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0) {
+        config_add_problem(load, at, "cannot open %s: %s", path, strerror(errno));
+    } else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        config_add_problem(load, at, "%s is not a regular file", path);
+    } else if (st.st_uid != 0 && st.st_uid != geteuid()) {
+        config_add_problem(load, at, "%s belongs to uid %u; it must belong to root or to uid %u",
+                           path, (unsigned)st.st_uid, (unsigned)geteuid());
+    } else if ((st.st_mode & (mode_t)forbidden) != 0) {
+        config_add_problem(load, at, "%s can be %s by others (mode %04o); run: chmod %s %s", path,
+                           forbidden == PUBLIC ? "written" : "read or written",
+                           (unsigned)(st.st_mode & 07777), forbidden == PUBLIC ? "go-w" : "0600",
+                           path);
+    } else if (forbidden == PRIVATE && (st.st_size == 0 || st.st_size > SECRET_BYTES_MAX)) {
+        config_add_problem(load, at, "%s is %s", path, st.st_size == 0 ? "empty" : "too large");
+    }
+}
+
+void rules_check_world(struct config_load *load)
+{
+    const struct config *c = &load->config;
+
+    for (size_t i = 0; i < c->nlisteners; i++) {
+        if (c->listeners[i].tls_cert != NULL) {
+            check_path(load, load->tls_at[i], c->listeners[i].tls_cert, PUBLIC);
+            check_path(load, load->tls_at[i], c->listeners[i].tls_key, GROUP_MAY_READ);
+        }
+    }
+    for (size_t i = 0; i < c->nupstreams; i++) {
+        if (c->upstreams[i].upstream_password_file[0] != '\0') {
+            check_path(load, config_upstream_at(load, i, "password_file"),
+                       c->upstreams[i].upstream_password_file, PRIVATE);
+        }
+        if (c->upstreams[i].upstream_ca_file[0] != '\0') {
+            check_path(load, config_upstream_at(load, i, "ca_file"),
+                       c->upstreams[i].upstream_ca_file, PUBLIC);
+        }
+    }
+}

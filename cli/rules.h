@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules - what must hold between options: addresses that are addresses, upstreams that are
+ * registries and not ourselves, one default, files that only their owner may read.
+ *
+ * They add problems to the load, and fill what is derived (an upstream's url_host, url_https).
+ * Threads: any.
+ */
+#pragma once
+
+#include "cli/config.h"
+
+void rules_check(struct config_load *load); /* opens no file */
+
+/* The files that the load names. Only for a load without problems. */
+void rules_check_world(struct config_load *load);

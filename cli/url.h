@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * url - the base URL of a registry, taken apart strictly: http or https, a host, perhaps a port,
+ * nothing else. And what counts as a host.
+ *
+ * A host whose last label is a number is an IPv4 address in four decimal parts or nothing: what
+ * some resolvers read into 0x7f.1 or 2130706433 does not get in.
+ *
+ * Failure:    a sentence that does not repeat the URL: it may hold a password.
+ * Threads:    any; pure.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/slice.h"
+
+#define URL_HOST_MAX 253
+
+struct url {
+    bool is_https;
+    struct sl authority; /* as it stands: "registry-1.docker.io", "[::1]:5900" */
+    struct sl host;      /* without port and brackets */
+    uint16_t port;       /* 443 or 80 unless given */
+    bool has_port;
+};
+
+PG_MUST_USE int url_parse(struct sl text, struct url *url_r, const char **why_r);
+
+/* host or host:port; port_r is 0 when not given. */
+PG_MUST_USE int url_parse_authority(struct sl text, struct sl *host_r, uint16_t *port_r);

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A file becomes what it says, or every mistake in it is told with its line and column. */
+#include "harness/test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/config.h"
+
+static const char example[] =
+    "listen: 127.0.0.1:5000              # or a list; tls: {cert: ..., key: ...} beside it\n"
+    "admin: {listen: 127.0.0.1:5001}\n"
+    "storage: {path: /var/lib/pullgate, max_size: 100GiB}\n"
+    "tags: {ttl: 60s, max_stale: 7d}\n"
+    "upstreams:\n"
+    "  docker.io: {url: https://registry-1.docker.io, default: true}\n"
+    "  mirror.test: {url: http://127.0.0.1:5900, allow_private: true}\n";
+
+static int parse(const char *text, struct config_load *load)
+{
+    return config_parse((struct sl){text, strlen(text)}, "f", load);
+}
+
+static const struct config_upstream *find(const struct config *c, const char *name)
+{
+    return config_find_upstream(c, (struct sl){name, strlen(name)});
+}
+
+TEST(the_example_works)
+{
+    struct config_load load;
+
+    assert_int_equal(parse(example, &load), 0);
+    const struct config *c = &load.config;
+    assert_int_equal(c->nlisteners, 1);
+    assert_string_equal(c->listeners[0].address, "127.0.0.1:5000");
+    assert_null(c->listeners[0].tls_cert);
+    assert_string_equal(c->admin_listen, "127.0.0.1:5001");
+    assert_string_equal(c->storage_path, "/var/lib/pullgate");
+    assert_true(c->storage_max_size == UINT64_C(100) << 30);
+    assert_true(c->tags_max_stale == UINT64_C(7) * 86400000);
+    assert_int_equal(c->limits_connections, 10000);
+    assert_int_equal(c->nupstreams, 2);
+    assert_ptr_equal(config_default_upstream(c), find(c, "docker.io"));
+    const struct config_upstream *u = find(c, "mirror.test");
+    assert_string_equal(u->upstream_url, "http://127.0.0.1:5900");
+    assert_string_equal(u->url_host, "127.0.0.1:5900");
+    assert_false(u->url_https);
+    assert_true(u->upstream_allow_private);
+    assert_int_equal(config_at(&load, "tags", "max_stale").line, 4);
+    assert_int_equal(config_at(&load, "tags", "max_stale").col, 29);
+    assert_int_equal(config_at(&load, "log", "level").line, 0);
+    config_load_free(&load);
+}
+
+TEST(nothing_is_a_configuration)
+{
+    static const char *const empty[] = {"", "# nothing\n", "---\n", "{}"};
+
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
+        struct config_load load;
+        assert_int_equal(parse(empty[i], &load), 0);
+        assert_string_equal(load.config.listeners[0].address, "127.0.0.1:5000");
+        assert_int_equal(load.config.nupstreams, 7);
+        assert_string_equal(config_default_upstream(&load.config)->name, "docker.io");
+        assert_non_null(find(&load.config, "public.ecr.aws"));
+        assert_string_equal(find(&load.config, "index.docker.io")->url_host,
+                            "registry-1.docker.io");
+        config_load_free(&load);
+    }
+}
+
+TEST(listed_upstreams_are_all_there_are)
+{
+    struct config_load load;
+
+    assert_int_equal(parse("upstreams: {Quay.io: {url: https://quay.io}}\n", &load), 1);
+    config_load_free(&load);
+    assert_int_equal(parse("upstreams: {quay.io: {url: HTTPS://Quay.IO/}}\n", &load), 0);
+    assert_int_equal(load.config.nupstreams, 1);
+    assert_string_equal(load.config.upstreams[0].upstream_url, "https://quay.io");
+    assert_string_equal(load.config.upstreams[0].url_host, "quay.io");
+    assert_null(config_default_upstream(&load.config));
+    config_load_free(&load);
+    assert_int_equal(parse("upstreams: {}\n", &load), 0);
+    assert_int_equal(load.config.nupstreams, 0);
+    config_load_free(&load);
+}
+
+TEST(listeners_have_the_tls_beside_them_or_their_own)
+{
+    struct config_load load;
+
+    assert_int_equal(parse("listen:\n"
+                           "  - 127.0.0.1:5000\n"
+                           "  - address: \"[::1]:5443\"\n"
+                           "    tls: {cert: /own.pem, key: /own.key}\n"
+                           "tls: {cert: /all.pem, key: /all.key}\n",
+                           &load),
+                     0);
+    assert_int_equal(load.config.nlisteners, 2);
+    assert_string_equal(load.config.listeners[0].tls_cert, "/all.pem");
+    assert_string_equal(load.config.listeners[1].address, "[::1]:5443");
+    assert_string_equal(load.config.listeners[1].tls_key, "/own.key");
+    config_load_free(&load);
+}
+
+static const struct mistake {
+    const char *text, *said;
+} mistakes[] = {
+    /* YAML */
+    {"listen: [",
+     "f:2:1: not YAML: did not find expected node content while parsing a flow node\n"},
+    {"a: b: c\n", "f:1:5: not YAML: mapping values are not allowed in this context\n"},
+    {"log:\n\tlevel: info\n", "f:2:1: not YAML: a tab; indent with spaces\n"},
+    {"log:\n  level: \xff\n", "f:2:10: not UTF-8 text: invalid leading UTF-8 octet\n"},
+    {"log: {level: info, level: warn}\n",
+     "f:1:20: the key \"level\" stands here twice; the first is at line 1\n"},
+    {"storage: {path: /a}\ntags: {ttl: 1s}\nstorage: {path: /b}\n",
+     "f:3:1: the key \"storage\" stands here twice; the first is at line 1\n"},
+    {"log: &a {level: info}\n", "f:1:6: anchors, aliases and tags are not allowed here\n"},
+    {"log: *a\n", "f:1:6: anchors, aliases and tags are not allowed here\n"},
+    {"log: {level: !!str info}\n", "f:1:14: anchors, aliases and tags are not allowed here\n"},
+    {"log: {level: info}\n---\nlog: {level: warn}\n", "f:2:1: a second document\n"},
+    {"log: {<<: {level: info}}\n", "f:1:7: unknown key \"<<\"; known here: format, level\n"},
+    {"{[a]: b}\n", "f:1:2: a key must be a word\n"},
+    {"log: [[[[[[[[[1]]]]]]]]]\n", "f:1:13: nested deeper than 8 levels\n"},
+    /* shape */
+    {"hello\n", "f:1:1: the file must be a mapping of options to values\n"},
+    {"- a\n", "f:1:1: the file must be a mapping of options to values\n"},
+    {"tags:\n", "f:1:6: tags must be a mapping of options to values\n"},
+    {"tags: 60s\n", "f:1:7: tags must be a mapping of options to values\n"},
+    {"tags: {ttl: [60s]}\n", "f:1:13: tags.ttl must be a single value\n"},
+    {"tags: {ttl: }\n", "f:1:13: tags.ttl has no value; leave the key out for the default\n"},
+    {"threads: ~\n", "f:1:10: threads has no value; leave the key out for the default\n"},
+    /* keys */
+    {"lisen: 127.0.0.1:5000\n", "f:1:1: unknown key \"lisen\"; did you mean \"listen\"?\n"},
+    {"tags:\n  tlt: 60s\n", "f:2:3: unknown key \"tlt\"; did you mean \"ttl\"?\n"},
+    {"max_size: 1GiB\n", "f:1:1: unknown key \"max_size\"; it belongs in \"storage\"\n"},
+    {"colour: red\n",
+     "f:1:1: unknown key \"colour\"; known here: admin, storage, tags, limits, log, "
+     "threads, listen, tls, upstreams\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, defualt: true}\n",
+     "f:2:33: unknown key \"defualt\"; did you mean \"default\"?\n"},
+    {"listen: {adress: 127.0.0.1:1}\n", "f:1:9: listen: address is missing\n"
+                                        "f:1:10: unknown key \"adress\"; did you mean "
+                                        "\"address\"?\n"},
+    /* values */
+    {"tags: {ttl: 60}\n", "f:1:13: tags.ttl: \"60\" is not a time; write a number with ms, s, m, h "
+                          "or d, such as 60s\n"},
+    {"storage: {max_size: 1KiB}\n",
+     "f:1:21: storage.max_size: 1KiB is less than the least, 16MiB\n"},
+    {"storage: {path: data}\n",
+     "f:1:17: storage.path: \"data\" is not an absolute path; it must begin with /\n"},
+    {"storage: {path: \"/a\\0b\"}\n",
+     "f:1:17: storage.path: the value has a line break or another control character\n"},
+    {"threads: 65\n", "f:1:10: threads: 65 is more than the most, 64\n"},
+    {"upstreams: {a.test: {url: https://a.test, default: yes}}\n",
+     "f:1:52: upstreams.a.test.default: \"yes\" is neither true nor false\n"},
+    {"log: {level: loud}\ntags: {ttl: 1}\n",
+     "f:1:14: log.level: \"loud\" is none of debug, info, warn, error\n"
+     "f:2:13: tags.ttl: \"1\" is not a time; write a number with ms, s, m, h or d, such as 60s\n"},
+    /* listeners */
+    {"listen: localhost:5000\n",
+     "f:1:9: listen must be an IP address and a port, such as 127.0.0.1:5000 or \"[::]:5000\"\n"},
+    {"admin: {listen: \":5001\"}\n", "f:1:17: admin.listen must be an IP address and a port, such "
+                                     "as 127.0.0.1:5000 or \"[::]:5000\"\n"},
+    {"listen: []\n", "f:1:9: listen must have from 1 to 16 addresses\n"},
+    {"listen: [127.0.0.1:5000, 127.0.0.1:5000]\n",
+     "f:1:26: listen: 127.0.0.1:5000 is taken by the listener 127.0.0.1:5000 already\n"},
+    {"listen: 0.0.0.0:5001\n",
+     "f: admin.listen: 127.0.0.1:5001 is taken by the listener 0.0.0.0:5001 already\n"},
+    {"tls: {cert: /c}\n", "f:1:6: tls.key is missing\n"},
+    {"tls: {cert: c, key: /k, ca: /x}\n",
+     "f:1:13: tls.cert: \"c\" is not an absolute path; it must begin with /\n"
+     "f:1:25: unknown key \"ca\"; known here: cert, key\n"},
+    /* upstreams */
+    {"upstreams: [docker.io]\n", "f:1:12: upstreams must be a mapping of options to values\n"},
+    {"upstreams:\n  a.test:\n",
+     "f:2:3: upstreams.a.test: url is missing\n"
+     "f:2:10: upstreams.a.test must be a mapping of options to values\n"},
+    {"upstreams:\n  a.test: {default: true}\n", "f:2:3: upstreams.a.test: url is missing\n"},
+    {"upstreams:\n  a.test: {url: a.test}\n",
+     "f:2:17: upstreams.a.test.url must begin with https:// or http://\n"},
+    {"upstreams:\n  a.test: {url: https://a.test/v2/}\n",
+     "f:2:17: upstreams.a.test.url must not have a path; only the host, without /v2\n"},
+    {"upstreams:\n  a.test: {url: \"https://canary:secret@a.test\"}\n",
+     "f:2:17: upstreams.a.test.url must not hold a user or password; write username and "
+     "password_file\n"},
+    {"upstreams:\n  a.test: {url: \"https://a.test?x=1\"}\n",
+     "f:2:17: upstreams.a.test.url must not have a query or fragment\n"},
+    {"upstreams:\n  a.test: {url: \"https://0x7f.1\"}\n",
+     "f:2:17: upstreams.a.test.url must have a valid host name or address, and perhaps a port\n"},
+    {"upstreams:\n  a.test: {url: http://10.0.0.1}\n",
+     "f:2:17: upstreams.a.test.url is at a private address; add allow_private: true if that is "
+     "meant\n"},
+    {"upstreams:\n  a.test: {url: \"http://[::ffff:127.0.0.1]:80\"}\n",
+     "f:2:17: upstreams.a.test.url is at a private address; add allow_private: true if that is "
+     "meant\n"},
+    {"upstreams:\n  a.test: {url: http://localhost:5900}\n",
+     "f:2:17: upstreams.a.test.url is at a private address; add allow_private: true if that is "
+     "meant\n"},
+    {"upstreams:\n  a.test: {url: http://localhost:5000, allow_private: true}\n",
+     "f:2:17: upstreams.a.test.url is our own listener 127.0.0.1:5000\n"},
+    {"listen: 0.0.0.0:80\nupstreams:\n  a.test: {url: http://127.0.0.9, allow_private: true}\n",
+     "f:3:17: upstreams.a.test.url is our own listener 0.0.0.0:80\n"},
+    {"upstreams:\n  a.test: {url: http://127.0.0.1:5001, allow_private: true}\n",
+     "f:2:17: upstreams.a.test.url is our own listener 127.0.0.1:5001\n"},
+    {"upstreams:\n"
+     "  a.test: {url: https://a.test, default: true}\n"
+     "  b.test: {url: https://b.test, default: true}\n",
+     "f:3:42: upstreams.b.test is a second default; the first is a.test\n"},
+    {"upstreams:\n"
+     "  a.test: {url: https://a.test}\n"
+     "  b.test: {url: https://A.test/}\n",
+     "f:3:17: upstreams.b.test has the url of a.test; a registry is listed once\n"},
+    {"upstreams:\n"
+     "  a.test: {url: https://a.test, host: m.test}\n"
+     "  b.test: {url: https://b.test, host: M.test}\n",
+     "f:3:39: upstreams.b.test.host is the host of a.test already\n"},
+    {"upstreams:\n  index.docker.io: {url: https://registry-1.docker.io}\n",
+     "f:2:3: upstreams.index.docker.io is another name of docker.io; write docker.io\n"},
+    {"upstreams:\n  A.test: {url: https://a.test}\n",
+     "f:2:3: upstreams.A.test: write the name in lower case\n"},
+    {"upstreams:\n  a_b/c: {url: https://a.test}\n",
+     "f:2:3: upstreams: a key must be the host name of a registry, such as quay.io, and perhaps a "
+     "port\n"},
+    {"upstreams:\n  library: {url: https://a.test}\n",
+     "f:2:3: upstreams.library: the name of a registry has a dot or a port\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, realms: \"auth.test https://b.test\"}\n",
+     "f:2:41: upstreams.a.test.realms must be host names separated by spaces\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, host: \"a.test:80\"}\n",
+     "f:2:39: upstreams.a.test.host must be a host name without a port\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, username: u}\n",
+     "f:2:43: upstreams.a.test.username needs a password_file beside it\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, password_file: /p}\n",
+     "f:2:48: upstreams.a.test.password_file needs a username beside it\n"},
+    {"upstreams:\n  a.test: {url: http://a.test, username: u, password_file: /p}\n",
+     "f:2:17: upstreams.a.test.url is http://, which would send the password in clear; use "
+     "https://\n"},
+};
+
+TEST(every_mistake_is_told_with_its_line_and_column)
+{
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        struct config_load load;
+        struct pg_buf said;
+        int rc = parse(mistakes[i].text, &load);
+        pg_buf_init(&said, 65536);
+        config_load_put_problems(&load, &said);
+        (void)pg_buf_put(&said, (struct sl){"", 1});
+        if (rc != 1 || strcmp(said.p, mistakes[i].said) != 0) {
+            print_error("%s", mistakes[i].text);
+        }
+        assert_string_equal(said.p, mistakes[i].said);
+        assert_int_equal(rc, 1);
+        pg_buf_free(&said);
+        config_load_free(&load);
+    }
+}
+
+TEST(problems_have_an_end)
+{
+    char text[65536] = "";
+    struct config_load load;
+    struct pg_buf said;
+
+    for (int i = 0; i < 1000; i++) {
+        (void)sprintf(text + strlen(text), "unknown_key_%d: 1\n", i);
+    }
+    pg_buf_init(&said, 65536);
+    assert_int_equal(parse(text, &load), 1);
+    assert_int_equal(load.nproblems, CONFIG_PROBLEMS_MAX);
+    config_load_put_problems(&load, &said);
+    (void)pg_buf_put(&said, (struct sl){"", 1});
+    assert_non_null(strstr(said.p, "f: more problems than are shown\n"));
+    pg_buf_free(&said);
+    config_load_free(&load);
+}
+
+TEST(too_much_is_refused)
+{
+    struct config_load load;
+    size_t n = TREE_BYTES_MAX + 1;
+    char *text = malloc(n);
+
+    memset(text, '#', n);
+    assert_int_equal(config_parse((struct sl){text, n}, "f", &load), 1);
+    assert_string_equal(load.problems[0].text, "the file is larger than 256 KiB");
+    config_load_free(&load);
+    memset(text, ' ', n);
+    for (size_t i = 1; i < n; i += 2) {
+        text[i] = ',';
+        text[i - 1] = 'x';
+    }
+    text[0] = '[';
+    text[1] = 'x';
+    assert_int_equal(config_parse((struct sl){text, n - 1}, "f", &load), 1);
+    assert_string_equal(load.problems[0].text, "more than 10000 keys and values");
+    config_load_free(&load);
+    free(text);
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+static char dir[] = "/tmp/pg-config-XXXXXX";
+
+static const char *put_file(const char *name, const char *text, mode_t mode)
+{
+    static char path[4][256];
+    static unsigned turn;
+    char *p = path[turn++ % 4];
+
+    (void)snprintf(p, 256, "%s/%s", dir, name);
+    (void)unlink(p);
+    int fd = open(p, O_CREAT | O_WRONLY | O_EXCL, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+    return p;
+}
+
+static void assert_load(const char *file, int want, const char *said)
+{
+    struct config_load load;
+    struct pg_err err = {0};
+    int rc = config_load(file, &load, &err);
+
+    assert_int_equal(rc, want);
+    if (rc < 0) {
+        assert_non_null(strstr(err.msg, said));
+    } else if (rc > 0) {
+        assert_non_null(strstr(load.problems[0].text, said));
+    }
+    pg_err_clear(&err);
+    config_load_free(&load);
+}
+
+TEST(the_file_itself_is_safe_or_refused)
+{
+    char gone[256];
+
+    assert_load(put_file("good.yaml", example, 0644), 0, "");
+    assert_load(put_file("open.yaml", example, 0666), -1, "can be written by others (mode 0666)");
+    assert_load(put_file("other.yaml", example, 0602), -1, "run: chmod go-w");
+    (void)snprintf(gone, sizeof gone, "%s/gone.yaml", dir);
+    assert_load(gone, -1, "No such file");
+    assert_load(dir, -1, "is not a regular file");
+    assert_load("/dev/null", -1, "is not a regular file");
+}
+
+static void assert_upstream_file(const char *option, const char *path, int want, const char *said)
+{
+    char text[1024];
+
+    (void)snprintf(text, sizeof text,
+                   "upstreams:\n  a.test: {url: https://a.test, username: u, password_file: %s/pw, "
+                   "%s: %s}\n",
+                   dir, option, path);
+    if (strcmp(option, "password_file") == 0) {
+        (void)snprintf(text, sizeof text,
+                       "upstreams:\n  a.test: {url: https://a.test, username: u, %s: %s}\n", option,
+                       path);
+    }
+    assert_load(put_file("u.yaml", text, 0600), want, said);
+}
+
+TEST(files_with_secrets_are_private_or_refused)
+{
+    assert_upstream_file("password_file", put_file("pw", "secret\n", 0600), 0, "");
+    assert_upstream_file("password_file", put_file("pw", "secret\n", 0640), 1,
+                         "can be read or written by others (mode 0640); run: chmod 0600");
+    assert_upstream_file("password_file", put_file("pw", "secret\n", 0604), 1, "by others");
+    assert_upstream_file("password_file", put_file("pw", "", 0600), 1, "is empty");
+    assert_upstream_file("password_file", "/nonexistent", 1, "cannot open /nonexistent");
+    assert_upstream_file("password_file", dir, 1, "is not a regular file");
+    (void)put_file("pw", "secret\n", 0600);
+    assert_upstream_file("ca_file", put_file("ca", "pem", 0644), 0, "");
+    assert_upstream_file("ca_file", put_file("ca", "pem", 0666), 1, "can be written by others");
+}
+
+TEST(tls_keys_are_private_or_refused)
+{
+    char text[1024];
+    static const struct {
+        mode_t cert, key;
+        int want;
+    } cases[] = {{0644, 0600, 0}, {0644, 0640, 0}, {0644, 0644, 1}, {0666, 0600, 1}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        (void)put_file("cert", "pem", cases[i].cert);
+        (void)put_file("key", "pem", cases[i].key);
+        (void)snprintf(text, sizeof text, "tls: {cert: %s/cert, key: %s/key}\n", dir, dir);
+        assert_load(put_file("tls.yaml", text, 0600), cases[i].want, "by others");
+    }
+}
+
+static int make_dir(void **state)
+{
+    (void)state;
+    return mkdtemp(dir) != NULL ? 0 : -1;
+}
+
+static int remove_dir(void **state)
+{
+    static const char *const names[] = {"good.yaml", "open.yaml", "other.yaml", "u.yaml",  "pw",
+                                        "ca",        "cert",      "key",        "tls.yaml"};
+    char path[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        (void)unlink(path);
+    }
+    return rmdir(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RUN(the_example_works),
+        RUN(nothing_is_a_configuration),
+        RUN(listed_upstreams_are_all_there_are),
+        RUN(listeners_have_the_tls_beside_them_or_their_own),
+        RUN(every_mistake_is_told_with_its_line_and_column),
+        RUN(problems_have_an_end),
+        RUN(too_much_is_refused),
+        RUN(the_file_itself_is_safe_or_refused),
+        RUN(files_with_secrets_are_private_or_refused),
+        RUN(tls_keys_are_private_or_refused),
+    };
+
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
