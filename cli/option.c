@@ -302,33 +302,6 @@ void option_put(const struct option *o, const void *base, struct pg_buf *out)
     PG_BUG("an option of no type");
 }
 
-void option_put_json(const struct option *o, const void *base, struct pg_buf *out)
-{
-    const void *field = (const char *)base + o->offset;
-
-    switch (o->type) {
-    case OPTION_STRING:
-    case OPTION_PATH:
-        (void)pg_buf_put_json(out, field_text(field));
-        return;
-    case OPTION_SIZE:
-    case OPTION_TIME:
-    case OPTION_COUNT: /* bytes, milliseconds */
-        (void)pg_buf_printf(out, "%llu", (unsigned long long)*(const uint64_t *)field);
-        return;
-    case OPTION_BOOL:
-        option_put(o, base, out);
-        return;
-    case OPTION_LOGFORMAT:
-    case OPTION_LOGLEVEL:
-        (void)pg_buf_put(out, SL("\""));
-        option_put(o, base, out);
-        (void)pg_buf_put(out, SL("\""));
-        return;
-    }
-    PG_BUG("an option of no type");
-}
-
 void option_put_kind(const struct option *o, struct pg_buf *out)
 {
     static const char *const kinds[] = {

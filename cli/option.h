@@ -60,7 +60,6 @@ PG_MUST_USE int option_parse(const struct option *o, struct sl text, void *base,
 void option_initial(const struct option *o, void *base); /* the default, into a field that is 0 */
 
 void option_put(const struct option *o, const void *base, struct pg_buf *out); /* as in the file */
-void option_put_json(const struct option *o, const void *base, struct pg_buf *out);
 /* A text as it may stand in YAML: plain where that is safe, else in quotes. */
 void option_put_text(struct sl text, struct pg_buf *out);
 
