@@ -77,8 +77,9 @@ struct index_counts {
 };
 struct index_counts index_txn_counts(const struct index_txn *txn);
 void index_txn_set_journal(struct index_txn *txn, uint64_t seq);
+void index_txn_set_blobs(struct index_txn *txn, uint64_t blobs, uint64_t bytes); /* fsck counted */
 
-/* put: writes or replaces. del: 1 it was there, 0 it was not, -1. */
+/* put: writes or replaces, a damaged row, too. del: 1 it was there, 0 it was not, -1. */
 PG_MUST_USE int index_put_blob(struct index_txn *txn, const struct digest *d,
                                const struct index_blob *b, struct pg_err *err);
 PG_MUST_USE int index_del_blob(struct index_txn *txn, const struct digest *d, struct pg_err *err);
@@ -128,13 +129,8 @@ PG_MUST_USE int index_put_meta(struct index_txn *txn, struct sl name, uint64_t v
 int index_get_meta(struct index_view *v, struct sl name, uint64_t *value_r, struct pg_err *err);
 PG_MUST_USE int index_get_counts(struct index_view *v, struct index_counts *r, struct pg_err *err);
 
-/* ---- walking: 1 a row, 0 the end, -1. A damaged row is given, too: with its key as far as it
- * can be read and ->damaged; only index_del_raw() is to be done with it. ---- */
-
-struct index_raw {
-    const char *table; /* its name */
-    struct key key;
-};
+/* ---- walking: 1 a row, 0 the end, -1. A row with a damaged value is given, too, as ->damaged,
+ * with no more than its key; one with a damaged key is passed over. ---- */
 
 struct index_blob_row {
     struct digest digest;
@@ -183,10 +179,15 @@ int index_next_event(struct index_view *v, const struct index_event_row *after,
 int index_get_repo(struct index_view *v, const struct key_repo *repo, struct sl *name_r,
                    struct pg_err *err);
 
-/* Any row of any table whose key or value does not read well, the first after the given one; NULL
- * begins. For fsck and recovery, which delete it. Looks at most at `nmax` rows, then returns 0
- * with *more_r and the place to go on from in r. */
-int index_next_damaged(struct index_view *v, const struct index_raw *after, unsigned nmax,
-                       bool *more_r, struct index_raw *r, struct pg_err *err);
+struct index_raw {
+    const char *table; /* its name; NULL: before the first */
+    struct key key;
+};
+
+/* Goes through the rows of all tables, nmax at most at a time, for one whose key or value does not
+ * read well: 1, and *place is that row; then index_del_raw() may be done with it. 0: none among
+ * these, and *place is where to go on, or has a table of NULL at the end. -1. Begin with {0}. */
+int index_next_damaged(struct index_view *v, unsigned nmax, struct index_raw *place,
+                       struct pg_err *err);
 PG_MUST_USE int index_del_raw(struct index_txn *txn, const struct index_raw *row,
                               struct pg_err *err);

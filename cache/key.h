@@ -10,6 +10,7 @@
  *     edge        digest, kind (1), digest
  *     memo        digest, kind (text)
  *     event       seconds (8, big endian), number (8, big endian)
+ *     name        text                                        meta
  *
  * A repository's name is hashed whole, since a name may be longer than an LMDB key and two
  * repositories must never share a row. Every key fits KEY_MAX by construction.
@@ -53,7 +54,6 @@ struct key key_of_repo(const struct key_repo *repo);
 struct key key_of_link(const struct key_repo *repo, const struct digest *d);
 struct key key_of_tag(const struct key_repo *repo, struct sl tag);
 struct key key_of_edge(const struct digest *from, uint8_t kind, const struct digest *to);
-struct key key_of_edge_from(const struct digest *from); /* the prefix of all its edges */
 struct key key_of_memo(const struct digest *d, struct sl kind);
 struct key key_of_event(int64_t when_s, uint64_t number);
 struct key key_of_name(struct sl name);
@@ -66,3 +66,4 @@ PG_MUST_USE int key_read_edge(struct sl key, struct digest *from_r, uint8_t *kin
                               struct digest *to_r);
 PG_MUST_USE int key_read_memo(struct sl key, struct digest *d_r, struct sl *kind_r);
 PG_MUST_USE int key_read_event(struct sl key, int64_t *when_s_r, uint64_t *number_r);
+PG_MUST_USE int key_read_name(struct sl key, struct sl *name_r);

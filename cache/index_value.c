@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cache/index_value_int.h"
+
+#include <xxhash.h>
+
+#define VERSION   1
+#define SUM_BYTES 8
+
+static uint64_t sum_of(enum index_table table, struct sl key, struct sl value)
+{
+    return XXH3_64bits_withSeed(value.p, value.n,
+                                XXH3_64bits_withSeed(key.p, key.n, (uint64_t)table));
+}
+
+static void put_bytes(struct pg_buf *b, const void *p, size_t n)
+{
+    (void)pg_buf_put(b, (struct sl){p, n}); /* what did not fit is seen by ->over */
+}
+
+static void put_uint(struct pg_buf *b, uint64_t value, unsigned nbytes)
+{
+    char le[8];
+
+    for (unsigned i = 0; i < nbytes; i++)
+        le[i] = (char)(value >> (8 * i));
+    put_bytes(b, le, nbytes);
+}
+
+/* A length of four bytes, and the bytes. */
+static void put_text(struct pg_buf *b, struct sl s)
+{
+    PG_CHECK(s.n <= UINT32_MAX);
+    put_uint(b, s.n, 4);
+    if (s.n > 0)
+        put_bytes(b, s.p, s.n);
+}
+
+/* As in a key, with its length, so that a reader need not know the algorithms. */
+static void put_digest(struct pg_buf *b, const struct digest *d)
+{
+    struct key k = key_of_digest(d);
+
+    put_uint(b, k.n, 1);
+    put_bytes(b, k.p, k.n);
+}
+
+struct reader {
+    struct sl rest;
+    bool bad;
+};
+
+static struct sl read_bytes(struct reader *r, size_t n)
+{
+    struct sl s = {r->rest.p, n};
+
+    if (r->bad || r->rest.n < n) {
+        r->bad = true;
+        return (struct sl){"", 0};
+    }
+    r->rest.p += n;
+    r->rest.n -= n;
+    return s;
+}
+
+static uint64_t read_uint(struct reader *r, unsigned nbytes)
+{
+    struct sl s = read_bytes(r, nbytes);
+    uint64_t value = 0;
+
+    for (size_t i = s.n; i > 0; i--)
+        value = value << 8 | (uint8_t)s.p[i - 1];
+    return value;
+}
+
+static struct sl read_text(struct reader *r)
+{
+    return read_bytes(r, (size_t)read_uint(r, 4));
+}
+
+static bool read_bool(struct reader *r)
+{
+    uint64_t value = read_uint(r, 1);
+
+    r->bad |= value > 1;
+    return value == 1;
+}
+
+static void read_digest(struct reader *r, struct digest *d)
+{
+    struct sl s = read_bytes(r, (size_t)read_uint(r, 1));
+
+    *d = (struct digest){0};
+    r->bad |= key_read_digest(s, d) < 0;
+}
+
+static int read_end(const struct reader *r)
+{
+    return r->bad || r->rest.n > 0 ? -1 : 0;
+}
+
+void index_value_begin(struct pg_buf *b)
+{
+    pg_buf_clear(b);
+    put_uint(b, VERSION, 1);
+}
+
+void index_value_seal(struct pg_buf *b, enum index_table table, struct sl key)
+{
+    put_uint(b, sum_of(table, key, pg_buf_sl(b)), SUM_BYTES);
+}
+
+int index_value_open(struct sl value, enum index_table table, struct sl key, struct sl *body_r)
+{
+    struct sl summed = {value.p, value.n - SUM_BYTES};
+    struct reader r = {.rest = {value.p + summed.n, SUM_BYTES}};
+
+    if (value.n < 1 + SUM_BYTES || value.p[0] != VERSION)
+        return -1;
+    if (read_uint(&r, SUM_BYTES) != sum_of(table, key, summed))
+        return -1;
+    *body_r = (struct sl){summed.p + 1, summed.n - 1};
+    return 0;
+}
+
+void index_value_put_blob(struct pg_buf *b, const struct index_blob *v)
+{
+    put_uint(b, v->size, 8);
+    put_digest(b, &v->sha256);
+    put_uint(b, v->chunk_bytes, 4);
+    put_text(b, v->chunk_sums);
+}
+
+int index_value_read_blob(struct sl body, struct index_blob *r)
+{
+    struct reader in = {.rest = body};
+
+    r->size = read_uint(&in, 8);
+    read_digest(&in, &r->sha256);
+    r->chunk_bytes = (uint32_t)read_uint(&in, 4);
+    r->chunk_sums = read_text(&in);
+    if (r->sha256.alg != PG_SHA256)
+        return -1;
+    if (r->chunk_bytes == 0)
+        return r->chunk_sums.n == 0 ? read_end(&in) : -1;
+    if (r->chunk_sums.n % 8 != 0 ||
+        r->chunk_sums.n / 8 != r->size / r->chunk_bytes + (r->size % r->chunk_bytes != 0))
+        return -1;
+    return read_end(&in);
+}
+
+void index_value_put_manifest(struct pg_buf *b, const struct index_manifest *v)
+{
+    put_uint(b, v->kind, 1);
+    put_digest(b, &v->sha256);
+    put_text(b, v->media_type);
+    put_text(b, v->bytes);
+}
+
+int index_value_read_manifest(struct sl body, struct index_manifest *r)
+{
+    struct reader in = {.rest = body};
+    uint64_t kind = read_uint(&in, 1);
+
+    read_digest(&in, &r->sha256);
+    r->media_type = read_text(&in);
+    r->bytes = read_text(&in);
+    if (kind > MANIFEST_OTHER || r->sha256.alg != PG_SHA256)
+        return -1;
+    r->kind = (enum manifest_kind)kind;
+    return read_end(&in);
+}
+
+void index_value_put_link(struct pg_buf *b, const struct index_link *v)
+{
+    put_uint(b, v->kind, 1);
+    put_uint(b, (uint64_t)v->first_seen_s, 8);
+    put_uint(b, v->size, 8);
+    put_uint(b, v->landed, 1);
+}
+
+int index_value_read_link(struct sl body, struct index_link *r)
+{
+    struct reader in = {.rest = body};
+    uint64_t kind = read_uint(&in, 1);
+
+    r->first_seen_s = (int64_t)read_uint(&in, 8);
+    r->size = read_uint(&in, 8);
+    r->landed = read_bool(&in);
+    if (kind > INDEX_LINK_BLOB)
+        return -1;
+    r->kind = (enum index_link_kind)kind;
+    return read_end(&in);
+}
+
+void index_value_put_tag(struct pg_buf *b, const struct index_tag *v)
+{
+    put_digest(b, &v->digest);
+    put_uint(b, (uint64_t)v->validated_s, 8);
+    put_uint(b, (uint64_t)v->first_seen_s, 8);
+}
+
+int index_value_read_tag(struct sl body, struct index_tag *r)
+{
+    struct reader in = {.rest = body};
+
+    read_digest(&in, &r->digest);
+    r->validated_s = (int64_t)read_uint(&in, 8);
+    r->first_seen_s = (int64_t)read_uint(&in, 8);
+    return read_end(&in);
+}
+
+void index_value_put_memo(struct pg_buf *b, const struct index_memo *v)
+{
+    put_uint(b, (uint64_t)v->expires_s, 8);
+    put_text(b, v->bytes);
+}
+
+int index_value_read_memo(struct sl body, struct index_memo *r)
+{
+    struct reader in = {.rest = body};
+
+    r->expires_s = (int64_t)read_uint(&in, 8);
+    r->bytes = read_text(&in);
+    return read_end(&in);
+}
+
+void index_value_put_event(struct pg_buf *b, const struct index_event *v)
+{
+    put_digest(b, &v->digest);
+    put_text(b, v->caller);
+    put_text(b, v->repo);
+    put_text(b, v->reference);
+}
+
+int index_value_read_event(struct sl body, struct index_event *r)
+{
+    struct reader in = {.rest = body};
+
+    read_digest(&in, &r->digest);
+    r->caller = read_text(&in);
+    r->repo = read_text(&in);
+    r->reference = read_text(&in);
+    return read_end(&in);
+}
+
+void index_value_put_u64(struct pg_buf *b, uint64_t v)
+{
+    put_uint(b, v, 8);
+}
+
+int index_value_read_u64(struct sl body, uint64_t *r)
+{
+    struct reader in = {.rest = body};
+
+    *r = read_uint(&in, 8);
+    return read_end(&in);
+}
+
+/* The name of a repository, as it is, under its hash. */
+static bool repo_is_sound(struct sl key, struct sl body)
+{
+    struct key_repo repo, named;
+
+    if (key_read_repo(key, &repo) < 0 || body.n == 0)
+        return false;
+    named = key_repo_of(body);
+    return memcmp(&named, &repo, sizeof(repo)) == 0;
+}
+
+static bool edge_is_sound(struct sl key, struct sl body)
+{
+    struct digest from, to;
+    uint8_t kind;
+
+    return key_read_edge(key, &from, &kind, &to) == 0 && kind >= INDEX_EDGE_CONFIG &&
+           kind <= INDEX_EDGE_SUBJECT && body.n == 0;
+}
+
+static bool named_is_sound(enum index_table table, struct sl key, struct sl body)
+{
+    struct digest d;
+    struct key_repo repo;
+    struct sl text;
+    struct index_link link;
+    struct index_tag tag;
+    struct index_memo memo;
+
+    if (table == INDEX_TABLE_LINK)
+        return key_read_link(key, &repo, &d) == 0 && index_value_read_link(body, &link) == 0;
+    if (table == INDEX_TABLE_TAG)
+        return key_read_tag(key, &repo, &text) == 0 && index_value_read_tag(body, &tag) == 0;
+    return key_read_memo(key, &d, &text) == 0 && index_value_read_memo(body, &memo) == 0;
+}
+
+bool index_value_is_sound(enum index_table table, struct sl key, struct sl value)
+{
+    struct sl body, name;
+    struct digest d;
+    struct index_blob blob;
+    struct index_manifest manifest;
+    struct index_event event;
+    uint64_t number;
+
+    if (index_value_open(value, table, key, &body) < 0)
+        return false;
+    switch (table) {
+    case INDEX_TABLE_META:
+        return key_read_name(key, &name) == 0 && index_value_read_u64(body, &number) == 0;
+    case INDEX_TABLE_BLOB:
+        return key_read_digest(key, &d) == 0 && index_value_read_blob(body, &blob) == 0;
+    case INDEX_TABLE_MANIFEST:
+        return key_read_digest(key, &d) == 0 && index_value_read_manifest(body, &manifest) == 0;
+    case INDEX_TABLE_REPO:
+        return repo_is_sound(key, body);
+    case INDEX_TABLE_LINK:
+    case INDEX_TABLE_TAG:
+    case INDEX_TABLE_MEMO:
+        return named_is_sound(table, key, body);
+    case INDEX_TABLE_EDGE:
+    case INDEX_TABLE_REDGE:
+        return edge_is_sound(key, body);
+    case INDEX_TABLE_EVENT:
+        return key_read_event(key, &event.when_s, &number) == 0 &&
+               index_value_read_event(body, &event) == 0;
+    case INDEX_TABLES:
+        break;
+    }
+    PG_BUG("no such table");
+}
