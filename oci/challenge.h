@@ -17,7 +17,7 @@
 
 struct challenge {
     bool has_bearer, has_basic;
-    struct sl realm, service; /* of the Bearer challenge; unquoted, in the arena */
+    struct sl realm, service; /* Bearer's, unquoted, in the arena; {NULL, 0} when absent */
     bool insufficient_scope;  /* error="insufficient_scope" or "invalid_token" */
 };
 

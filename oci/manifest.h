@@ -3,10 +3,15 @@
  * manifest - what a manifest's bytes say: its kind and what it points at (image-spec 1.1:
  * manifest.md, image-index.md; Docker image manifest 2.2 and manifest list).
  *
- * Strict where two readers could differ: duplicate members, a document that is an image and an
- * index at once (CVE-2021-41190), a mediaType that contradicts the Content-Type, trailing bytes,
- * too deep or too many members: all are refused. Unknown members are ignored. The bytes are
- * never rewritten; this only reads them.
+ * Strict where two readers could differ: duplicate members, members spelled like known ones but
+ * for their case (Go ignores it), a document that is an image and an index at once
+ * (CVE-2021-41190), a mediaType that contradicts the Content-Type, trailing bytes, too deep or too
+ * many members: all are refused, and so is Docker's schema 1. Unknown members are ignored;
+ * null for an optional member is as good as its absence. The bytes are never rewritten; this only
+ * reads them.
+ *
+ * Of a document whose type is not known nothing is read but that type: it only has to be a JSON
+ * object. A document that has no type at all is told by its members.
  *
  * Ownership:  everything in *m is in the arena given.
  * Failure:    UPSTREAM_WRONG with what was wrong and where.
@@ -31,14 +36,14 @@ enum manifest_kind {
 struct manifest_desc {
     struct sl media_type;
     struct digest digest;
-    uint64_t size;
+    uint64_t size;      /* below 2^53 */
     bool has_urls;      /* layers[].urls: never fetched from there */
     struct sl platform; /* "os/arch[/variant]" as claimed, or empty; a claim, not a fact */
 };
 
 struct manifest {
     enum manifest_kind kind;
-    struct sl media_type; /* the document's own, else the Content-Type's */
+    struct sl media_type; /* the document's own, else the Content-Type's: type/subtype, not empty */
     struct sl artifact_type;
     bool has_config, has_subject;
     struct manifest_desc config, subject;

@@ -1,1 +1,2 @@
+pg_unit(oci challenge)
 pg_unit(oci ref)
