@@ -58,7 +58,7 @@ struct admin_config {
     void *owner;
     /* Writes one JSON object for a request that is no admin's; false: it is not known. May be
      * NULL. Called in the thread of the request's loop. */
-    bool (*write_request)(const struct rq *rq, struct pg_buf *out);
+    bool (*write_request)(struct rq *rq, struct pg_buf *out);
 };
 
 struct admin;

@@ -33,4 +33,4 @@ const struct conn_service *service_conn(struct service *s);
 
 /* One JSON object: id, client, method, stage, age, what is asked for. False: no journey. For
  * admin_config.write_request. */
-bool service_write_request(const struct rq *rq, struct pg_buf *out);
+bool service_write_request(struct rq *rq, struct pg_buf *out);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * list_tags - GET of /v2/<name>/tags/list.
+ *
+ *     lookup --(a list not older than tags.ttl)--> page
+ *       |                                           ^
+ *       +--> walk --> walked --(or a stale list)----+
+ *
+ * Upstream's whole list is fetched, sorted and kept in memory; pages (n, last) are made of it, with
+ * a Link of our own, so that none is lost or given twice whatever upstream's order is. n=0 is an
+ * empty list. Without n a page has ROUTE_PAGE_MAX tags. When upstream does not answer, a list not
+ * older than tags.max_stale is used and marked as stale.
+ */
+#pragma once
+
+#include "proxy/journey/journey.h"
+
+extern const struct rq_stage list_tags_first;

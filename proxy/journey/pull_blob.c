@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/journey/pull_blob.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/metric.h"
+#include "cache/blob.h"
+#include "cache/fill.h"
+#include "cache/land.h"
+#include "cache/overlay.h"
+#include "cache/use.h"
+#include "oci/range.h"
+#include "proxy/journey/ask.h"
+#include "proxy/journey/reply.h"
+
+#define PULL_BLOB_STAGES(X)                                                                        \
+    X(linked, UPSTREAM)                                                                            \
+    X(open, CLIENT) X(measured, UPSTREAM) X(board, CLIENT) X(flying, UPSTREAM) X(admit, CLIENT)    \
+        X(deliver, CLIENT)
+
+#define X(name, origin) static enum rq_next st_##name(struct rq *rq);
+PULL_BLOB_STAGES(X)
+#undef X
+#define X(name, origin) static const struct rq_stage ST_##name = {#name, st_##name, RQ_##origin};
+PULL_BLOB_STAGES(X)
+#undef X
+
+static enum rq_next st_lookup(struct rq *rq);
+const struct rq_stage pull_blob_first = {"lookup", st_lookup, RQ_CLIENT};
+
+struct pull_blob {
+    struct journey *journey;
+    bool has_size;
+    uint64_t size;
+    struct blob *blob;           /* open: it is in the store; deliver gives it to send */
+    struct flight_reader reader; /* board: it is on its way; deliver gives it to send */
+    bool boarded, sending;
+    unsigned ticket, tries;
+};
+
+static void off_board(struct pull_blob *p)
+{
+    if (!p->boarded)
+        return;
+    p->boarded = false;
+    pg_metric_add(PG_M_FLIGHT_WAITERS, -1);
+}
+
+/* Also when a wait for the flight is stopped. What deliver gave to send is send's. */
+static void leave(struct journey *j)
+{
+    struct pull_blob *p = j->op;
+
+    if (p->boarded && !p->sending)
+        flight_leave(&p->reader);
+    off_board(p);
+    if (!p->sending)
+        blob_close(p->blob);
+    p->blob = NULL;
+}
+
+static void note_size(struct pull_blob *p, uint64_t size)
+{
+    p->size = size;
+    p->has_size = true;
+}
+
+static enum rq_next st_lookup(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_blob *p = pg_new(&rq->arena, struct pull_blob);
+    struct index_link link;
+    int linked;
+
+    p->journey = j;
+    j->op = p;
+    j->op_end = leave;
+    j->told.digest = j->want.digest;
+    j->told.has_digest = true;
+    linked =
+        overlay_get_link(j->home->store, j->target.canonical, &j->want.digest, &link, &rq->err);
+    if (linked < 0)
+        return rq_fail_now(rq);
+    if (linked == 0) {
+        j->told.why = "no link in this repository";
+        return ask_upstream(j, FETCH_BLOB_HEAD, j->want.reference, &ST_linked);
+    }
+    if (link.size > 0)
+        note_size(p, link.size);
+    return rq_go(rq, &ST_open);
+}
+
+static enum rq_next st_linked(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    const struct fetch_answer *a = ask_answer(j);
+    uint64_t size = 0;
+
+    if (a == NULL)
+        return rq_fail_now(rq);
+    if (a->has_size) {
+        size = a->size;
+        note_size(j->op, size);
+    }
+    ask_end(j);
+    land_link(j->home->store, j->target.canonical, &j->want.digest, INDEX_LINK_BLOB, size,
+              pg_clock_wall_s());
+    return rq_go(rq, &ST_open);
+}
+
+static enum rq_next serve(struct journey *j, enum journey_cache cache)
+{
+    j->told.cache = cache;
+    j->times.resolved_ms = j->rq.queue->now_ms;
+    return rq_go(&j->rq, &ST_admit);
+}
+
+static enum rq_next serve_stored(struct journey *j)
+{
+    struct pull_blob *p = j->op;
+
+    note_size(p, p->blob->size);
+    use_touch(j->home->store->use, &j->want.digest, pg_clock_wall_s());
+    return serve(j, JOURNEY_HIT);
+}
+
+static enum rq_next st_open(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_blob *p = j->op;
+    int found = blob_open(j->home->store, &j->want.digest, &p->blob, &rq->err);
+
+    if (found < 0)
+        return rq_fail_now(rq);
+    if (found > 0)
+        return serve_stored(j);
+    if (j->told.why == NULL)
+        j->told.why = "not in the store";
+    if (j->want.is_head)
+        return ask_upstream(j, FETCH_BLOB_HEAD, j->want.reference, &ST_measured);
+    return rq_go(rq, &ST_board);
+}
+
+/* A HEAD of what is not here: upstream says how large it is, and that it is. */
+static enum rq_next st_measured(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_blob *p = j->op;
+    const struct fetch_answer *a = ask_answer(j);
+
+    if (a == NULL)
+        return rq_fail_now(rq);
+    if (a->has_size)
+        note_size(p, a->size);
+    ask_end(j);
+    if (!p->has_size) {
+        pg_fail(&rq->err, PG_E_UPSTREAM_WRONG, "upstream does not say how large the blob is");
+        return rq_fail_now(rq);
+    }
+    return serve(j, JOURNEY_MISS);
+}
+
+static void on_news(struct flight_reader *reader)
+{
+    struct pull_blob *p = pg_container_of(reader, struct pull_blob, reader);
+
+    if (p->sending)
+        send_news(p->journey->conn);
+    else
+        rq_wake(&p->journey->rq, p->ticket);
+}
+
+static void order(struct journey *j)
+{
+    struct pull_blob *p = j->op;
+    struct fetch_blob_order o = {.snapshot = j->snapshot,
+                                 .upstream = j->target.upstream,
+                                 .repo = j->target.repo,
+                                 .digest = j->want.digest,
+                                 .size = p->has_size ? p->size : UINT64_MAX,
+                                 .priority = FETCH_WAITED_FOR,
+                                 .flight = p->reader.flight};
+
+    fetch_blob(j->home->fetch, &o);
+}
+
+/* The first reader of a flight. The blob may have landed since `open` looked: then the flight is
+ * called off, and whoever boarded it meanwhile looks again, too. 1: it was. */
+static int lead(struct journey *j)
+{
+    struct pull_blob *p = j->op;
+    struct pg_err off = {0};
+    int found = blob_open(j->home->store, &j->want.digest, &p->blob, &j->rq.err);
+
+    if (found == 0) {
+        order(j);
+        return 0;
+    }
+    if (found > 0)
+        pg_fail(&off, PG_E_CANCELED, "it is in the store already");
+    else
+        pg_err_copy(&off, &j->rq.err);
+    flight_fail(p->reader.flight, &off);
+    pg_err_clear(&off);
+    return found;
+}
+
+static enum rq_next st_board(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_blob *p = j->op;
+    char text[DIGEST_TEXT_MAX];
+    enum flight_role role;
+    int landed = 0;
+
+    if (flight_join(&j->home->loop->bell, digest_write(&j->want.digest, text), &p->reader, on_news,
+                    &role, &rq->err) < 0)
+        return rq_fail_now(rq);
+    p->boarded = true;
+    pg_metric_inc(PG_M_FLIGHT_WAITERS);
+    if (role == FLIGHT_LEADER)
+        landed = lead(j);
+    else
+        pg_metric_inc(PG_M_FLIGHT_FOLLOWERS);
+    if (landed < 0)
+        return rq_fail_now(rq);
+    if (landed > 0) {
+        flight_leave(&p->reader);
+        off_board(p);
+        return serve_stored(j);
+    }
+    j->told.cache = role == FLIGHT_LEADER ? JOURNEY_MISS : JOURNEY_COALESCED;
+    return rq_go(rq, &ST_flying);
+}
+
+static void stop_flying(struct rq *rq)
+{
+    leave(journey_of(rq));
+}
+
+/* It was lost before anything left: called off means look again, all else is our answer. */
+static enum rq_next lost(struct journey *j)
+{
+    struct pull_blob *p = j->op;
+    struct rq *rq = &j->rq;
+
+    pg_err_copy(&rq->err, &p->reader.flight->err);
+    leave(j);
+    if (rq->err.kind != PG_E_CANCELED)
+        return rq_fail_now(rq);
+    pg_err_clear(&rq->err);
+    if (++p->tries < PULL_BLOB_TRIES)
+        return rq_go(rq, &ST_open);
+    pg_fail(&rq->err, PG_E_UPSTREAM_DOWN, "the download was called off %u times", p->tries);
+    return rq_fail_now(rq);
+}
+
+static enum rq_next st_flying(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_blob *p = j->op;
+    struct flight_view v = flight_look(&p->reader);
+
+    if (v.state == FLIGHT_LOST && !v.verified)
+        return lost(j);
+    if (v.state == FLIGHT_HEAD) {
+        p->ticket = rq_ticket(rq);
+        return rq_wait(rq, &ST_flying, journey_left_ms(j), stop_flying);
+    }
+    note_size(p, v.size);
+    return serve(j, j->told.cache);
+}
+
+static enum rq_next st_admit(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+
+    if (journey_admit(j, &j->want.digest) < 0)
+        return rq_fail_now(rq);
+    return rq_go(rq, &ST_deliver);
+}
+
+static void say_range(struct journey *j, const struct range *r, uint64_t size)
+{
+    char text[80];
+    int n = snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, r->first,
+                     r->end - 1, size);
+
+    send_field(j->conn, SL("Content-Range"), (struct sl){text, (size_t)n});
+}
+
+static void say_head(struct journey *j, int status, const struct range *r)
+{
+    struct pull_blob *p = j->op;
+
+    reply_begin(j, status);
+    reply_digest(j, &j->want.digest);
+    reply_cache_status(j);
+    send_field(j->conn, SL("Cache-Control"), SL("max-age=31536000, immutable"));
+    if (status == 304)
+        return;
+    send_field(j->conn, SL("Content-Type"), SL("application/octet-stream"));
+    send_field(j->conn, SL("Accept-Ranges"), SL("bytes"));
+    if (status == 206)
+        say_range(j, r, p->size);
+}
+
+/* The body's descriptor comes before the head: without it there is an error to tell. */
+static enum rq_next send_from(struct journey *j, int status, const struct range *r)
+{
+    struct pull_blob *p = j->op;
+    int fd = -1;
+
+    if (p->boarded && fill_reader_fd(j->home->store, &j->want.digest, &fd, &j->rq.err) < 0)
+        return rq_fail_now(&j->rq);
+    say_head(j, status, r);
+    p->sending = true;
+    if (p->boarded)
+        send_flight(j->conn, &p->reader, fd, r->first, r->end);
+    else
+        send_blob(j->conn, p->blob, r->first, r->end);
+    return reply_go(j);
+}
+
+static enum rq_next st_deliver(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_blob *p = j->op;
+    struct range r = {0, p->size};
+    int status = 200;
+
+    if (reply_is_known(j, &j->want.digest)) {
+        say_head(j, 304, &r);
+        send_none(j->conn, 0);
+        return reply_go(j);
+    }
+    switch (range_parse(reply_range(j, &j->want.digest), p->size, &r)) {
+    case RANGE_WHOLE:
+        r = (struct range){0, p->size};
+        break;
+    case RANGE_PART:
+        status = 206;
+        break;
+    case RANGE_NONE:
+        j->told.total_size = p->size;
+        pg_fail(&rq->err, PG_E_RANGE_INVALID, "the blob has %" PRIu64 " bytes", p->size);
+        return rq_fail_now(rq);
+    }
+    if (p->blob != NULL || p->boarded)
+        return send_from(j, status, &r);
+    say_head(j, status, &r);
+    send_none(j->conn, p->size);
+    return reply_go(j);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pull_blob - GET and HEAD of /v2/<name>/blobs/<digest>.
+ *
+ *     lookup --(linked here)--> open --(in the store)-------------------> admit --> deliver
+ *       |                      ^ |  |                                       ^
+ *       +--> ask --> linked ---+ |  +--(HEAD)--> ask --> measured ----------+
+ *            (is it in this      |                                          |
+ *             repository?)       +--(GET)--> board --> flying --(size)------+
+ *                                              ^          |
+ *                                              +- again <-+ (lost before it began)
+ *
+ * Knowing a digest is not a right to read it here: without a link upstream is asked whether this
+ * repository has the blob. A miss boards the flight of the blob: the first reader starts its
+ * download, all others read along. A Range counts as soon as the size is known, wherever the bytes
+ * come from. A HEAD starts no download.
+ */
+#pragma once
+
+#include "proxy/journey/journey.h"
+
+#define PULL_BLOB_TRIES 3 /* flights boarded that were called off before they began */
+
+extern const struct rq_stage pull_blob_first;

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/journey/pull_manifest.h"
+
+#include "base/clock.h"
+#include "cache/overlay.h"
+#include "cache/use.h"
+#include "proxy/journey/refresh.h"
+#include "proxy/journey/reply.h"
+
+#define PULL_MANIFEST_STAGES(X)                                                                    \
+    X(ask, CLIENT) X(asked, UPSTREAM) X(admit, CLIENT) X(deliver, CLIENT)
+
+#define X(name, origin) static enum rq_next st_##name(struct rq *rq);
+PULL_MANIFEST_STAGES(X)
+#undef X
+#define X(name, origin) static const struct rq_stage ST_##name = {#name, st_##name, RQ_##origin};
+PULL_MANIFEST_STAGES(X)
+#undef X
+
+static enum rq_next st_lookup(struct rq *rq);
+const struct rq_stage pull_manifest_first = {"lookup", st_lookup, RQ_CLIENT};
+
+struct pull_manifest {
+    struct journey *journey;
+    bool in_store; /* lookup: `found` is there, under `digest` */
+    bool may_be_stale;
+    int64_t age_s; /* of the tag */
+    struct digest digest;
+    struct overlay_manifest found;
+    struct refresh_reader refresh; /* ask */
+    unsigned ticket;
+    struct sl body, media_type; /* asked or lookup: what is to be served */
+};
+
+/* Notes a manifest of the store. A reference that it holds is the journey's from now on. */
+static int find_manifest(struct journey *j, struct pull_manifest *p, const struct digest *d)
+{
+    int found = overlay_get_manifest(j->home->store, d, &j->rq.arena, &p->found, &j->rq.err);
+
+    if (found <= 0)
+        return found;
+    pg_bytes_unref(j->held);
+    j->held = p->found.held;
+    p->in_store = true;
+    p->digest = *d;
+    p->body = p->found.bytes;
+    p->media_type = p->found.media_type;
+    return 1;
+}
+
+static enum rq_next serve(struct journey *j, enum journey_cache cache)
+{
+    struct pull_manifest *p = j->op;
+
+    j->told.cache = cache;
+    j->told.digest = p->digest;
+    j->told.has_digest = true;
+    j->times.resolved_ms = j->rq.queue->now_ms;
+    return rq_go(&j->rq, &ST_admit);
+}
+
+static enum rq_next lookup_digest(struct journey *j)
+{
+    struct pull_manifest *p = j->op;
+    const struct digest *d = &j->want.digest;
+    struct index_link link;
+    int linked, found;
+
+    linked = overlay_get_link(j->home->store, j->target.canonical, d, &link, &j->rq.err);
+    found = linked < 0 ? -1 : find_manifest(j, p, d);
+    if (found < 0)
+        return rq_fail_now(&j->rq);
+    if (linked == 0 || link.kind != INDEX_LINK_MANIFEST)
+        j->told.why = "no link in this repository";
+    else if (found == 0)
+        j->told.why = "not in the store";
+    else
+        return serve(j, JOURNEY_HIT);
+    return rq_go(&j->rq, &ST_ask);
+}
+
+/* An age that a clock set back made negative is no proof of freshness. */
+static bool is_within(int64_t age_s, uint64_t limit_ms)
+{
+    return age_s >= 0 && (uint64_t)age_s * 1000 < limit_ms;
+}
+
+static enum rq_next lookup_tag(struct journey *j)
+{
+    const struct config *config = &j->snapshot->config;
+    struct pull_manifest *p = j->op;
+    struct index_tag tag;
+    int known, found = 0;
+
+    known =
+        overlay_get_tag(j->home->store, j->target.canonical, j->want.reference, &tag, &j->rq.err);
+    if (known > 0)
+        found = find_manifest(j, p, &tag.digest);
+    if (known < 0 || found < 0)
+        return rq_fail_now(&j->rq);
+    if (found > 0) {
+        p->age_s = pg_clock_wall_s() - tag.validated_s;
+        if (is_within(p->age_s, config->tags_ttl))
+            return serve(j, JOURNEY_HIT);
+        p->age_s = p->age_s < 0 ? 0 : p->age_s;
+        p->may_be_stale = is_within(p->age_s, config->tags_max_stale);
+    }
+    j->told.why = known == 0 ? "tag not known" : found == 0 ? "not in the store" : "tag expired";
+    return rq_go(&j->rq, &ST_ask);
+}
+
+static void leave(struct journey *j)
+{
+    refresh_leave(&((struct pull_manifest *)j->op)->refresh);
+}
+
+static enum rq_next st_lookup(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_manifest *p = pg_new(&rq->arena, struct pull_manifest);
+
+    p->journey = j;
+    j->op = p;
+    j->op_end = leave;
+    return j->want.by_digest ? lookup_digest(j) : lookup_tag(j);
+}
+
+static void on_refreshed(struct refresh_reader *r)
+{
+    struct pull_manifest *p = pg_container_of(r, struct pull_manifest, refresh);
+
+    rq_wake(&p->journey->rq, p->ticket);
+}
+
+static void stop_asking(struct rq *rq)
+{
+    leave(journey_of(rq));
+}
+
+static enum rq_next st_ask(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_manifest *p = j->op;
+    unsigned left_ms = journey_left_ms(j);
+
+    p->ticket = rq_ticket(rq);
+    refresh_join(j, p->in_store ? &p->digest : NULL, &p->refresh, on_refreshed);
+    if (!p->may_be_stale)
+        return rq_wait(rq, &ST_asked, left_ms, stop_asking);
+    if (left_ms > PULL_MANIFEST_PATIENCE_MS)
+        left_ms = PULL_MANIFEST_PATIENCE_MS;
+    return rq_wait_or_go(rq, &ST_asked, left_ms, stop_asking);
+}
+
+static enum rq_next serve_stale(struct journey *j, const char *detail)
+{
+    struct pull_manifest *p = j->op;
+
+    j->told.detail = detail;
+    j->told.age_s = p->age_s;
+    return serve(j, JOURNEY_STALE);
+}
+
+static enum rq_next take_error(struct journey *j, const struct refresh_answer *a)
+{
+    struct pull_manifest *p = j->op;
+
+    if (p->may_be_stale && a->err.kind == PG_E_UPSTREAM_DOWN)
+        return serve_stale(j, "upstream_down");
+    if (p->may_be_stale && a->err.kind == PG_E_TIMEOUT)
+        return serve_stale(j, "timeout");
+    j->told.retry_after_s = a->retry_after_s;
+    pg_err_copy(&j->rq.err, &a->err);
+    return rq_fail_now(&j->rq);
+}
+
+static enum rq_next st_asked(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_manifest *p = j->op;
+    const struct refresh_answer *a;
+
+    if (!p->refresh.answered)
+        return serve_stale(j, "slow");
+    a = refresh_look(&p->refresh);
+    if (a->err.kind != PG_E_NONE)
+        return take_error(j, a);
+    if (a->bytes == NULL) /* it was asked with the digest at hand */
+        return serve(j, JOURNEY_REVALIDATED);
+    pg_bytes_unref(j->held);
+    j->held = pg_bytes_ref(a->bytes);
+    p->digest = a->digest;
+    p->body = pg_bytes_sl(a->bytes);
+    p->media_type = pg_copy(&rq->arena, a->media_type);
+    return serve(j, JOURNEY_MISS);
+}
+
+static enum rq_next st_admit(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_manifest *p = j->op;
+
+    if (journey_admit(j, &p->digest) < 0)
+        return rq_fail_now(rq);
+    if (!reply_is_accepted(j, p->media_type)) {
+        pg_fail(&rq->err, PG_E_MANIFEST_UNKNOWN,
+                SL_FMT " is of type " SL_FMT ", which the request's Accept does not admit",
+                SL_ARG(j->want.reference), SL_ARG(p->media_type));
+        return rq_fail_now(rq);
+    }
+    return rq_go(rq, &ST_deliver);
+}
+
+static enum rq_next st_deliver(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_manifest *p = j->op;
+    bool known = reply_is_known(j, &p->digest);
+
+    if (j->told.cache != JOURNEY_MISS)
+        use_touch(j->home->store->use, &p->digest, pg_clock_wall_s());
+    reply_begin(j, known ? 304 : 200);
+    reply_digest(j, &p->digest);
+    reply_cache_status(j);
+    send_field(j->conn, SL("Cache-Control"),
+               j->want.by_digest ? SL("max-age=31536000, immutable") : SL("no-cache"));
+    if (known) {
+        send_none(j->conn, 0);
+        return reply_go(j);
+    }
+    send_field(j->conn, SL("Content-Type"), p->media_type);
+    send_mem(j->conn, p->body);
+    return reply_go(j);
+}

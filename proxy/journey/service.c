@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/journey/service.h"
+
+#include <stdlib.h>
+
+#include "proxy/journey/journey.h"
+#include "proxy/journey/refresh.h"
+#include "proxy/journey/tag_cache.h"
+
+struct service {
+    struct conn_service conn;
+    struct store *store;
+    struct fetch *fetch;
+    struct tag_cache *tags;
+};
+
+static void begin(const struct conn_service *service, struct conn *c)
+{
+    (void)service;
+    journey_begin(conn_loop(c)->app, c);
+}
+
+static void gone(struct conn *c)
+{
+    struct journey *j = conn_owner(c);
+
+    if (j != NULL)
+        rq_cancel(&j->rq);
+}
+
+struct service *service_new(struct store *store, struct fetch *fetch)
+{
+    struct service *s = calloc(1, sizeof(*s));
+
+    PG_CHECK(s != NULL);
+    s->conn = (struct conn_service){.name = "registry", .begin = begin, .gone = gone};
+    s->store = store;
+    s->fetch = fetch;
+    s->tags = tag_cache_new();
+    return s;
+}
+
+void service_free(struct service *s)
+{
+    if (s == NULL)
+        return;
+    tag_cache_free(s->tags);
+    free(s);
+}
+
+void service_attach(struct service *s, struct loop *l)
+{
+    struct journey_home *home = malloc(sizeof(*home));
+
+    PG_CHECK(home != NULL && l->app == NULL);
+    journey_home_init(home, l, s->store, s->fetch, s->tags);
+    l->app = home;
+}
+
+void service_detach(struct loop *l)
+{
+    struct journey_home *home = l->app;
+
+    if (home == NULL)
+        return;
+    refresh_stop_all(home);
+    journey_home_free(home);
+    free(home);
+    l->app = NULL;
+}
+
+const struct conn_service *service_conn(struct service *s)
+{
+    return &s->conn;
+}
+
+static struct sl of_string(const char *s)
+{
+    return (struct sl){s, strlen(s)};
+}
+
+static uint64_t age_ms(const struct journey *j)
+{
+    uint64_t began = j->times.began_ms;
+
+    return began == 0 ? 0 : j->rq.queue->now_ms - began;
+}
+
+bool service_write_request(struct rq *rq, struct pg_buf *out)
+{
+    const struct journey *j = journey_of(rq);
+
+    if (!journey_is(rq))
+        return false;
+    (void)pg_buf_printf(out, "{\"id\":%llu,\"client\":", (unsigned long long)j->http->id);
+    (void)pg_buf_put_json(out, of_string(j->http->peer));
+    (void)pg_buf_put(out, SL(",\"method\":"));
+    (void)pg_buf_put_json(out, j->http->method);
+    (void)pg_buf_put(out, SL(",\"target\":"));
+    (void)pg_buf_put_json(out, j->http->target);
+    (void)pg_buf_put(out, SL(",\"repo\":"));
+    (void)pg_buf_put_json(out, j->target.canonical);
+    (void)pg_buf_printf(out, ",\"stage\":\"%s\",\"age_ms\":%llu,\"cache\":\"%s\",\"status\":%d}",
+                        rq->stage->name, (unsigned long long)age_ms(j),
+                        journey_cache_name(j->told.cache), j->told.status);
+    return true;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tag_walk - asks upstream for one page of tags after the other until there are no more. A machine
+ * of its own, as send is: the request waits for it once, whatever the number of pages.
+ *
+ * Of a Link only the query is taken, and asked of the same upstream and repository. A page that
+ * links to itself, or more than TAG_WALK_PAGES_MAX of them, is UPSTREAM_WRONG.
+ *
+ * Ownership:  embedded in its journey; tag_walk_stop() at any time, afterwards done() will not
+ *             come. ->list is the walk's reference.
+ * Threads:    the loop's.
+ */
+#pragma once
+
+#include "proxy/journey/journey.h"
+#include "proxy/journey/tag_list.h"
+
+#define TAG_WALK_PAGES_MAX 2000
+#define TAG_WALK_QUERY_MAX 2048
+
+struct tag_walk {
+    struct journey *journey;
+    struct fetch_ask *ask;
+    unsigned pages;
+    bool over;
+    size_t nquery;
+    char query[TAG_WALK_QUERY_MAX]; /* of the page under way */
+    struct tag_list *list;          /* sorted, when it is over and err.kind is NONE */
+    int retry_after_s;
+    struct pg_err err;
+    void (*done)(struct tag_walk *w);
+};
+
+void tag_walk_start(struct tag_walk *w, struct journey *j, void (*done)(struct tag_walk *w));
+void tag_walk_stop(struct tag_walk *w); /* idempotent */
