@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "base/metric.h"
+#include "base/utf8.h"
+
+#define QUEUE_BYTES_MAX ((size_t)4 << 20)
+#define VALUE_MAX       2048 /* as written: one long value must not cost the line its others */
+#define DIRECT_STALL_MS 1000 /* a write from any other thread but the writer */
+#define STALL_LOOK_MS   200
+#define STOP_MS         1000 /* what is left in the queue then is dropped */
+#define DROPS_NEWS_MS   1000
+
+/* What the longest end of a line takes: `,"cut":true}` or ` cut=true`, and the newline. */
+#define TAIL_MAX 16
+
+static const char *const tags[] = {
+#define X(tag, name, doc) name,
+#include "base/log_tags.h"
+#undef X
+};
+static const char *const levels[] = {"debug", "info", "warn", "error"};
+
+static _Atomic enum pg_log_format log_format = PG_LOG_TEXT;
+static _Atomic enum pg_log_level log_min = PG_LOG_INFO;
+static atomic_uint_fast64_t dropped;
+
+void pg_log_setup(enum pg_log_format format, enum pg_log_level min)
+{
+    PG_CHECK(format <= PG_LOG_JSON && min <= PG_LOG_ERROR);
+    atomic_store(&log_format, format);
+    atomic_store(&log_min, min);
+}
+
+uint64_t pg_log_dropped(void)
+{
+    return atomic_load(&dropped);
+}
+
+static void count_dropped(void)
+{
+    (void)atomic_fetch_add(&dropped, 1);
+    pg_metric_inc(PG_M_LOG_DROPPED);
+}
+
+/* --- the line --- */
+
+static bool is_json(const struct pg_log_line *l)
+{
+    return l->text[0] == '{'; /* the text form starts with the year */
+}
+
+static bool fits(const struct pg_log_line *l, size_t n)
+{
+    return n <= sizeof(l->text) - TAIL_MAX - l->n;
+}
+
+static void put(struct pg_log_line *l, struct sl s)
+{
+    PG_CHECK(fits(l, s.n));
+    memcpy(l->text + l->n, s.p, s.n);
+    l->n += s.n;
+}
+
+static void put_text(struct pg_log_line *l, const char *text)
+{
+    put(l, (struct sl){text, strlen(text)});
+}
+
+/* Names are ours and plain, so they need no escaping. False, and the line is cut, when the name
+ * and `room` bytes behind it do not fit. */
+static bool put_key(struct pg_log_line *l, const char *key, size_t room)
+{
+    size_t n = strlen(key);
+
+    PG_CHECK(n > 0 && strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == n);
+    if (!fits(l, n + room + sizeof(",\"\":") - 1)) {
+        l->cut = true;
+        return false;
+    }
+    put_text(l, is_json(l) ? ",\"" : " ");
+    put(l, (struct sl){key, n});
+    put_text(l, is_json(l) ? "\":" : "=");
+    return true;
+}
+
+void pg_log_begin(struct pg_log_line *l, enum pg_log_tag tag, enum pg_log_level level)
+{
+    char now[PG_CLOCK_TEXT_MAX];
+    int n;
+
+    PG_CHECK(tag < PG_LOG_NTAGS && level <= PG_LOG_ERROR);
+    l->off = level < atomic_load_explicit(&log_min, memory_order_relaxed);
+    l->cut = false;
+    l->n = 0;
+    if (l->off)
+        return;
+    (void)pg_clock_rfc3339(pg_clock_wall_ms(), now);
+    if (atomic_load_explicit(&log_format, memory_order_relaxed) == PG_LOG_JSON)
+        n = snprintf(l->text, sizeof(l->text), "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"",
+                     now, levels[level], tags[tag]);
+    else
+        n = snprintf(l->text, sizeof(l->text), "%s %s %s", now, levels[level], tags[tag]);
+    PG_CHECK(n > 0);
+    l->n = (size_t)n;
+}
+
+/* May the text form show it without quotes? Then a reader may split the line at its spaces. */
+static bool is_bare(struct sl value)
+{
+    return value.n > 0 && pg_utf8_plain(value) == value.n &&
+           memchr(value.p, ' ', value.n) == NULL && memchr(value.p, '=', value.n) == NULL;
+}
+
+/* Code point by code point: a cut value is still a string of whole ones. */
+static void put_escaped(struct pg_log_line *l, struct sl value)
+{
+    size_t end = l->n + VALUE_MAX;
+
+    while (value.n > 0) {
+        char out[PG_UTF8_ESCAPE_MAX];
+        size_t n, taken = pg_utf8_escape(value, out, &n);
+
+        if (l->n + n > end || !fits(l, n + 1)) { /* 1: the closing quote */
+            l->cut = true;
+            return;
+        }
+        put(l, (struct sl){out, n});
+        value = (struct sl){value.p + taken, value.n - taken};
+    }
+}
+
+void pg_log_str(struct pg_log_line *l, const char *key, struct sl value)
+{
+    if (l->off || !put_key(l, key, 2))
+        return;
+    if (!is_json(l) && value.n <= VALUE_MAX && fits(l, value.n) && is_bare(value)) {
+        put(l, value);
+        return;
+    }
+    put_text(l, "\"");
+    put_escaped(l, value);
+    put_text(l, "\"");
+}
+
+void pg_log_u64(struct pg_log_line *l, const char *key, uint64_t value)
+{
+    char digits[24];
+
+    if (l->off || !put_key(l, key, sizeof(digits)))
+        return;
+    (void)snprintf(digits, sizeof(digits), "%" PRIu64, value);
+    put_text(l, digits);
+}
+
+/* JSON has no word for what is not a number. */
+void pg_log_f64(struct pg_log_line *l, const char *key, double value, int decimals)
+{
+    char digits[64];
+    int n;
+
+    PG_CHECK(decimals >= 0 && decimals <= 9);
+    if (l->off || !put_key(l, key, sizeof(digits)))
+        return;
+    n = isfinite(value) ? snprintf(digits, sizeof(digits), "%.*f", decimals, value) : -1;
+    if (n >= (int)sizeof(digits))
+        n = snprintf(digits, sizeof(digits), "%.*e", decimals, value);
+    put_text(l, n > 0 ? digits : "null");
+}
+
+void pg_log_err(struct pg_log_line *l, const struct pg_err *err)
+{
+    char where[64];
+    const char *file;
+
+    if (l->off || err->kind == PG_E_NONE)
+        return;
+    pg_log_str(l, "error", (struct sl){err->msg, strlen(err->msg)});
+    if (err->detail != NULL)
+        pg_log_str(l, "detail", (struct sl){err->detail, strlen(err->detail)});
+    if (err->file == NULL)
+        return;
+    file = strrchr(err->file, '/');
+    (void)snprintf(where, sizeof(where), "%s:%d", file != NULL ? file + 1 : err->file, err->line);
+    pg_log_str(l, "where", (struct sl){where, strlen(where)});
+}
+
+static void close_line(struct pg_log_line *l)
+{
+    const char *tail =
+        is_json(l) ? (l->cut ? ",\"cut\":true}\n" : "}\n") : (l->cut ? " cut=true\n" : "\n");
+    size_t n = strlen(tail);
+
+    PG_CHECK(n <= TAIL_MAX && l->n + n <= sizeof(l->text));
+    memcpy(l->text + l->n, tail, n);
+    l->n += n;
+}
+
+/* --- writing --- */
+
+struct queued {
+    struct pg_mail mail;
+    size_t n;
+    char text[];
+};
+
+/*
+ * Who logs enters before it looks whether the writer is on, and leaves after it posted; who stops
+ * the writer turns it off first and then waits until all have left. So no line is posted to a
+ * box that nobody drains any more.
+ */
+static struct {
+    struct pg_mailbox box;
+    sem_t some;
+    pthread_t thread;
+    atomic_bool on, ending;
+    atomic_uint inside;
+    atomic_size_t bytes; /* queued */
+    atomic_uint_fast64_t stop_by_ms;
+} writer;
+
+/* Who is no writer gives standard error a second. The writer waits until the stop, and a little
+ * longer: a terminal that is held, a pipe that nobody reads must not keep the program alive. */
+static bool is_writable(bool is_writer)
+{
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    int n;
+
+    do {
+        int wait_ms = is_writer ? STALL_LOOK_MS : DIRECT_STALL_MS;
+
+        if (atomic_load(&writer.ending)) {
+            uint64_t now = pg_clock_mono_ms(), by = atomic_load(&writer.stop_by_ms);
+
+            wait_ms = now < by ? (int)(by - now) : 0;
+        }
+        n = poll(&ready, 1, wait_ms);
+    } while ((n == 0 && is_writer && !atomic_load(&writer.ending)) || (n < 0 && errno == EINTR));
+    return n > 0;
+}
+
+/* One write(2) for a line. Only a descriptor that took less than it was given gets a second, so
+ * that the next line starts on its own. */
+static void write_out(const char *p, size_t n, bool is_writer)
+{
+    while (n > 0) {
+        ssize_t put = is_writable(is_writer) ? write(STDERR_FILENO, p, n) : 0;
+
+        if (put < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (put <= 0) {
+            count_dropped();
+            return;
+        }
+        p += put;
+        n -= (size_t)put;
+    }
+}
+
+static void wake_writer(struct pg_mailbox *box)
+{
+    (void)box;
+    PG_CHECK(sem_post(&writer.some) == 0);
+}
+
+static void write_queued(struct pg_mail *mail)
+{
+    struct queued *q = pg_container_of(mail, struct queued, mail);
+
+    write_out(q->text, q->n, true);
+    (void)atomic_fetch_sub(&writer.bytes, q->n);
+    free(q);
+}
+
+static void say_dropped(uint64_t n)
+{
+    struct pg_log_line l;
+
+    pg_log_begin(&l, PG_LOG_LOOP, PG_LOG_WARN);
+    if (l.off)
+        return;
+    pg_log_str(&l, "text", SL("log lines were dropped"));
+    pg_log_u64(&l, "dropped", n);
+    close_line(&l);
+    write_out(l.text, l.n, true);
+}
+
+static void *write_lines(void *arg)
+{
+    static uint64_t said; /* one writer at a time: those dropped while none ran are said too */
+    uint64_t said_ms = 0;
+    bool last = false;
+
+    (void)arg;
+    pg_metric_slot();
+    while (!last) {
+        uint64_t now_dropped;
+
+        if (sem_wait(&writer.some) < 0) {
+            PG_CHECK(errno == EINTR);
+            continue;
+        }
+        last = atomic_load(&writer.ending);
+        (void)pg_mailbox_drain(&writer.box);
+        now_dropped = atomic_load(&dropped);
+        if (now_dropped != said && (last || pg_clock_mono_ms() - said_ms >= DROPS_NEWS_MS)) {
+            say_dropped(now_dropped);
+            said = now_dropped;
+            said_ms = pg_clock_mono_ms();
+        }
+    }
+    return NULL;
+}
+
+void pg_log_start(void)
+{
+    sigset_t all, before;
+
+    PG_CHECK(!atomic_load(&writer.on));
+    pg_mailbox_init(&writer.box, wake_writer, NULL);
+    PG_CHECK(sem_init(&writer.some, 0, 0) == 0);
+    atomic_store(&writer.ending, false);
+    (void)sigfillset(&all); /* a closed pipe is an error of the write, not the end of the program */
+    PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    PG_CHECK(pthread_create(&writer.thread, NULL, write_lines, NULL) == 0);
+    (void)pthread_setname_np(writer.thread, "pg-log");
+    PG_CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    atomic_store(&writer.on, true);
+}
+
+void pg_log_stop(void)
+{
+    if (!atomic_exchange(&writer.on, false))
+        return;
+    while (atomic_load(&writer.inside) > 0)
+        (void)sched_yield(); /* for the few instructions of a post */
+    atomic_store(&writer.stop_by_ms, pg_clock_mono_ms() + STOP_MS);
+    atomic_store(&writer.ending, true);
+    PG_CHECK(sem_post(&writer.some) == 0);
+    PG_CHECK(pthread_join(writer.thread, NULL) == 0);
+    PG_CHECK(atomic_load(&writer.bytes) == 0);
+    PG_CHECK(sem_destroy(&writer.some) == 0);
+    atomic_store(&writer.ending, false);
+}
+
+static void enqueue(const struct pg_log_line *l)
+{
+    struct queued *q;
+
+    if (atomic_fetch_add(&writer.bytes, l->n) + l->n > QUEUE_BYTES_MAX) {
+        (void)atomic_fetch_sub(&writer.bytes, l->n);
+        count_dropped();
+        return;
+    }
+    q = malloc(sizeof(*q) + l->n);
+    PG_CHECK(q != NULL);
+    q->mail = (struct pg_mail){.deliver = write_queued};
+    q->n = l->n;
+    memcpy(q->text, l->text, l->n);
+    pg_mailbox_post(&writer.box, &q->mail);
+}
+
+void pg_log_end(struct pg_log_line *l)
+{
+    if (l->off)
+        return;
+    close_line(l);
+    l->off = true; /* ended: what is called on it now is lost, not written behind the line */
+    (void)atomic_fetch_add(&writer.inside, 1);
+    if (atomic_load(&writer.on)) {
+        enqueue(l);
+        (void)atomic_fetch_sub(&writer.inside, 1);
+    } else {
+        (void)atomic_fetch_sub(&writer.inside, 1);
+        write_out(l->text, l->n, false);
+    }
+}
+
+void pg_log_say(enum pg_log_level level, enum pg_log_tag tag, const char *fmt, ...)
+{
+    struct pg_log_line l;
+    char text[PG_ERR_TEXT_MAX];
+    va_list ap;
+    int n;
+
+    pg_log_begin(&l, tag, level);
+    if (l.off)
+        return;
+    va_start(ap, fmt);
+    n = vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    l.cut = n >= (int)sizeof(text);
+    pg_log_str(&l, "text", (struct sl){text, n >= 0 ? strlen(text) : 0});
+    pg_log_end(&l);
+}
