@@ -12,7 +12,11 @@
 #include <string.h>
 #include <time.h>
 
-#define PG_BANNED(name, instead) __extension__({ _Static_assert(0, #name " is banned: " instead); })
+#define PG_BANNED(name, instead)                                                                   \
+    __extension__({                                                                                \
+        _Static_assert(0, #name " is banned: " instead);                                           \
+        0;                                                                                         \
+    })
 
 /* no bound, or one that does not end the string */
 #undef strcpy
@@ -52,7 +56,6 @@
 
 /* state shared by all threads */
 #undef strtok
-#undef strerror
 #undef localtime
 #undef gmtime
 #undef ctime
@@ -60,7 +63,6 @@
 #undef rand
 #undef srand
 #define strtok(...)    PG_BANNED(strtok, "a loop over a slice")
-#define strerror(...)  PG_BANNED(strerror, "strerrordesc_np or %m")
 #define localtime(...) PG_BANNED(localtime, "pg_clock_rfc3339: the house keeps UTC")
 #define gmtime(...)    PG_BANNED(gmtime, "pg_clock_rfc3339 or gmtime_r")
 #define ctime(...)     PG_BANNED(ctime, "pg_clock_rfc3339")
