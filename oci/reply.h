@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reply - an error as an OCI client reads it: {"errors":[{"code":..,"message":..,"detail":..}]}
+ * reply - an error as an OCI client reads it: {"errors":[{"code":..,"message":..}]}
  * (distribution-spec 1.1, "Error codes"). Pure; any thread.
+ *
+ * The spec's optional "detail" is left out: ours is for the log only and never leaves.
  */
 #pragma once
 

@@ -269,7 +269,9 @@ TEST(problems_have_an_end)
     struct pg_buf said;
 
     for (int i = 0; i < 1000; i++) {
-        (void)sprintf(text + strlen(text), "unknown_key_%d: 1\n", i);
+        size_t n = strlen(text);
+
+        (void)snprintf(text + n, sizeof(text) - n, "unknown_key_%d: 1\n", i);
     }
     pg_buf_init(&said, 65536);
     assert_int_equal(parse(text, &load), 1);
