@@ -222,6 +222,8 @@ TEST(the_type_is_the_documents_or_the_headers_or_told_by_the_members)
          MEDIA_OCI_MANIFEST},
         {IMAGE(OF_TYPE(MEDIA_OCI_MANIFEST)), MEDIA_OCI_MANIFEST "; charset=utf-8", MANIFEST_IMAGE,
          MEDIA_OCI_MANIFEST},
+        {IMAGE(OF_TYPE(MEDIA_OCI_MANIFEST)), "Application/vnd.OCI.image.manifest.v1+JSON",
+         MANIFEST_IMAGE, MEDIA_OCI_MANIFEST},
         {IMAGE(""), MEDIA_DOCKER_MANIFEST, MANIFEST_IMAGE, MEDIA_DOCKER_MANIFEST},
         {IMAGE(""), "", MANIFEST_IMAGE, MEDIA_OCI_MANIFEST},
         {IMAGE(""), "application/json", MANIFEST_IMAGE, MEDIA_OCI_MANIFEST},
