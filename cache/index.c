@@ -50,7 +50,8 @@ int index_check(const struct index_config *config, enum index_health *health_r, 
     }
     child = fork();
     if (child < 0)
-        return pg_fail(err, PG_E_STORE_IO, "the index could not be checked: no process to do it in");
+        return pg_fail(err, PG_E_STORE_IO,
+                       "the index could not be checked: no process to do it in");
     if (child == 0)
         _exit(index_check_child(config));
     while (waitpid(child, &status, 0) < 0)
@@ -307,8 +308,10 @@ int index_txn_begin(struct index *index, struct index_txn **txn_r, struct pg_err
     int rc;
 
     PG_CHECK(!forked && !index->read_only);
-    if (index->env == NULL)
-        return index_row_fail(index, MDB_PANIC, "begin", err);
+    if (index->env == NULL) {
+        (void)index_row_fail(index, MDB_PANIC, "begin", err);
+        return -1;
+    }
     txn = calloc(1, sizeof(*txn));
     PG_CHECK(txn != NULL);
     txn->index = index;
@@ -317,7 +320,8 @@ int index_txn_begin(struct index *index, struct index_txn **txn_r, struct pg_err
     if (rc != 0) {
         txn->txn = NULL;
         index_txn_abort(txn);
-        return index_row_fail(index, rc, "begin", err);
+        (void)index_row_fail(index, rc, "begin", err);
+        return -1;
     }
     if (load_counts(txn, err) < 0) {
         index_txn_abort(txn);

@@ -25,7 +25,7 @@ static void die_quietly(void)
 }
 
 /* LMDB maps the file as long as its own pages say, not as long as it is. */
-static int check_length(MDB_env *env, const struct index_config *config)
+static int check_length(MDB_env *env)
 {
     MDB_envinfo info;
     MDB_stat stat;
@@ -35,7 +35,6 @@ static int check_length(MDB_env *env, const struct index_config *config)
     if (mdb_env_get_fd(env, &fd) != 0 || fstat(fd, &st) < 0 || mdb_env_info(env, &info) != 0 ||
         mdb_env_stat(env, &stat) != 0)
         return -1;
-    (void)config;
     return ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize <= (uint64_t)st.st_size ? 0 : -1;
 }
 
@@ -93,9 +92,10 @@ static int walk_table(MDB_txn *txn, MDB_dbi dbi, enum index_table table, uint64_
     if (mdb_stat(txn, dbi, &stat) != 0 || mdb_cursor_open(txn, dbi, &cursor) != 0)
         return -1;
     while (fine && in_time && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-        bool sound = index_value_is_sound(table, sl_of(key), sl_of(value));
+        bool has_key = key.mv_size > 0 && key.mv_size <= KEY_MAX;
+        bool sound = has_key && index_value_is_sound(table, sl_of(key), sl_of(value));
 
-        fine = ++rows <= stat.ms_entries && (sound || table != INDEX_TABLE_META);
+        fine = ++rows <= stat.ms_entries && has_key && (sound || table != INDEX_TABLE_META);
         in_time = rows % 64 != 0 || pg_clock_mono_us() < until_us;
     }
     mdb_cursor_close(cursor);
@@ -175,7 +175,7 @@ int index_check_child(const struct index_config *config)
         return INDEX_CHECK_DENIED;
     if (rc != 0)
         return INDEX_CHECK_DAMAGED;
-    if (check_length(env, config) < 0)
+    if (check_length(env) < 0)
         return INDEX_CHECK_DAMAGED;
     answer = check_schema(env, tables[INDEX_TABLE_META]);
     if (answer == INDEX_CHECK_FINE && walk(env, tables) < 0)

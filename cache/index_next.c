@@ -10,7 +10,6 @@ static int step(struct index_view *v, enum index_table table, struct key *at, st
 
     if (found <= 0)
         return found;
-    PG_CHECK(row.key.n > 0 && row.key.n <= sizeof(at->p)); /* LMDB's own limit */
     at->n = row.key.n;
     memcpy(at->p, row.key.p, row.key.n);
     *value_r = row.value;

@@ -107,6 +107,8 @@ int index_row_next(struct index_view *v, enum index_table table, const struct ke
     mdb_cursor_close(cursor);
     if (rc == MDB_NOTFOUND)
         return 0;
+    if (rc == 0 && (k.mv_size == 0 || k.mv_size > KEY_MAX))
+        rc = MDB_CORRUPTED; /* LMDB would not have written it */
     if (rc != 0)
         return index_row_fail(v->index, rc, "walk", err);
     *r = (struct index_row){.key = sl_of(k), .value = sl_of(value)};

@@ -252,27 +252,33 @@ static void log_failure(const struct pg_err *err)
     pg_log_end(&line);
 }
 
-static void run_group(struct writer *w, struct writer_op *first)
+/* False: an operation cannot be applied, and it is to be found out which. */
+static bool run_together(struct writer *w, struct writer_op *first)
 {
     struct pg_err err = {0};
-    bool applied;
+    bool applied = true;
     int rc = try_group(w, first, &applied, &err);
+    bool ended = applied || first->next == NULL;
 
-    if (rc < 0 && !applied && first->next != NULL) {
-        struct writer_op *next;
-
-        pg_err_clear(&err);
-        for (struct writer_op *op = first; op != NULL; op = next) {
-            next = op->next;
-            op->next = NULL;
-            run_group(w, op); /* of one: not deeper than this */
-        }
-        return;
-    }
-    if (rc < 0)
+    if (rc < 0 && ended)
         log_failure(&err);
-    end_group(first, rc < 0 ? &err : NULL);
+    if (ended)
+        end_group(first, rc < 0 ? &err : NULL);
     pg_err_clear(&err);
+    return ended;
+}
+
+static void run_group(struct writer *w, struct writer_op *first)
+{
+    struct writer_op *next;
+
+    if (run_together(w, first))
+        return;
+    for (struct writer_op *op = first; op != NULL; op = next) {
+        next = op->next;
+        op->next = NULL;
+        PG_CHECK(run_together(w, op));
+    }
 }
 
 /* ---- the thread ---- */

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A damaged index is found in a child: this process neither crashes nor believes it. */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "harness/scratch.h"
+
+#include "base/fd.h"
+#include "cache/index_row_int.h"
+
+#define ROUNDS 300 /* of each kind of damage in turn */
+
+static struct pg_err err;
+static struct index_config config;
+
+static enum index_health check(void)
+{
+    enum index_health health;
+
+    assert_int_equal(index_check(&config, &health, &err), 0);
+    return health;
+}
+
+static void fill(unsigned from, unsigned to)
+{
+    struct index *ix;
+
+    assert_int_equal(index_open(&config, &ix, &err), 0);
+    for (unsigned group = from; group < to; group++) {
+        struct index_txn *txn;
+
+        assert_int_equal(index_txn_begin(ix, &txn, &err), 0);
+        for (unsigned n = 0; n < 100; n++) {
+            struct digest d = {.alg = PG_SHA256, .bytes = {(uint8_t)n, (uint8_t)group}};
+            struct index_blob b = {.size = n, .sha256 = d};
+            struct index_link l = {.kind = INDEX_LINK_BLOB};
+
+            assert_int_equal(index_put_blob(txn, &d, &b, &err), 0);
+            assert_int_equal(index_put_link(txn, SL("r.io/a"), &d, &l, &err), 0);
+            if (n % 7 == 0)
+                assert_int_equal(index_del_blob(txn, &d, &err), 1);
+        }
+        assert_int_equal(index_txn_commit(txn, &err), 0);
+    }
+    index_close(ix);
+}
+
+static int setup(void **state)
+{
+    static char path[512];
+
+    (void)state;
+    scratch_make();
+    (void)snprintf(path, sizeof(path), "%s", scratch_path("index"));
+    config = (struct index_config){.path = path};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    pg_err_clear(&err);
+    scratch_remove();
+    return 0;
+}
+
+TEST(nothing_there_is_absent)
+{
+    assert_int_equal(check(), INDEX_ABSENT);
+    assert_int_equal(mkdir(config.path, 0700), 0);
+    assert_int_equal(check(), INDEX_ABSENT);
+}
+
+TEST(a_sound_index_is_sound_and_stays_so)
+{
+    fill(0, 5);
+    assert_int_equal(check(), INDEX_SOUND);
+    config.read_only = true;
+    assert_int_equal(check(), INDEX_SOUND);
+    config.read_only = false;
+    fill(5, 6);
+    assert_int_equal(check(), INDEX_SOUND);
+}
+
+TEST(a_newer_schema_is_refused_in_words)
+{
+    struct index *ix;
+    struct index_txn *txn;
+    enum index_health health;
+
+    fill(0, 1);
+    assert_int_equal(index_open(&config, &ix, &err), 0);
+    assert_int_equal(index_txn_begin(ix, &txn, &err), 0);
+    assert_int_equal(index_put_meta(txn, SL(".schema"), INDEX_SCHEMA + 1, &err), 0);
+    assert_int_equal(index_txn_commit(txn, &err), 0);
+    index_close(ix);
+    assert_int_equal(index_check(&config, &health, &err), -1);
+    assert_non_null(strstr(err.msg, "newer version"));
+    assert_int_equal(index_open(&config, &ix, &err), -1);
+}
+
+static uint32_t seed = 1;
+
+static uint32_t chance(uint32_t below)
+{
+    seed = seed * 1664525 + 1013904223;
+    return (uint32_t)(((uint64_t)seed * below) >> 32);
+}
+
+/* What the server does next: opens it, reads all, and writes. A crash here is the bug. */
+static void use(void)
+{
+    struct index *ix;
+    struct index_txn *txn;
+    struct index_raw place = {0};
+    int found = 0;
+
+    if (index_open(&config, &ix, &err) < 0)
+        return;
+    while (found == 0) {
+        _index_view_ struct index_view v = index_view_begin(ix);
+
+        found = index_next_damaged(&v, 1000, &place, &err);
+        if (place.table == NULL)
+            break;
+    }
+    if (index_txn_begin(ix, &txn, &err) == 0)
+        index_txn_abort(txn);
+    index_close(ix);
+}
+
+static void flip(int fd, uint64_t size, unsigned nflips)
+{
+    for (unsigned i = 0; i < nflips; i++) {
+        uint64_t at = chance((uint32_t)size);
+        uint8_t byte;
+
+        assert_int_equal(pg_fd_pread(fd, &byte, 1, at), 0);
+        byte ^= (uint8_t)(1u << chance(8));
+        assert_int_equal(pg_fd_pwrite(fd, &byte, 1, at), 0);
+    }
+}
+
+static void put_back(const char *path, const char *bytes, size_t n)
+{
+    _fd_ int fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(pg_fd_write(fd, bytes, n), 0);
+}
+
+TEST(H05_no_damaged_file_crashes_its_user)
+{
+    static const unsigned flips[] = {1, 100, 10000};
+    const char *path = scratch_path("index/data.mdb");
+    struct stat st;
+    unsigned found = 0;
+    char *sound;
+
+    fill(0, 5);
+    assert_int_equal(stat(path, &st), 0);
+    sound = malloc((size_t)st.st_size);
+    assert_non_null(sound);
+    {
+        _fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+        assert_int_equal(pg_fd_pread(fd, sound, (size_t)st.st_size, 0), 0);
+    }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        char file[512];
+
+        (void)snprintf(file, sizeof(file), "%s/index/data.mdb", scratch);
+        put_back(file, sound, (size_t)st.st_size);
+        {
+            _fd_ int fd = open(file, O_RDWR | O_CLOEXEC);
+
+            assert_true(fd >= 0);
+            if (round % 5 == 4)
+                assert_int_equal(ftruncate(fd, chance((uint32_t)st.st_size)), 0);
+            else
+                flip(fd, (uint64_t)st.st_size, flips[round % 3]);
+        }
+        if (check() == INDEX_SOUND)
+            use();
+        else
+            found++;
+    }
+    free(sound);
+    assert_true(found > ROUNDS / 2);
+}
+
+TEST(an_empty_file_is_damaged_or_begun_anew)
+{
+    fill(0, 1);
+    assert_int_equal(truncate(scratch_path("index/data.mdb"), 0), 0);
+    assert_int_equal(check(), INDEX_DAMAGED);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(nothing_there_is_absent),
+        CASE(a_sound_index_is_sound_and_stays_so),
+        CASE(a_newer_schema_is_refused_in_words),
+        CASE(H05_no_damaged_file_crashes_its_user),
+        CASE(an_empty_file_is_damaged_or_begun_anew),
+    };
+
+    pg_hash_setup();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
