@@ -65,6 +65,7 @@ uint64_t blob_checked_to(struct blob *b, uint64_t from, uint64_t end);
 struct blob_check {
     struct pg_job job;
     struct blob *blob; /* a reference of its own while the job runs */
+    void *owner;       /* the reader's, for done() */
     uint64_t at;
     bool busy, orphan, failed;
     void (*done)(struct blob_check *c); /* in the thread of `home`; not after blob_check_disown() */

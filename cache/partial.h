@@ -31,6 +31,9 @@ const char *partial_name(const struct digest *d, char out[PARTIAL_NAME_MAX]);
 
 /* True: the caller is the only one now, until partial_release(). */
 PG_MUST_USE bool partial_claim(struct store *s, const struct digest *d);
+/* As partial_claim(), but waits for another's claim to end: that of an eviction, which lasts as
+ * long as removing one file. For pool threads. */
+void partial_claim_wait(struct store *s, const struct digest *d);
 void partial_release(struct store *s, const struct digest *d);
 unsigned partial_claims(struct store *s); /* held now, by all */
 
@@ -47,9 +50,15 @@ void partial_drop(struct store *s, const struct digest *d);
  * freed; returns how many were. For eviction. */
 uint64_t partial_evict(struct store *s, uint64_t nbytes);
 
+/* Takes nbytes off store->partial_bytes: they were published, or their file is gone. */
+void partial_take_off(struct store *s, uint64_t nbytes);
+
 /* At the start, before anything else uses the store: counts what is there, removes what is no
  * partial and those of blobs that have a row. The index is open. */
 PG_MUST_USE int partial_recover(struct store *s, struct pg_err *err);
+
+/* Whose partial a file of this name is; false: nobody's. */
+bool partial_name_parse(const char *name, struct digest *d_r);
 
 /* Fills *err for an operation on the disk that failed with errno value `code`, counts it, and
  * when the disk is full says so and sets store->degraded. Returns -1. */

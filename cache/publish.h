@@ -2,14 +2,18 @@
 /*
  * publish - verified bytes become part of the store, durably; and damaged or unwanted ones leave.
  *
- *     slow pool:      fdatasync the temporary file --> mode 0440 --> rename into blobs/, never over
- *                     another file
- *     writer thread:  directory sync, once per group --> blob row and counts, one commit
+ *     slow pool:      mode 0440 --> fdatasync the temporary file
+ *     writer thread:  rename into blobs/ --> directory sync, once per group --> blob row and
+ *                     counts, one commit
  *     home:           done()
  *
  * The row is committed only when the file and its name are durable. fsync failing means that the
  * kernel may have thrown the pages away: the file is discarded, never tried again as good.
- * A file of that name and size that is there already is kept; one of another size is replaced.
+ *
+ * Names in blobs/ change in the writer's thread alone, in the order in which they were asked for:
+ * that is why a file that leaves cannot be taken for the one that comes. The rename is without
+ * replace. A file that stands there already is kept when a row vouches for it; one without a row,
+ * of another size or of another kind is nobody's, and is replaced.
  *
  * Ownership:  struct publish is the asker's, embedded in its object; it, chunk_sums and tmp_fd stay
  *             valid and untouched from publish_blob() until done().
@@ -47,7 +51,7 @@ struct publish {
     struct store *store;
     struct pg_job job;
     struct writer_op op;
-    bool made_dir, kept_old;
+    bool named, kept_old; /* it stands in blobs/; another stood there already */
 };
 
 void publish_blob(struct store *s, struct publish *p);
@@ -59,15 +63,21 @@ enum publish_drop_why {
     PUBLISH_EVICTED, /* to make room */
 };
 
-/* Takes a blob out: its row (and its manifest row) in a commit, then its file. Links, tags and
- * edges stay: who may read it may fetch it again. Returns at once; any thread; failing is logged
- * and counted. on_done(owner) is called in the writer's thread; it may be NULL. */
+/* Takes a blob out: its row and its manifest row in a commit. A damaged file leaves before that
+ * commit, so that nobody opens it any more; an evicted one after it, unless it has a row again.
+ * MISSING changes nothing if a file of the row's size stands there again. Links, tags and edges
+ * stay: who may read it may fetch it again. Returns at once; any thread; failing is logged and
+ * counted. on_done(owner) is called in the writer's thread; it may be NULL. */
 void publish_drop(struct store *s, const struct digest *d, enum publish_drop_why why,
                   void (*on_done)(void *owner), void *owner);
 
-/* "blobs/<alg>/<2>/<hex>" relative to <path>/blobs, and its directory, each with a NUL. */
-#define PUBLISH_PATH_MAX 160
+/* "<alg>/<2>/<hex>" below <path>/blobs, and its directory, each with a NUL. */
+#define PUBLISH_PATH_MAX 144
 struct publish_path {
     char file[PUBLISH_PATH_MAX], dir[16];
 };
 struct publish_path publish_path_of(const struct digest *d);
+
+/* Moves what stands in d's place to quarantine/ under a name that says when. The writer's thread,
+ * or a store that nobody else works on. 1 moved, 0 nothing is there, -1 errno. */
+int publish_quarantine(struct store *s, const struct digest *d);

@@ -48,6 +48,8 @@ struct use;
 struct gc;
 struct blob_table;
 struct partial_table;
+struct recover;
+struct work;
 
 struct store {
     struct store_config config;
@@ -60,11 +62,14 @@ struct store {
     struct land *land; /* land_new(), land_free() */
     struct use *use;
     struct gc *gc;
+    struct recover *recover;
     struct blob_table *open_blobs;  /* blob_table_new(), blob_table_free() */
     struct partial_table *partials; /* partial_table_new(), partial_table_free() */
     atomic_bool recovered;          /* background recovery is over */
     _Atomic uint64_t blobs, bytes;  /* in the store, by the index */
     _Atomic uint64_t partial_bytes;
+    atomic_uint fills;    /* fill_count() */
+    struct work *work;    /* what the pools still do */
     atomic_bool degraded; /* the disk is full or fails; said by the health endpoint */
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "cli/nearest.h"
+#include "cli/print.h"
 #include "cli/rules.h"
 #include "cli/url.h"
 
@@ -52,6 +53,8 @@ static char *copy(struct sl s)
 void config_add_problem(struct config_load *load, struct tree_at at, const char *fmt, ...)
 {
     struct config_problem *p;
+    struct pg_buf safe;
+    char *raw = NULL;
     va_list args;
 
     if (load->nproblems == CONFIG_PROBLEMS_MAX) {
@@ -64,9 +67,14 @@ void config_add_problem(struct config_load *load, struct tree_at at, const char 
     p = &load->problems[load->nproblems++];
     p->at = at;
     va_start(args, fmt);
-    int n = vasprintf(&p->text, fmt, args);
+    int n = vasprintf(&raw, fmt, args);
     va_end(args);
     PG_CHECK(n >= 0);
+    pg_buf_init(&safe, PRINT_BYTES_MAX);
+    print_put_safe((struct sl){raw, (size_t)n}, &safe); /* keys and values may hold anything */
+    p->text = copy(pg_buf_sl(&safe));
+    pg_buf_free(&safe);
+    free(raw);
 }
 
 static int compare_problems(const void *a, const void *b)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/challenge.h"
 
-#include <strings.h>
+#include <string.h>
 
 /* What is read, what was found, and which challenge its parameters belong to. */
 struct reading {
@@ -47,11 +47,6 @@ static struct sl take_token(struct reading *r)
     while (r->at < r->s.n && is_tchar(r->s.p[r->at]))
         r->at++;
     return (struct sl){r->s.p + start, r->at - start};
-}
-
-static bool is_named(struct sl token, const char *name)
-{
-    return token.n == strlen(name) && strncasecmp(token.p, name, token.n) == 0;
 }
 
 /* An element of the list ends here; what comes next is a comma or nothing. */
@@ -113,19 +108,19 @@ static int keep(struct reading *r, struct sl name, struct sl raw, struct pg_err 
 {
     struct challenge *c = &r->found;
 
-    if (is_named(name, "realm")) {
+    if (sl_eq_nocase(name, SL("realm"))) {
         if (c->realm.p != NULL)
             return pg_fail(err, PG_E_UPSTREAM_WRONG, MALFORMED "two realms");
         c->realm = unquote(r->arena, raw);
         if (c->realm.n == 0 || !is_plain(c->realm, 0x21))
             return pg_fail(err, PG_E_UPSTREAM_WRONG, MALFORMED "the realm is no URL");
-    } else if (is_named(name, "service")) {
+    } else if (sl_eq_nocase(name, SL("service"))) {
         if (c->service.p != NULL)
             return pg_fail(err, PG_E_UPSTREAM_WRONG, MALFORMED "two services");
         c->service = unquote(r->arena, raw);
         if (!is_plain(c->service, 0x20))
             return pg_fail(err, PG_E_UPSTREAM_WRONG, MALFORMED "the service is not printable");
-    } else if (is_named(name, "error")) {
+    } else if (sl_eq_nocase(name, SL("error"))) {
         struct sl value = unquote(r->arena, raw);
 
         if (r->has_error)
@@ -183,10 +178,10 @@ static int read_scheme(struct reading *r, struct sl name, struct pg_err *err)
     if (++r->nschemes > CHALLENGE_SCHEMES_MAX)
         return pg_fail(err, PG_E_UPSTREAM_WRONG, "WWW-Authenticate names more than %d schemes",
                        CHALLENGE_SCHEMES_MAX);
-    r->is_wanted = is_named(name, "Bearer") && !r->found.has_bearer;
+    r->is_wanted = sl_eq_nocase(name, SL("Bearer")) && !r->found.has_bearer;
     if (r->is_wanted)
         r->found.has_bearer = true;
-    if (is_named(name, "Basic"))
+    if (sl_eq_nocase(name, SL("Basic")))
         r->found.has_basic = true;
     r->takes_params = !ends(r) && !skip_token68(r);
     return 0;

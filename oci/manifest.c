@@ -380,7 +380,7 @@ static int settle_type(struct look *l, json_t *root, struct sl content_type, str
         return wrong(l, "mediaType is not a media type");
     if (header.n > 0 && !is_type(header))
         return wrong(l, "the Content-Type is not a media type");
-    if (own.n > 0 && header.n > 0 && !sl_eq(own, header))
+    if (own.n > 0 && header.n > 0 && !sl_eq_nocase(own, header))
         return wrong(l, "mediaType is %.*s, but the Content-Type says %.*s", SL_ARG(own),
                      SL_ARG(header));
     *type_r = own.n > 0 ? own : pg_copy(l->arena, header);

@@ -23,17 +23,6 @@ static enum route_authz authz_of(enum route_op op)
     PG_BUG("an operation that does not exist");
 }
 
-int route_check_served(enum route_op op, struct pg_err *err)
-{
-    if (op == ROUTE_CATALOG)
-        return pg_fail(err, PG_E_UNSUPPORTED,
-                       "this is a proxy: it does not list repositories, since it knows only those "
-                       "that were pulled, and not everyone may know these");
-    if (op == ROUTE_OTHER)
-        return pg_fail(err, PG_E_NAME_UNKNOWN, "there is no such endpoint; all are below /v2/");
-    return 0;
-}
-
 /* ---- method --------------------------------------------------------------------------------- */
 
 static int read_method(struct sl method, struct route *r, struct pg_err *err)

@@ -57,7 +57,3 @@ struct route {
  * that cannot be read or says one thing twice); URI_TOO_LONG. */
 PG_MUST_USE int route_parse(struct sl method, struct sl target, struct pg_arena *arena,
                             struct route *route_r, struct pg_err *err);
-
-/* 0 for what is served. ROUTE_CATALOG (UNSUPPORTED) and ROUTE_OTHER (NAME_UNKNOWN) parse well and
- * are not: -1, with the reason for the client. */
-PG_MUST_USE int route_check_served(enum route_op op, struct pg_err *err);

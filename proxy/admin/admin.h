@@ -39,10 +39,11 @@ enum admin_verb {
 struct admin_command {
     struct pg_mail mail; /* serve's, from `command` to admin_command_done(): to reach its thread */
     enum admin_verb verb;
-    const char *peer;                /* who asked, for the log; valid until admin_command_done() */
-    struct pg_err err;               /* serve's answer: kind NONE, or why not */
-    uint64_t revision;               /* serve's answer: of the configuration in use now */
-    struct admin_command_work *work; /* private to command.c */
+    char peer[128];           /* who asked, for the log: "unix:uid=0" */
+    struct pg_err err;        /* serve's answer: kind NONE, or why not */
+    uint64_t revision;        /* serve's answer: of the configuration in use now */
+    struct pg_mailbox *home;  /* private to admin.c, as is the next: where it is answered */
+    struct admin_request *by; /* NULL: the asker went away */
 };
 
 struct admin_config {

@@ -19,6 +19,8 @@
  * request body is never used: it is drained up to CONN_DRAIN_MAX, else the connection closes after
  * the answer.
  *
+ * What conn refuses is answered, counted and logged here; the service does not hear of it.
+ *
  * It knows no registry: what is served is the listener's conn_service.
  *
  * Lifetime:   slices of a request live until conn_done().
@@ -56,11 +58,13 @@ struct conn_service {
     /* A head is complete. Must lead to one send_go() and one conn_done(), unless gone() came. */
     void (*begin)(const struct conn_service *service, struct conn *c);
     /* The client went away, or the loop stops, while the request was BUSY: rq_cancel() it. The
-     * request must still end with conn_done(). */
+     * request must still end with conn_done(). What it sends from here on goes nowhere: send_go()
+     * leads to done() with ok false, so that an error stage needs not know. A client that only
+     * ended its own side counts as gone, except while a body from memory or of a blob leaves. */
     void (*gone)(struct conn *c);
-    /* Head refused by conn: it was answered and logged already. May be NULL. */
     uid_t peer_uid; /* with is_control: the only uid, besides root, that may speak */
     bool is_control;
+    bool is_admin; /* this, or is_control: open while draining, and not counted in the limit */
 };
 
 const struct conn_request *conn_request(struct conn *c);
@@ -72,6 +76,7 @@ void *conn_owner(struct conn *c);
 struct sl conn_header(const struct conn_request *q, struct sl name);
 bool conn_header_is(struct sl name, struct sl wanted);
 
-/* The request is over; slices of it die. Closes when the response was cut short (ok false), when
- * it must (Connection: close, drain), else parses the next one. */
+/* The request is over; slices of it die. A response that did not leave whole (or none, or ok false)
+ * is followed by a reset, so that it never looks complete; else closes when it must (Connection:
+ * close, drain), or goes on with the next request, from the loop. *c may be gone after it. */
 void conn_done(struct conn *c, bool ok);

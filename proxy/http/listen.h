@@ -5,7 +5,7 @@
  *
  * Listeners are bound before threads run and before privileges could be dropped. At the connection
  * limit, or when the process has no descriptors left, accepting pauses and goes on when there
- * is room: it never spins.
+ * is room: it never spins. Admin and control are not counted in the limit and do not wait for it.
  *
  * Failure:  listen_open: STORE_IO naming the address and what to do ("port in use").
  * Threads:  the acceptor's own; open and start: main.
@@ -26,5 +26,8 @@ PG_MUST_USE int listen_open(struct listen *a, const char *address,
                             const struct conn_service *service, struct tls_server *tls,
                             char bound_r[128], struct pg_err *err);
 void listen_start(struct listen *a);
-void listen_drain(struct listen *a, bool keep_admin); /* closes listeners (not admin, control) */
-void listen_stop(struct listen *a);                   /* closes the rest, joins, frees */
+void listen_limit(struct listen *a, uint64_t connections_max); /* a new limit; any thread */
+/* Closes the listeners; with keep_admin all but those of admin and control. They are closed, and a
+ * unix socket is unlinked, when it returns. */
+void listen_drain(struct listen *a, bool keep_admin);
+void listen_stop(struct listen *a); /* closes the rest, joins, frees; also if never started */

@@ -19,7 +19,8 @@
  * Failure:    done() with ok false: the body was cut short (the flight was lost, a chunk was
  *             damaged, the client stalled); the connection will close. Before the head has left,
  *             a failure is the journey's to answer: send_flight() is called after the flight left
- * HEAD. Threads:    the connection's loop.
+ *             HEAD.
+ * Threads:    the connection's loop.
  */
 #pragma once
 
@@ -42,14 +43,15 @@ void send_none(struct conn *c,
                uint64_t content_length);       /* for HEAD with a length to tell; 0 else */
 void send_mem(struct conn *c, struct sl body); /* must live until done() */
 void send_blob(struct conn *c, struct blob *b, uint64_t first, uint64_t end);
-/* fd: from fill_reader_fd(), closed by send. reader is aboard with send's wake: see send_board().
- */
+/* fd: from fill_reader_fd(), closed by send. reader is aboard; its wake calls send_news(). */
 void send_flight(struct conn *c, struct flight_reader *reader, int fd, uint64_t first,
                  uint64_t end);
 
 /* To be called with the wake of the reader while it flies: notes that there is news. */
 void send_news(struct conn *c);
 
-/* Starts. done(c, result) comes once, from the loop, unless send_stop() came first. */
+/* Starts. done(c, result) comes once, from the loop and never from inside this call, unless
+ * send_stop() came first. A response that cannot be sent as it is (a field with CR, LF or NUL, or
+ * more fields than fit CONN_OUT_MAX) leaves as an empty 500, and done() says ok false. */
 void send_go(struct conn *c, void (*done)(struct conn *c, const struct send_result *r));
 void send_stop(struct conn *c);

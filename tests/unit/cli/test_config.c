@@ -228,6 +228,16 @@ static const struct mistake {
     {"upstreams:\n  a_b/c: {url: https://a.test}\n",
      "f:2:3: upstreams: a key must be the host name of a registry, such as quay.io, and perhaps a "
      "port\n"},
+    {"upstreams: {\"a\\e[31m\\u202e.test\": {url: https://a.test, \"\\a\": 1}}\n",
+     "f:1:13: upstreams: a key must be the host name of a registry, such as quay.io, and perhaps a "
+     "port\n"
+     "f:1:57: unknown key \"\\u0007\"; known here: url, default, host, allow_private, realms, "
+     "username, password_file, ca_file, connect_timeout, stall_timeout, max_connections\n"},
+    {"upstreams: {\"a\\e[31m.test\": 1}\n",
+     "f:1:13: upstreams: a key must be the host name of a registry, such as quay.io, and perhaps a "
+     "port\n"
+     "f:1:13: upstreams.a\\u001b[31m.test: url is missing\n"
+     "f:1:29: upstreams.a\\u001b[31m.test must be a mapping of options to values\n"},
     {"upstreams:\n  library: {url: https://a.test}\n",
      "f:2:3: upstreams.library: the name of a registry has a dot or a port\n"},
     {"upstreams:\n  a.test: {url: https://a.test, realms: \"auth.test https://b.test\"}\n",

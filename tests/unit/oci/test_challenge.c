@@ -212,7 +212,6 @@ TEST(many_parameters_cost_no_memory)
     static const char param[] = {',', 'x', '=', '"', '"'};
     static char value[CHALLENGE_MAX];
     size_t used = arena.used;
-
     size_t n = 10;
 
     memcpy(value, "Bearer a=b", n);

@@ -43,14 +43,24 @@ static struct sl sl(const char *text)
     return (struct sl){text, strlen(text)};
 }
 
+/* Copies text, ' as "; returns its length. */
+static size_t put_quoted(char *to, const char *text)
+{
+    size_t n = 0;
+
+    for (; text[n] != '\0'; n++) {
+        to[n] = text[n];
+        if (to[n] == '\'')
+            to[n] = '"';
+    }
+    return n;
+}
+
 static struct sl quoted(const char *text)
 {
-    struct sl doc = pg_copy(&arena, sl(text));
-    char *p = pg_alloc(&arena, doc.n + 1);
+    char *p = pg_alloc(&arena, strlen(text) + 1);
 
-    for (size_t i = 0; i < doc.n; i++)
-        p[i] = doc.p[i] == '\'' ? '"' : doc.p[i];
-    return (struct sl){p, doc.n};
+    return (struct sl){p, put_quoted(p, text)};
 }
 
 static void parse(const char *document, const char *type)
@@ -212,6 +222,8 @@ TEST(the_type_is_the_documents_or_the_headers_or_told_by_the_members)
          MEDIA_OCI_MANIFEST},
         {IMAGE(OF_TYPE(MEDIA_OCI_MANIFEST)), MEDIA_OCI_MANIFEST "; charset=utf-8", MANIFEST_IMAGE,
          MEDIA_OCI_MANIFEST},
+        {IMAGE(OF_TYPE(MEDIA_OCI_MANIFEST)), "Application/vnd.OCI.image.manifest.v1+JSON",
+         MANIFEST_IMAGE, MEDIA_OCI_MANIFEST},
         {IMAGE(""), MEDIA_DOCKER_MANIFEST, MANIFEST_IMAGE, MEDIA_DOCKER_MANIFEST},
         {IMAGE(""), "", MANIFEST_IMAGE, MEDIA_OCI_MANIFEST},
         {IMAGE(""), "application/json", MANIFEST_IMAGE, MEDIA_OCI_MANIFEST},
@@ -487,25 +499,20 @@ TEST(b03_digests)
 /* ---- bounds --------------------------------------------------------------------------------- */
 
 /* head, then n times part with commas between, then tail; ' for " */
-static struct sl many(const char *head, const char *part, size_t n, const char *tail)
+static struct sl many(const char *head, const char *part, size_t nparts, const char *tail)
 {
-    size_t size = strlen(head) + n * (strlen(part) + 1) + strlen(tail) + 1;
-    char *text = malloc(size);
-    char *p = text;
+    char *text = malloc(strlen(head) + nparts * (strlen(part) + 1) + strlen(tail));
+    size_t n;
 
     assert_non_null(text);
-    p = stpcpy(p, head);
-    for (size_t i = 0; i < n; i++) {
+    n = put_quoted(text, head);
+    for (size_t i = 0; i < nparts; i++) {
         if (i > 0)
-            *p++ = ',';
-        p = stpcpy(p, part);
+            text[n++] = ',';
+        n += put_quoted(text + n, part);
     }
-    p = stpcpy(p, tail);
-    for (char *c = text; c < p; c++) {
-        if (*c == '\'')
-            *c = '"';
-    }
-    return (struct sl){text, (size_t)(p - text)};
+    n += put_quoted(text + n, tail);
+    return (struct sl){text, n};
 }
 
 static void refused_many(const char *head, const char *part, size_t n, const char *tail,

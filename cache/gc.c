@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cache/gc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "cache/blob.h"
+#include "cache/index_int.h"
+#include "cache/partial.h"
+#include "cache/publish.h"
+#include "cache/use.h"
+
+#define USE_FILE    "use"
+#define ROWS_A_VIEW 256
+#define PASSES_MAX  1000 /* plans made by one look */
+#define LOW_SHARE   16   /* the low-water mark is one part in so many below the limit */
+
+struct gc {
+    struct store *store;
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    uint64_t asked; /* bytes that are to come, since the last look */
+    bool is_asked, ending;
+    unsigned under_way; /* drops */
+    pthread_t thread;
+};
+
+struct victim {
+    int64_t used_s;
+    uint64_t size;
+    struct digest digest;
+};
+
+struct plan {
+    struct victim *heap; /* the one used last on top */
+    size_t n;
+};
+
+static void lock(struct gc *gc)
+{
+    PG_CHECK(pthread_mutex_lock(&gc->lock) == 0);
+}
+
+static void unlock(struct gc *gc)
+{
+    PG_CHECK(pthread_mutex_unlock(&gc->lock) == 0);
+}
+
+/* ---- how much ---- */
+
+static uint64_t index_bytes(struct store *s)
+{
+    struct stat st;
+
+    if (fstatat(s->dir_fd, "index/data.mdb", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    return (uint64_t)st.st_blocks * 512; /* the map is sparse */
+}
+
+static uint64_t above(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+int gc_room(struct store *s, uint64_t nbytes, struct gc_room *room_r, struct pg_err *err)
+{
+    const struct store_config *c = &s->config;
+    uint64_t mine = atomic_load(&s->bytes) + atomic_load(&s->partial_bytes);
+    uint64_t over_max = 0, over_disk, want;
+    struct gc_room room = {0};
+    struct statvfs fs;
+
+    if (PG_FAULT("gc.statvfs") || fstatvfs(s->dir_fd, &fs) < 0)
+        return partial_disk_error(s, errno, "asking for free space", err);
+    room.used = mine + index_bytes(s);
+    room.avail = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (nbytes > UINT64_MAX / 4)
+        nbytes = UINT64_MAX / 4;
+    if (c->max_bytes > 0)
+        over_max = above(room.used + nbytes, c->max_bytes);
+    over_disk = above(c->reserve_bytes + nbytes, room.avail);
+    want = larger(over_max, over_disk);
+    room.fits = want == 0;
+    room.can_fit = want <= mine;
+    if (over_max > 0)
+        room.excess = over_max + c->max_bytes / LOW_SHARE;
+    if (over_disk > 0)
+        room.excess = larger(room.excess, over_disk + c->reserve_bytes / LOW_SHARE);
+    *room_r = room;
+    return 0;
+}
+
+/* ---- the plan ---- */
+
+static void swap(struct victim *a, struct victim *b)
+{
+    struct victim t = *a;
+
+    *a = *b;
+    *b = t;
+}
+
+static void sift_down(struct plan *p)
+{
+    size_t i = 0;
+
+    for (;;) {
+        size_t child = 2 * i + 1;
+
+        if (child >= p->n)
+            return;
+        if (child + 1 < p->n && p->heap[child + 1].used_s > p->heap[child].used_s)
+            child++;
+        if (p->heap[i].used_s >= p->heap[child].used_s)
+            return;
+        swap(&p->heap[i], &p->heap[child]);
+        i = child;
+    }
+}
+
+static void sift_up(struct plan *p, size_t i)
+{
+    while (i > 0 && p->heap[(i - 1) / 2].used_s < p->heap[i].used_s) {
+        swap(&p->heap[(i - 1) / 2], &p->heap[i]);
+        i = (i - 1) / 2;
+    }
+}
+
+/* Keeps the GC_PLAN_MAX that were used longest ago. */
+static void consider(struct plan *p, const struct victim *v)
+{
+    if (p->n < GC_PLAN_MAX) {
+        p->heap[p->n++] = *v;
+        sift_up(p, p->n - 1);
+    } else if (v->used_s < p->heap[0].used_s) {
+        p->heap[0] = *v;
+        sift_down(p);
+    }
+}
+
+static int by_use(const void *a, const void *b)
+{
+    const struct victim *x = a, *y = b;
+
+    return x->used_s < y->used_s ? -1 : x->used_s > y->used_s;
+}
+
+static int64_t last_use(struct store *s, const struct digest *d)
+{
+    int64_t used_s = use_last(s->use, d);
+    char path[BLOB_PATH_MAX];
+    struct stat st;
+
+    if (used_s == 0 && fstatat(s->blobs_fd, blob_path(d, path), &st, AT_SYMLINK_NOFOLLOW) == 0)
+        used_s = st.st_mtim.tv_sec;
+    return used_s;
+}
+
+static bool is_ending(struct gc *gc)
+{
+    bool ending;
+
+    lock(gc);
+    ending = gc->ending;
+    unlock(gc);
+    return ending;
+}
+
+/* Some rows after *last, in one view; what is slow is done after it. 1: there may be more. */
+static int take_rows(struct gc *gc, struct digest *last, bool *begun, struct victim *rows,
+                     size_t *n_r)
+{
+    _index_view_ struct index_view v = index_view_begin(gc->store->index);
+    struct index_blob_row row;
+    struct pg_err err = {0};
+    int found = 1;
+
+    *n_r = 0;
+    for (int i = 0; i < ROWS_A_VIEW && found == 1; i++) {
+        found = index_next_blob(&v, *begun ? last : NULL, &row, &err);
+        if (found != 1)
+            break;
+        *last = row.digest;
+        *begun = true;
+        if (!row.damaged)
+            rows[(*n_r)++] = (struct victim){.size = row.blob.size, .digest = row.digest};
+    }
+    pg_err_clear(&err); /* counted where it was raised; the next look tries again */
+    return found == 1;
+}
+
+static void make_plan(struct gc *gc, struct plan *p)
+{
+    struct victim rows[ROWS_A_VIEW];
+    struct digest last;
+    bool begun = false;
+    size_t n = 0;
+    int more = 1;
+
+    p->n = 0;
+    while (more == 1 && !is_ending(gc)) {
+        more = take_rows(gc, &last, &begun, rows, &n);
+        for (size_t i = 0; i < n; i++) {
+            rows[i].used_s = last_use(gc->store, &rows[i].digest);
+            consider(p, &rows[i]);
+        }
+    }
+    if (p->n > 0)
+        qsort(p->heap, p->n, sizeof(*p->heap), by_use);
+}
+
+/* ---- the trickle ---- */
+
+static void on_dropped(void *owner)
+{
+    struct gc *gc = owner;
+
+    lock(gc);
+    gc->under_way--;
+    PG_CHECK(pthread_cond_broadcast(&gc->news) == 0);
+    unlock(gc);
+}
+
+static void wait_for_drops(struct gc *gc, unsigned at_most)
+{
+    lock(gc);
+    while (gc->under_way > at_most)
+        PG_CHECK(pthread_cond_wait(&gc->news, &gc->lock) == 0);
+    unlock(gc);
+}
+
+static uint64_t carry_out(struct gc *gc, const struct plan *p, uint64_t want)
+{
+    uint64_t freed = 0;
+    size_t i;
+
+    for (i = 0; i < p->n && freed < want && !is_ending(gc); i++) {
+        wait_for_drops(gc, GC_BATCH - 1);
+        lock(gc);
+        gc->under_way++;
+        unlock(gc);
+        publish_drop(gc->store, &p->heap[i].digest, PUBLISH_EVICTED, on_dropped, gc);
+        freed += p->heap[i].size;
+    }
+    wait_for_drops(gc, 0);
+    if (i > 0)
+        pg_log_say(PG_LOG_INFO, PG_LOG_STORE, "evicted %zu blobs, %ju bytes, to make room", i,
+                   (uintmax_t)freed);
+    return freed;
+}
+
+static void evict(struct gc *gc, uint64_t excess)
+{
+    struct plan p = {.heap = calloc(GC_PLAN_MAX, sizeof(struct victim))};
+    uint64_t freed = partial_evict(gc->store, excess);
+
+    PG_CHECK(p.heap != NULL);
+    for (int i = 0; i < PASSES_MAX && freed < excess && !is_ending(gc); i++) {
+        uint64_t more;
+
+        make_plan(gc, &p);
+        more = carry_out(gc, &p, excess - freed);
+        if (more == 0)
+            break;
+        freed += more;
+    }
+    free(p.heap);
+}
+
+/* ---- chores ---- */
+
+/* What renames did to the time of its last change says when it came. */
+unsigned gc_empty_quarantine(struct store *s, int64_t before_s)
+{
+    int fd = openat(s->quarantine_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *e;
+    unsigned n = 0;
+
+    if (dir == NULL) {
+        pg_fd_close(&fd);
+        return 0;
+    }
+    while ((e = readdir(dir)) != NULL) {
+        struct stat st;
+
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+            fstatat(s->quarantine_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            st.st_ctim.tv_sec >= before_s)
+            continue;
+        if (unlinkat(s->quarantine_fd, e->d_name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0)
+            n++;
+    }
+    (void)closedir(dir);
+    return n;
+}
+
+static void save_uses(struct store *s)
+{
+    struct pg_err err = {0};
+
+    if (!use_is_dirty(s->use))
+        return;
+    if (use_save(s->use, s->dir_fd, USE_FILE, &err) < 0)
+        pg_log_say(PG_LOG_WARN, PG_LOG_STORE, "%s: %s", err.msg, err.detail);
+    pg_err_clear(&err);
+}
+
+static void look(struct gc *gc, uint64_t asked)
+{
+    struct store *s = gc->store;
+    struct gc_room room;
+    struct pg_err err = {0};
+
+    if (gc_room(s, asked, &room, &err) == 0) {
+        if (room.excess > 0)
+            evict(gc, room.excess);
+        else if (room.fits && room.avail > 0)
+            atomic_store(&s->degraded, false);
+    }
+    pg_err_clear(&err);
+    pg_metric_set(PG_M_STORE_PARTIAL_BYTES, (int64_t)atomic_load(&s->partial_bytes));
+}
+
+static void tick(struct gc *gc)
+{
+    save_uses(gc->store);
+    (void)gc_empty_quarantine(gc->store, pg_clock_wall_s() - GC_QUARANTINE_S);
+}
+
+/* ---- the thread ---- */
+
+/* False: the store closes. */
+static bool wait_for_news(struct gc *gc, uint64_t *asked_r, bool *is_tick_r)
+{
+    uint64_t due_ms = pg_clock_mono_ms() + GC_TICK_MS;
+    struct timespec at = {.tv_sec = (time_t)(due_ms / 1000),
+                          .tv_nsec = (long)(due_ms % 1000) * 1000000};
+    bool ending;
+    int r = 0;
+
+    lock(gc);
+    while (!gc->ending && !gc->is_asked && r == 0) {
+        r = pthread_cond_timedwait(&gc->news, &gc->lock, &at);
+        PG_CHECK(r == 0 || r == ETIMEDOUT);
+    }
+    *is_tick_r = r == ETIMEDOUT;
+    *asked_r = gc->asked;
+    gc->asked = 0;
+    gc->is_asked = false;
+    ending = gc->ending;
+    unlock(gc);
+    return !ending;
+}
+
+static void *keep_house(void *arg)
+{
+    struct gc *gc = arg;
+    uint64_t asked;
+    bool is_tick;
+
+    tick(gc);
+    while (wait_for_news(gc, &asked, &is_tick)) {
+        look(gc, asked);
+        if (is_tick)
+            tick(gc);
+    }
+    return NULL;
+}
+
+/* Signals are for the main thread. */
+struct gc *gc_new(struct store *s)
+{
+    struct gc *gc = calloc(1, sizeof(*gc));
+    pthread_condattr_t attr;
+    sigset_t all, before;
+
+    PG_CHECK(gc != NULL);
+    gc->store = s;
+    gc->is_asked = true; /* a first look */
+    PG_CHECK(pthread_mutex_init(&gc->lock, NULL) == 0);
+    PG_CHECK(pthread_condattr_init(&attr) == 0);
+    PG_CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    PG_CHECK(pthread_cond_init(&gc->news, &attr) == 0);
+    PG_CHECK(pthread_condattr_destroy(&attr) == 0);
+    (void)sigfillset(&all);
+    PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    PG_CHECK(pthread_create(&gc->thread, NULL, keep_house, gc) == 0);
+    PG_CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    (void)pthread_setname_np(gc->thread, "gc");
+    return gc;
+}
+
+void gc_free(struct gc *gc)
+{
+    if (gc == NULL)
+        return;
+    lock(gc);
+    gc->ending = true;
+    PG_CHECK(pthread_cond_broadcast(&gc->news) == 0);
+    unlock(gc);
+    PG_CHECK(pthread_join(gc->thread, NULL) == 0);
+    PG_CHECK(gc->under_way == 0);
+    save_uses(gc->store);
+    PG_CHECK(pthread_cond_destroy(&gc->news) == 0);
+    PG_CHECK(pthread_mutex_destroy(&gc->lock) == 0);
+    free(gc);
+}
+
+void gc_ask(struct gc *gc, uint64_t nbytes)
+{
+    lock(gc);
+    gc->asked = nbytes > UINT64_MAX / 4 - gc->asked ? UINT64_MAX / 4 : gc->asked + nbytes;
+    gc->is_asked = true;
+    PG_CHECK(pthread_cond_broadcast(&gc->news) == 0);
+    unlock(gc);
+}

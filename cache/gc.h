@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gc - keeps the store within its limits: one background thread that looks now and then, and at
+ * once when gc_ask() says that somebody wants room.
+ *
+ *     too much? --> partials that nobody works on, the longest unused first
+ *               --> a plan: the least recently used blobs --> a trickle of drops, a few at a time
+ *               --> until the low-water mark is reached
+ *
+ * A drop is an operation of the writer (publish_drop): row, then file. Nothing here holds anything
+ * that a pull waits for; open descriptors keep serving; links stay, so what was evicted is fetched
+ * again for whoever may read it. A blob whose use is not known counts as used when it was written.
+ *
+ * The same thread does the house's small chores: it saves the table of uses, empties quarantine/
+ * of what is older than GC_QUARANTINE_S, takes `degraded` back when there is space again, and
+ * frees slots of index readers that died.
+ *
+ * Threads:  new, free: store_open() and store_close(). ask, excess: any.
+ */
+#pragma once
+
+#include "cache/store.h"
+
+#define GC_TICK_MS      10000
+#define GC_QUARANTINE_S ((int64_t)7 * 86400)
+#define GC_BATCH        64   /* drops under way at once */
+#define GC_PLAN_MAX     4096 /* blobs chosen by one walk over the index */
+
+struct gc;
+
+struct gc *gc_new(struct store *s); /* starts the thread */
+void gc_free(struct gc *gc);        /* ends it; NULL is allowed */
+
+/* nbytes more are coming: make room for them. Returns at once. */
+void gc_ask(struct gc *gc, uint64_t nbytes);
+
+/* What the limits have to say, with nbytes more to come. */
+struct gc_room {
+    uint64_t used;   /* blobs, partials, index */
+    uint64_t avail;  /* on the filesystem */
+    uint64_t excess; /* to be freed to reach the low-water mark; 0: nothing is to be done */
+    bool fits;       /* now, without freeing anything */
+    bool can_fit;    /* by freeing what may be freed */
+};
+PG_MUST_USE int gc_room(struct store *s, uint64_t nbytes, struct gc_room *room_r,
+                        struct pg_err *err);
+
+/* Removes from quarantine/ what came there before `before_s`; how many. For the tick and tests. */
+unsigned gc_empty_quarantine(struct store *s, int64_t before_s);

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cache/version.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+#define FILE_NAME "version"
+#define FILE_NEW  "version.new"
+#define TEXT_MAX  16
+
+/* What may be in a directory that was not used yet. */
+static const char *const ours_or_nobodys[] = {".", "..", "lock", FILE_NEW, "lost+found"};
+
+struct version_config version_known(int dir_fd, const char *path, bool read_only)
+{
+    /* Version 1 is the first: nothing to bring up yet. */
+    return (struct version_config){
+        .dir_fd = dir_fd, .path = path, .now = VERSION_NOW, .read_only = read_only};
+}
+
+static int disk_error(const struct version_config *c, const char *doing, struct pg_err *err)
+{
+    return pg_fail(err, PG_E_STORE_IO, "%s %s/" FILE_NAME ": %s", doing, c->path,
+                   strerrordesc_np(errno));
+}
+
+/* 1 a number, 0 there is no such file, -1. */
+static int read_number(const struct version_config *c, unsigned *version_r, struct pg_err *err)
+{
+    _fd_ int fd = openat(c->dir_fd, FILE_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    char text[TEXT_MAX + 1] = {0};
+    ssize_t n;
+    char *end;
+    unsigned long v;
+
+    if (fd < 0 && errno == ENOENT)
+        return 0;
+    n = fd < 0 || PG_FAULT("version.read") ? -1 : read(fd, text, TEXT_MAX);
+    if (n < 0)
+        return disk_error(c, "cannot read", err);
+    errno = 0;
+    v = strtoul(text, &end, 10);
+    if (errno != 0 || text[0] < '0' || text[0] > '9' || end[0] != '\n' || end[1] != '\0' ||
+        v > 1000000)
+        return pg_fail(err, PG_E_STORE_IO,
+                       "%s/" FILE_NAME " does not hold a number: it is damaged. If the directory "
+                       "was made by this version, write \"%u\" and a newline into it",
+                       c->path, c->now);
+    *version_r = (unsigned)v;
+    return 1;
+}
+
+static int write_number(const struct version_config *c, unsigned version, struct pg_err *err)
+{
+    char text[TEXT_MAX];
+    int n = snprintf(text, sizeof(text), "%u\n", version);
+    _fd_ int fd =
+        openat(c->dir_fd, FILE_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    PG_CHECK(n > 0 && (size_t)n < sizeof(text));
+    if (fd < 0 || PG_FAULT("version.write") || pg_fd_write(fd, text, (size_t)n) < 0 ||
+        fsync(fd) < 0 || PG_FAULT("version.rename") ||
+        renameat(c->dir_fd, FILE_NEW, c->dir_fd, FILE_NAME) < 0 || fsync(c->dir_fd) < 0)
+        return disk_error(c, "cannot write", err);
+    return 0;
+}
+
+static bool is_strange(const char *name)
+{
+    for (size_t i = 0; i < sizeof(ours_or_nobodys) / sizeof(ours_or_nobodys[0]); i++)
+        if (strcmp(name, ours_or_nobodys[i]) == 0)
+            return false;
+    return true;
+}
+
+static int must_be_empty(const struct version_config *c, struct pg_err *err)
+{
+    int fd = openat(c->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *e;
+    int r = 0;
+
+    if (dir == NULL) {
+        r = disk_error(c, "cannot look for", err);
+        pg_fd_close(&fd);
+        return r;
+    }
+    while (r == 0 && (e = readdir(dir)) != NULL)
+        if (is_strange(e->d_name))
+            r = pg_fail(err, PG_E_STORE_IO,
+                        "%s is not empty and no cache of pullgate (it has no file " FILE_NAME
+                        "): name another directory, or empty this one",
+                        c->path);
+    (void)closedir(dir);
+    return r;
+}
+
+static const struct version_step *step_from(const struct version_config *c, unsigned version)
+{
+    for (unsigned i = 0; i < c->nsteps; i++)
+        if (c->steps[i].from == version)
+            return &c->steps[i];
+    return NULL;
+}
+
+static int step(const struct version_config *c, unsigned version, struct pg_err *err)
+{
+    const struct version_step *s = step_from(c, version);
+
+    if (s == NULL)
+        return pg_fail(err, PG_E_STORE_IO,
+                       "%s has layout %u, which this pullgate no longer knows (it knows %u): bring "
+                       "it up with the versions in between, or empty the directory",
+                       c->path, version, c->now);
+    if (c->read_only)
+        return pg_fail(err, PG_E_STORE_IO,
+                       "%s has layout %u, older than this pullgate's %u: the server brings it up "
+                       "when it starts",
+                       c->path, version, c->now);
+    pg_log_say(PG_LOG_INFO, PG_LOG_STORE, "%s: bringing layout %u up to %u", c->path, version,
+               version + 1);
+    if (s->run(c->dir_fd, err) < 0)
+        return pg_wrap(err, "bringing %s from layout %u up", c->path, version);
+    return write_number(c, version + 1, err);
+}
+
+int version_settle(const struct version_config *c, struct pg_err *err)
+{
+    unsigned version = c->now;
+    int found = read_number(c, &version, err);
+
+    if (found < 0)
+        return -1;
+    if (found == 0) {
+        if (must_be_empty(c, err) < 0)
+            return -1;
+        return c->read_only ? pg_fail(err, PG_E_STORE_IO, "%s is empty: there is no cache", c->path)
+                            : write_number(c, c->now, err);
+    }
+    if (version > c->now)
+        return pg_fail(
+            err, PG_E_STORE_IO,
+            "%s was written by a newer pullgate (layout %u, this one knows %u): run that "
+            "one, or name another directory",
+            c->path, version, c->now);
+    for (; version < c->now; version++)
+        if (step(c, version, err) < 0)
+            return -1;
+    return 0;
+}

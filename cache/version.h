@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * version - which layout a store's directory has: one number in <path>/version.
+ *
+ * An older layout is brought up step by step; the number is written, durably, after each step. A
+ * process may be killed in the middle of one: so a step must come to the same end when it is begun
+ * anew. A newer layout is refused: what a newer pullgate wrote, an older one might misread.
+ *
+ * Threads: confined to store_open(), which holds the lock of the directory.
+ */
+#pragma once
+
+#include "base/err.h"
+
+#define VERSION_NOW 1
+
+struct version_step {
+    unsigned from; /* makes from + 1 out of it */
+    int (*run)(int dir_fd, struct pg_err *err);
+};
+
+struct version_config {
+    int dir_fd;
+    const char *path; /* for messages */
+    unsigned now;
+    const struct version_step *steps;
+    unsigned nsteps;
+    bool read_only; /* an older layout is refused as well */
+};
+
+/* The steps that this program knows. */
+struct version_config version_known(int dir_fd, const char *path, bool read_only);
+
+/* An empty directory becomes one of this version; one that is neither empty nor a store is
+ * refused. */
+PG_MUST_USE int version_settle(const struct version_config *c, struct pg_err *err);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/manual.h"
+#include "cli/nearest.h"
+#include "cli/print.h"
+#include "cli/reference.h"
+#include "cli/show.h"
+#include "cli/version.h"
+
+#define NAME_MAX_LEN 64
+
+const struct command command_table[] = {
+    {"config check", "cj", "Read the configuration and say everything that is wrong with it.",
+     "Reads the file as `serve` would, and the files that it names. Each problem is one line: "
+     "file:line:column: what is wrong. Exit status 1 if there is one.",
+     show_check},
+    {"config show", "cj", "Print the configuration in effect, defaults included.",
+     "Prints every option with its value and where it comes from: the line of the file, or the "
+     "default. What it prints is a configuration file. It holds no secrets: those are in files of "
+     "their own, which are named but not read.",
+     show_effective},
+    {"config example", "", "Print a configuration file with every option and its default.",
+     "The file that is installed as /etc/pullgate/pullgate.yaml.", reference_print_example},
+    {"config reference", "", "Print the description of every option, in Markdown.",
+     "The file docs/configuration.md.", reference_print_markdown},
+    {"version", "j", "Print the version, and those of the libraries in use.",
+     "Prints the version of pullgate and of each library that it runs with.", version_print},
+    {"man", "", "Print the manual page.", "The file docs/pullgate.8, made of the same tables.",
+     manual_print},
+};
+const size_t command_count = sizeof command_table / sizeof *command_table;
+
+const struct command_option command_options[] = {
+    {'c', 'c', "config", "FILE",
+     "The configuration file. Without it: /etc/pullgate/pullgate.yaml if that exists, else the "
+     "defaults.",
+     offsetof(struct command_args, config_file)},
+    {'a', 0, "admin", "ADDR:PORT", "Ask this admin listener, not the configured one.",
+     offsetof(struct command_args, admin)},
+    {'j', 0, "json", NULL, "Answer in JSON; docs/api/ has the schemas.",
+     offsetof(struct command_args, json)},
+    {'d', 0, "deep", NULL, "Read every blob and compute its digest.",
+     offsetof(struct command_args, deep)},
+    {'r', 0, "repair", NULL, "Mend what can be mended. The server must not be running.",
+     offsetof(struct command_args, repair)},
+    {'l', 0, "accept-loss", NULL,
+     "With --repair: begin a new journal where the old one is missing or broken. Pins and "
+     "revocations in the lost part are gone; that this was done is recorded.",
+     offsetof(struct command_args, accept_loss)},
+    {'h', 'h', "help", NULL, "Say what a command does and which options it takes.",
+     offsetof(struct command_args, help)},
+};
+const size_t command_option_count = sizeof command_options / sizeof *command_options;
+
+/* ---- help ---------------------------------------------------------------------------------- */
+
+static bool takes(const struct command *c, const struct command_option *o)
+{
+    return o->key == 'h' || strchr(c->options, o->key) != NULL;
+}
+
+static void put_option(struct pg_buf *out, const struct command_option *o)
+{
+    char left[NAME_MAX_LEN];
+
+    (void)snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter != 0 ? "-" : "",
+                   o->letter != 0 ? o->letter : ' ', o->letter != 0 ? ", " : "   ", o->name,
+                   o->argument != NULL ? " " : "", o->argument != NULL ? o->argument : "");
+    (void)pg_buf_printf(out, "  %-24s %s\n", left, o->doc);
+}
+
+static int print_all(void)
+{
+    struct pg_buf out;
+
+    pg_buf_init(&out, PRINT_BYTES_MAX);
+    (void)pg_buf_put(&out, SL("A caching pull-through proxy for container registries.\n\n"
+                              "usage: pullgate COMMAND [OPTIONS]\n\n"));
+    for (size_t i = 0; i < command_count; i++) {
+        (void)pg_buf_printf(&out, "  %-18s %s\n", command_table[i].name, command_table[i].summary);
+    }
+    (void)pg_buf_put(&out, SL("\npullgate COMMAND --help says more. Exit status: 0 good, 1 found "
+                              "something wrong,\n2 could not do it.\n"));
+    int rc = print_out(pg_buf_sl(&out));
+    pg_buf_free(&out);
+    return rc < 0 ? COMMAND_CANNOT : COMMAND_GOOD;
+}
+
+static int print_one(const struct command *c)
+{
+    struct pg_buf out;
+
+    pg_buf_init(&out, PRINT_BYTES_MAX);
+    (void)pg_buf_printf(&out, "usage: pullgate %s [OPTIONS]\n\n%s\n\n", c->name, c->summary);
+    print_put_wrapped(&out, "", (struct sl){c->doc, strlen(c->doc)});
+    (void)pg_buf_put(&out, SL("\n"));
+    for (size_t i = 0; i < command_option_count; i++) {
+        if (takes(c, &command_options[i])) {
+            put_option(&out, &command_options[i]);
+        }
+    }
+    int rc = print_out(pg_buf_sl(&out));
+    pg_buf_free(&out);
+    return rc < 0 ? COMMAND_CANNOT : COMMAND_GOOD;
+}
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+struct walk {
+    char **argv;
+    int argc, i;
+    const struct command *command;
+    struct command_args args;
+};
+
+static int refuse_option(const struct walk *w, const char *arg)
+{
+    const char *words[16] = {0};
+    size_t n = 0;
+
+    for (size_t i = 0; i < command_option_count; i++) {
+        if (takes(w->command, &command_options[i])) {
+            words[n++] = command_options[i].name;
+        }
+    }
+    const char *bare = arg + strspn(arg, "-");
+    const char *near = nearest_of((struct sl){bare, strcspn(bare, "=")}, words, n);
+    return print_failure("%s has no option %s%s%s%s", w->command->name, arg,
+                         near != NULL ? "; did you mean --" : "", near != NULL ? near : "",
+                         near != NULL ? "?" : "");
+}
+
+/* The option that arg is, and in *value_r what stands behind it in the same word. */
+static const struct command_option *match(const char *arg, const char **value_r)
+{
+    *value_r = NULL;
+    for (size_t i = 0; i < command_option_count; i++) {
+        const struct command_option *o = &command_options[i];
+        size_t n = strlen(o->name);
+        if (strncmp(arg, "--", 2) == 0 && strncmp(arg + 2, o->name, n) == 0 &&
+            (arg[2 + n] == '\0' || arg[2 + n] == '=')) {
+            *value_r = arg[2 + n] == '=' ? arg + 3 + n : NULL;
+            return o;
+        }
+        if (arg[0] == '-' && o->letter != 0 && arg[1] == o->letter) {
+            *value_r = arg[2] != '\0' ? arg + 2 : NULL;
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static int take_option(struct walk *w, const char *arg)
+{
+    const char *value;
+    const struct command_option *o = match(arg, &value);
+
+    if (o == NULL || !takes(w->command, o)) {
+        return refuse_option(w, arg);
+    }
+    void *field = (char *)&w->args + o->offset;
+    if (o->argument == NULL) {
+        if (value != NULL) {
+            return print_failure("--%s takes no value", o->name);
+        }
+        *(bool *)field = true;
+        return COMMAND_GOOD;
+    }
+    if (value == NULL && w->i + 1 < w->argc) {
+        value = w->argv[++w->i];
+    }
+    if (value == NULL || value[0] == '\0') {
+        return print_failure("--%s needs a value: %s", o->name, o->argument);
+    }
+    *(const char **)field = value;
+    return COMMAND_GOOD;
+}
+
+static int run(struct walk *w)
+{
+    for (; w->i < w->argc; w->i++) {
+        const char *arg = w->argv[w->i];
+        if (arg[0] != '-') {
+            return print_failure("%s takes no argument %s; see pullgate %s --help",
+                                 w->command->name, arg, w->command->name);
+        }
+        if (take_option(w, arg) != COMMAND_GOOD) {
+            return COMMAND_CANNOT;
+        }
+    }
+    return w->args.help ? print_one(w->command) : w->command->run(&w->args);
+}
+
+/* ---- commands ------------------------------------------------------------------------------ */
+
+static int refuse_command(const char *name)
+{
+    const char *words[32];
+    size_t n = 0;
+
+    PG_CHECK(command_count <= sizeof words / sizeof *words);
+    for (size_t i = 0; i < command_count; i++) {
+        words[n++] = command_table[i].name;
+    }
+    const char *near = nearest_of((struct sl){name, strlen(name)}, words, n);
+    if (near != NULL) {
+        return print_failure("no command %s; did you mean %s?", name, near);
+    }
+    return print_failure("no command %s; see pullgate --help", name);
+}
+
+/* One word, or two where one is only the first half of a command. */
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (strcmp(command_table[i].name, name) == 0) {
+            return &command_table[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_first_half(const char *word)
+{
+    size_t n = strlen(word);
+
+    for (size_t i = 0; i < command_count; i++) {
+        if (strncmp(command_table[i].name, word, n) == 0 && command_table[i].name[n] == ' ') {
+            return true;
+        }
+    }
+    return false;
+}
+
+int command_main(int argc, char **argv)
+{
+    char name[NAME_MAX_LEN];
+    struct walk w = {.argv = argv, .argc = argc, .i = 2};
+
+    if (argc < 2) {
+        (void)print_all();
+        return COMMAND_CANNOT;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        return print_all();
+    }
+    if (argv[1][0] == '-' && strcmp(argv[1], "--version") != 0) {
+        return print_failure("options come after the command, as in: pullgate serve %s", argv[1]);
+    }
+    const char *first = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
+    if (is_first_half(first) && argc > 2) {
+        (void)snprintf(name, sizeof name, "%s %s", first, argv[2]);
+        w.i = 3;
+    } else {
+        (void)snprintf(name, sizeof name, "%s", first);
+    }
+    w.command = find(name);
+    if (w.command == NULL) {
+        return is_first_half(first) && (argc < 3 || argv[2][0] == '-') ? print_all(),
+               COMMAND_CANNOT                                          : refuse_command(name);
+    }
+    return run(&w);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command - what pullgate can be told to do: one table, of which dispatch, --help and the manual
+ * page are made.
+ *
+ * Threads: main.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Exit status of every command. */
+enum {
+    COMMAND_GOOD = 0,
+    COMMAND_FOUND = 1,  /* did its work, and found something wrong */
+    COMMAND_CANNOT = 2, /* could not do it */
+};
+
+struct command_args {
+    const char *config_file; /* NULL: see config_load() */
+    const char *admin;       /* NULL: as configured */
+    bool json, deep, repair, accept_loss, help;
+};
+
+struct command {
+    const char *name;    /* one word, or two: "config check" */
+    const char *options; /* the keys of those it takes, besides help */
+    const char *summary; /* one line */
+    const char *doc;     /* a paragraph for the manual */
+    int (*run)(const struct command_args *args);
+};
+
+struct command_option {
+    char key;             /* in command.options */
+    char letter;          /* -c, or 0 */
+    const char *name;     /* --config */
+    const char *argument; /* FILE, or NULL: a switch */
+    const char *doc;
+    size_t offset; /* in command_args: const char *, or bool */
+};
+
+extern const struct command command_table[];
+extern const size_t command_count;
+extern const struct command_option command_options[];
+extern const size_t command_option_count;
+
+int command_main(int argc, char **argv);

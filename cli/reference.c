@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/reference.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/config.h"
+#include "cli/print.h"
+
+static const struct {
+    const char *section, *doc;
+} sections[] = {
+    {"admin", "For operators and monitors."},
+    {"storage", "Where and how much is kept."},
+    {"tags", "How long a tag is believed. What is asked for by digest does not change."},
+    {"limits", "How much a client may ask for, and how long things may take."},
+    {"log", "Lines on standard error."},
+    {"top", "The file's own level."},
+    {"upstream", "The options of one entry of `upstreams`."},
+};
+
+static const char listen_doc[] =
+    "Where clients connect: an IP address and a port. Or a list of them; an entry may also be "
+    "{address: ..., tls: {cert: ..., key: ...}}. Names are not resolved; an IPv6 address stands in "
+    "quotes: \"[::]:5000\".";
+static const char tls_doc[] =
+    "Certificate chain and key, PEM files, for every address of `listen` that has none of its own. "
+    "Without it they speak plain HTTP. The key must not be readable for others.";
+static const char upstreams_doc[] =
+    "The registries that can be pulled through, by their names. Without this key the ones below "
+    "are known; with it, exactly those that are listed.";
+static const char units_doc[] =
+    "Sizes are numbers with B, KiB, MiB, GiB or TiB; times with ms, s, m, h or d. Unknown keys are "
+    "errors. A reload (SIGHUP) takes over what is marked \"reload\"; the rest waits for a restart. "
+    "`pullgate config check` tells what is wrong with a file, `pullgate config show` what is in "
+    "effect.";
+
+static struct sl text_of(const char *s)
+{
+    return (struct sl){s, strlen(s)};
+}
+
+const char *reference_section(const char *section)
+{
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
+        if (strcmp(sections[i].section, section) == 0) {
+            return sections[i].doc;
+        }
+    }
+    PG_BUG("a section that is not described");
+}
+
+static void load_defaults(struct config_load *load)
+{
+    int rc = config_parse(SL(""), "", load);
+
+    PG_CHECK(rc == 0);
+}
+
+static int print_and_free(struct pg_buf *out)
+{
+    PG_CHECK(!out->over);
+    int rc = print_out(pg_buf_sl(out));
+    pg_buf_free(out);
+    return rc < 0 ? COMMAND_CANNOT : COMMAND_GOOD;
+}
+
+/* ---- conf/pullgate.yaml -------------------------------------------------------------------- */
+
+/* "doc (a size from .. to ..; restart)" as a comment. */
+static void put_comment(struct pg_buf *out, const char *prefix, const struct option *o)
+{
+    struct pg_buf text;
+
+    pg_buf_init(&text, PRINT_BYTES_MAX);
+    (void)pg_buf_printf(&text, "%s (", o->doc);
+    option_put_kind(o, &text);
+    (void)pg_buf_printf(&text, "; %s)", o->reload ? "reload" : "restart");
+    print_put_wrapped(out, prefix, pg_buf_sl(&text));
+    pg_buf_free(&text);
+}
+
+static void put_options(struct pg_buf *out, const struct config *c)
+{
+    const char *section = "";
+
+    for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
+        const struct option *o = &option_global[i];
+        bool top = option_is_top(o);
+        if (strcmp(section, o->section) != 0) {
+            (void)pg_buf_put(out, SL("\n"));
+            if (!top) {
+                print_put_wrapped(out, "# ", text_of(reference_section(o->section)));
+                (void)pg_buf_printf(out, "%s:\n", o->section);
+            }
+        }
+        section = o->section;
+        put_comment(out, top ? "# " : "  # ", o);
+        (void)pg_buf_printf(out, "%s%s: ", top ? "" : "  ", o->name);
+        option_put(o, c, out);
+        (void)pg_buf_put(out, SL("\n"));
+    }
+}
+
+static void put_upstreams(struct pg_buf *out, const struct config *c)
+{
+    struct config_upstream defaults = {0};
+
+    (void)pg_buf_put(out, SL("\n"));
+    print_put_wrapped(out, "# ", text_of(upstreams_doc));
+    (void)pg_buf_put(out, SL("upstreams:\n  # Each may have these options:\n"));
+    for (size_t i = 0; i < OPTION_NUPSTREAM; i++) {
+        const struct option *o = &option_upstream[i];
+        option_initial(o, &defaults);
+        put_comment(out, "  #     # ", o);
+        (void)pg_buf_printf(out, "  #     %s: ", o->name);
+        option_put(o, &defaults, out);
+        (void)pg_buf_put(out, SL("\n"));
+    }
+    for (size_t i = 0; i < c->nupstreams; i++) {
+        const struct config_upstream *u = &c->upstreams[i];
+        (void)pg_buf_printf(out, "  %s: {url: \"%s\"%s}\n", u->name, u->upstream_url,
+                            u->upstream_default ? ", default: true" : "");
+    }
+    struct config holder = {.upstreams = calloc(1, sizeof defaults), .nupstreams = 1};
+    PG_CHECK(holder.upstreams != NULL);
+    holder.upstreams[0] = defaults;
+    config_free(&holder);
+}
+
+int reference_print_example(const struct command_args *args)
+{
+    struct config_load load;
+    struct pg_buf out;
+
+    (void)args;
+    load_defaults(&load);
+    pg_buf_init(&out, PRINT_BYTES_MAX);
+    (void)pg_buf_put(&out, SL("# Every option of pullgate with its default, as `pullgate config "
+                              "example` prints it.\n"));
+    print_put_wrapped(&out, "# ", text_of(units_doc));
+    (void)pg_buf_put(&out, SL("\n"));
+    print_put_wrapped(&out, "# ", text_of(listen_doc));
+    (void)pg_buf_printf(&out, "listen: %s\n\n", load.config.listeners[0].address);
+    print_put_wrapped(&out, "# ", text_of(tls_doc));
+    (void)pg_buf_put(&out,
+                     SL("# tls: {cert: /etc/pullgate/tls.crt, key: /etc/pullgate/tls.key}\n"));
+    put_options(&out, &load.config);
+    put_upstreams(&out, &load.config);
+    config_load_free(&load);
+    return print_and_free(&out);
+}
+
+/* ---- docs/configuration.md ----------------------------------------------------------------- */
+
+static void put_row(struct pg_buf *out, const struct option *o)
+{
+    (void)pg_buf_printf(out, "| `%s` | ", o->name);
+    option_put_kind(o, out);
+    (void)pg_buf_printf(out, " | %s%s%s | %s | %s |\n", o->initial[0] != '\0' ? "`" : "",
+                        o->initial, o->initial[0] != '\0' ? "`" : "",
+                        o->reload ? "reload" : "restart", o->doc);
+}
+
+static void put_table_head(struct pg_buf *out)
+{
+    (void)pg_buf_put(out, SL("\n| option | kind | default | taken over by | what it does |\n"
+                             "|---|---|---|---|---|\n"));
+}
+
+static void put_listen_table(struct pg_buf *out, const struct config *c)
+{
+    (void)pg_buf_printf(out,
+                        "| `listen` | an address, or a list | `%s` | restart | %s |\n"
+                        "| `tls` | `{cert: FILE, key: FILE}` | | restart | %s |\n"
+                        "| `upstreams` | a mapping | see below | reload | %s |\n",
+                        c->listeners[0].address, listen_doc, tls_doc, upstreams_doc);
+}
+
+static void put_sections(struct pg_buf *out)
+{
+    const char *section = "top";
+
+    for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
+        const struct option *o = &option_global[i];
+        if (option_is_top(o)) {
+            continue;
+        }
+        if (strcmp(section, o->section) != 0) {
+            (void)pg_buf_printf(out, "\n## `%s`\n\n%s\n", o->section,
+                                reference_section(o->section));
+            put_table_head(out);
+        }
+        section = o->section;
+        put_row(out, o);
+    }
+}
+
+static void put_markdown_upstreams(struct pg_buf *out, const struct config *c)
+{
+    (void)pg_buf_printf(out, "\n## `upstreams`\n\n%s\n\n| name | url | default |\n|---|---|---|\n",
+                        upstreams_doc);
+    for (size_t i = 0; i < c->nupstreams; i++) {
+        (void)pg_buf_printf(out, "| `%s` | `%s` | %s |\n", c->upstreams[i].name,
+                            c->upstreams[i].upstream_url,
+                            c->upstreams[i].upstream_default ? "yes" : "");
+    }
+    (void)pg_buf_put(out, SL("\n`index.docker.io` and `registry-1.docker.io` are other names of "
+                             "`docker.io`. Each upstream has these options:\n"));
+    put_table_head(out);
+    for (size_t i = 0; i < OPTION_NUPSTREAM; i++) {
+        put_row(out, &option_upstream[i]);
+    }
+}
+
+int reference_print_markdown(const struct command_args *args)
+{
+    struct config_load load;
+    struct pg_buf out;
+
+    (void)args;
+    load_defaults(&load);
+    pg_buf_init(&out, PRINT_BYTES_MAX);
+    (void)pg_buf_put(&out, SL("# Configuration\n\nThis page is printed by `pullgate config "
+                              "reference`.\n\n"));
+    (void)pg_buf_printf(&out,
+                        "One YAML file: the one named by `-c`, else `%s` if it exists, else the "
+                        "defaults on this page. It must belong to root or to the user who runs "
+                        "pullgate, and must not be writable for others. %s\n\n",
+                        CONFIG_FILE_DEFAULT, units_doc);
+    (void)pg_buf_put(&out, SL("```yaml\n"
+                              "listen: 127.0.0.1:5000\n"
+                              "admin: {listen: 127.0.0.1:5001}\n"
+                              "storage: {path: /var/lib/pullgate, max_size: 100GiB}\n"
+                              "tags: {ttl: 60s, max_stale: 7d}\n"
+                              "upstreams:\n"
+                              "  docker.io: {url: https://registry-1.docker.io, default: true}\n"
+                              "  mirror.test: {url: http://127.0.0.1:5900, allow_private: true}\n"
+                              "```\n\n## The file's own level\n"));
+    put_table_head(&out);
+    put_listen_table(&out, &load.config);
+    for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
+        if (option_is_top(&option_global[i])) {
+            put_row(&out, &option_global[i]);
+        }
+    }
+    put_sections(&out);
+    put_markdown_upstreams(&out, &load.config);
+    config_load_free(&load);
+    return print_and_free(&out);
+}

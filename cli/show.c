@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/option.h"
+#include "cli/print.h"
+#include "cli/url.h"
+
+#define ORIGIN_COLUMN 48
+
+static struct sl text_of(const char *s)
+{
+    return (struct sl){s, strlen(s)};
+}
+
+int show_refusal(int rc, const struct config_load *load, struct pg_err *err)
+{
+    struct pg_buf out;
+
+    if (rc < 0) {
+        (void)print_failure("%s", err->msg);
+        pg_err_clear(err);
+        return COMMAND_CANNOT;
+    }
+    pg_buf_init(&out, PRINT_BYTES_MAX);
+    config_load_put_problems(load, &out);
+    print_error(pg_buf_sl(&out));
+    pg_buf_free(&out);
+    return COMMAND_CANNOT;
+}
+
+/* ---- check --------------------------------------------------------------------------------- */
+
+static void put_problems_json(const struct config_load *load, struct pg_buf *out)
+{
+    (void)pg_buf_put(out, SL("{\"file\":"));
+    (void)pg_buf_put_json(out, text_of(load->config.file));
+    (void)pg_buf_printf(out, ",\"good\":%s,\"problems\":[",
+                        load->nproblems == 0 ? "true" : "false");
+    for (size_t i = 0; i < load->nproblems; i++) {
+        const struct config_problem *p = &load->problems[i];
+        (void)pg_buf_printf(out, "%s{\"line\":%u,\"column\":%u,\"message\":", i > 0 ? "," : "",
+                            p->at.line, p->at.col);
+        (void)pg_buf_put_json(out, text_of(p->text));
+        (void)pg_buf_put(out, SL("}"));
+    }
+    (void)pg_buf_printf(out, "],\"more\":%s}\n", load->has_more ? "true" : "false");
+}
+
+int show_check(const struct command_args *args)
+{
+    struct config_load load;
+    struct pg_err err = {0};
+    struct pg_buf out;
+    int rc = config_load(args->config_file, &load, &err);
+
+    if (rc < 0) {
+        return show_refusal(rc, &load, &err);
+    }
+    pg_buf_init(&out, PRINT_BYTES_MAX);
+    if (args->json) {
+        put_problems_json(&load, &out);
+    } else if (rc == 0) {
+        const char *file = load.config.file;
+        (void)pg_buf_printf(&out, "%s: good; %zu upstreams\n", file[0] != '\0' ? file : "defaults",
+                            load.config.nupstreams);
+    } else {
+        config_load_put_problems(&load, &out);
+    }
+    int printed = print_out(pg_buf_sl(&out));
+    pg_buf_free(&out);
+    config_load_free(&load);
+    return printed < 0 ? COMMAND_CANNOT : rc > 0 ? COMMAND_FOUND : COMMAND_GOOD;
+}
+
+/* ---- show ---------------------------------------------------------------------------------- */
+
+/* Ends a line that began at `start` with where its value comes from. */
+static void put_origin(struct pg_buf *out, size_t start, struct tree_at at)
+{
+    int pad = ORIGIN_COLUMN - (int)(out->n - start);
+
+    (void)pg_buf_printf(out, "%*s# ", pad > 2 ? pad : 2, "");
+    if (at.line > 0) {
+        (void)pg_buf_printf(out, "line %u\n", at.line);
+    } else {
+        (void)pg_buf_put(out, SL("default\n"));
+    }
+}
+
+static void put_option(struct pg_buf *out, const char *indent, const struct option *o,
+                       const void *base, struct tree_at at)
+{
+    size_t start = out->n;
+
+    (void)pg_buf_printf(out, "%s%s: ", indent, o->name);
+    option_put(o, base, out);
+    put_origin(out, start, at);
+}
+
+static void put_listeners(const struct config_load *load, struct pg_buf *out)
+{
+    (void)pg_buf_put(out, SL("listen:\n"));
+    for (size_t i = 0; i < load->config.nlisteners; i++) {
+        const struct config_listener *l = &load->config.listeners[i];
+        size_t start = out->n;
+        (void)pg_buf_put(out, SL("  - address: "));
+        option_put_text(text_of(l->address), out);
+        put_origin(out, start, load->listener_at[i]);
+        if (l->tls_cert != NULL) {
+            start = out->n;
+            (void)pg_buf_put(out, SL("    tls: {cert: "));
+            (void)pg_buf_put_json(out, text_of(l->tls_cert));
+            (void)pg_buf_put(out, SL(", key: "));
+            (void)pg_buf_put_json(out, text_of(l->tls_key));
+            (void)pg_buf_put(out, SL("}"));
+            put_origin(out, start, load->tls_at[i]);
+        }
+    }
+}
+
+static void put_globals(const struct config_load *load, struct pg_buf *out)
+{
+    const char *section = "";
+
+    for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
+        const struct option *o = &option_global[i];
+        bool top = option_is_top(o);
+        if (!top && strcmp(section, o->section) != 0) {
+            (void)pg_buf_printf(out, "%s:\n", o->section);
+        }
+        section = o->section;
+        put_option(out, top ? "" : "  ", o, &load->config, load->global_at[i]);
+    }
+}
+
+void show_write_yaml(const struct config_load *load, struct pg_buf *out)
+{
+    const char *file = load->config.file;
+
+    (void)pg_buf_put(out, SL("# "));
+    print_put_safe(text_of(file[0] != '\0' ? file : "no file: the defaults"), out);
+    (void)pg_buf_put(out, SL("\n"));
+    put_listeners(load, out);
+    put_globals(load, out);
+    size_t start = out->n;
+    (void)pg_buf_put(out, load->config.nupstreams > 0 ? SL("upstreams:") : SL("upstreams: {}"));
+    put_origin(out, start, load->upstreams_at);
+    for (size_t i = 0; i < load->config.nupstreams; i++) {
+        const struct config_upstream *u = &load->config.upstreams[i];
+        (void)pg_buf_put(out, SL("  "));
+        option_put_text(text_of(u->name), out);
+        (void)pg_buf_put(out, SL(":\n"));
+        for (size_t k = 0; k < OPTION_NUPSTREAM; k++) {
+            put_option(out, "    ", &option_upstream[k], u, load->upstream_at[i].option[k]);
+        }
+    }
+}
+
+/* `"name":{"line":..,"column":..}` for a value that stands in the file. */
+static void put_origin_json(struct pg_buf *out, bool *first, const char *prefix, const char *name,
+                            struct tree_at at)
+{
+    char whole[URL_HOST_MAX + 100];
+
+    if (at.line == 0) {
+        return;
+    }
+    (void)snprintf(whole, sizeof whole, "%s%s%s", prefix, prefix[0] != '\0' ? "." : "", name);
+    (void)pg_buf_put(out, *first ? SL("") : SL(","));
+    (void)pg_buf_put_json(out, text_of(whole));
+    (void)pg_buf_printf(out, ":{\"line\":%u,\"column\":%u}", at.line, at.col);
+    *first = false;
+}
+
+void show_write_json(const struct config_load *load, struct pg_buf *out)
+{
+    char prefix[URL_HOST_MAX + 20];
+    bool first = true;
+
+    (void)pg_buf_put(out, SL("{\"config\":"));
+    config_write_json(&load->config, out);
+    (void)pg_buf_put(out, SL(",\"origins\":{"));
+    put_origin_json(out, &first, "", "listen", load->listen_at);
+    for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
+        const struct option *o = &option_global[i];
+        put_origin_json(out, &first, option_is_top(o) ? "" : o->section, o->name,
+                        load->global_at[i]);
+    }
+    for (size_t i = 0; i < load->config.nupstreams; i++) {
+        (void)snprintf(prefix, sizeof prefix, "upstreams.%s", load->config.upstreams[i].name);
+        for (size_t k = 0; k < OPTION_NUPSTREAM; k++) {
+            put_origin_json(out, &first, prefix, option_upstream[k].name,
+                            load->upstream_at[i].option[k]);
+        }
+    }
+    (void)pg_buf_put(out, SL("}}\n"));
+}
+
+int show_effective(const struct command_args *args)
+{
+    struct config_load load;
+    struct pg_err err = {0};
+    struct pg_buf out;
+    int rc = config_load(args->config_file, &load, &err);
+
+    if (rc != 0) {
+        rc = show_refusal(rc, &load, &err);
+        config_load_free(&load);
+        return rc;
+    }
+    pg_buf_init(&out, PRINT_BYTES_MAX);
+    (args->json ? show_write_json : show_write_yaml)(&load, &out);
+    rc = print_out(pg_buf_sl(&out));
+    pg_buf_free(&out);
+    config_load_free(&load);
+    return rc < 0 ? COMMAND_CANNOT : COMMAND_GOOD;
+}

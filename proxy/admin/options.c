@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/admin/options.h"
+
+#include <inttypes.h>
+
+static struct sl of_string(const char *s)
+{
+    return s == NULL ? SL("") : (struct sl){s, strlen(s)};
+}
+
+static void write_STRING(struct pg_buf *out, const char *value)
+{
+    struct sl s = of_string(value);
+    const char *scheme = memmem(s.p, s.n, "://", 3), *at;
+
+    at = scheme == NULL ? NULL : memrchr(s.p, '@', s.n);
+    if (at == NULL || at < scheme) {
+        (void)pg_buf_put_json(out, s);
+        return;
+    }
+    (void)pg_buf_put_json(out, (struct sl){at + 1, s.n - (size_t)(at + 1 - s.p)});
+}
+
+static void write_COUNT(struct pg_buf *out, uint64_t value)
+{
+    (void)pg_buf_printf(out, "%" PRIu64, value);
+}
+
+static void write_BOOL(struct pg_buf *out, bool value)
+{
+    (void)pg_buf_put(out, value ? SL("true") : SL("false"));
+}
+
+static void write_LOGFORMAT(struct pg_buf *out, enum pg_log_format value)
+{
+    (void)pg_buf_put(out, value == PG_LOG_JSON ? SL("\"json\"") : SL("\"text\""));
+}
+
+static void write_LOGLEVEL(struct pg_buf *out, enum pg_log_level value)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+
+    (void)pg_buf_printf(out, "\"%s\"", names[value]);
+}
+
+#define write_PATH write_STRING
+#define write_SIZE write_COUNT
+#define write_TIME write_COUNT
+
+static void put_name(struct pg_buf *out, const char *section, const char *name, bool first)
+{
+    (void)pg_buf_put(out, first ? SL("") : SL(","));
+    if (strcmp(section, "top") == 0 || strcmp(section, "upstream") == 0)
+        (void)pg_buf_printf(out, "\"%s\":", name);
+    else
+        (void)pg_buf_printf(out, "\"%s.%s\":", section, name);
+}
+
+static void write_global(const struct config *c, struct pg_buf *out)
+{
+    bool first = true;
+
+#define X(section, name, type, ...)                                                                \
+    put_name(out, #section, #name, first);                                                         \
+    write_##type(out, c->section##_##name);                                                        \
+    first = false;
+    CONFIG_GLOBAL(X)
+#undef X
+}
+
+static void write_upstream(const struct config_upstream *c, struct pg_buf *out)
+{
+    (void)pg_buf_put(out, SL("{\"name\":"));
+    (void)pg_buf_put_json(out, of_string(c->name));
+#define X(section, name, type, ...)                                                                \
+    put_name(out, #section, #name, false);                                                         \
+    write_##type(out, c->section##_##name);
+    CONFIG_UPSTREAM(X)
+#undef X
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static void write_listener(const struct config_listener *l, struct pg_buf *out)
+{
+    (void)pg_buf_put(out, SL("{\"address\":"));
+    (void)pg_buf_put_json(out, of_string(l->address));
+    (void)pg_buf_printf(out, ",\"tls\":%s}", l->tls_cert != NULL ? "true" : "false");
+}
+
+void options_write(const struct snapshot *s, struct pg_buf *out)
+{
+    const struct config *c = &s->config;
+
+    (void)pg_buf_put(out, SL("{\"file\":"));
+    (void)pg_buf_put_json(out, of_string(c->file));
+    (void)pg_buf_printf(out, ",\"revision\":%" PRIu64 ",\"options\":{", s->revision);
+    write_global(c, out);
+    (void)pg_buf_put(out, SL("},\"listen\":["));
+    for (size_t i = 0; i < c->nlisteners; i++) {
+        (void)pg_buf_put(out, i > 0 ? SL(",") : SL(""));
+        write_listener(&c->listeners[i], out);
+    }
+    (void)pg_buf_put(out, SL("],\"upstreams\":["));
+    for (size_t i = 0; i < c->nupstreams; i++) {
+        (void)pg_buf_put(out, i > 0 ? SL(",") : SL(""));
+        write_upstream(&c->upstreams[i], out);
+    }
+    (void)pg_buf_put(out, SL("]}\n"));
+}

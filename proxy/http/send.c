@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/http/send.h"
+
+#include <unistd.h>
+
+#include "base/metric.h"
+#include "proxy/http/conn_int.h"
+#include "proxy/http/loop_int.h"
+#include "proxy/http/send_int.h"
+
+#define TURN_BYTES ((size_t)1024 * 1024) /* then others have their turn */
+
+enum step {
+    STEP_ON,      /* something left; go on */
+    STEP_YIELD,   /* the same, but it was enough for this turn */
+    STEP_BLOCKED, /* the client must read first */
+    STEP_WAITS,   /* the bytes are not there yet, or not checked yet */
+    STEP_WHOLE,
+    STEP_BROKEN,
+};
+
+/* ---- the head ------------------------------------------------------------------------------ */
+
+static struct sl reason(int status)
+{
+    switch (status) {
+    case 200:
+        return SL("HTTP/1.1 200 OK\r\n");
+    case 202:
+        return SL("HTTP/1.1 202 Accepted\r\n");
+    case 204:
+        return SL("HTTP/1.1 204 No Content\r\n");
+    case 206:
+        return SL("HTTP/1.1 206 Partial Content\r\n");
+    case 304:
+        return SL("HTTP/1.1 304 Not Modified\r\n");
+    case 400:
+        return SL("HTTP/1.1 400 Bad Request\r\n");
+    case 401:
+        return SL("HTTP/1.1 401 Unauthorized\r\n");
+    case 403:
+        return SL("HTTP/1.1 403 Forbidden\r\n");
+    case 404:
+        return SL("HTTP/1.1 404 Not Found\r\n");
+    case 405:
+        return SL("HTTP/1.1 405 Method Not Allowed\r\n");
+    case 416:
+        return SL("HTTP/1.1 416 Range Not Satisfiable\r\n");
+    case 429:
+        return SL("HTTP/1.1 429 Too Many Requests\r\n");
+    case 500:
+        return SL("HTTP/1.1 500 Internal Server Error\r\n");
+    case 502:
+        return SL("HTTP/1.1 502 Bad Gateway\r\n");
+    case 503:
+        return SL("HTTP/1.1 503 Service Unavailable\r\n");
+    case 504:
+        return SL("HTTP/1.1 504 Gateway Timeout\r\n");
+    default:
+        return (struct sl){NULL, 0};
+    }
+}
+
+static void put(struct conn *c, struct sl s)
+{
+    struct send *send = &c->send;
+
+    if (s.n > CONN_OUT_MAX - send->head_n) {
+        send->bad = true;
+        return;
+    }
+    memcpy(c->page->out + send->head_n, s.p, s.n);
+    send->head_n += s.n;
+}
+
+static void put_u64(struct conn *c, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    put(c, (struct sl){digits + at, sizeof(digits) - at});
+}
+
+/* A status without a name of its own has none on the line either; RFC 9112 allows it. */
+static void put_status(struct conn *c, int status)
+{
+    struct sl line = reason(status);
+
+    if (line.n > 0) {
+        put(c, line);
+        return;
+    }
+    put(c, SL("HTTP/1.1 "));
+    put_u64(c, (uint64_t)status);
+    put(c, SL(" \r\n"));
+}
+
+void send_head(struct conn *c, int status)
+{
+    struct send *send = &c->send;
+
+    PG_CHECK(c->state == CONN_BUSY && (send->phase == SEND_OFF || send->phase == SEND_HEAD));
+    PG_CHECK(!(send->begun && send->ok) && status >= 200 && status <= 599);
+    *send = (struct send){.phase = SEND_HEAD, .status = status, .fd = -1};
+    put_status(c, status);
+    put(c, SL("Date: "));
+    put(c, loop_date(c->loop));
+    put(c, SL("\r\n"));
+    c->flow.last = c->flow.last || c->loop->draining;
+    if (c->flow.last)
+        put(c, SL("Connection: close\r\n"));
+}
+
+void send_field(struct conn *c, struct sl name, struct sl value)
+{
+    PG_CHECK(c->send.phase == SEND_HEAD);
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] == '\r' || value.p[i] == '\n' || value.p[i] == '\0')
+            c->send.bad = true;
+    }
+    put(c, name);
+    put(c, SL(": "));
+    put(c, value);
+    put(c, SL("\r\n"));
+}
+
+void send_field_u64(struct conn *c, struct sl name, uint64_t value)
+{
+    PG_CHECK(c->send.phase == SEND_HEAD);
+    put(c, name);
+    put(c, SL(": "));
+    put_u64(c, value);
+    put(c, SL("\r\n"));
+}
+
+/* ---- the body ------------------------------------------------------------------------------ */
+
+static void name_body(struct conn *c, enum send_kind kind, uint64_t length)
+{
+    PG_CHECK(c->send.phase == SEND_HEAD);
+    if (c->send.status != 204)
+        send_field_u64(c, SL("Content-Length"), length);
+    put(c, SL("\r\n"));
+    c->send.kind = kind;
+    c->send.phase = SEND_BODY;
+}
+
+void send_none(struct conn *c, uint64_t content_length)
+{
+    PG_CHECK(content_length == 0 || c->head.is_head || c->send.status == 304);
+    name_body(c, SEND_NONE, content_length);
+}
+
+void send_mem(struct conn *c, struct sl body)
+{
+    name_body(c, SEND_MEM, body.n);
+    c->send.mem = body;
+}
+
+void send_blob(struct conn *c, struct blob *b, uint64_t first, uint64_t end)
+{
+    PG_CHECK(first <= end && end <= b->size);
+    name_body(c, SEND_BLOB, end - first);
+    c->send.blob = b;
+    c->send.at = first;
+    c->send.end = end;
+}
+
+void send_flight(struct conn *c, struct flight_reader *reader, int fd, uint64_t first, uint64_t end)
+{
+    PG_CHECK(first <= end && fd >= 0);
+    name_body(c, SEND_FLIGHT, end - first);
+    c->send.reader = reader;
+    c->send.fd = fd;
+    c->send.at = first;
+    c->send.end = end;
+}
+
+/* Gives back what was lent. */
+static void let_go(struct send *send)
+{
+    if (send->check != NULL)
+        blob_check_free(send->check);
+    blob_close(send->blob);
+    if (send->reader != NULL)
+        flight_leave(send->reader);
+    if (send->fd >= 0)
+        (void)close(send->fd);
+    send->check = NULL;
+    send->blob = NULL;
+    send->reader = NULL;
+    send->fd = -1;
+    send->mem = (struct sl){NULL, 0};
+}
+
+/* done() comes from the loop, never from inside a call of the journey. */
+static void end(struct conn *c, bool ok)
+{
+    let_go(&c->send);
+    c->send.ok = ok && !c->send.bad;
+    c->flow.cut = c->flow.cut || (!ok && c->send.begun);
+    c->send.phase = SEND_OVER;
+    c->send.waits = false;
+    if (c->flow.wants_out) {
+        c->flow.wants_out = false;
+        conn_watch(c);
+    }
+    wheel_set(&c->loop->work->wheel, &c->deadline, WHEEL_NEVER);
+    pg_metric_add(PG_M_BYTES_SENT, (int64_t)c->send.body_bytes);
+    loop_ready(c->loop, c);
+}
+
+static void on_checked(struct blob_check *check)
+{
+    struct conn *c = check->owner;
+
+    c->send.waits = false;
+    loop_ready(c->loop, c);
+}
+
+/* How far the file may leave now; what is missing is asked for. */
+static uint64_t may_leave(struct conn *c, bool *lost_r)
+{
+    struct send *send = &c->send;
+    struct flight_view view;
+    uint64_t to;
+
+    *lost_r = false;
+    if (send->kind == SEND_FLIGHT) {
+        view = flight_look(send->reader);
+        to = flight_may_send(view, send->end);
+        *lost_r = view.state == FLIGHT_LOST && to < send->end && to <= send->at;
+        return to;
+    }
+    to = blob_checked_to(send->blob, send->at, send->end);
+    if (to > send->at || send->at == send->end)
+        return to;
+    if (send->check != NULL && send->check->failed) {
+        *lost_r = true;
+        return to;
+    }
+    if (send->check == NULL) {
+        send->check = blob_check_new(&c->loop->mail, on_checked);
+        send->check->owner = c;
+    }
+    if (!send->check->busy)
+        blob_check_start(send->check, send->blob, send->at);
+    return to;
+}
+
+static enum step of_wire(ssize_t n)
+{
+    return n == WIRE_AGAIN ? STEP_BLOCKED : STEP_BROKEN;
+}
+
+/* The head, and memory with it; more: a file follows at once. */
+static enum step write_head(struct conn *c, bool more)
+{
+    struct send *send = &c->send;
+    struct sl head = {c->page->out + send->head_sent, send->head_n - send->head_sent};
+    ssize_t n = wire_write(&c->wire, head, send->mem, more, c->loop->work->scratch);
+    size_t of_head;
+
+    if (n <= 0)
+        return of_wire(n);
+    send->begun = true;
+    of_head = (size_t)n < head.n ? (size_t)n : head.n;
+    send->head_sent += of_head;
+    send->mem.p += (size_t)n - of_head;
+    send->mem.n -= (size_t)n - of_head;
+    send->body_bytes += (size_t)n - of_head;
+    return send->head_sent == send->head_n && send->mem.n == 0 ? STEP_WHOLE : STEP_ON;
+}
+
+static enum step write_file(struct conn *c, size_t budget)
+{
+    struct send *send = &c->send;
+    bool lost;
+    uint64_t to = may_leave(c, &lost);
+    uint64_t left = to > send->at ? to - send->at : 0;
+    ssize_t n;
+
+    if (send->at == send->end)
+        return STEP_WHOLE;
+    if (lost)
+        return STEP_BROKEN;
+    if (c->wire.pending > left) /* encrypted already, when it was allowed */
+        left = c->wire.pending;
+    if (left == 0)
+        return STEP_WAITS;
+    n = wire_write_file(&c->wire, send->kind == SEND_BLOB ? send->blob->fd : send->fd, send->at,
+                        left < budget ? (size_t)left : budget, c->loop->work->scratch);
+    if (n <= 0)
+        return of_wire(n);
+    send->at += (uint64_t)n;
+    send->body_bytes += (uint64_t)n;
+    return send->at == send->end ? STEP_WHOLE : STEP_ON;
+}
+
+static bool has_file(const struct send *send)
+{
+    return send->blob != NULL || send->reader != NULL;
+}
+
+static enum step step(struct conn *c, size_t budget)
+{
+    struct send *send = &c->send;
+    bool lost = false, more = false;
+    enum step s;
+
+    if (send->head_sent < send->head_n || send->mem.n > 0) {
+        if (has_file(send))
+            more = may_leave(c, &lost) > send->at;
+        s = write_head(c, more);
+        if (s != STEP_WHOLE || !has_file(send))
+            return s;
+    }
+    return has_file(send) ? write_file(c, budget) : STEP_WHOLE;
+}
+
+static enum step steps(struct conn *c)
+{
+    uint64_t before = c->send.body_bytes;
+    enum step s;
+
+    do {
+        if (c->send.body_bytes - before >= TURN_BYTES)
+            return STEP_YIELD;
+        s = step(c, TURN_BYTES);
+    } while (s == STEP_ON);
+    return s;
+}
+
+static void block(struct conn *c)
+{
+    conn_limit(c, c->loop->snapshot->config.limits_send_timeout);
+    c->flow.wants_out = true;
+    conn_watch(c);
+}
+
+/* There is nothing to send: that the client could read is no news. */
+static void await(struct conn *c)
+{
+    c->send.waits = true;
+    c->flow.wants_out = false;
+    wheel_set(&c->loop->work->wheel, &c->deadline, WHEEL_NEVER);
+    conn_watch(c);
+}
+
+static void finish(struct conn *c)
+{
+    struct send_result r = {c->send.ok, c->send.status, c->send.body_bytes};
+    void (*done)(struct conn * c, const struct send_result *r) = c->send.done;
+
+    c->send.phase = SEND_OFF;
+    done(c, &r);
+}
+
+void send_run(struct conn *c)
+{
+    if (c->send.phase == SEND_OVER) {
+        finish(c);
+        return;
+    }
+    if (c->send.phase != SEND_GOING)
+        return;
+    if (c->flow.gone || c->flow.cut) {
+        end(c, false);
+        return;
+    }
+    switch (steps(c)) {
+    case STEP_YIELD:
+        loop_later(c->loop, c);
+        return;
+    case STEP_BLOCKED:
+        block(c);
+        return;
+    case STEP_WAITS:
+        await(c);
+        return;
+    case STEP_WHOLE:
+        end(c, true);
+        return;
+    case STEP_BROKEN:
+    case STEP_ON:
+        end(c, false);
+        return;
+    }
+}
+
+void send_news(struct conn *c)
+{
+    if (c->send.phase == SEND_GOING && c->send.waits)
+        loop_ready(c->loop, c);
+}
+
+/* Nothing of the journey's own leaves. */
+static void replace_by_500(struct conn *c)
+{
+    struct send *send = &c->send;
+
+    let_go(send);
+    pg_log_say(PG_LOG_ERROR, PG_LOG_REQUEST,
+               "a response with status %d had a field that cannot be sent; 500 was sent instead",
+               send->status);
+    send->head_n = 0;
+    send->kind = SEND_NONE;
+    send->status = 500;
+    put_status(c, 500);
+    put(c, SL("Content-Length: 0\r\nConnection: close\r\n\r\n"));
+    c->flow.last = true;
+}
+
+void send_go(struct conn *c, void (*done)(struct conn *c, const struct send_result *r))
+{
+    struct send *send = &c->send;
+
+    PG_CHECK(send->phase == SEND_BODY);
+    send->done = done;
+    send->phase = SEND_GOING;
+    if (send->bad)
+        replace_by_500(c);
+    if (c->head.is_head || send->status == 304 || send->status == 204)
+        let_go(send);
+    send_run(c);
+}
+
+void send_stop(struct conn *c)
+{
+    let_go(&c->send);
+    c->flow.cut = c->flow.cut || c->send.begun;
+    c->send.ok = false;
+    c->send.phase = SEND_OFF;
+    c->flow.wants_out = false;
+    conn_watch(c);
+}
+
+void send_stalled(struct conn *c)
+{
+    if (c->send.phase == SEND_GOING)
+        end(c, false);
+}
+
+void send_reset(struct conn *c)
+{
+    let_go(&c->send);
+    c->send = (struct send){.fd = -1};
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/http/wire.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/check.h"
+
+static ssize_t of_errno(void)
+{
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? WIRE_AGAIN : WIRE_BROKEN;
+}
+
+/* What SSL_get_error() says of a call that did not succeed. */
+static int of_ssl(struct wire *w, int r)
+{
+    switch (SSL_get_error(w->ssl, r)) {
+    case SSL_ERROR_WANT_READ:
+        return WIRE_AGAIN;
+    case SSL_ERROR_WANT_WRITE:
+        w->wants_out = true;
+        return WIRE_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return WIRE_END;
+    default:
+        return WIRE_BROKEN;
+    }
+}
+
+int wire_handshake(struct wire *w)
+{
+    int r;
+
+    ERR_clear_error();
+    w->wants_out = false;
+    r = SSL_do_handshake(w->ssl);
+    if (r != 1)
+        return of_ssl(w, r) == WIRE_AGAIN ? WIRE_AGAIN : WIRE_BROKEN;
+    w->ktls = BIO_get_ktls_send(SSL_get_wbio(w->ssl)) != 0;
+    return 1;
+}
+
+ssize_t wire_read(struct wire *w, char *p, size_t n)
+{
+    ssize_t r;
+
+    PG_CHECK(n > 0 && n <= INT_MAX);
+    if (w->ssl == NULL) {
+        r = recv(w->fd, p, n, 0);
+        return r >= 0 ? r : of_errno();
+    }
+    ERR_clear_error();
+    w->wants_out = false;
+    r = SSL_read(w->ssl, p, (int)n);
+    return r > 0 ? r : of_ssl(w, (int)r);
+}
+
+bool wire_has_more(const struct wire *w)
+{
+    return w->ssl != NULL && SSL_has_pending(w->ssl) == 1;
+}
+
+static ssize_t write_plain(struct wire *w, struct sl a, struct sl b, bool more)
+{
+    struct iovec parts[2] = {{__extension__(void *)(uintptr_t) a.p, a.n},
+                             {__extension__(void *)(uintptr_t) b.p, b.n}};
+    struct msghdr m = {.msg_iov = a.n > 0 ? parts : parts + 1,
+                       .msg_iovlen = (a.n > 0 ? 1u : 0u) + (b.n > 0 ? 1u : 0u)};
+    ssize_t r = sendmsg(w->fd, &m, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+
+    return r >= 0 ? r : of_errno();
+}
+
+static ssize_t write_tls(struct wire *w, struct sl s)
+{
+    int r;
+
+    ERR_clear_error();
+    r = SSL_write(w->ssl, s.p, s.n > INT_MAX ? INT_MAX : (int)s.n);
+    if (r > 0)
+        return r;
+    r = of_ssl(w, r);
+    return r == WIRE_END ? WIRE_BROKEN : r;
+}
+
+/* The head and the beginning of the body leave in one record. */
+ssize_t wire_write(struct wire *w, struct sl a, struct sl b, bool more, char *scratch)
+{
+    size_t n;
+
+    PG_CHECK(a.n + b.n > 0);
+    if (w->ssl == NULL)
+        return write_plain(w, a, b, more);
+    if (a.n == 0)
+        return write_tls(w, b);
+    if (b.n == 0 || a.n >= WIRE_RECORD_BYTES)
+        return write_tls(w, a);
+    n = b.n < WIRE_RECORD_BYTES - a.n ? b.n : WIRE_RECORD_BYTES - a.n;
+    memcpy(scratch, a.p, a.n);
+    memcpy(scratch + a.n, b.p, n);
+    return write_tls(w, (struct sl){scratch, a.n + n});
+}
+
+static ssize_t read_file(int fd, uint64_t at, size_t n, char *scratch)
+{
+    ssize_t r;
+
+    do {
+        r = pread(fd, scratch, n < WIRE_SCRATCH_BYTES ? n : WIRE_SCRATCH_BYTES, (off_t)at);
+    } while (r < 0 && errno == EINTR);
+    return r >= 0 ? r : WIRE_BROKEN;
+}
+
+/* Record by record, since each call of SSL_write() writes one. A record that the socket did not
+ * take is kept by OpenSSL; it asks to be shown the same bytes again. */
+static ssize_t write_file_tls(struct wire *w, struct sl s)
+{
+    size_t sent = 0;
+
+    while (sent < s.n) {
+        size_t left = s.n - sent;
+        ssize_t r = write_tls(w, (struct sl){s.p + sent, left});
+
+        if (r < 0) {
+            w->pending =
+                r == WIRE_AGAIN ? (left < WIRE_RECORD_BYTES ? left : WIRE_RECORD_BYTES) : 0;
+            return sent > 0 && r == WIRE_AGAIN ? (ssize_t)sent : r;
+        }
+        w->pending = 0;
+        sent += (size_t)r;
+    }
+    return (ssize_t)sent;
+}
+
+static ssize_t send_file_ktls(struct wire *w, int fd, uint64_t at, size_t n)
+{
+    ossl_ssize_t r;
+
+    ERR_clear_error();
+    r = SSL_sendfile(w->ssl, fd, (off_t)at, n, 0);
+    if (r >= 0)
+        return r;
+    return of_ssl(w, (int)r) == WIRE_AGAIN ? WIRE_AGAIN : WIRE_BROKEN;
+}
+
+ssize_t wire_write_file(struct wire *w, int fd, uint64_t at, size_t n, char *scratch)
+{
+    off_t offset = (off_t)at;
+    ssize_t r;
+
+    if (w->ktls)
+        return send_file_ktls(w, fd, at, n);
+    if (w->ssl == NULL) {
+        r = sendfile(w->fd, fd, &offset, n);
+        return r >= 0 ? r : of_errno();
+    }
+    r = read_file(fd, at, n > w->pending ? n : w->pending, scratch);
+    if (r <= 0)
+        return r;
+    if ((size_t)r < w->pending)
+        return WIRE_BROKEN;
+    return write_file_tls(w, (struct sl){scratch, (size_t)r});
+}
+
+void wire_finish(struct wire *w)
+{
+    if (w->ssl != NULL && SSL_is_init_finished(w->ssl)) {
+        ERR_clear_error();
+        (void)SSL_shutdown(w->ssl); /* what the socket does not take now is not worth waiting for */
+    }
+    (void)shutdown(w->fd, SHUT_WR);
+}
+
+void wire_close(struct wire *w, bool reset)
+{
+    const struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+    if (w->fd < 0)
+        return;
+    if (reset)
+        (void)setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    SSL_free(w->ssl);
+    (void)close(w->fd);
+    *w = (struct wire){.fd = -1};
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wire - the raw socket of a connection, plain or TLS, with one set of calls for both. None of
+ * them waits.
+ *
+ * Writes under TLS: what one call could not write, the next call must begin with (at least as many
+ * of the same bytes); the bytes may be somewhere else in memory.
+ *
+ * Ownership:  wire_close() closes the descriptor and frees the SSL.
+ * Threads:    the connection's loop.
+ */
+#pragma once
+
+#include <openssl/ssl.h>
+#include <sys/types.h>
+
+#include "base/slice.h"
+
+#define WIRE_SCRATCH_BYTES ((size_t)128 * 1024)
+#define WIRE_RECORD_BYTES  ((size_t)16 * 1024)
+
+/* Besides a number of bytes, which is not zero. */
+enum { WIRE_END = 0, WIRE_AGAIN = -1, WIRE_BROKEN = -2 };
+
+struct wire {
+    int fd;
+    SSL *ssl;       /* NULL: plain */
+    bool ktls;      /* the kernel encrypts what is sent */
+    bool wants_out; /* a read or handshake can go on only when the socket is writable */
+    size_t pending; /* bytes of a file that a TLS record under way was made of */
+};
+
+/* TLS only. 1 done, WIRE_AGAIN, WIRE_BROKEN. */
+int wire_handshake(struct wire *w);
+
+/* WIRE_END: the client sends no more. */
+ssize_t wire_read(struct wire *w, char *p, size_t n);
+bool wire_has_more(const struct wire *w); /* read, but not given out yet: no poll will tell of it */
+
+/* Of a, then of b; more: something follows at once. scratch: WIRE_SCRATCH_BYTES. */
+ssize_t wire_write(struct wire *w, struct sl a, struct sl b, bool more, char *scratch);
+/* WIRE_END: the file is shorter than it should be. n > 0. */
+ssize_t wire_write_file(struct wire *w, int fd, uint64_t at, size_t n, char *scratch);
+
+void wire_finish(struct wire *w);            /* says that we send no more */
+void wire_close(struct wire *w, bool reset); /* reset: so that the client sees an error */

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/upstream/addr.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct prefix {
+    uint8_t bytes[16];
+    unsigned bits;
+};
+
+static const struct prefix denied4[] = {
+    {{0}, 8},             /* this network */
+    {{10}, 8},            /* private */
+    {{100, 64}, 10},      /* carrier's NAT */
+    {{127}, 8},           /* loopback */
+    {{169, 254}, 16},     /* link local: metadata services */
+    {{172, 16}, 12},      /* private */
+    {{192, 0, 0}, 24},    /* protocol assignments */
+    {{192, 0, 2}, 24},    /* documentation */
+    {{192, 88, 99}, 24},  /* 6to4 relays */
+    {{192, 168}, 16},     /* private */
+    {{198, 18}, 15},      /* benchmarks */
+    {{198, 51, 100}, 24}, /* documentation */
+    {{203, 0, 113}, 24},  /* documentation */
+    {{224}, 4},           /* multicast */
+    {{240}, 4},           /* reserved, broadcast */
+};
+
+static const struct prefix denied6[] = {
+    {{0}, 96},                                              /* unspecified, loopback, compatible */
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96},       /* IPv4-mapped */
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96},             /* IPv4-translated */
+    {{0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0}, 96}, /* NAT64 */
+    {{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48},             /* NAT64, local */
+    {{0x01, 0x00}, 64},                                     /* discard only */
+    {{0x20, 0x01, 0x00, 0x00}, 32},                         /* Teredo */
+    {{0x20, 0x01, 0x0d, 0xb8}, 32},                         /* documentation */
+    {{0x20, 0x02}, 16},                                     /* 6to4 */
+    {{0xfc}, 7},                                            /* unique local */
+    {{0xfe, 0x80}, 10},                                     /* link local */
+    {{0xfe, 0xc0}, 10},                                     /* site local, of old */
+    {{0xff}, 8},                                            /* multicast */
+};
+
+static bool covers(const struct prefix *p, const uint8_t *address)
+{
+    unsigned whole = p->bits / 8, rest = p->bits % 8;
+
+    if (memcmp(p->bytes, address, whole) != 0)
+        return false;
+    return rest == 0 || ((p->bytes[whole] ^ address[whole]) >> (8 - rest)) == 0;
+}
+
+static bool in_any(const struct prefix *p, size_t n, const uint8_t *address)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (covers(&p[i], address))
+            return true;
+    }
+    return false;
+}
+
+bool addr_is_public(const struct sockaddr *sa, socklen_t n)
+{
+    if (sa->sa_family == AF_INET && n >= sizeof(struct sockaddr_in)) {
+        struct sockaddr_in in;
+        uint8_t address[4];
+
+        memcpy(&in, sa, sizeof(in));
+        memcpy(address, &in.sin_addr, sizeof(address));
+        return !in_any(denied4, sizeof(denied4) / sizeof(denied4[0]), address);
+    }
+    if (sa->sa_family == AF_INET6 && n >= sizeof(struct sockaddr_in6)) {
+        struct sockaddr_in6 in;
+
+        memcpy(&in, sa, sizeof(in));
+        return !in_any(denied6, sizeof(denied6) / sizeof(denied6[0]), in.sin6_addr.s6_addr);
+    }
+    return false;
+}

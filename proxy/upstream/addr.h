@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * addr - which socket addresses may be connected to on behalf of an upstream's word: its name, its
+ * redirects, its token realm. Asked about the sockaddr itself, when the socket is made: names that
+ * change between two lookups, odd ways to write an address and literals all end here.
+ * Pure; any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+/* True for a public unicast address of IPv4 or IPv6 that embeds no other one. */
+bool addr_is_public(const struct sockaddr *sa, socklen_t n);

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/upstream/client_int.h"
+
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "base/metric.h"
+#include "proxy/upstream/addr.h"
+
+#define USER_AGENT       "pullgate/" PG_VERSION
+#define IDLE_S_MAX       60L  /* an idle connection is not used after this */
+#define AGE_S_MAX        600L /* nor one of this age */
+#define SLOW_BYTES_PER_S 1024L
+#define RECEIVE_BYTES    (128L * 1024)
+
+struct client {
+    const struct config_upstream *upstream;
+    CURLM *multi;
+    uv_loop_t *uv;
+    uv_timer_t timer;
+    unsigned ncalls;
+};
+
+/* One for each socket that libcurl wants watched. */
+struct watch {
+    uv_poll_t poll;
+    struct client *client;
+    curl_socket_t fd;
+};
+
+static enum client_fault fault_of(CURLcode code, bool connected)
+{
+    switch ((int)code) {
+    case CURLE_OK:
+        return CLIENT_FINE;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+        return CLIENT_ABSENT;
+    case CURLE_OPERATION_TIMEDOUT:
+        return connected ? CLIENT_SILENT : CLIENT_ABSENT;
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        return CLIENT_BROKEN;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_USE_SSL_FAILED:
+        return CLIENT_TLS;
+    default:
+        return CLIENT_WRONG;
+    }
+}
+
+/* Says in words what the fault is, unless on_head or on_data has said it already. */
+static void note_end(struct client_call *call, CURLcode code)
+{
+    curl_off_t ready_us = 0, retry_after_s = 0;
+
+    curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+    curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    call->retry_after_s = retry_after_s > INT32_MAX ? INT32_MAX : (int)retry_after_s;
+    if (call->err.kind != PG_E_NONE) {
+        call->fault = call->fault == CLIENT_FINE ? CLIENT_NO : call->fault;
+        return;
+    }
+    call->fault = fault_of(code, ready_us > 0);
+    if (call->denied && call->fault == CLIENT_ABSENT)
+        call->fault = CLIENT_WRONG;
+    if (call->fault == CLIENT_FINE)
+        return;
+    if (call->denied)
+        pg_fail(&call->err, PG_E_UPSTREAM_WRONG, "upstream led to an address that is not allowed");
+    else if (call->fault == CLIENT_TLS)
+        pg_fail(&call->err, PG_E_UPSTREAM_WRONG, "no secure connection to upstream");
+    else if (call->fault == CLIENT_WRONG)
+        pg_fail(&call->err, PG_E_UPSTREAM_WRONG, "upstream's answer is not proper HTTP");
+    else if (call->fault == CLIENT_SILENT)
+        pg_fail(&call->err, PG_E_TIMEOUT, "upstream does not answer in time");
+    else if (call->fault == CLIENT_BROKEN)
+        pg_fail(&call->err, PG_E_UPSTREAM_DOWN, "upstream broke off the connection");
+    else
+        pg_fail(&call->err, PG_E_UPSTREAM_DOWN, "no connection to upstream");
+    pg_detail(&call->err, "%s", call->says[0] != '\0' ? call->says : curl_easy_strerror(code));
+}
+
+static void drop_easy(struct client_call *call)
+{
+    PG_CHECK(curl_multi_remove_handle(call->client->multi, call->easy) == CURLM_OK);
+    curl_easy_cleanup(call->easy);
+    curl_slist_free_all(call->headers);
+    call->easy = NULL;
+    call->headers = NULL;
+    call->client->ncalls--;
+}
+
+static void end_those_done(struct client *c)
+{
+    CURLMsg *msg;
+    int left;
+
+    while ((msg = curl_multi_info_read(c->multi, &left)) != NULL) {
+        struct client_call *call = NULL;
+
+        PG_CHECK(msg->msg == CURLMSG_DONE);
+        curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&call);
+        note_end(call, msg->data.result);
+        drop_easy(call);
+        call->events->on_done(call); /* may free it, start others and stop others */
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct watch *w = pg_container_of(poll, struct watch, poll);
+    struct client *c = w->client;
+    int flags = status < 0 ? CURL_CSELECT_ERR : 0, running;
+
+    flags |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
+    flags |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
+    curl_multi_socket_action(c->multi, w->fd, flags, &running);
+    end_those_done(c);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct client *c = pg_container_of(timer, struct client, timer);
+    int running;
+
+    curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    end_those_done(c);
+}
+
+static int set_timer(CURLM *multi, long timeout_ms, void *userp)
+{
+    struct client *c = userp;
+
+    (void)multi;
+    if (timeout_ms < 0)
+        uv_timer_stop(&c->timer);
+    else
+        uv_timer_start(&c->timer, on_timer, (uint64_t)timeout_ms, 0);
+    return 0;
+}
+
+static void free_watch(uv_handle_t *handle)
+{
+    free(pg_container_of(handle, struct watch, poll));
+}
+
+static int set_watch(CURL *easy, curl_socket_t fd, int what, void *userp, void *socketp)
+{
+    struct client *c = userp;
+    struct watch *w = socketp;
+    int events = 0;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (w != NULL) {
+            curl_multi_assign(c->multi, fd, NULL);
+            uv_poll_stop(&w->poll);
+            uv_close((uv_handle_t *)&w->poll, free_watch);
+        }
+        return 0;
+    }
+    if (w == NULL) {
+        w = calloc(1, sizeof(*w));
+        PG_CHECK(w != NULL);
+        w->client = c;
+        w->fd = fd;
+        PG_CHECK(uv_poll_init_socket(c->uv, &w->poll, fd) == 0);
+        PG_CHECK(curl_multi_assign(c->multi, fd, w) == CURLM_OK);
+    }
+    events |= (what & CURL_POLL_IN) != 0 ? UV_READABLE : 0;
+    events |= (what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0;
+    PG_CHECK(uv_poll_start(&w->poll, events, on_poll) == 0);
+    return 0;
+}
+
+/* The one place where an address becomes a connection. */
+static curl_socket_t open_socket(void *userp, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct client_call *call = userp;
+
+    (void)purpose;
+    if ((address->family != AF_INET && address->family != AF_INET6) ||
+        (!call->client->upstream->upstream_allow_private &&
+         !addr_is_public(&address->addr, address->addrlen))) {
+        call->denied = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* libcurl wants these two with a pointer to what it may change. */
+static size_t on_header(char *p, size_t size, size_t n, void *userp) // NOLINT
+{
+    struct client_call *call = userp;
+
+    switch (head_line(&call->head, (struct sl){p, size * n}, &call->err)) {
+    case 0:
+        return n;
+    case 1:
+        return call->events->on_head(call) ? n : 0;
+    default:
+        call->fault = CLIENT_WRONG;
+        return 0;
+    }
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *userp) // NOLINT
+{
+    struct client_call *call = userp;
+
+    if (call->err.kind != PG_E_NONE) /* refused before, while libcurl was being resumed */
+        return 0;
+    switch (call->events->on_data(call, (struct sl){p, size * n})) {
+    case CLIENT_TAKEN:
+        pg_metric_add(PG_M_BYTES_FETCHED, (int64_t)n);
+        return n;
+    case CLIENT_FULL:
+        return CURL_WRITEFUNC_PAUSE;
+    case CLIENT_REFUSED:
+        break;
+    }
+    PG_CHECK(call->err.kind != PG_E_NONE);
+    return 0;
+}
+
+/* Everything that libcurl would do by itself is switched off; what is left is one request. */
+static void set_manners(CURL *e, const struct config_upstream *up)
+{
+    long stall_s = (long)((up->upstream_stall_timeout + 999) / 1000);
+
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, up->url_https ? "https" : "https,http");
+    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(e, CURLOPT_PROXY, "");
+    curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(e, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+    curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, NULL);
+    curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
+    curl_easy_setopt(e, CURLOPT_USERAGENT, USER_AGENT);
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(e, CURLOPT_CAPATH, NULL); /* with a directory libcurl keeps no parsed CAs */
+    if (up->upstream_ca_file != NULL && up->upstream_ca_file[0] != '\0')
+        curl_easy_setopt(e, CURLOPT_CAINFO, up->upstream_ca_file);
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)up->upstream_connect_timeout);
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES_PER_S);
+    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, stall_s > 0 ? stall_s : 1L);
+    curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, IDLE_S_MAX);
+    curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, AGE_S_MAX);
+    curl_easy_setopt(e, CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
+}
+
+static void set_calls(CURL *e, struct client_call *call)
+{
+    curl_easy_setopt(e, CURLOPT_PRIVATE, call);
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->says);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, call);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
+}
+
+/* libcurl sends a header as it is. */
+static void add_header(struct client_call *call, const char *header)
+{
+    struct curl_slist *longer;
+
+    for (const char *p = header; *p != '\0'; p++) {
+        PG_CHECK((*p >= ' ' && *p < 0x7f) || *p == '\t');
+    }
+    longer = curl_slist_append(call->headers, header);
+    PG_CHECK(longer != NULL);
+    call->headers = longer;
+}
+
+struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream)
+{
+    struct client *c = calloc(1, sizeof(*c));
+
+    PG_CHECK(c != NULL);
+    c->upstream = upstream;
+    c->uv = uv;
+    PG_CHECK(uv_timer_init(uv, &c->timer) == 0);
+    c->multi = curl_multi_init();
+    PG_CHECK(c->multi != NULL);
+    curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, set_watch);
+    curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
+    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
+    curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)upstream->upstream_max_connections);
+    return c;
+}
+
+static void free_client(uv_handle_t *timer)
+{
+    free(pg_container_of(timer, struct client, timer));
+}
+
+void client_close(struct client *c)
+{
+    PG_CHECK(c->ncalls == 0);
+    PG_CHECK(curl_multi_cleanup(c->multi) == CURLM_OK);
+    uv_close((uv_handle_t *)&c->timer, free_client);
+}
+
+void client_call_init(struct client_call *call, const struct client_events *events, void *owner)
+{
+    *call = (struct client_call){.events = events, .owner = owner};
+    head_init(&call->head);
+}
+
+void client_call_free(struct client_call *call)
+{
+    PG_CHECK(call->easy == NULL);
+    head_free(&call->head);
+    pg_err_clear(&call->err);
+}
+
+void client_start(struct client *c, struct client_call *call, const struct client_order *order)
+{
+    CURL *e = curl_easy_init();
+
+    PG_CHECK(e != NULL && call->easy == NULL);
+    head_free(&call->head);
+    head_init(&call->head);
+    pg_err_clear(&call->err);
+    call->client = c;
+    call->easy = e;
+    call->denied = false;
+    call->fault = CLIENT_FINE;
+    call->retry_after_s = 0;
+    call->says[0] = '\0';
+    set_manners(e, c->upstream);
+    set_calls(e, call);
+    add_header(call, "Accept-Encoding: identity");
+    for (size_t i = 0; i < CLIENT_HEADERS_MAX; i++) {
+        if (order->headers[i] != NULL)
+            add_header(call, order->headers[i]);
+    }
+    PG_CHECK(curl_easy_setopt(e, CURLOPT_URL, order->url) == CURLE_OK);
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->headers);
+    curl_easy_setopt(e, CURLOPT_NOBODY, order->head ? 1L : 0L);
+    curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, order->fresh ? 1L : 0L);
+    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)order->timeout_ms);
+    PG_CHECK(curl_multi_add_handle(c->multi, e) == CURLM_OK);
+    c->ncalls++;
+    pg_metric_inc(PG_M_UPSTREAM_REQUESTS);
+}
+
+void client_stop(struct client_call *call)
+{
+    if (call->easy != NULL)
+        drop_easy(call);
+}
+
+void client_resume(struct client_call *call)
+{
+    if (call->easy != NULL)
+        curl_easy_pause(call->easy, CURLPAUSE_CONT);
+}

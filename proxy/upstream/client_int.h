@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client - one HTTP request to one server: libcurl's multi interface on the fetch thread's loop. A
+ * client serves one upstream identity; its connections are never another's.
+ *
+ *      client_start --> [on_head] --> on_data* --> on_done
+ *            |                                        |
+ *            +------------- client_stop --------------+
+ *
+ * libcurl is told to do one thing only: redirects, authentication, cookies, proxies, netrc and
+ * content encodings are all off. A socket is made only to an address that addr.h allows, unless the
+ * upstream may be private. The head is bounded by head.h, the body by on_data.
+ *
+ * on_head and on_data run inside of libcurl: they must not start or stop anything; they say no by
+ * their result, and the reason on ->err. on_done may do all, also free the call.
+ *
+ * Ownership:  a call is embedded in its asker's object; client_call_init() / client_call_free().
+ *             ->head lives until then, or the next start.
+ * Failure:    ->fault, and ->err in words.
+ * Threads:    the loop's.
+ */
+#pragma once
+
+#include <curl/curl.h>
+#include <uv.h>
+
+#include "base/err.h"
+#include "proxy/config.h"
+#include "proxy/upstream/head.h"
+
+#define CLIENT_HEADERS_MAX 4 /* that a call may send */
+
+struct client;
+struct client_call;
+
+enum client_fault {
+    CLIENT_FINE,
+    CLIENT_ABSENT, /* no name, no connection */
+    CLIENT_BROKEN, /* the connection ended too early */
+    CLIENT_SILENT, /* connected, and then nothing for too long */
+    CLIENT_TLS,    /* no secure connection */
+    CLIENT_WRONG,  /* an address that is not allowed, not HTTP, a head beyond the limits */
+    CLIENT_NO,     /* on_head or on_data said so */
+};
+
+enum client_taken { CLIENT_TAKEN, CLIENT_FULL, CLIENT_REFUSED };
+
+struct client_events {
+    bool (*on_head)(struct client_call *call); /* a final status, not 1xx */
+    enum client_taken (*on_data)(struct client_call *call, struct sl data);
+    void (*on_done)(struct client_call *call);
+};
+
+struct client_order {
+    const char *url;
+    bool head;                               /* HEAD; else GET */
+    bool fresh;                              /* on a new connection */
+    const char *headers[CLIENT_HEADERS_MAX]; /* "Name: value"; NULL: none */
+    uint64_t timeout_ms;                     /* for all of it; 0: as long as it moves */
+};
+
+struct client_call {
+    struct client *client;
+    CURL *easy; /* NULL: not under way */
+    struct curl_slist *headers;
+    const struct client_events *events;
+    void *owner;
+    struct head head;
+    bool denied; /* an address was refused */
+    enum client_fault fault;
+    int retry_after_s; /* 0: not said */
+    struct pg_err err;
+    char says[CURL_ERROR_SIZE]; /* libcurl's words, for the log */
+};
+
+struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream);
+void client_close(struct client *c); /* no call may be under way; frees itself in the loop */
+
+void client_call_init(struct client_call *call, const struct client_events *events, void *owner);
+void client_call_free(struct client_call *call); /* not under way */
+
+/* Never calls back before it returns. */
+void client_start(struct client *c, struct client_call *call, const struct client_order *order);
+void client_stop(struct client_call *call);   /* nothing comes any more; also when not under way */
+void client_resume(struct client_call *call); /* after CLIENT_FULL: the same bytes come again */

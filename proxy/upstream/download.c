@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/upstream/download_int.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "base/random.h"
+#include "cache/blob.h"
+#include "cache/fill.h"
+#include "oci/ref.h"
+#include "proxy/upstream/exchange_int.h"
+#include "proxy/upstream/resume.h"
+
+#define RETRY_MS         100
+#define REFUSED_WAIT_S   5 /* how long one that has begun waits for a breaker, each time */
+#define SERVER_FAILS_MAX 2
+#define PATH_BYTES_MAX   1024
+
+enum download_state { IN_LINE, OPENING, ASKING, ENDING };
+
+struct download {
+    struct pg_mail mail;
+    struct pg_list node; /* in fetch->downloads */
+    struct fetch *fetch;
+    struct snapshot *snapshot;
+    const struct config_upstream *upstream;
+    struct digest digest;
+    uint64_t size; /* UINT64_MAX: not known */
+    enum fetch_priority priority;
+    struct flight *flight;
+    enum download_state state;
+    struct origin_turn turn;
+    struct exchange exchange; /* from OPENING on */
+    struct fill *fill;        /* from OPENING on */
+    struct delay again;
+    uint64_t skip;    /* bytes of this answer that are here already */
+    uint64_t brought; /* by this attempt */
+    unsigned fails;
+    bool whole; /* no Range any more: upstream does not understand it */
+    uint64_t began_ms;
+    char *repo;
+    char path[PATH_BYTES_MAX];
+};
+
+static void free_download(struct download *d)
+{
+    delay_stop(&d->again);
+    if (d->state != IN_LINE)
+        exchange_free(&d->exchange);
+    origin_leave(&d->turn);
+    pg_list_remove(&d->node);
+    pg_metric_add(PG_M_FLIGHTS, -1);
+    config_snapshot_unref(d->snapshot);
+    free(d->repo);
+    free(d);
+}
+
+static void log_failure(const struct download *d, const struct pg_err *err)
+{
+    struct pg_log_line line;
+
+    pg_log_begin(&line, PG_LOG_UPSTREAM, PG_LOG_WARN);
+    pg_log_str(&line, "upstream", (struct sl){d->upstream->name, strlen(d->upstream->name)});
+    pg_log_str(&line, "asked", (struct sl){d->path, strlen(d->path)});
+    pg_log_u64(&line, "fails", d->fails);
+    pg_log_err(&line, err);
+    pg_log_end(&line);
+}
+
+/* Takes the texts of *err and frees d. */
+static void fail(struct download *d, struct pg_err *err)
+{
+    if (err->kind == PG_E_UPSTREAM_WRONG)
+        pg_metric_inc(PG_M_UPSTREAM_WRONG);
+    if (d->state != IN_LINE && err->kind != PG_E_CANCELED && err->kind != PG_E_BLOB_UNKNOWN)
+        log_failure(d, err);
+    if (d->fill != NULL)
+        fill_fail(d->fill, err);
+    else
+        flight_fail(d->flight, err);
+    pg_err_clear(err);
+    free_download(d);
+}
+
+/* Nothing more is wanted from upstream; others may have the turn. */
+static void end(struct download *d)
+{
+    d->state = ENDING;
+    origin_leave(&d->turn);
+    fill_end(d->fill);
+}
+
+static void ask(struct download *d)
+{
+    d->state = ASKING;
+    d->skip = d->brought = 0;
+    if (d->size != UINT64_MAX && d->fill->have == d->size)
+        end(d);
+    else
+        exchange_start(&d->exchange, d->whole ? 0 : d->fill->have, d->fails > 0);
+}
+
+static void ask_again(struct delay *delay)
+{
+    struct download *d = pg_container_of(delay, struct download, again);
+
+    if (d->fill->have > 0)
+        pg_metric_inc(PG_M_UPSTREAM_RESUMED);
+    ask(d);
+}
+
+/* An upstream that went away under a download which has readers may come back while they wait. */
+static bool is_worth_waiting(const struct download *d)
+{
+    return d->exchange.refused && d->fill->have > 0;
+}
+
+static bool retry(struct download *d)
+{
+    const struct exchange *x = &d->exchange;
+    unsigned fails_max = x->status >= 500 ? SERVER_FAILS_MAX : DOWNLOAD_FAILS_MAX;
+    uint64_t ms;
+
+    if (!x->may_retry && !is_worth_waiting(d))
+        return false;
+    d->fails = d->brought >= DOWNLOAD_STEP_BYTES ? 1 : d->fails + 1;
+    if (d->fails > fails_max)
+        return false;
+    ms = (uint64_t)RETRY_MS << d->fails;
+    if (is_worth_waiting(d))
+        ms = (uint64_t)(x->retry_after_s < REFUSED_WAIT_S ? x->retry_after_s : REFUSED_WAIT_S) *
+             1000;
+    delay_start(&d->fetch->origins.delays, &d->again, ms / 2 + pg_random_u64() % ms, ask_again);
+    return true;
+}
+
+/* The size of the whole is known and not all of it came, though the answer ended in good order. */
+static bool is_short(const struct download *d)
+{
+    return d->size != UINT64_MAX && d->fill->have < d->size;
+}
+
+static void on_done(struct exchange *x)
+{
+    struct download *d = x->owner;
+    struct pg_err err = {0};
+
+    if (x->err.kind == PG_E_NONE && !is_short(d)) {
+        end(d);
+        return;
+    }
+    if (x->err.kind == PG_E_NONE) {
+        x->may_retry = true;
+        pg_fail(&x->err, PG_E_UPSTREAM_DOWN, "upstream broke off the blob");
+    }
+    if (x->status == 416 && x->from > 0) {
+        d->whole = true;
+        x->may_retry = true;
+    }
+    if (retry(d))
+        return;
+    pg_err_move(&err, &x->err);
+    fail(d, &err);
+}
+
+static bool on_head(struct exchange *x)
+{
+    struct download *d = x->owner;
+    struct resume resume;
+
+    if (resume_check(&x->call.head, d->fill->have, d->size, &resume, &x->call.err) < 0)
+        return false;
+    if (resume.size != RESUME_UNKNOWN && fill_size(d->fill, resume.size, &x->call.err) < 0)
+        return false;
+    d->size = resume.size;
+    d->skip = resume.skip;
+    return true;
+}
+
+static enum client_taken on_data(struct exchange *x, struct sl data)
+{
+    struct download *d = x->owner;
+    struct sl new = data;
+    int taken;
+
+    if (d->skip >= data.n) {
+        d->skip -= data.n;
+        return CLIENT_TAKEN;
+    }
+    new.p += d->skip;
+    new.n -= d->skip;
+    taken = fill_write(d->fill, new, &x->call.err);
+    if (taken < 0)
+        return CLIENT_REFUSED;
+    if (taken == 0)
+        return CLIENT_FULL;
+    d->skip = 0;
+    d->brought += new.n;
+    return CLIENT_TAKEN;
+}
+
+static const struct exchange_events download_events = {on_head, on_data, on_done};
+
+static void on_fill(struct fill *fill, enum fill_event event)
+{
+    struct download *d = fill->owner;
+    struct pg_err err = {0};
+
+    switch (event) {
+    case FILL_READY:
+        ask(d);
+        break;
+    case FILL_ROOM:
+        client_resume(&d->exchange.call);
+        break;
+    case FILL_LANDED:
+        free_download(d);
+        break;
+    case FILL_WRONG:
+    case FILL_DISK:
+        pg_err_copy(&err, &fill->err);
+        fail(d, &err);
+        break;
+    }
+}
+
+static void on_granted(struct origin_turn *turn)
+{
+    struct download *d = pg_container_of(turn, struct download, turn);
+    struct exchange_spec spec = {.class = ORIGIN_BLOB,
+                                 .unknown = PG_E_BLOB_UNKNOWN,
+                                 .path = d->path,
+                                 .repo = d->repo,
+                                 .accept = "*/*"};
+
+    exchange_init(&d->exchange, &spec, turn->origin, &download_events, d);
+    d->state = OPENING;
+    d->fill =
+        fill_open(d->fetch->store, d->flight, &d->digest, d->size, &d->fetch->mail, on_fill, d);
+}
+
+static void on_refused(struct origin_turn *turn, const struct pg_err *why, int retry_after_s)
+{
+    struct download *d = pg_container_of(turn, struct download, turn);
+    struct pg_err err = {0};
+
+    (void)retry_after_s;
+    pg_err_copy(&err, why);
+    fail(d, &err);
+}
+
+/* 1: go on; 0: the blob landed since the order was written; -1. */
+static int look_once_more(struct download *d, struct pg_err *err)
+{
+    struct blob *blob;
+    int found;
+
+    if (d->fetch->draining)
+        return pg_fail(err, PG_E_UPSTREAM_DOWN, "pullgate is about to stop");
+    if (ref_check_name((struct sl){d->repo, strlen(d->repo)}, err) < 0)
+        return -1;
+    found = blob_open(d->fetch->store, &d->digest, &blob, err);
+    if (found < 0)
+        return -1;
+    if (found == 0)
+        return 1;
+    blob_close(blob);
+    pg_fail(err, PG_E_CANCELED, "already in the store");
+    return 0;
+}
+
+static void begin(struct pg_mail *mail)
+{
+    struct download *d = pg_container_of(mail, struct download, mail);
+    struct pg_err err = {0};
+    struct origin *o = NULL;
+    int retry_after_s;
+
+    pg_list_push(&d->fetch->downloads, &d->node);
+    pg_metric_inc(PG_M_FLIGHTS);
+    if (look_once_more(d, &err) == 1)
+        o = origin_get(&d->fetch->origins, d->snapshot, d->upstream, &err);
+    if (o == NULL || origin_join(o, &d->turn, &retry_after_s, &err) < 0)
+        fail(d, &err);
+}
+
+void download_order(struct fetch *f, const struct fetch_blob_order *order)
+{
+    struct download *d = calloc(1, sizeof(*d));
+    char text[DIGEST_TEXT_MAX];
+    int n;
+
+    PG_CHECK(d != NULL);
+    pg_list_init(&d->node);
+    delay_init(&d->again);
+    d->fetch = f;
+    d->snapshot = config_snapshot_ref(order->snapshot);
+    d->upstream = order->upstream;
+    d->digest = order->digest;
+    d->size = order->size;
+    d->priority = order->priority;
+    d->flight = order->flight;
+    d->began_ms = pg_clock_mono_ms();
+    d->repo = strndup(order->repo.p, order->repo.n);
+    PG_CHECK(d->repo != NULL);
+    n = snprintf(d->path, sizeof(d->path), "%s/blobs/" SL_FMT, d->repo,
+                 SL_ARG(digest_write(&d->digest, text)));
+    PG_CHECK(n > 0 && (size_t)n < sizeof(d->path));
+    origin_turn_init(&d->turn);
+    d->turn.line = d->priority == FETCH_AHEAD ? ORIGIN_AHEAD : ORIGIN_BLOBS;
+    d->turn.class = ORIGIN_BLOB;
+    d->turn.flight = d->flight;
+    d->turn.granted = on_granted;
+    d->turn.refused = on_refused;
+    d->mail.deliver = begin;
+    pg_mailbox_post(&f->mail, &d->mail);
+}
+
+void download_cancel_all(struct fetch *f)
+{
+    pg_list_each_safe (node, next, &f->downloads) {
+        struct pg_err err = {0};
+
+        pg_fail(&err, PG_E_CANCELED, "pullgate stops");
+        fail(pg_container_of(node, struct download, node), &err);
+    }
+}
+
+void download_write_json(struct fetch *f, struct pg_buf *out)
+{
+    static const char *const states[] = {"in line", "opening", "asking", "ending"};
+    uint64_t now = pg_clock_mono_ms();
+
+    pg_list_each_safe (node, next, &f->downloads) {
+        struct download *d = pg_container_of(node, struct download, node);
+
+        pg_buf_printf(out, "%s{\"kind\":\"blob\",\"upstream\":", out->n > 1 ? "," : "");
+        pg_buf_put_json(out, (struct sl){d->upstream->name, strlen(d->upstream->name)});
+        pg_buf_printf(out, ",\"path\":");
+        pg_buf_put_json(out, (struct sl){d->path, strlen(d->path)});
+        pg_buf_printf(out, ",\"state\":\"%s\",\"bytes\":%llu", states[d->state],
+                      (unsigned long long)(d->fill != NULL ? d->fill->have : 0));
+        if (d->size != UINT64_MAX)
+            pg_buf_printf(out, ",\"size\":%llu", (unsigned long long)d->size);
+        pg_buf_printf(out, ",\"fails\":%u,\"ahead\":%s,\"age_ms\":%llu}", d->fails,
+                      d->turn.line == ORIGIN_AHEAD ? "true" : "false",
+                      (unsigned long long)(now - d->began_ms));
+    }
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * exchange - one question to an upstream and its answer, with what lies between: the challenge, the
+ * token, the redirects. Credentials go to the upstream's own address alone, with the first request;
+ * a redirect is followed without any (redirect.h), and the next exchange begins at the upstream
+ * again, since the address it led to may have been for once.
+ *
+ *      exchange_start --> [token] --> request --> 401: learn, token, request again, once
+ *                                        |------> 3xx: request there, REDIRECT_HOPS_MAX times
+ *                                        |------> 200, or 206 when a range was asked: on_head,
+ *                                        |        on_data*, on_done
+ *                                        +------> anything else: on_done with ->err
+ *
+ * A 401 without a challenge (Artifact Registry) is met by asking /v2/ for one.
+ *
+ * It tells the origin's breaker what it saw. It retries nothing: ->may_retry says whether that
+ * would make sense.
+ *
+ * Ownership:  embedded; exchange_init(), exchange_free(). Callbacks like those of client_int.h.
+ * Failure:    ->err: the spec's `unknown` (404, 410, 451; 401 and 403 by the upstream itself),
+ *             UPSTREAM_DOWN, UPSTREAM_WRONG, TIMEOUT. ->status is the last one seen, or 0.
+ * Threads:    the fetch thread's.
+ */
+#pragma once
+
+#include "proxy/upstream/client_int.h"
+#include "proxy/upstream/origin_int.h"
+
+struct exchange;
+
+struct exchange_events {
+    bool (*on_head)(struct exchange *x); /* false: with a reason on x->call.err */
+    enum client_taken (*on_data)(struct exchange *x, struct sl data);
+    void (*on_done)(struct exchange *x); /* may free it */
+};
+
+struct exchange_spec {
+    enum origin_class class;
+    enum pg_ekind unknown;
+    const char *path;   /* behind /v2/ */
+    const char *repo;   /* for the token's scope */
+    const char *accept; /* the Accept header's value */
+    bool head;
+    uint64_t timeout_ms; /* of each request; 0: none */
+};
+
+struct exchange {
+    struct exchange_spec spec; /* its texts are the owner's */
+    struct origin *origin;
+    const struct exchange_events *events;
+    void *owner;
+    uint64_t from; /* > 0: Range: bytes=from- */
+    bool again;    /* this one is a retry */
+    struct delay later;
+    struct token_wait wait;
+    struct client_call call;
+    struct url at; /* where redirects have led; text NULL: nowhere */
+    unsigned hops;
+    bool probing, refreshed, accepted, cut;
+    enum origin_auth sent;
+    uint64_t serial; /* of the token that was sent */
+    size_t drained;
+    int status;
+    bool may_retry;
+    bool refused; /* by the origin's breakers: nothing was asked */
+    int retry_after_s;
+    struct pg_err err;
+};
+
+void exchange_init(struct exchange *x, const struct exchange_spec *spec, struct origin *origin,
+                   const struct exchange_events *events, void *owner);
+void exchange_free(struct exchange *x); /* stops it, too */
+
+void exchange_start(struct exchange *x, uint64_t from, bool again); /* never calls back at once */
+void exchange_stop(struct exchange *x);
+bool exchange_is_silent(const struct exchange *x); /* asked, and not a byte of an answer yet */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fetch - what the modules of the fetch thread share of it. Threads: the fetch thread's. */
+#pragma once
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "proxy/upstream/fetch.h"
+#include "proxy/upstream/origin_int.h"
+
+struct fetch {
+    struct store *store;
+    uv_loop_t uv;
+    uv_thread_t thread;
+    uv_async_t async;     /* the mailbox has mail */
+    uv_prepare_t prepare; /* before each poll: turns are granted */
+    uv_timer_t tick;      /* while it ends */
+    struct pg_mailbox mail;
+    struct pg_mail drain, stop;
+    struct origins origins;
+    struct pg_map queries;    /* ask.c: by what is asked */
+    struct pg_list downloads; /* download.c */
+    bool draining, stopping;
+};

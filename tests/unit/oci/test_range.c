@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One satisfiable range is a 206, one that is not a 416, and whatever else is said a 200 (A18). */
+#include "harness/test.h"
+
+#include <stdlib.h>
+
+#include "oci/range.h"
+
+static void part(struct sl value, uint64_t size, uint64_t first, uint64_t end)
+{
+    struct range r = {0};
+
+    if (range_parse(value, size, &r) != RANGE_PART)
+        fail_msg("%.*s is no part of %ju", SL_ARG(value), (uintmax_t)size);
+    assert_int_equal(r.first, first);
+    assert_int_equal(r.end, end);
+}
+
+static void other(struct sl value, uint64_t size, enum range_verdict verdict)
+{
+    struct range r = {7, 7};
+
+    if (range_parse(value, size, &r) != verdict)
+        fail_msg("%.*s of %ju: not %d", SL_ARG(value), (uintmax_t)size, (int)verdict);
+    assert_int_equal(r.first, 7); /* untouched */
+    assert_int_equal(r.end, 7);
+}
+
+TEST(one_range_is_a_part)
+{
+    part(SL("bytes=0-0"), 1, 0, 1);
+    part(SL("bytes=500-1499"), 10000, 500, 1500);
+    part(SL("bytes=500-"), 10000, 500, 10000);
+    part(SL("bytes=-500"), 10000, 9500, 10000);
+    part(SL("bytes=2000-5000"), 3000, 2000, 3000);
+    part(SL("bytes=0-"), 1, 0, 1);
+    part(SL("bytes=9999-"), 10000, 9999, 10000);
+    part(SL("bytes=007-0010"), 100, 7, 11);
+    part(SL("Bytes=1-2"), 10, 1, 3); /* units are case-insensitive */
+}
+
+TEST(spaces_and_empty_elements_are_no_second_range)
+{
+    part(SL("bytes= 1-2"), 10, 1, 3);
+    part(SL("bytes=1-2 "), 10, 1, 3);
+    part(SL("bytes=,1-2"), 10, 1, 3);
+    part(SL("bytes=1-2,"), 10, 1, 3);
+    part(SL("bytes=\t, ,1-2 , ,"), 10, 1, 3);
+}
+
+TEST(beyond_the_end_is_none)
+{
+    other(SL("bytes=5000-10000"), 5000, RANGE_NONE);
+    other(SL("bytes=5000-"), 5000, RANGE_NONE);
+    other(SL("bytes=0-0"), 0, RANGE_NONE);
+    other(SL("bytes=0-"), 0, RANGE_NONE);
+    other(SL("bytes=-0"), 10, RANGE_NONE);
+    other(SL("bytes=-0"), 0, RANGE_NONE);
+}
+
+TEST(A18_numbers_at_the_edge)
+{
+    other(SL("bytes=500-0"), 10000, RANGE_WHOLE);
+    other(SL("bytes=9223372036854775807-"), 10000, RANGE_NONE);
+    part(SL("bytes=-9223372036854775608"), 10000, 0, 10000);
+    part(SL("bytes=0-9223372036854775807"), 10000, 0, 10000);
+    part(SL("bytes=0-18446744073709551615"), 10000, 0, 10000);
+    part(SL("bytes=0-18446744073709551616"), 10000, 0, 10000);
+    part(SL("bytes=-99999999999999999999999999999999"), 10000, 0, 10000);
+    other(SL("bytes=18446744073709551615-"), UINT64_MAX, RANGE_NONE);
+    other(SL("bytes=18446744073709551616-18446744073709551617"), UINT64_MAX, RANGE_NONE);
+    part(SL("bytes=18446744073709551614-"), UINT64_MAX, UINT64_MAX - 1, UINT64_MAX);
+    part(SL("bytes=0-18446744073709551615"), UINT64_MAX, 0, UINT64_MAX);
+    other(SL("bytes=-5"), 0, RANGE_WHOLE);
+}
+
+TEST(A18_several_ranges_are_the_whole)
+{
+    char *many = malloc(8001);
+    struct sl value = {many, 6};
+
+    assert_non_null(many);
+    other(SL("bytes=0-0,0-0"), 10, RANGE_WHOLE);
+    other(SL("bytes=0-0, 2-3"), 10, RANGE_WHOLE);
+    other(SL("bytes=0-0,5000-"), 10, RANGE_WHOLE);
+    other(SL("bytes=-1,-2"), 10, RANGE_WHOLE);
+    memcpy(many, "bytes=", 6);
+    for (int i = 0; i < 1000; i++) {
+        memcpy(many + value.n, "0-0,", 4);
+        value.n += 4;
+    }
+    other(value, 10, RANGE_WHOLE);
+    free(many);
+}
+
+TEST(A18_what_is_malformed_is_the_whole)
+{
+    static const struct sl texts[] = {
+        {NULL, 0},           SL(""),
+        SL("bytes"),         SL("bytes="),
+        SL("bytes=-"),       SL("bytes=--1"),
+        SL("bytes=1"),       SL("bytes=1-2-3"),
+        SL("bytes=a-b"),     SL("bytes=1-b"),
+        SL("bytes=+1-2"),    SL("bytes=1-+2"),
+        SL("bytes=0x1-0x2"), SL("bytes=1 -2"),
+        SL("bytes=1- 2"),    SL("bytes =1-2"),
+        SL("items=1-2"),     SL("bytes:1-2"),
+        SL("bytes1-2"),      SL("byte=1-2"),
+        SL("xbytes=1-2"),    SL("bytes=1-2;q=1"),
+        SL("bytes=,"),       SL("bytes=1-2 3"),
+        SL("bytes=1-2\0"),   SL("bytes=*"),
+        SL("bytes=\xff-"),   SL("bytes=- 5"),
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        other(texts[i], 10, RANGE_WHOLE);
+}
+
+static void content(struct sl value, uint64_t first, uint64_t end, uint64_t total)
+{
+    struct range r;
+    uint64_t t;
+
+    if (range_parse_content(value, &r, &t) < 0)
+        fail_msg("refused: %.*s", SL_ARG(value));
+    assert_int_equal(r.first, first);
+    assert_int_equal(r.end, end);
+    assert_int_equal(t, total);
+}
+
+TEST(a_content_range_is_read)
+{
+    content(SL("bytes 0-0/1"), 0, 1, 1);
+    content(SL("bytes 500-1499/10000"), 500, 1500, 10000);
+    content(SL("bytes  500-1499/10000 "), 500, 1500, 10000);
+    content(SL("Bytes 0-18446744073709551613/18446744073709551614"), 0, UINT64_MAX - 1,
+            UINT64_MAX - 1);
+    content(SL("bytes 0-18446744073709551614/18446744073709551615"), 0, UINT64_MAX, UINT64_MAX);
+}
+
+TEST(a_content_range_that_lies_is_refused)
+{
+    static const struct sl texts[] = {
+        {NULL, 0},
+        SL(""),
+        SL("bytes"),
+        SL("bytes "),
+        SL("bytes 0-0"),
+        SL("bytes 0-0/"),
+        SL("bytes 0-0/*"),
+        SL("bytes */10"),
+        SL("bytes 5-4/10"),
+        SL("bytes 0-10/10"),
+        SL("bytes 0-0/0"),
+        SL("bytes 0 - 0/1"),
+        SL("bytes=0-0/1"),
+        SL("items 0-0/1"),
+        SL("bytes -1/1"),
+        SL("bytes 0-0/1x"),
+        SL("bytes 0-0/1,1-1/2"),
+        SL("bytes 0-18446744073709551615/18446744073709551616"),
+        SL("bytes 0-18446744073709551616/18446744073709551617"),
+        SL("bytes 18446744073709551616-18446744073709551617/18446744073709551618"),
+    };
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct range r = {7, 7};
+        uint64_t t = 7;
+
+        if (range_parse_content(texts[i], &r, &t) != -1)
+            fail_msg("read: %.*s", SL_ARG(texts[i]));
+        assert_int_equal(r.first, 7);
+        assert_int_equal(r.end, 7);
+        assert_int_equal(t, 7);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RUN(one_range_is_a_part),
+        RUN(spaces_and_empty_elements_are_no_second_range),
+        RUN(beyond_the_end_is_none),
+        RUN(A18_numbers_at_the_edge),
+        RUN(A18_several_ranges_are_the_whole),
+        RUN(A18_what_is_malformed_is_the_whole),
+        RUN(a_content_range_is_read),
+        RUN(a_content_range_that_lies_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
