@@ -19,15 +19,12 @@
 #define SEND_MS    60000
 
 #define ADMIN_STAGES(X)                                                                            \
-    X(check, CLIENT)                                                                               \
-    X(read, CLIENT) X(gather, CLIENT) X(gathered, CLIENT) X(command, CLIENT) X(commanded, CLIENT)  \
-        X(deliver, CLIENT) X(sent, CLIENT) X(refuse, CLIENT)
+    X(check) X(read) X(gather) X(gathered) X(command) X(commanded) X(deliver) X(sent) X(refuse)
 
-#define X(name, origin) static enum rq_next st_##name(struct rq *rq);
+#define X(name) static enum rq_next st_##name(struct rq *rq);
 ADMIN_STAGES(X)
 #undef X
-#define X(name, origin)                                                                            \
-    static const struct rq_stage ST_##name = {"admin." #name, st_##name, RQ_##origin};
+#define X(name) static const struct rq_stage ST_##name = {"admin." #name, st_##name, RQ_CLIENT};
 ADMIN_STAGES(X)
 #undef X
 

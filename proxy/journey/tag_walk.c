@@ -6,7 +6,7 @@
 /* What distribution and others take at most; whoever has less in a page says so with a Link. */
 #define FIRST_QUERY "n=1000"
 
-static void on_page(struct fetch_ask *ask);
+static void on_page(struct fetch_ask *got);
 
 static void ask(struct tag_walk *w, struct sl query)
 {

@@ -84,29 +84,24 @@ static int beside_the_path(const struct config *config, const struct route *want
     return 0;
 }
 
-static struct sl join(struct pg_arena *arena, struct sl a, struct sl b)
-{
-    char *p = pg_alloc(arena, a.n + b.n + 1);
-
-    memcpy(p, a.p, a.n);
-    memcpy(p + a.n, b.p, b.n);
-    return (struct sl){p, a.n + b.n};
-}
-
 /* One allocation: canonical is "<upstream>/<repo>", repo its tail. Docker's hub calls its official
  * images library/<name> and lets clients leave that out. */
 static int name_it(const struct config_upstream *upstream, struct sl name, struct pg_arena *arena,
                    struct target *target_r, struct pg_err *err)
 {
-    struct sl host = of_string(upstream->name);
-    bool official = sl_eq(host, SL("docker.io")) && memchr(name.p, '/', name.n) == NULL;
-    struct sl prefix = join(arena, host, official ? SL("/library/") : SL("/"));
-    struct sl canonical = join(arena, prefix, name);
-    struct sl repo = {canonical.p + host.n + 1, canonical.n - host.n - 1};
+    size_t host = strlen(upstream->name);
+    bool official = strcmp(upstream->name, "docker.io") == 0 && memchr(name.p, '/', name.n) == NULL;
+    struct sl between = official ? SL("/library/") : SL("/");
+    size_t n = host + between.n + name.n;
+    char *p = pg_alloc(arena, n + 1);
+    struct sl repo = {p + host + 1, n - host - 1};
 
+    memcpy(p, upstream->name, host);
+    memcpy(p + host, between.p, between.n);
+    memcpy(p + host + between.n, name.p, name.n);
     if (ref_check_name(repo, err) < 0)
         return -1;
-    *target_r = (struct target){.upstream = upstream, .repo = repo, .canonical = canonical};
+    *target_r = (struct target){.upstream = upstream, .repo = repo, .canonical = {p, n}};
     return 0;
 }
 
