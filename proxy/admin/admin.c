@@ -450,7 +450,8 @@ struct admin *admin_new(const struct admin_config *config)
     a->config = *config;
     a->started_wall_ms = pg_clock_wall_ms();
     a->started_mono_ms = pg_clock_mono_ms();
-    a->tcp = (struct conn_service){.name = "admin", .begin = begin_tcp, .gone = gone};
+    a->tcp =
+        (struct conn_service){.name = "admin", .begin = begin_tcp, .gone = gone, .is_admin = true};
     a->control = (struct conn_service){.name = "control",
                                        .begin = begin_control,
                                        .gone = gone,

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fakes/fake_store.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+
+struct row {
+    bool used;
+    char repo[300], tag[200];
+    struct digest digest;
+    int64_t validated_s;
+    enum index_link_kind kind;
+    uint64_t size;
+    char type[128], bytes[8192];
+    size_t nbytes;
+};
+
+struct fake_store_counts fake_store;
+char fake_store_event[512];
+unsigned fake_store_blobs_open;
+bool fake_store_fails;
+static struct row tag_rows[FAKE_STORE_ROWS], link_rows[FAKE_STORE_ROWS],
+    manifest_rows[FAKE_STORE_ROWS], blob_rows[FAKE_STORE_ROWS];
+
+void fake_store_reset(void)
+{
+    PG_CHECK(fake_store_blobs_open == 0);
+    memset(&fake_store, 0, sizeof(fake_store));
+    memset(tag_rows, 0, sizeof(tag_rows));
+    memset(link_rows, 0, sizeof(link_rows));
+    memset(manifest_rows, 0, sizeof(manifest_rows));
+    memset(blob_rows, 0, sizeof(blob_rows));
+    fake_store_event[0] = '\0';
+    fake_store_fails = false;
+}
+
+static bool says(const char *text, struct sl s)
+{
+    return sl_eq((struct sl){text, strlen(text)}, s);
+}
+
+static void keep(char *to, size_t room, struct sl from)
+{
+    PG_CHECK(from.n < room);
+    memcpy(to, from.p, from.n);
+    to[from.n] = '\0';
+}
+
+static struct sl text(const char *s)
+{
+    return (struct sl){s, strlen(s)};
+}
+
+static struct row *find(struct row *rows, struct sl repo, struct sl tag, const struct digest *d)
+{
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++)
+        if (rows[i].used && says(rows[i].repo, repo) && says(rows[i].tag, tag) &&
+            (d == NULL || digest_eq(&rows[i].digest, d)))
+            return &rows[i];
+    return NULL;
+}
+
+static struct row *put(struct row *rows, struct sl repo, struct sl tag, const struct digest *d)
+{
+    struct row *r = find(rows, repo, tag, tag.n > 0 ? NULL : d);
+
+    for (size_t i = 0; r == NULL && i < FAKE_STORE_ROWS; i++)
+        if (!rows[i].used)
+            r = &rows[i];
+    PG_CHECK(r != NULL);
+    r->used = true;
+    keep(r->repo, sizeof(r->repo), repo);
+    keep(r->tag, sizeof(r->tag), tag);
+    r->digest = *d;
+    return r;
+}
+
+void fake_store_put_tag(const char *repo, const char *tag, const struct digest *d,
+                        int64_t validated_s)
+{
+    put(tag_rows, text(repo), text(tag), d)->validated_s = validated_s;
+}
+
+void fake_store_put_link(const char *repo, const struct digest *d, enum index_link_kind kind,
+                         uint64_t size)
+{
+    struct row *r = put(link_rows, text(repo), SL(""), d);
+
+    r->kind = kind;
+    r->size = size;
+}
+
+static void put_manifest(const struct digest *d, struct sl type, struct sl bytes)
+{
+    struct row *r = put(manifest_rows, SL(""), SL(""), d);
+
+    keep(r->type, sizeof(r->type), type);
+    keep(r->bytes, sizeof(r->bytes), bytes);
+    r->nbytes = bytes.n;
+}
+
+void fake_store_put_manifest(const struct digest *d, const char *type, const char *bytes)
+{
+    put_manifest(d, text(type), text(bytes));
+}
+
+void fake_store_put_blob(const struct digest *d, uint64_t size)
+{
+    put(blob_rows, SL(""), SL(""), d)->size = size;
+}
+
+bool fake_store_has_link(const char *repo, const struct digest *d)
+{
+    return find(link_rows, text(repo), SL(""), d) != NULL;
+}
+
+bool fake_store_has_tag(const char *repo, const char *tag, const struct digest *d)
+{
+    return find(tag_rows, text(repo), text(tag), d) != NULL;
+}
+
+static int broken(struct pg_err *err)
+{
+    return pg_fail(err, PG_E_STORE_IO, "the disk is broken");
+}
+
+int overlay_get_tag(struct store *s, struct sl repo, struct sl tag, struct index_tag *r,
+                    struct pg_err *err)
+{
+    struct row *row = find(tag_rows, repo, tag, NULL);
+
+    (void)s;
+    fake_store.tag_gets++;
+    if (fake_store_fails)
+        return broken(err);
+    if (row == NULL)
+        return 0;
+    *r = (struct index_tag){.digest = row->digest, .validated_s = row->validated_s};
+    return 1;
+}
+
+int overlay_get_link(struct store *s, struct sl repo, const struct digest *d, struct index_link *r,
+                     struct pg_err *err)
+{
+    struct row *row = find(link_rows, repo, SL(""), d);
+
+    (void)s;
+    fake_store.link_gets++;
+    if (fake_store_fails)
+        return broken(err);
+    if (row == NULL)
+        return 0;
+    *r = (struct index_link){.kind = row->kind, .size = row->size};
+    return 1;
+}
+
+int overlay_get_manifest(struct store *s, const struct digest *d, struct pg_arena *arena,
+                         struct overlay_manifest *r, struct pg_err *err)
+{
+    struct row *row = find(manifest_rows, SL(""), SL(""), d);
+
+    (void)s;
+    (void)err;
+    fake_store.manifest_gets++;
+    if (row == NULL)
+        return 0;
+    *r = (struct overlay_manifest){.media_type = pg_copy(arena, text(row->type)), .sha256 = *d};
+    r->held = pg_bytes_new((struct sl){row->bytes, row->nbytes});
+    r->bytes = pg_bytes_sl(r->held);
+    return 1;
+}
+
+void land_manifest(struct store *s, const struct land_manifest *m)
+{
+    (void)s;
+    fake_store.landed_manifests++;
+    put_manifest(&m->digest, m->parsed->media_type, pg_bytes_sl(m->bytes));
+    put(link_rows, m->repo, SL(""), &m->digest)->kind = INDEX_LINK_MANIFEST;
+    if (m->tag.n > 0)
+        put(tag_rows, m->repo, m->tag, &m->digest)->validated_s = m->now_s;
+}
+
+void land_tag(struct store *s, struct sl repo, struct sl tag, const struct digest *d, int64_t now_s)
+{
+    (void)s;
+    fake_store.landed_tags++;
+    put(tag_rows, repo, tag, d)->validated_s = now_s;
+}
+
+void land_link(struct store *s, struct sl repo, const struct digest *d, enum index_link_kind kind,
+               uint64_t size, int64_t now_s)
+{
+    struct row *r = put(link_rows, repo, SL(""), d);
+
+    (void)s;
+    (void)now_s;
+    fake_store.landed_links++;
+    r->kind = kind;
+    r->size = size;
+}
+
+void land_tag_gone(struct store *s, struct sl repo, struct sl tag)
+{
+    struct row *r = find(tag_rows, repo, tag, NULL);
+
+    (void)s;
+    fake_store.tags_gone++;
+    if (r != NULL)
+        r->used = false;
+}
+
+void land_event(struct store *s, const struct land_event *e)
+{
+    (void)s;
+    fake_store.events++;
+    (void)snprintf(fake_store_event, sizeof(fake_store_event), SL_FMT " " SL_FMT " " SL_FMT,
+                   SL_ARG(e->caller), SL_ARG(e->repo), SL_ARG(e->reference));
+}
+
+int blob_open(struct store *s, const struct digest *d, struct blob **blob_r, struct pg_err *err)
+{
+    struct row *row = find(blob_rows, SL(""), SL(""), d);
+
+    (void)s;
+    fake_store.blob_opens++;
+    if (fake_store_fails)
+        return broken(err);
+    if (row == NULL)
+        return 0;
+    *blob_r = calloc(1, sizeof(**blob_r));
+    PG_CHECK(*blob_r != NULL);
+    (*blob_r)->size = row->size;
+    (*blob_r)->digest = *d;
+    fake_store_blobs_open++;
+    return 1;
+}
+
+void blob_close(struct blob *b)
+{
+    if (b != NULL)
+        fake_store_blobs_open--;
+    free(b);
+}
+
+int fill_reader_fd(struct store *s, const struct digest *d, int *fd_r, struct pg_err *err)
+{
+    (void)s;
+    (void)d;
+    if (fake_store_fails)
+        return broken(err);
+    *fd_r = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    PG_CHECK(*fd_r >= 0);
+    return 0;
+}
+
+void use_touch(struct use *u, const struct digest *d, int64_t now_s)
+{
+    (void)u;
+    (void)d;
+    (void)now_s;
+    fake_store.touches++;
+}

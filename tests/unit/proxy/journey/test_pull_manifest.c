@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pull of a manifest, driven by hand: the test is the loop, the clock, the store and upstream. */
+#include "harness/journey.h"
+
+#include "oci/media.h"
+
+#define REPO   "origin.test/app"
+#define SHA(c) "sha256:" c c c c c c c c c c c c c c c c
+#define DOC                                                                                        \
+    "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST                                     \
+    "\",\"config\":{\"mediaType\":\"application/vnd.oci.image.config.v1+json\",\"digest\":\"" SHA( \
+        "abcd") "\",\"size\":2},\"layers\":[]}"
+#define DOC2 DOC " "
+
+static struct digest d;
+
+static int open_house(void **state)
+{
+    (void)state;
+    house_open();
+    d = house_digest(DOC);
+    return 0;
+}
+
+static int close_house(void **state)
+{
+    (void)state;
+    house_close();
+    return 0;
+}
+
+static void put(const char *tag, int64_t age_s)
+{
+    fake_store_put_manifest(&d, MEDIA_OCI_MANIFEST, DOC);
+    fake_store_put_link(REPO, &d, INDEX_LINK_MANIFEST, 0);
+    if (tag != NULL)
+        fake_store_put_tag(REPO, tag, &d, fake_clock_wall_s_now - age_s);
+}
+
+static void assert_says(const struct conn *c, int status, const char *text)
+{
+    assert_int_equal(c->reply.status, status);
+    if (strstr(c->reply.body, text) == NULL)
+        print_error("%s\nis not in\n%s\n", text, c->reply.body);
+    assert_non_null(strstr(c->reply.body, text));
+}
+
+static bool logged(const char *text)
+{
+    return strstr(fake_log_last(), text) != NULL;
+}
+
+TEST(a_fresh_tag_is_served_without_asking)
+{
+    char text[DIGEST_TEXT_MAX];
+    struct conn *c;
+
+    put("v1", 59);
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    assert_int_equal(fake_fetch_asks, 0);
+    assert_int_equal(c->reply.status, 200);
+    assert_string_equal(c->reply.body, DOC);
+    assert_string_equal(fake_conn_field(c, "Content-Type"), MEDIA_OCI_MANIFEST);
+    assert_string_equal(fake_conn_field(c, "Docker-Content-Digest"), digest_write(&d, text).p);
+    assert_string_equal(fake_conn_field(c, "Docker-Distribution-Api-Version"), "registry/2.0");
+    assert_string_equal(fake_conn_field(c, "X-Content-Type-Options"), "nosniff");
+    assert_string_equal(fake_conn_field(c, "Content-Encoding"), "");
+    assert_string_equal(fake_conn_field(c, "OCI-Namespace"), "");
+    house_read(c);
+    assert_true(c->ok);
+    assert_int_equal(fake_log_n, 1);
+    assert_true(logged("cache=hit") && logged("status=200") && logged("repo=app"));
+    assert_true(logged("verdict=allow"));
+    /* a hit lands nothing; the pull is recorded, once */
+    assert_int_equal(fake_store.landed_tags + fake_store.landed_links + fake_store.landed_manifests,
+                     0);
+    assert_int_equal(fake_store.manifest_gets, 1);
+    assert_int_equal(fake_store.events, 1);
+    assert_string_equal(fake_store_event, "anonymous " REPO " v1");
+}
+
+TEST(a_head_is_the_same_and_no_pull)
+{
+    struct conn *c;
+
+    put("v1", 1);
+    c = house_ask("HEAD", "/v2/app/manifests/v1", "");
+    assert_int_equal(c->reply.status, 200);
+    assert_int_equal(c->reply.content_length, strlen(DOC));
+    house_read(c);
+    assert_int_equal(fake_store.events, 0);
+}
+
+TEST(an_unknown_tag_is_fetched_and_landed)
+{
+    struct conn *c = house_ask("GET", "/v2/app/manifests/v1?ns=origin.test", "");
+
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST);
+    assert_string_equal(fake_fetch_waiting()->repo, "app");
+    assert_string_equal(fake_fetch_waiting()->reference, "v1");
+    fake_fetch_document(SL(DOC), MEDIA_OCI_MANIFEST, NULL);
+    house_run();
+    assert_int_equal(c->reply.status, 200);
+    assert_string_equal(c->reply.body, DOC);
+    assert_string_equal(fake_conn_field(c, "OCI-Namespace"), "origin.test");
+    assert_true(fake_store_has_tag(REPO, "v1", &d));
+    house_read(c);
+    assert_true(logged("cache=miss") && logged("why=tag not known"));
+}
+
+TEST(an_expired_tag_that_did_not_move_is_confirmed_by_head)
+{
+    struct conn *c;
+
+    put("v1", 61);
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST_HEAD);
+    fake_fetch_head(&d, -1);
+    house_run();
+    assert_int_equal(c->reply.status, 200);
+    assert_int_equal(fake_fetch_asks, 1);
+    assert_int_equal(fake_store.landed_tags, 1);
+    house_read(c);
+    assert_true(logged("cache=revalidated"));
+}
+
+TEST(an_expired_tag_that_moved_is_fetched)
+{
+    struct digest d2 = house_digest(DOC2);
+    struct conn *c;
+
+    put("v1", 61);
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    fake_fetch_head(&d2, -1);
+    house_run();
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST);
+    fake_fetch_document(SL(DOC2), MEDIA_OCI_MANIFEST, NULL);
+    house_run();
+    assert_string_equal(c->reply.body, DOC2);
+    assert_true(fake_store_has_tag(REPO, "v1", &d2));
+    house_read(c);
+    assert_true(logged("cache=miss"));
+}
+
+TEST(E20_a_head_without_a_digest_or_refused_is_asked_again_by_get)
+{
+    put("v1", 61);
+    (void)house_ask("GET", "/v2/app/manifests/v1", "");
+    fake_fetch_head(NULL, 10);
+    house_run();
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST);
+    fake_fetch_document(SL(DOC), MEDIA_OCI_MANIFEST, NULL);
+    house_run();
+
+    put("v2", 61);
+    (void)house_ask("GET", "/v2/app/manifests/v2", "");
+    fake_fetch_error(PG_E_UPSTREAM_WRONG, 0);
+    house_run();
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST);
+}
+
+TEST(upstream_dead_and_a_tag_known_is_stale_and_says_so)
+{
+    struct conn *c;
+
+    put("v1", 600);
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    fake_fetch_error(PG_E_UPSTREAM_DOWN, 7);
+    house_run();
+    assert_int_equal(c->reply.status, 200);
+    assert_string_equal(fake_conn_field(c, "Age"), "600");
+    assert_string_equal(fake_conn_field(c, "Cache-Status"),
+                        "pullgate; hit; fwd=stale; detail=upstream_down");
+    house_read(c);
+    assert_true(logged("cache=stale"));
+    assert_int_equal(fake_store.landed_tags, 0);
+}
+
+TEST(a_slow_upstream_does_not_hold_up_who_can_be_served_stale_and_is_still_heard)
+{
+    struct digest d2 = house_digest(DOC2);
+    struct conn *c;
+
+    put("v1", 600);
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    house_wait_ms(1499);
+    assert_int_equal(c->reply.status, 0);
+    house_wait_ms(1);
+    assert_int_equal(c->reply.status, 200);
+    assert_string_equal(fake_conn_field(c, "Cache-Status"),
+                        "pullgate; hit; fwd=stale; detail=slow");
+    house_read(c);
+    fake_fetch_head(&d2, -1);
+    house_run();
+    fake_fetch_document(SL(DOC2), MEDIA_OCI_MANIFEST, NULL);
+    house_run();
+    assert_true(fake_store_has_tag(REPO, "v1", &d2));
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    assert_string_equal(c->reply.body, DOC2);
+}
+
+TEST(too_old_is_not_served_stale)
+{
+    struct conn *c;
+
+    put("v1", 3600);
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    fake_fetch_error(PG_E_UPSTREAM_DOWN, 99999);
+    house_run();
+    assert_says(c, 503, "UNAVAILABLE");
+    assert_string_equal(fake_conn_field(c, "Retry-After"), "10"); /* E01, E12: capped */
+}
+
+TEST(a_clock_set_back_is_no_proof_of_freshness)
+{
+    put("v1", -1000);
+    (void)house_ask("GET", "/v2/app/manifests/v1", "");
+    assert_int_equal(fake_fetch_asks, 1);
+}
+
+TEST(an_answer_that_is_wrong_is_not_hidden_by_a_stale_one)
+{
+    struct conn *c;
+
+    put("v1", 600);
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    fake_fetch_head(NULL, -1);
+    house_run();
+    fake_fetch_document(SL("{\"schemaVersion\":2,\"schemaVersion\":2}"), MEDIA_OCI_MANIFEST, NULL);
+    house_run();
+    assert_int_equal(c->reply.status, 502);
+    assert_string_equal(fake_conn_field(c, "Retry-After"), "");
+    assert_int_equal(fake_store.landed_manifests, 0);
+}
+
+TEST(upstream_says_that_there_is_no_such_tag)
+{
+    struct conn *c;
+
+    put("v1", 600);
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0); /* HEAD alone is not believed */
+    house_run();
+    assert_says(c, 404, "MANIFEST_UNKNOWN");
+    assert_string_equal(fake_conn_field(c, "Content-Type"), "application/json");
+    assert_int_equal(fake_store.tags_gone, 1);
+    house_read(c);
+    assert_int_equal(fake_store.events, 0);
+    assert_int_equal(fake_log_n, 1);
+}
+
+TEST(nothing_known_and_upstream_silent_is_504_at_the_deadline)
+{
+    struct conn *c = house_ask("GET", "/v2/app/manifests/v1", "");
+
+    house_wait_ms(24999);
+    assert_int_equal(c->reply.status, 0);
+    house_wait_ms(1);
+    assert_int_equal(c->reply.status, 504);
+    assert_string_equal(fake_conn_field(c, "Retry-After"), "5");
+}
+
+TEST(by_digest_and_linked_never_asks)
+{
+    struct conn *c;
+
+    put(NULL, 0);
+    c = house_ask("GET", house_path("app", "manifests", &d), "");
+    assert_int_equal(fake_fetch_asks, 0);
+    assert_string_equal(c->reply.body, DOC);
+    assert_string_equal(fake_conn_field(c, "Cache-Control"), "max-age=31536000, immutable");
+}
+
+TEST(D01_a_digest_known_from_elsewhere_is_asked_of_this_repository)
+{
+    struct conn *c;
+
+    put(NULL, 0);
+    c = house_ask("GET", house_path("other/app", "manifests", &d), "");
+    assert_int_equal(c->reply.status, 0);
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST_HEAD);
+    assert_string_equal(fake_fetch_waiting()->repo, "other/app");
+    fake_fetch_head(&d, -1);
+    house_run();
+    assert_string_equal(c->reply.body, DOC);
+    assert_true(fake_store_has_link("origin.test/other/app", &d));
+
+    c = house_ask("GET", house_path("third/app", "manifests", &d), "");
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    assert_says(c, 404, "MANIFEST_UNKNOWN");
+    assert_false(fake_store_has_link("origin.test/third/app", &d));
+    assert_int_equal(fake_store.tags_gone, 0);
+}
+
+TEST(a_link_as_a_layer_is_none_as_a_manifest)
+{
+    fake_store_put_manifest(&d, MEDIA_OCI_MANIFEST, DOC);
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 0);
+    (void)house_ask("GET", house_path("app", "manifests", &d), "");
+    assert_int_equal(fake_fetch_asks, 1);
+}
+
+TEST(by_sha512_too)
+{
+    struct digest d512 = digest_of(PG_SHA512, SL(DOC));
+    char text[DIGEST_TEXT_MAX];
+    struct conn *c = house_ask("GET", house_path("app", "manifests", &d512), "");
+
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST);
+    fake_fetch_document(SL(DOC), MEDIA_OCI_MANIFEST, NULL);
+    house_run();
+    assert_int_equal(c->reply.status, 200);
+    assert_string_equal(fake_conn_field(c, "Docker-Content-Digest"), digest_write(&d512, text).p);
+    assert_true(fake_store_has_link(REPO, &d512));
+}
+
+TEST(many_wait_for_one_question)
+{
+    struct conn *a = house_ask("GET", "/v2/app/manifests/v1", "");
+    struct conn *b = house_ask("GET", "/v2/app/manifests/v1", "");
+
+    assert_int_equal(fake_fetch_asks, 1);
+    house_leave(a); /* who leaves harms nobody */
+    assert_int_equal(a->done, 1);
+    assert_false(a->ok);
+    fake_fetch_document(SL(DOC), MEDIA_OCI_MANIFEST, NULL);
+    house_run();
+    assert_int_equal(b->reply.status, 200);
+    assert_int_equal(fake_store.landed_manifests, 1);
+}
+
+TEST(a_client_that_leaves_is_logged_once_and_sent_nothing)
+{
+    struct conn *c = house_ask("GET", "/v2/app/manifests/v1", "");
+
+    house_leave(c);
+    assert_int_equal(c->reply.status, 0);
+    assert_int_equal(fake_log_n, 1);
+    assert_true(logged("status=499"));
+}
+
+TEST(accept_that_does_not_admit_the_type_is_404_and_says_which_it_is)
+{
+    struct conn *c;
+
+    put("v1", 1);
+    c = house_ask("GET", "/v2/app/manifests/v1",
+                  "Accept: application/json\nAccept: " MEDIA_DOCKER_LIST);
+    assert_says(c, 404, "MANIFEST_UNKNOWN");
+    assert_says(c, 404, MEDIA_OCI_MANIFEST);
+    c = house_ask("GET", "/v2/app/manifests/v1",
+                  "Accept: application/json\nAccept: text/html, " MEDIA_OCI_MANIFEST);
+    assert_int_equal(c->reply.status, 200);
+    c = house_ask("GET", "/v2/app/manifests/v1", "Accept: */*");
+    assert_int_equal(c->reply.status, 200);
+}
+
+TEST(A22_what_the_client_has_is_304)
+{
+    char text[DIGEST_TEXT_MAX], fields[300];
+    struct conn *c;
+
+    put("v1", 1);
+    (void)snprintf(fields, sizeof(fields), "If-None-Match: \"x\"\nIf-None-Match: W/\"%s\", \"y\"",
+                   digest_write(&d, text).p);
+    c = house_ask("GET", "/v2/app/manifests/v1", fields);
+    assert_int_equal(c->reply.status, 304);
+    assert_int_equal(c->reply.nbody, 0);
+    c = house_ask("GET", "/v2/app/manifests/v1", "If-None-Match: \"sha256:0000\"");
+    assert_int_equal(c->reply.status, 200);
+}
+
+TEST(a_broken_store_is_503_and_not_404)
+{
+    struct conn *c;
+
+    fake_store_fails = true;
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    assert_int_equal(c->reply.status, 503);
+    assert_int_equal(fake_fetch_asks, 0);
+}
+
+TEST(what_is_no_request_for_us_is_refused_with_a_reason)
+{
+    struct conn *c = house_ask("DELETE", "/v2/app/manifests/v1", "");
+
+    assert_says(c, 405, "UNSUPPORTED");
+    assert_string_equal(fake_conn_field(c, "Allow"), "GET, HEAD");
+    c = house_ask("GET", "/v2/evil.test/app/manifests/v1", "");
+    assert_says(c, 404, "NAME_UNKNOWN");
+    c = house_ask("GET", "/v2/_catalog", "");
+    assert_says(c, 405, "UNSUPPORTED");
+    c = house_ask("GET", "/index.html", "");
+    assert_int_equal(c->reply.status, 404);
+    c = house_ask("GET", "/v2/", "");
+    assert_says(c, 200, "{}");
+    assert_string_equal(fake_conn_field(c, "Docker-Distribution-Api-Version"), "registry/2.0");
+}
+
+TEST(a_loop_that_stops_leaves_no_question_behind)
+{
+    (void)house_ask("GET", "/v2/app/manifests/v1", "");
+    house_close(); /* the refresh is under way still: it is ended by service_detach() */
+    assert_int_equal(fake_fetch_frees, 1);
+    house_open();
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_fresh_tag_is_served_without_asking),
+        CASE(a_head_is_the_same_and_no_pull),
+        CASE(an_unknown_tag_is_fetched_and_landed),
+        CASE(an_expired_tag_that_did_not_move_is_confirmed_by_head),
+        CASE(an_expired_tag_that_moved_is_fetched),
+        CASE(E20_a_head_without_a_digest_or_refused_is_asked_again_by_get),
+        CASE(upstream_dead_and_a_tag_known_is_stale_and_says_so),
+        CASE(a_slow_upstream_does_not_hold_up_who_can_be_served_stale_and_is_still_heard),
+        CASE(too_old_is_not_served_stale),
+        CASE(a_clock_set_back_is_no_proof_of_freshness),
+        CASE(an_answer_that_is_wrong_is_not_hidden_by_a_stale_one),
+        CASE(upstream_says_that_there_is_no_such_tag),
+        CASE(nothing_known_and_upstream_silent_is_504_at_the_deadline),
+        CASE(by_digest_and_linked_never_asks),
+        CASE(D01_a_digest_known_from_elsewhere_is_asked_of_this_repository),
+        CASE(a_link_as_a_layer_is_none_as_a_manifest),
+        CASE(by_sha512_too),
+        CASE(many_wait_for_one_question),
+        CASE(a_client_that_leaves_is_logged_once_and_sent_nothing),
+        CASE(accept_that_does_not_admit_the_type_is_404_and_says_which_it_is),
+        CASE(A22_what_the_client_has_is_304),
+        CASE(a_broken_store_is_503_and_not_404),
+        CASE(what_is_no_request_for_us_is_refused_with_a_reason),
+        CASE(a_loop_that_stops_leaves_no_question_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
