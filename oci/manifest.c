@@ -39,7 +39,7 @@ static char lower(char c)
 }
 
 /* Would a reader that does not mind case take key for name? Go's does not, and for it the long s
- * (U+017F) and the Kelvin sign (U+212A) are cases of s and k. */
+ * (U+017F) is a case of s. No name here has a k, the other letter with a case outside ASCII. */
 static bool reads_as(struct sl key, struct sl name)
 {
     size_t at = 0;
@@ -54,9 +54,6 @@ static bool reads_as(struct sl key, struct sl name)
         if (sl_starts(rest, SL("\xc5\xbf"))) {
             c = 's';
             at += 2;
-        } else if (sl_starts(rest, SL("\xe2\x84\xaa"))) {
-            c = 'k';
-            at += 3;
         } else {
             at++;
         }

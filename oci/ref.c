@@ -149,7 +149,7 @@ static bool is_dns_name(struct sl s)
 {
     size_t start = 0;
 
-    for (size_t i = 0; i <= s.n; i++) {
+    for (size_t i = 0;; i++) {
         struct sl label = {s.p + start, i - start};
 
         if (i < s.n && s.p[i] != '.')
@@ -160,7 +160,6 @@ static bool is_dns_name(struct sl s)
             return !is_numeric_label(label);
         start = i + 1;
     }
-    return false;
 }
 
 static int check_bracketed(struct sl host, struct pg_err *err)

@@ -215,10 +215,14 @@ TEST(b01_hostile_paths_are_refused_and_never_cleaned)
         "/v2/h:5000/manifests/x",
         "/v2/a:b/c:d/tags/list",
     };
+    struct pg_err err = {0};
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         refused("GET", sl(rows[i]), PG_E_NAME_INVALID);
     refused("GET", SL("/v2/a\0b/manifests/x"), PG_E_NAME_INVALID);
+    assert_int_equal(route_parse(SL("GET"), SL("/v2/h:0/a/tags/list"), &arena, &r, &err), -1);
+    assert_non_null(strstr(err.msg, "port"));
+    pg_err_clear(&err);
     refused("GET", SL("/v2/" A128 A128 "/manifests/x"), PG_E_NAME_INVALID);
     get("/v2/" A128 A63 A63 "a/manifests/x"); /* 255 bytes */
 }
@@ -352,13 +356,23 @@ TEST(b09_paging_is_clamped_or_refused)
         {"/v2/a/tags/list?n=99999999999999999999999999999999999999", ROUTE_PAGE_MAX},
     };
     static const char *const bad[] = {
-        "/v2/a/tags/list?n=-1",     "/v2/a/tags/list?n=abc",
-        "/v2/a/tags/list?n=1e9",    "/v2/a/tags/list?n=",
-        "/v2/a/tags/list?n",        "/v2/a/tags/list?n=%31%00",
-        "/v2/a/tags/list?n=+1",     "/v2/a/tags/list?n=0x10",
-        "/v2/a/tags/list?n=1&n=1",  "/v2/a/tags/list?n=1.0",
-        "/v2/a/tags/list?last=%",   "/v2/a/tags/list?last=%0",
-        "/v2/a/tags/list?last=%zz", "/v2/a/tags/list?last=a&last=b",
+        "/v2/a/tags/list?n=-1",
+        "/v2/a/tags/list?n=abc",
+        "/v2/a/tags/list?n=1e9",
+        "/v2/a/tags/list?n=",
+        "/v2/a/tags/list?n",
+        "/v2/a/tags/list?n=%31%00",
+        "/v2/a/tags/list?n=+1",
+        "/v2/a/tags/list?n=0x10",
+        "/v2/a/tags/list?n=1&n=1",
+        "/v2/a/tags/list?n=1.0",
+        "/v2/a/tags/list?last=%",
+        "/v2/a/tags/list?last=%0",
+        "/v2/a/tags/list?last=%zz",
+        "/v2/a/tags/list?last=%4g",
+        "/v2/a/tags/list?last=%4G",
+        "/v2/a/tags/list?%zz=1",
+        "/v2/a/tags/list?last=a&last=b",
     };
 
     get("/v2/a/tags/list");
@@ -398,6 +412,7 @@ TEST(artifact_types_are_decoded_and_a_plus_is_a_plus)
     assert_sl(r.artifact_type, "a/b;version=0.3");
     refused("GET", SL("/v2/a/referrers/" SHA "?artifactType=a%0ab"), PG_E_BAD_FRAMING);
     refused("GET", SL("/v2/a/referrers/" SHA "?artifactType=%80"), PG_E_BAD_FRAMING);
+    refused("GET", SL("/v2/a/referrers/" SHA "?artifactType=%7f"), PG_E_BAD_FRAMING);
     refused("GET", SL("/v2/a/referrers/" SHA "?artifactType=" A128 A128), PG_E_BAD_FRAMING);
 }
 
