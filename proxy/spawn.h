@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spawn - helper programs (scanners, credential helpers), run by a process that was forked before
+ * any thread started, so that the server itself never needs execve.
+ *
+ *      loop                        pg-spawn (a thread)              spawner (a process)    helper
+ *      spawn_submit(s, rq) ------> waits its turn; pipes ---------> fork, limits --------> execve
+ *                                  input, output, deadline  <---------------------------->
+ *      rq->done(rq)  <------------ the end  <---------------------- how it ended
+ *
+ * A helper has the argument vector and the environment that it was given and no other, no shell,
+ * / as its folder, nothing open but its three pipes, limits, no way to gain rights, a process
+ * group that is killed whole when it ends, and it dies with the spawner, which dies with us.
+ *
+ * Ownership:  a request is embedded in the asker's object. It, and all it points at, belongs to
+ *             the spawn from submit until done(); the results are the asker's then, who ends them
+ *             with spawn_request_free(). done() comes exactly once, whatever happens.
+ * Failure:    rq->err says why there is no exit code: not run (INTERNAL, with the path and errno
+ *             in detail), ended by a signal or too much output (INTERNAL), too slow (TIMEOUT),
+ *             stopped (CANCELED), too many waiting (TOO_MANY_REQUESTS), and when the spawner
+ *             died, every request then and later: INTERNAL. An exit code that is not 0 is no
+ *             error here. A child of a helper that leaves its process group is not killed with
+ *             it; it holds up nobody.
+ * Threads:    open and start: the main thread, open before any other thread, start once the
+ *             process has given up its rights. submit: any. stop: the thread that drains `home`.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/mailbox.h"
+
+#define SPAWN_RUNNING_MAX 32
+#define SPAWN_WAITING_MAX 256
+#define SPAWN_STRINGS_MAX 512                /* arguments and variables together */
+#define SPAWN_BYTES_MAX   ((size_t)60 << 10) /* of them all, with their NULs */
+#define SPAWN_TAIL_MAX    1024
+
+struct spawn;
+
+/* All of them above zero. What is above the limits of the spawner itself is lowered to them. */
+struct spawn_limits {
+    unsigned time_ms;      /* from its start, by the clock */
+    unsigned cpu_s;        /* RLIMIT_CPU */
+    uint64_t memory_bytes; /* RLIMIT_AS */
+    unsigned files;        /* RLIMIT_NOFILE */
+    size_t output_bytes;   /* more on its standard output and it is killed */
+};
+
+struct spawn_request {
+    struct pg_mail mail; /* these four are the spawn's */
+    struct pg_list link;
+    struct spawn *spawn;
+    atomic_bool stopped;
+    /* set by the asker */
+    const char *const *argv; /* argv[0] is an absolute path; NULL ends it */
+    const char *const *env;  /* "NAME=value"; NULL ends it */
+    struct sl input;
+    struct spawn_limits limits;
+    void (*done)(struct spawn_request *rq);
+    struct pg_mailbox
+        *home; /* where done() is delivered; NULL: done() runs in the spawn's thread */
+    /* valid in done() and after it */
+    struct pg_err err;
+    int exit_code;             /* -1 unless it ended by itself */
+    struct pg_buf output;      /* what came on standard output, also when err is set */
+    char tail[SPAWN_TAIL_MAX]; /* the end of standard error: any bytes, for the log */
+    size_t ntail;
+};
+
+/* Forks the spawner. running_max: helpers at a time, 1 to SPAWN_RUNNING_MAX. */
+PG_MUST_USE int spawn_open(unsigned running_max, struct spawn **spawn_r, struct pg_err *err);
+void spawn_start(struct spawn *s);      /* begins the thread */
+pid_t spawn_pid(const struct spawn *s); /* of the spawner; for operators and tests */
+
+void spawn_submit(struct spawn *s, struct spawn_request *rq);
+void spawn_stop(struct spawn *s, struct spawn_request *rq); /* before done(), which comes soon */
+void spawn_request_free(struct spawn_request *rq);
+
+/* Nobody submits any more. What waits or runs is done with CANCELED; its helpers are killed. */
+void spawn_close(struct spawn *s);
