@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cli/url.h"
+#include "cli/authority.h"
 
 static struct sockaddr_in *four(struct sockaddr_storage *a)
 {
@@ -86,7 +86,7 @@ int address_parse(struct sl text, struct sockaddr_storage *address_r)
     if (any_port) {
         text.n -= 2; /* the kernel picks the port */
     }
-    if (url_parse_authority(text, &host, &port) < 0 || (port == 0) != any_port ||
+    if (authority_parse(text, &host, &port) < 0 || (port == 0) != any_port ||
         sl_eq(host, SL("localhost"))) {
         return -1;
     }

@@ -9,6 +9,7 @@
 #include "cli/print.h"
 #include "cli/reference.h"
 #include "cli/show.h"
+#include "cli/status.h"
 #include "cli/version.h"
 
 #define NAME_MAX_LEN 64
@@ -23,13 +24,17 @@ const struct command command_table[] = {
      "default. What it prints is a configuration file. It holds no secrets: those are in files of "
      "their own, which are named but not read.",
      show_effective},
-    {"config example", "", "Print a configuration file with every option and its default.",
+    {"config example", "c", "Print a configuration file with every option and its default.",
      "The file that is installed as /etc/pullgate/pullgate.yaml.", reference_print_example},
-    {"config reference", "", "Print the description of every option, in Markdown.",
+    {"config reference", "c", "Print the description of every option, in Markdown.",
      "The file docs/configuration.md.", reference_print_markdown},
-    {"version", "j", "Print the version, and those of the libraries in use.",
+    {"status", "caj", "Ask a running server how it is.",
+     "Asks the admin listener, or the control socket where admin.listen leaves the port to the "
+     "kernel. Exit status 2 if it cannot be reached.",
+     status_run},
+    {"version", "cj", "Print the version, and those of the libraries in use.",
      "Prints the version of pullgate and of each library that it runs with.", version_print},
-    {"man", "", "Print the manual page.", "The file docs/pullgate.8, made of the same tables.",
+    {"man", "c", "Print the manual page.", "The file docs/pullgate.8, made of the same tables.",
      manual_print},
 };
 const size_t command_count = sizeof command_table / sizeof *command_table;

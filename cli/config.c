@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "cli/authority.h"
 #include "cli/nearest.h"
 #include "cli/print.h"
 #include "cli/rules.h"
-#include "cli/url.h"
 
 #define ARENA_BYTES    ((size_t)16 << 20) /* TREE_NODES_MAX nodes and their texts */
 #define WORDS_MAX      64
@@ -251,7 +251,7 @@ static bool check_scalar(struct config_load *load, const struct tree *t, const c
 static void read_option(struct config_load *load, const struct option *o, const struct tree *t,
                         const char *prefix, void *base)
 {
-    char name[URL_HOST_MAX + 100];
+    char name[AUTHORITY_MAX + 100];
     struct pg_buf why;
 
     (void)snprintf(name, sizeof name, "%s%s", prefix, o->name);
@@ -431,7 +431,7 @@ static void read_upstream(struct config_load *load, const struct tree *t, size_t
 {
     const struct words w = words_of_upstream();
     struct config_upstream *u = &load->config.upstreams[no];
-    char prefix[URL_HOST_MAX + 20];
+    char prefix[AUTHORITY_MAX + 20];
 
     (void)snprintf(prefix, sizeof prefix, "upstreams." SL_FMT, SL_ARG(t->key));
     u->name = copy(t->key);

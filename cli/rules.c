@@ -11,9 +11,10 @@
 
 #include "base/fd.h"
 #include "cli/address.h"
-#include "cli/url.h"
+#include "cli/authority.h"
 
 #define SECRET_BYTES_MAX 65536
+#define SOCKET_PATH_MAX  107 /* sockaddr_un */
 
 static struct sl text_of(const char *s)
 {
@@ -88,7 +89,7 @@ static void check_name(struct config_load *load, size_t no)
             return;
         }
     }
-    if (url_parse_authority(name, &host, &port) < 0) {
+    if (authority_parse(name, &host, &port) < 0) {
         config_add_problem(load, at,
                            "upstreams: a key must be the host name of a registry, such "
                            "as quay.io, and perhaps a port");
@@ -114,7 +115,7 @@ static char *lower(struct sl s)
 }
 
 /* The URL in its one form, without the slash at its end. */
-static void store_url(struct config_upstream *u, const struct url *url)
+static void store_url(struct config_upstream *u, const struct authority_url *url)
 {
     char *host = lower(url->authority);
     char *whole = NULL;
@@ -132,7 +133,7 @@ static void check_url(struct config_load *load, size_t no)
     struct config_upstream *u = &load->config.upstreams[no];
     struct tree_at at = config_upstream_at(load, no, "url");
     struct sockaddr_storage address;
-    struct url url;
+    struct authority_url url;
     const char *why = NULL;
 
     if (u->upstream_url[0] == '\0') {
@@ -140,7 +141,7 @@ static void check_url(struct config_load *load, size_t no)
                            "upstreams.%s: url is missing", u->name);
         return;
     }
-    if (url_parse(text_of(u->upstream_url), &url, &why) < 0) {
+    if (authority_parse_url(text_of(u->upstream_url), &url, &why) < 0) {
         config_add_problem(load, at, "upstreams.%s.url %s", u->name, why);
         return;
     }
@@ -167,14 +168,14 @@ static void check_words_of(struct config_load *load, size_t no)
     uint16_t port;
 
     if (u->upstream_host[0] != '\0' &&
-        (url_parse_authority(text_of(u->upstream_host), &host, &port) < 0 || port != 0)) {
+        (authority_parse(text_of(u->upstream_host), &host, &port) < 0 || port != 0)) {
         config_add_problem(load, config_upstream_at(load, no, "host"),
                            "upstreams.%s.host must be a host name without a port", u->name);
     }
     while (rest.n > 0) {
         const char *space = memchr(rest.p, ' ', rest.n);
         struct sl one = {rest.p, space != NULL ? (size_t)(space - rest.p) : rest.n};
-        if (one.n > 0 && url_parse_authority(one, &host, &port) < 0) {
+        if (one.n > 0 && authority_parse(one, &host, &port) < 0) {
             config_add_problem(load, config_upstream_at(load, no, "realms"),
                                "upstreams.%s.realms must be host names separated by spaces",
                                u->name);
@@ -222,10 +223,10 @@ static void check_pair(struct config_load *load, size_t first, size_t second)
 
 static bool upstream_address(const struct config_upstream *u, struct sockaddr_storage *address_r)
 {
-    struct url url;
+    struct authority_url url;
     const char *why;
 
-    return u->url_host != NULL && url_parse(text_of(u->upstream_url), &url, &why) == 0 &&
+    return u->url_host != NULL && authority_parse_url(text_of(u->upstream_url), &url, &why) == 0 &&
            address_parse_host(url.host, url.port, address_r) == 0;
 }
 
@@ -248,13 +249,25 @@ static void check_not_ourselves(struct config_load *load, size_t no)
     }
 }
 
+static void check_control(struct config_load *load)
+{
+    bool is_set = load->config.admin_control[0] != '\0';
+    char *path = config_control_path(&load->config);
+
+    if (strlen(path) > SOCKET_PATH_MAX) {
+        config_add_problem(
+            load, config_at(load, is_set ? "admin" : "storage", is_set ? "control" : "path"),
+            "the control socket would be %s; a socket's path has at most %d bytes: "
+            "set admin.control",
+            path, SOCKET_PATH_MAX);
+    }
+    free(path);
+}
+
 void rules_check(struct config_load *load)
 {
     check_listeners(load);
-    if (load->config.admin_control != NULL && strlen(load->config.admin_control) > 107) {
-        config_add_problem(load, config_at(load, "admin", "control"),
-                           "admin.control is longer than a socket's path may be, 107 bytes");
-    }
+    check_control(load);
     for (size_t i = 0; i < load->config.nupstreams; i++) {
         check_name(load, i);
         check_url(load, i);

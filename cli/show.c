@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/authority.h"
 #include "cli/option.h"
 #include "cli/print.h"
-#include "cli/url.h"
+#include "proxy/admin/options.h"
 
 #define ORIGIN_COLUMN 48
 
@@ -163,7 +164,7 @@ void show_write_yaml(const struct config_load *load, struct pg_buf *out)
 static void put_origin_json(struct pg_buf *out, bool *first, const char *prefix, const char *name,
                             struct tree_at at)
 {
-    char whole[URL_HOST_MAX + 100];
+    char whole[AUTHORITY_MAX + 100];
 
     if (at.line == 0) {
         return;
@@ -175,13 +176,17 @@ static void put_origin_json(struct pg_buf *out, bool *first, const char *prefix,
     *first = false;
 }
 
-void show_write_json(const struct config_load *load, struct pg_buf *out)
+void show_write_json(struct config_load *load, struct pg_buf *out)
 {
-    char prefix[URL_HOST_MAX + 20];
+    char prefix[AUTHORITY_MAX + 20];
     bool first = true;
 
     (void)pg_buf_put(out, SL("{\"config\":"));
-    config_write_json(&load->config, out);
+    struct snapshot *s = config_snapshot_new(&load->config, 0); /* as the admin API writes it */
+    options_write(s, out);
+    load->config = s->config;
+    s->config = (struct config){0};
+    config_snapshot_unref(s);
     (void)pg_buf_put(out, SL(",\"origins\":{"));
     put_origin_json(out, &first, "", "listen", load->listen_at);
     for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
@@ -212,7 +217,11 @@ int show_effective(const struct command_args *args)
         return rc;
     }
     pg_buf_init(&out, PRINT_BYTES_MAX);
-    (args->json ? show_write_json : show_write_yaml)(&load, &out);
+    if (args->json) {
+        show_write_json(&load, &out);
+    } else {
+        show_write_yaml(&load, &out);
+    }
     rc = print_out(pg_buf_sl(&out));
     pg_buf_free(&out);
     config_load_free(&load);

@@ -13,4 +13,4 @@ int show_effective(const struct command_args *args);
 int show_refusal(int rc, const struct config_load *load, struct pg_err *err);
 
 void show_write_yaml(const struct config_load *load, struct pg_buf *out);
-void show_write_json(const struct config_load *load, struct pg_buf *out);
+void show_write_json(struct config_load *load, struct pg_buf *out);

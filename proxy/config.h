@@ -17,7 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "proxy/config_table.h"
@@ -75,6 +74,5 @@ const char *config_alias_of(struct sl host);
 const struct config_upstream *config_find_upstream(const struct config *c, struct sl host);
 const struct config_upstream *config_default_upstream(const struct config *c);
 
-/* One JSON object: file, listen, the sections with their options, upstreams. Sizes are bytes, times
- * milliseconds. It holds no secret: those are in files of their own. */
-void config_write_json(const struct config *c, struct pg_buf *out);
+/* The control socket: admin.control, or control.sock in the storage directory. To be freed. */
+char *config_control_path(const struct config *c);

@@ -1,6 +1,6 @@
 pg_unit(cli config)
 pg_unit(cli option)
 pg_unit(cli nearest)
-pg_unit(cli url)
+pg_unit(cli authority)
 pg_unit(cli address)
 pg_fuzz(cli config)

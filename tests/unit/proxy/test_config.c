@@ -3,7 +3,6 @@
  */
 #include "harness/test.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "proxy/config.h"
@@ -79,57 +78,12 @@ TEST(a_snapshot_takes_the_config_and_lives_until_the_last_lets_go)
     config_snapshot_unref(NULL);
 }
 
-static json_t *written(const struct config *c)
-{
-    struct pg_buf b;
-    json_error_t error;
-
-    pg_buf_init(&b, 65536);
-    config_write_json(c, &b);
-    assert_false(b.over);
-    json_t *root = json_loadb(b.p, b.n, JSON_REJECT_DUPLICATES, &error);
-    assert_non_null(root);
-    pg_buf_free(&b);
-    return root;
-}
-
-static const char *text_at(const json_t *object, const char *key)
-{
-    return json_string_value(json_object_get(object, key));
-}
-
-TEST(as_json_it_is_what_the_file_says)
-{
-    struct config c = two_upstreams();
-
-    c.storage_max_size = UINT64_C(1) << 60;
-    c.tags_ttl = 60000;
-    c.log_level = PG_LOG_WARN;
-    json_t *root = written(&c);
-    const json_t *storage = json_object_get(root, "storage");
-    assert_string_equal(text_at(root, "file"), "x.yaml");
-    assert_string_equal(text_at(storage, "path"), "/data");
-    assert_int_equal(json_integer_value(json_object_get(storage, "max_size")), UINT64_C(1) << 60);
-    assert_int_equal(json_integer_value(json_object_get(json_object_get(root, "tags"), "ttl")),
-                     60000);
-    assert_string_equal(text_at(json_object_get(root, "log"), "level"), "warn");
-    assert_true(json_is_integer(json_object_get(root, "threads")));
-    const json_t *docker = json_array_get(json_object_get(root, "upstreams"), 1);
-    assert_string_equal(text_at(docker, "name"), "docker.io");
-    assert_true(json_is_true(json_object_get(docker, "default")));
-    assert_string_equal(text_at(json_array_get(json_object_get(root, "listen"), 0), "address"),
-                        "127.0.0.1:5000");
-    json_decref(root);
-    config_free(&c);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN(aliases_of_docker_io_are_docker_io),
         RUN(unknown_hosts_are_nobody),
         RUN(an_alias_is_unknown_when_its_registry_is_not_configured),
-        RUN(as_json_it_is_what_the_file_says),
         RUN(a_snapshot_takes_the_config_and_lives_until_the_last_lets_go),
     };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/url.h"
+#include "cli/authority.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -47,7 +47,7 @@ static bool is_host_name(struct sl s)
 {
     struct sl label = s;
 
-    if (s.n == 0 || s.n > URL_HOST_MAX) {
+    if (s.n == 0 || s.n > AUTHORITY_MAX) {
         return false;
     }
     for (;;) {
@@ -83,7 +83,7 @@ static int take_port(struct sl s, uint16_t *port_r)
     return 0;
 }
 
-int url_parse_authority(struct sl text, struct sl *host_r, uint16_t *port_r)
+int authority_parse(struct sl text, struct sl *host_r, uint16_t *port_r)
 {
     struct sl host = text;
     uint16_t port = 0;
@@ -125,9 +125,9 @@ static int refuse(const char **why_r, const char *why)
     return -1;
 }
 
-int url_parse(struct sl text, struct url *url_r, const char **why_r)
+int authority_parse_url(struct sl text, struct authority_url *url_r, const char **why_r)
 {
-    struct url url = {.is_https = true};
+    struct authority_url url = {.is_https = true};
 
     if (memchr(text.p, '@', text.n) != NULL) {
         return refuse(why_r, "must not hold a user or password; write username and password_file");
@@ -146,7 +146,7 @@ int url_parse(struct sl text, struct url *url_r, const char **why_r)
         return refuse(why_r, "must not have a path; only the host, without /v2");
     }
     url.authority = slash != NULL ? (struct sl){text.p, text.n - 1} : text;
-    if (url_parse_authority(url.authority, &url.host, &url.port) < 0) {
+    if (authority_parse(url.authority, &url.host, &url.port) < 0) {
         return refuse(why_r, "must have a valid host name or address, and perhaps a port");
     }
     url.has_port = url.port != 0;

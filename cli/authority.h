@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * url - the base URL of a registry, taken apart strictly: http or https, a host, perhaps a port,
- * nothing else. And what counts as a host.
+ * authority - a host and perhaps a port; and the base URL of a registry, which is http or https and
+ * an authority, and nothing else.
  *
  * A host whose last label is a number is an IPv4 address in four decimal parts or nothing: what
  * some resolvers read into 0x7f.1 or 2130706433 does not get in.
@@ -17,9 +17,9 @@
 #include "base/check.h"
 #include "base/slice.h"
 
-#define URL_HOST_MAX 253
+#define AUTHORITY_MAX 253
 
-struct url {
+struct authority_url {
     bool is_https;
     struct sl authority; /* as it stands: "registry-1.docker.io", "[::1]:5900" */
     struct sl host;      /* without port and brackets */
@@ -27,7 +27,8 @@ struct url {
     bool has_port;
 };
 
-PG_MUST_USE int url_parse(struct sl text, struct url *url_r, const char **why_r);
-
 /* host or host:port; port_r is 0 when not given. */
-PG_MUST_USE int url_parse_authority(struct sl text, struct sl *host_r, uint16_t *port_r);
+PG_MUST_USE int authority_parse(struct sl text, struct sl *host_r, uint16_t *port_r);
+
+PG_MUST_USE int authority_parse_url(struct sl text, struct authority_url *url_r,
+                                    const char **why_r);

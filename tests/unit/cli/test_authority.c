@@ -2,11 +2,11 @@
 /* A base URL is a scheme, a host and perhaps a port; what else stands in it is refused. */
 #include "harness/test.h"
 
-#include "cli/url.h"
+#include "cli/authority.h"
 
-static int parse(const char *text, struct url *url, const char **why)
+static int parse(const char *text, struct authority_url *url, const char **why)
 {
-    return url_parse((struct sl){text, strlen(text)}, url, why);
+    return authority_parse_url((struct sl){text, strlen(text)}, url, why);
 }
 
 TEST(good_urls_come_apart)
@@ -26,7 +26,7 @@ TEST(good_urls_come_apart)
     };
 
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        struct url url = {0};
+        struct authority_url url = {0};
         const char *why = NULL;
         assert_int_equal(parse(good[i].text, &url, &why), 0);
         assert_true(
@@ -77,7 +77,7 @@ TEST(bad_urls_are_refused)
     };
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct url url = {0};
+        struct authority_url url = {0};
         const char *why = NULL;
         if (parse(bad[i], &url, &why) == 0) {
             fail_msg("%s was not refused", bad[i]);
@@ -89,16 +89,16 @@ TEST(bad_urls_are_refused)
 TEST(a_host_of_any_length_is_read_within_its_bounds)
 {
     char text[400];
-    struct url url = {0};
+    struct authority_url url = {0};
     const char *why = NULL;
 
     memset(text, 'a', sizeof text);
     memcpy(text, SL("https://").p, SL("https://").n);
-    assert_int_equal(url_parse((struct sl){text, sizeof text}, &url, &why), -1);
+    assert_int_equal(authority_parse_url((struct sl){text, sizeof text}, &url, &why), -1);
     for (size_t i = 8; i < sizeof text; i += 60) {
         text[i + 50 < sizeof text ? i + 50 : i] = '.';
     }
-    assert_int_equal(url_parse((struct sl){text, 300}, &url, &why), -1);
+    assert_int_equal(authority_parse_url((struct sl){text, 300}, &url, &why), -1);
 }
 
 int main(void)

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/status.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "cli/config.h"
+#include "cli/print.h"
+#include "cli/show.h"
+
+#define WAIT_MS      5000L
+#define ANSWER_BYTES ((size_t)4 << 20)
+
+/* Whom to ask: a TCP listener, or the control socket where the kernel picked the port. */
+struct target {
+    char *address; /* "127.0.0.1:5001" */
+    char *socket;  /* NULL: over TCP */
+};
+
+static char *copy(const char *s)
+{
+    char *p = strdup(s);
+
+    PG_CHECK(p != NULL);
+    return p;
+}
+
+static void target_free(struct target *t)
+{
+    free(t->address);
+    free(t->socket);
+}
+
+static bool is_port_unknown(const char *address)
+{
+    size_t n = strlen(address);
+
+    return n > 2 && strcmp(address + n - 2, ":0") == 0;
+}
+
+static int find_target(const struct command_args *args, struct target *t)
+{
+    struct config_load load;
+    struct pg_err err = {0};
+
+    if (args->admin != NULL) {
+        t->address = copy(args->admin);
+        return COMMAND_GOOD;
+    }
+    int rc = config_load(args->config_file, &load, &err);
+    if (rc != 0) {
+        rc = show_refusal(rc, &load, &err);
+        config_load_free(&load);
+        return rc;
+    }
+    t->address = copy(load.config.admin_listen);
+    if (is_port_unknown(t->address)) {
+        t->socket = config_control_path(&load.config);
+    }
+    config_load_free(&load);
+    return COMMAND_GOOD;
+}
+
+static size_t on_bytes(char *p, size_t size, size_t n, void *owner)
+{
+    return pg_buf_put(owner, (struct sl){p, size * n}) < 0 ? 0 : size * n;
+}
+
+static CURLcode set_up(CURL *curl, const struct target *t, const char *url, struct pg_buf *body)
+{
+    CURLcode rc = curl_easy_setopt(curl, CURLOPT_URL, url);
+
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, WAIT_MS);
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
+    if (rc == CURLE_OK && t->socket != NULL) {
+        rc = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, t->socket);
+    }
+    return rc;
+}
+
+static int ask(const struct target *t, struct pg_buf *body)
+{
+    const char *where = t->socket != NULL ? t->socket : t->address;
+    char url[300];
+    long status = 0;
+    CURL *curl = curl_easy_init();
+
+    PG_CHECK(curl != NULL);
+    (void)snprintf(url, sizeof(url), "http://%s/api/v1/status",
+                   t->socket != NULL ? "localhost" : t->address);
+    CURLcode rc = set_up(curl, t, url, body);
+    rc = rc == CURLE_OK ? curl_easy_perform(curl) : rc;
+    (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_cleanup(curl);
+    if (rc == CURLE_COULDNT_CONNECT) {
+        return print_failure("nothing answers at %s; is pullgate running?", where);
+    }
+    if (rc != CURLE_OK) {
+        return print_failure("cannot ask %s: %s", where, curl_easy_strerror(rc));
+    }
+    if (status != 200) {
+        return print_failure("%s answered %ld instead of 200; is it pullgate's admin listener?",
+                             where, status);
+    }
+    return COMMAND_GOOD;
+}
+
+/* ---- as text ------------------------------------------------------------------------------- */
+
+static long long number(const json_t *object, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static void put_bytes(struct pg_buf *out, long long bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    size_t i = 0;
+
+    while (value >= 1024 && i + 1 < sizeof(units) / sizeof(*units)) {
+        value /= 1024;
+        i++;
+    }
+    (void)pg_buf_printf(out, i > 0 ? "%.1f %s" : "%.0f %s", value, units[i]);
+}
+
+static void put_uptime(struct pg_buf *out, long long s)
+{
+    if (s >= 86400) {
+        (void)pg_buf_printf(out, "%lldd ", s / 86400);
+    }
+    (void)pg_buf_printf(out, "%lld:%02lld:%02lld", s / 3600 % 24, s / 60 % 60, s % 60);
+}
+
+static void put_store(struct pg_buf *out, const json_t *store)
+{
+    (void)pg_buf_put(out, SL("store        "));
+    print_put_safe(pg_json_str(store, "path"), out);
+    (void)pg_buf_printf(out, "\n             %lld blobs, ", number(store, "blobs"));
+    put_bytes(out, number(store, "bytes"));
+    (void)pg_buf_put(out, SL(" of "));
+    put_bytes(out, number(store, "max_bytes"));
+    (void)pg_buf_put(out, SL("; half here: "));
+    put_bytes(out, number(store, "partial_bytes"));
+    (void)pg_buf_put(out, SL("\n"));
+    if (json_is_true(json_object_get(store, "degraded"))) {
+        (void)pg_buf_put(out, SL("             DEGRADED: the disk is full or fails\n"));
+    }
+    if (json_is_false(json_object_get(store, "recovered"))) {
+        (void)pg_buf_put(out, SL("             recovery still runs\n"));
+    }
+}
+
+static void put_text(struct pg_buf *out, const json_t *root)
+{
+    const json_t *config = json_object_get(root, "config"), *name;
+    struct sl file = pg_json_str(config, "file");
+    size_t i;
+
+    (void)pg_buf_put(out, SL("pullgate     "));
+    print_put_safe(pg_json_str(root, "version"), out);
+    (void)pg_buf_put(out, json_is_true(json_object_get(root, "draining")) ? SL(", DRAINING, up ")
+                                                                          : SL(", up "));
+    put_uptime(out, number(root, "uptime_s"));
+    (void)pg_buf_printf(out, "\nconnections  %lld on %lld loops\nconfig       ",
+                        number(root, "connections"), number(root, "loops"));
+    print_put_safe(file.n > 0 ? file : SL("defaults"), out);
+    (void)pg_buf_printf(out, ", revision %lld\n", number(config, "revision"));
+    put_store(out, json_object_get(root, "store"));
+    (void)pg_buf_put(out, SL("upstreams   "));
+    json_array_foreach(json_object_get(root, "upstreams"), i, name)
+    {
+        (void)pg_buf_put(out, SL(" "));
+        print_put_safe((struct sl){json_string_value(name), json_string_length(name)}, out);
+    }
+    (void)pg_buf_put(out, SL("\n"));
+}
+
+static int print_answer(const struct command_args *args, const struct pg_buf *body)
+{
+    struct pg_err err = {0};
+    struct pg_buf out;
+    _json_ json_t *root = NULL;
+
+    if (pg_json_parse(pg_buf_sl(body), PG_E_UPSTREAM_WRONG, &root, &err) < 0 ||
+        !json_is_object(root)) {
+        pg_err_clear(&err);
+        return print_failure("the answer is not JSON; is it pullgate's admin listener?");
+    }
+    if (args->json) {
+        return print_out(pg_buf_sl(body)) < 0 ? COMMAND_CANNOT : COMMAND_GOOD;
+    }
+    pg_buf_init(&out, PRINT_BYTES_MAX);
+    put_text(&out, root);
+    int rc = print_out(pg_buf_sl(&out));
+    pg_buf_free(&out);
+    return rc < 0 ? COMMAND_CANNOT : COMMAND_GOOD;
+}
+
+int status_run(const struct command_args *args)
+{
+    struct target t = {0};
+    struct pg_buf body;
+
+    pg_buf_init(&body, ANSWER_BYTES);
+    int rc = find_target(args, &t);
+    if (rc == COMMAND_GOOD) {
+        rc = ask(&t, &body);
+    }
+    if (rc == COMMAND_GOOD) {
+        rc = print_answer(args, &body);
+    }
+    pg_buf_free(&body);
+    target_free(&t);
+    return rc;
+}
