@@ -3,7 +3,21 @@
 
 #define SIZE_DIGITS_MAX 8
 
-enum { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, END_CR, END_LF, COMPLETE };
+/* NAME and VALUE of an extension are even, and odd once they have a byte. */
+enum {
+    NAME = 0,
+    NAME_ON = 1,
+    VALUE = 2,
+    VALUE_ON = 3,
+    SIZE,
+    SIZE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    END_CR,
+    END_LF,
+    COMPLETE
+};
 
 static int hex(char c)
 {
@@ -35,24 +49,35 @@ static int on_size(struct body *b, char c, struct pg_err *err)
         return wrong(err, "a chunk has no size");
     if (c != ';' && c != '\r')
         return wrong(err, "a chunk's size is not a number");
-    b->state = c == ';' ? EXTENSION : SIZE_LF;
+    b->state = c == ';' ? NAME : SIZE_LF;
     return 0;
 }
 
-/* digits counts the bytes behind the semicolon: a bare one is refused. */
+static bool is_token(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+/* ;name or ;name=value, tokens both: nobody needs more, and readers differ in it. */
 static int on_extension(struct body *b, char c, struct pg_err *err)
 {
-    if (c == '\r') {
-        if (b->digits <= SIZE_DIGITS_MAX)
-            return wrong(err, "a chunk's extension is empty");
-        b->state = SIZE_LF;
-        return 0;
-    }
-    if (c != '\t' && (c < ' ' || c == 0x7f))
-        return wrong(err, "a control byte in a chunk's extension");
     if (b->extensions++ == BODY_EXTENSIONS_MAX)
         return wrong(err, "too many chunk extensions");
-    b->digits = SIZE_DIGITS_MAX + 1;
+    if (is_token(c)) {
+        b->state |= 1;
+        return 0;
+    }
+    if ((b->state & 1) == 0)
+        return wrong(err, "a chunk's extension is empty");
+    if (c == '\r')
+        b->state = SIZE_LF;
+    else if (c == ';')
+        b->state = NAME;
+    else if (c == '=' && b->state == NAME_ON)
+        b->state = VALUE;
+    else
+        return wrong(err, "a chunk's extension is not one");
     return 0;
 }
 
@@ -76,7 +101,10 @@ static int on_byte(struct body *b, char c, struct pg_err *err)
     switch (b->state) {
     case SIZE:
         return on_size(b, c, err);
-    case EXTENSION:
+    case NAME:
+    case NAME_ON:
+    case VALUE:
+    case VALUE_ON:
         return on_extension(b, c, err);
     case SIZE_LF:
         return expect(b, c, '\n', b->left > 0 ? DATA : END_CR, err);
@@ -124,7 +152,7 @@ static int skip_chunks(struct body *b, struct sl bytes, size_t *used_r, struct p
 
 struct body body_begin(const struct head *h)
 {
-    return (struct body){.kind = h->body, .left = h->body_length};
+    return (struct body){.kind = h->body, .state = SIZE, .left = h->body_length};
 }
 
 int body_skip(struct body *b, struct sl bytes, size_t *used_r, struct pg_err *err)

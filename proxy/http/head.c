@@ -107,7 +107,7 @@ static int read_version(struct head *h, struct sl v, struct pg_err *err)
         !is_digit(v.p[7]))
         return pg_fail(err, PG_E_BAD_FRAMING, "the request line does not end with HTTP/1.1");
     if (v.p[5] != '1' || v.p[7] > '1')
-        return pg_fail(err, PG_E_BAD_VERSION, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+        return pg_fail(err, PG_E_BAD_VERSION, "only HTTP 1.0 and 1.1 are spoken here");
     h->minor = (unsigned)(v.p[7] - '0');
     h->closes = h->minor == 0;
     return 0;

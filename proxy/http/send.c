@@ -21,44 +21,41 @@ enum step {
 
 /* ---- the head ------------------------------------------------------------------------------ */
 
-static struct sl reason(int status)
+static struct sl status_line(int status)
 {
+#define LINE(code, reason)                                                                         \
+    case code:                                                                                     \
+        return SL("HTTP/1.1 " #code " " reason "\r\n")
     switch (status) {
-    case 200:
-        return SL("HTTP/1.1 200 OK\r\n");
-    case 202:
-        return SL("HTTP/1.1 202 Accepted\r\n");
-    case 204:
-        return SL("HTTP/1.1 204 No Content\r\n");
-    case 206:
-        return SL("HTTP/1.1 206 Partial Content\r\n");
-    case 304:
-        return SL("HTTP/1.1 304 Not Modified\r\n");
-    case 400:
-        return SL("HTTP/1.1 400 Bad Request\r\n");
-    case 401:
-        return SL("HTTP/1.1 401 Unauthorized\r\n");
-    case 403:
-        return SL("HTTP/1.1 403 Forbidden\r\n");
-    case 404:
-        return SL("HTTP/1.1 404 Not Found\r\n");
-    case 405:
-        return SL("HTTP/1.1 405 Method Not Allowed\r\n");
-    case 416:
-        return SL("HTTP/1.1 416 Range Not Satisfiable\r\n");
-    case 429:
-        return SL("HTTP/1.1 429 Too Many Requests\r\n");
-    case 500:
-        return SL("HTTP/1.1 500 Internal Server Error\r\n");
-    case 502:
-        return SL("HTTP/1.1 502 Bad Gateway\r\n");
-    case 503:
-        return SL("HTTP/1.1 503 Service Unavailable\r\n");
-    case 504:
-        return SL("HTTP/1.1 504 Gateway Timeout\r\n");
+        LINE(200, "OK");
+        LINE(201, "Created");
+        LINE(202, "Accepted");
+        LINE(204, "No Content");
+        LINE(206, "Partial Content");
+        LINE(304, "Not Modified");
+        LINE(307, "Temporary Redirect");
+        LINE(400, "Bad Request");
+        LINE(401, "Unauthorized");
+        LINE(403, "Forbidden");
+        LINE(404, "Not Found");
+        LINE(405, "Method Not Allowed");
+        LINE(408, "Request Timeout");
+        LINE(409, "Conflict");
+        LINE(413, "Content Too Large");
+        LINE(414, "URI Too Long");
+        LINE(416, "Range Not Satisfiable");
+        LINE(417, "Expectation Failed");
+        LINE(429, "Too Many Requests");
+        LINE(431, "Request Header Fields Too Large");
+        LINE(500, "Internal Server Error");
+        LINE(502, "Bad Gateway");
+        LINE(503, "Service Unavailable");
+        LINE(504, "Gateway Timeout");
+        LINE(505, "HTTP Version Not Supported");
     default:
         return (struct sl){NULL, 0};
     }
+#undef LINE
 }
 
 static void put(struct conn *c, struct sl s)
@@ -88,7 +85,7 @@ static void put_u64(struct conn *c, uint64_t value)
 /* A status without a name of its own has none on the line either; RFC 9112 allows it. */
 static void put_status(struct conn *c, int status)
 {
-    struct sl line = reason(status);
+    struct sl line = status_line(status);
 
     if (line.n > 0) {
         put(c, line);

@@ -125,7 +125,7 @@ static inline void rig_send(int fd, struct sl s)
 
 struct rig_got {
     char *p; /* and a NUL; freed by rig_forget() */
-    size_t n;
+    size_t n, cap;
     bool ended; /* the server closed */
     bool reset; /* ... with an error */
 };
@@ -144,9 +144,12 @@ static inline bool rig_read_once(int fd, struct rig_got *g, int ms)
 
     if (poll(&p, 1, ms) == 0)
         return false;
-    g->p = realloc(g->p, g->n + 65536 + 1);
-    assert_non_null(g->p);
-    n = recv(fd, g->p + g->n, 65536, 0);
+    if (g->cap - g->n < 65536) {
+        g->cap = 2 * g->cap + 65536;
+        g->p = realloc(g->p, g->cap + 1);
+        assert_non_null(g->p);
+    }
+    n = recv(fd, g->p + g->n, g->cap - g->n, 0);
     g->ended = n <= 0;
     g->reset = n < 0;
     g->n += n > 0 ? (size_t)n : 0;
