@@ -59,7 +59,7 @@ static bool is_token(char c)
            (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
-/* ;name or ;name=value, tokens both: nobody needs more, and readers differ in it. */
+/* One ;name or ;name=value, tokens both: nobody needs more, and readers differ in it. */
 static int on_extension(struct body *b, char c, struct pg_err *err)
 {
     if (b->extensions++ == BODY_EXTENSIONS_MAX)
@@ -72,8 +72,6 @@ static int on_extension(struct body *b, char c, struct pg_err *err)
         return wrong(err, "a chunk's extension is empty");
     if (c == '\r')
         b->state = SIZE_LF;
-    else if (c == ';')
-        b->state = NAME;
     else if (c == '=' && b->state == NAME_ON)
         b->state = VALUE;
     else

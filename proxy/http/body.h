@@ -4,8 +4,8 @@
  * ends and whether it is what it says it is: a body that is read wrongly is a request smuggled.
  *
  * Chunks are read strictly: sizes of 1 to 8 hexadecimal digits, CRLF and nothing else at the end
- * of a line and of the data, extensions only as ;name or ;name=value of tokens and at most
- * BODY_EXTENSIONS_MAX bytes of them in all, no trailers.
+ * of a line and of the data, at most one extension to a chunk, ;name or ;name=value of tokens, and
+ * at most BODY_EXTENSIONS_MAX bytes of them in all, no trailers.
  *
  * Failure:    BAD_FRAMING; the connection must close.
  * Threads:    pure; any.
