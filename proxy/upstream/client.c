@@ -7,18 +7,21 @@
 #include "base/metric.h"
 #include "proxy/upstream/addr.h"
 
-#define USER_AGENT       "pullgate/" PG_VERSION
-#define IDLE_S_MAX       60L  /* an idle connection is not used after this */
-#define AGE_S_MAX        600L /* nor one of this age */
-#define SLOW_BYTES_PER_S 1024L
-#define RECEIVE_BYTES    (128L * 1024)
+#define USER_AGENT    "pullgate/" PG_VERSION
+#define IDLE_S_MAX    60L  /* an idle connection is not used after this */
+#define AGE_S_MAX     600L /* nor one of this age */
+#define RECEIVE_BYTES (128L * 1024)
+#define WATCH_MS_MAX  1000
+#define WATCH_MS_MIN  20
 
 struct client {
     const struct config_upstream *upstream;
     CURLM *multi;
     uv_loop_t *uv;
-    uv_timer_t timer;
-    unsigned ncalls;
+    uv_timer_t timer;     /* libcurl's */
+    uv_timer_t watchdog;  /* while calls are under way: which of them do not move? */
+    unsigned open_timers; /* while it closes */
+    struct pg_list calls;
 };
 
 /* One for each socket that libcurl wants watched. */
@@ -99,7 +102,9 @@ static void drop_easy(struct client_call *call)
     curl_slist_free_all(call->headers);
     call->easy = NULL;
     call->headers = NULL;
-    call->client->ncalls--;
+    pg_list_remove(&call->node);
+    if (pg_list_empty(&call->client->calls))
+        uv_timer_stop(&call->client->watchdog);
 }
 
 static void end_those_done(struct client *c)
@@ -116,6 +121,70 @@ static void end_those_done(struct client *c)
         drop_easy(call);
         call->events->on_done(call); /* may free it, start others and stop others */
     }
+}
+
+/* Does it stand still, or nearly so? What is paused waits for us; what is not connected yet has
+ * libcurl's time to connect. */
+static bool is_stuck(struct client_call *call, uint64_t now, uint64_t stall_ms)
+{
+    curl_off_t ready_us = 0;
+
+    curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+    if (ready_us == 0 || call->paused || !call->connected) {
+        call->connected = ready_us > 0;
+        call->moved_ms = call->window_ms = now;
+        call->moved_bytes = call->window_bytes = call->nbytes;
+        return false;
+    }
+    if (call->nbytes > call->moved_bytes) {
+        call->moved_ms = now;
+        call->moved_bytes = call->nbytes;
+    }
+    if (now - call->moved_ms >= stall_ms)
+        return true;
+    if (now - call->window_ms < stall_ms)
+        return false;
+    if (call->nbytes - call->window_bytes < CLIENT_SLOW_BYTES_S * (now - call->window_ms) / 1000)
+        return true;
+    call->window_ms = now;
+    call->window_bytes = call->nbytes;
+    return false;
+}
+
+static struct client_call *next_stuck(struct client *c)
+{
+    uint64_t now = uv_now(c->uv);
+
+    pg_list_each_safe (node, next, &c->calls) {
+        struct client_call *call = pg_container_of(node, struct client_call, node);
+
+        if (is_stuck(call, now, c->upstream->upstream_stall_timeout))
+            return call;
+    }
+    return NULL;
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    struct client *c = pg_container_of(timer, struct client, watchdog);
+    struct client_call *call;
+
+    while ((call = next_stuck(c)) != NULL) {
+        drop_easy(call);
+        call->fault = CLIENT_SILENT;
+        if (call->err.kind == PG_E_NONE)
+            pg_fail(&call->err, PG_E_TIMEOUT, "upstream does not answer in time");
+        call->events->on_done(call);
+    }
+}
+
+static void start_watchdog(struct client *c)
+{
+    uint64_t ms = c->upstream->upstream_stall_timeout / 4;
+
+    ms = ms < WATCH_MS_MIN ? WATCH_MS_MIN : ms > WATCH_MS_MAX ? WATCH_MS_MAX : ms;
+    if (!uv_is_active((uv_handle_t *)&c->watchdog))
+        uv_timer_start(&c->watchdog, on_watchdog, ms, ms);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -205,6 +274,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *userp) // NOLINT
 {
     struct client_call *call = userp;
 
+    call->nbytes += size * n;
     switch (head_line(&call->head, (struct sl){p, size * n}, &call->err)) {
     case 0:
         return n;
@@ -224,9 +294,11 @@ static size_t on_body(char *p, size_t size, size_t n, void *userp) // NOLINT
         return 0;
     switch (call->events->on_data(call, (struct sl){p, size * n})) {
     case CLIENT_TAKEN:
+        call->nbytes += n;
         pg_metric_add(PG_M_BYTES_FETCHED, (int64_t)n);
         return n;
     case CLIENT_FULL:
+        call->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     case CLIENT_REFUSED:
         break;
@@ -238,8 +310,6 @@ static size_t on_body(char *p, size_t size, size_t n, void *userp) // NOLINT
 /* Everything that libcurl would do by itself is switched off; what is left is one request. */
 static void set_manners(CURL *e, const struct config_upstream *up)
 {
-    long stall_s = (long)((up->upstream_stall_timeout + 999) / 1000);
-
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, up->url_https ? "https" : "https,http");
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -258,8 +328,6 @@ static void set_manners(CURL *e, const struct config_upstream *up)
     if (up->upstream_ca_file != NULL && up->upstream_ca_file[0] != '\0')
         curl_easy_setopt(e, CURLOPT_CAINFO, up->upstream_ca_file);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)up->upstream_connect_timeout);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES_PER_S);
-    curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, stall_s > 0 ? stall_s : 1L);
     curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, IDLE_S_MAX);
     curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, AGE_S_MAX);
     curl_easy_setopt(e, CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
@@ -297,7 +365,9 @@ struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream)
     PG_CHECK(c != NULL);
     c->upstream = upstream;
     c->uv = uv;
+    pg_list_init(&c->calls);
     PG_CHECK(uv_timer_init(uv, &c->timer) == 0);
+    PG_CHECK(uv_timer_init(uv, &c->watchdog) == 0);
     c->multi = curl_multi_init();
     PG_CHECK(c->multi != NULL);
     curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, set_watch);
@@ -309,22 +379,29 @@ struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream)
     return c;
 }
 
-static void free_client(uv_handle_t *timer)
+static void on_closed(uv_handle_t *timer)
 {
-    free(pg_container_of(timer, struct client, timer));
+    struct client *c = timer->data;
+
+    if (--c->open_timers == 0)
+        free(c);
 }
 
 void client_close(struct client *c)
 {
-    PG_CHECK(c->ncalls == 0);
+    PG_CHECK(pg_list_empty(&c->calls));
     PG_CHECK(curl_multi_cleanup(c->multi) == CURLM_OK);
-    uv_close((uv_handle_t *)&c->timer, free_client);
+    c->open_timers = 2;
+    c->timer.data = c->watchdog.data = c;
+    uv_close((uv_handle_t *)&c->timer, on_closed);
+    uv_close((uv_handle_t *)&c->watchdog, on_closed);
 }
 
 void client_call_init(struct client_call *call, const struct client_events *events, void *owner)
 {
     *call = (struct client_call){.events = events, .owner = owner};
     head_init(&call->head);
+    pg_list_init(&call->node);
 }
 
 void client_call_free(struct client_call *call)
@@ -344,7 +421,8 @@ void client_start(struct client *c, struct client_call *call, const struct clien
     pg_err_clear(&call->err);
     call->client = c;
     call->easy = e;
-    call->denied = false;
+    call->denied = call->connected = call->paused = false;
+    call->nbytes = 0;
     call->fault = CLIENT_FINE;
     call->retry_after_s = 0;
     call->says[0] = '\0';
@@ -361,7 +439,8 @@ void client_start(struct client *c, struct client_call *call, const struct clien
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, order->fresh ? 1L : 0L);
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)order->timeout_ms);
     PG_CHECK(curl_multi_add_handle(c->multi, e) == CURLM_OK);
-    c->ncalls++;
+    pg_list_push(&c->calls, &call->node);
+    start_watchdog(c);
     pg_metric_inc(PG_M_UPSTREAM_REQUESTS);
 }
 
@@ -373,6 +452,8 @@ void client_stop(struct client_call *call)
 
 void client_resume(struct client_call *call)
 {
-    if (call->easy != NULL)
-        curl_easy_pause(call->easy, CURLPAUSE_CONT);
+    if (call->easy == NULL)
+        return;
+    call->paused = false;
+    curl_easy_pause(call->easy, CURLPAUSE_CONT);
 }

@@ -9,7 +9,8 @@
  *
  * libcurl is told to do one thing only: redirects, authentication, cookies, proxies, netrc and
  * content encodings are all off. A socket is made only to an address that addr.h allows, unless the
- * upstream may be private. The head is bounded by head.h, the body by on_data.
+ * upstream may be private. The head is bounded by head.h, the body by on_data. What brings no byte
+ * for stall_timeout, or less than CLIENT_SLOW_BYTES_S on average of such a time, is broken off.
  *
  * on_head and on_data run inside of libcurl: they must not start or stop anything; they say no by
  * their result, and the reason on ->err. on_done may do all, also free the call.
@@ -25,10 +26,12 @@
 #include <uv.h>
 
 #include "base/err.h"
+#include "base/list.h"
 #include "proxy/config.h"
 #include "proxy/upstream/head.h"
 
-#define CLIENT_HEADERS_MAX 4 /* that a call may send */
+#define CLIENT_HEADERS_MAX  4 /* that a call may send */
+#define CLIENT_SLOW_BYTES_S 1024
 
 struct client;
 struct client_call;
@@ -66,7 +69,12 @@ struct client_call {
     const struct client_events *events;
     void *owner;
     struct head head;
-    bool denied; /* an address was refused */
+    struct pg_list node; /* among those under way */
+    bool denied;         /* an address was refused */
+    bool connected, paused;
+    uint64_t nbytes;                  /* of head and body */
+    uint64_t moved_ms, moved_bytes;   /* when the last byte was seen, and how many there were */
+    uint64_t window_ms, window_bytes; /* where the window began in which it must not be slow */
     enum client_fault fault;
     int retry_after_s; /* 0: not said */
     struct pg_err err;

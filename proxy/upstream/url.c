@@ -55,7 +55,7 @@ static int take_apart(CURLU *u, struct url *url, struct pg_err *err)
 {
     char *scheme = part(u, CURLUPART_SCHEME, 0),
          *port = part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT);
-    char *end = NULL;
+    char *zone = part(u, CURLUPART_ZONEID, 0), *end = NULL;
     int result = 0;
 
     url->host = part(u, CURLUPART_HOST, 0);
@@ -63,13 +63,15 @@ static int take_apart(CURLU *u, struct url *url, struct pg_err *err)
     url->port = port == NULL ? 0 : (unsigned)strtoul(port, &end, 10);
     if (scheme == NULL || (!url->https && strcmp(scheme, "http") != 0))
         result = pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream named a URL that is not https");
-    else if (url->host == NULL || !host_is_plain(url->host) || url->port == 0)
+    else if (url->host == NULL || !host_is_plain(url->host) || url->port == 0 || zone != NULL)
         result = pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream named a URL without a proper host");
     free(scheme);
     free(port);
+    free(zone);
     if (result < 0)
         return -1;
     if (curl_url_set(u, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||
+        curl_url_set(u, CURLUPART_HOST, url->host, 0) != CURLUE_OK ||
         (url->text = part(u, CURLUPART_URL, 0)) == NULL)
         return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream named a malformed URL");
     return 0;

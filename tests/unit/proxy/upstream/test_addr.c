@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* E17: which addresses an upstream can make us connect to. */
+#include "harness/test.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/un.h>
+
+#include "proxy/upstream/addr.h"
+
+static bool is_public(const char *text)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+
+    if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
+        return addr_is_public((const struct sockaddr *)&in, sizeof(in));
+    if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1)
+        return addr_is_public((const struct sockaddr *)&in6, sizeof(in6));
+    fail_msg("not an address: %s", text);
+    return false;
+}
+
+TEST(E17_no_address_of_our_own_nets)
+{
+    static const char *const denied[] = {
+        "0.0.0.0",
+        "0.1.2.3",
+        "10.0.0.1",
+        "10.255.255.255",
+        "100.64.0.1",
+        "100.127.255.255",
+        "127.0.0.1",
+        "127.255.255.254",
+        "169.254.169.254",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.0.0.8",
+        "192.168.0.1",
+        "192.168.255.255",
+        "198.18.0.1",
+        "198.19.255.255",
+        "224.0.0.1",
+        "239.255.255.255",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:8.8.8.8",
+        "::ffff:0:127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::808:808",
+        "64:ff9b:1::1",
+        "100::1",
+        "2001::1",
+        "2001:db8::1",
+        "2002:7f00:1::",
+        "fc00::1",
+        "fdff:ffff::1",
+        "fe80::1",
+        "febf::1",
+        "fec0::1",
+        "ff02::1",
+        "ff0e::1",
+    };
+
+    for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
+        if (is_public(denied[i]))
+            fail_msg("%s passes", denied[i]);
+    }
+}
+
+TEST(neighbours_of_what_is_denied_pass)
+{
+    static const char *const allowed[] = {
+        "1.1.1.1",
+        "9.255.255.255",
+        "11.0.0.0",
+        "100.63.255.255",
+        "100.128.0.0",
+        "126.255.255.255",
+        "128.0.0.0",
+        "169.253.255.255",
+        "169.255.0.0",
+        "172.15.255.255",
+        "172.32.0.0",
+        "192.0.1.0",
+        "192.167.255.255",
+        "192.169.0.0",
+        "198.17.255.255",
+        "198.20.0.0",
+        "223.255.255.255",
+        "2606:4700::1",
+        "2001:4860:4860::8888",
+        "2a00:1450::1",
+        "2003::1",
+        "64:ff9a::1",
+        "1::1",
+    };
+
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+        if (!is_public(allowed[i]))
+            fail_msg("%s does not pass", allowed[i]);
+    }
+}
+
+TEST(other_families_and_short_addresses_are_no_addresses)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "/run/docker.sock"};
+    struct sockaddr_in in = {.sin_family = AF_INET};
+
+    in.sin_addr.s_addr = htonl(0x01010101);
+    assert_false(addr_is_public((const struct sockaddr *)&un, sizeof(un)));
+    assert_false(addr_is_public((const struct sockaddr *)&in, sizeof(in) - 1));
+    assert_true(addr_is_public((const struct sockaddr *)&in, sizeof(in)));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RUN(E17_no_address_of_our_own_nets),
+        RUN(neighbours_of_what_is_denied_pass),
+        RUN(other_families_and_short_addresses_are_no_addresses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
