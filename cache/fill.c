@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "cache/blob.h"
 #include "cache/partial.h"
 #include "cache/publish.h"
@@ -141,7 +142,8 @@ static void run_write(struct fill_work *w)
         return;
     if (PG_FAULT("fill.pwrite") || pg_fd_pwrite(w->fd, w->writing.p, w->writing.n, w->hashed) < 0) {
         (void)partial_disk_error(s, errno, "writing a blob", &w->disk_err);
-        (void)ftruncate(w->fd, (off_t)w->hashed); /* it is counted as so long, and dropped soon */
+        if (ftruncate(w->fd, (off_t)w->hashed) < 0) /* it is counted as so long */
+            pg_metric_inc(PG_M_STORE_ERRORS);       /* and rehashed when it is gone on with */
         return;
     }
     atomic_fetch_add(&s->partial_bytes, w->writing.n);
