@@ -80,7 +80,7 @@ static void send_home(struct fetch_work *w)
     pg_mailbox_post(w->home, &w->mail);
 }
 
-void ask_answer(struct fetch_work *w, const struct fetch_answer *answer)
+void ask_succeed(struct fetch_work *w, const struct fetch_answer *answer)
 {
     w->ask.answer = *answer;
     if (answer->body != NULL)

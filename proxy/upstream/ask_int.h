@@ -40,5 +40,5 @@ void ask_free(struct fetch_work *w); /* done does not come any more */
 
 /* The rest is the fetch thread's. */
 void ask_begin(struct pg_mail *mail);
-void ask_answer(struct fetch_work *w, const struct fetch_answer *answer); /* shares its body */
+void ask_succeed(struct fetch_work *w, const struct fetch_answer *answer); /* shares its body */
 void ask_fail(struct fetch_work *w, const struct pg_err *err, int retry_after_s);

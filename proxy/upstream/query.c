@@ -196,7 +196,7 @@ static void succeed(struct query *q)
         return;
     }
     while ((w = next_asker(q)) != NULL) {
-        ask_answer(w, &answer);
+        ask_succeed(w, &answer);
     }
     pg_bytes_unref(answer.body);
     free_query(q);
