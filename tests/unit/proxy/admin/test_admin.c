@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an operator may ask, and who may not (N10). */
+#include "harness/test.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "fakes/fake_clock.h"
+#include "fakes/fake_conn.h"
+#include "fakes/fake_log.h"
+#include "proxy/admin/admin.h"
+
+static struct store store;
+static struct loop loops[2];
+static struct loop *const all_loops[2] = {&loops[0], &loops[1]};
+static struct admin *admin;
+static struct admin_command *asked; /* by the admin, of the main thread */
+static struct conn *c;
+static struct rq stranger; /* another service's request, on the second loop */
+
+static void wake(struct pg_mailbox *box)
+{
+    (void)box;
+}
+
+static void command(struct admin_command *cmd, void *owner)
+{
+    assert_ptr_equal(owner, &store);
+    asked = cmd;
+}
+
+static bool describe(struct rq *rq, struct pg_buf *out)
+{
+    if (rq != &stranger)
+        return false;
+    (void)pg_buf_put(out, SL("{\"who\":\"stranger\"}"));
+    return true;
+}
+
+static struct snapshot *make_config(void)
+{
+    struct config config = {0};
+
+    config.file = strdup("/etc/pullgate.yaml");
+    config.tags_ttl = 60000;
+    config.nupstreams = 1;
+    config.upstreams = calloc(1, sizeof(config.upstreams[0]));
+    config.upstreams[0].name = strdup("origin.test");
+    config.upstreams[0].upstream_url = strdup("https://user:s3cret@origin.test");
+    config.upstreams[0].upstream_password_file = strdup("/etc/pw");
+    return config_snapshot_new(&config, 3);
+}
+
+static int open_admin(void **state)
+{
+    struct admin_config config = {.store = &store,
+                                  .loops = all_loops,
+                                  .nloops = 2,
+                                  .version = "1.2.3",
+                                  .listen = "10.0.0.1:5001",
+                                  .command = command,
+                                  .owner = &store,
+                                  .write_request = describe};
+
+    (void)state;
+    memset(&store, 0, sizeof(store));
+    store.config.path = "/data";
+    for (unsigned i = 0; i < 2; i++) {
+        memset(&loops[i], 0, sizeof(loops[i]));
+        rq_queue_init(&loops[i].queue);
+        pg_mailbox_init(&loops[i].mail, wake, NULL);
+        loops[i].snapshot = make_config();
+    }
+    admin = admin_new(&config);
+    asked = NULL;
+    fake_log_reset();
+    return 0;
+}
+
+static void run(void)
+{
+    bool more = true;
+
+    while (more) {
+        more = false;
+        for (unsigned i = 0; i < 2; i++) {
+            more = pg_mailbox_drain(&loops[i].mail) || more;
+            more = rq_queue_run(&loops[i].queue, fake_clock_mono_ms_now, 100) || more;
+        }
+    }
+}
+
+static void end(void)
+{
+    if (c != NULL && c->done == 0 && c->reply.going) {
+        fake_conn_sent(c, true);
+        run();
+    }
+    if (c != NULL) {
+        assert_int_equal(c->done, 1);
+        fake_conn_free(c);
+    }
+    c = NULL;
+}
+
+static int close_admin(void **state)
+{
+    (void)state;
+    end();
+    admin_free(admin);
+    for (unsigned i = 0; i < 2; i++)
+        config_snapshot_unref(loops[i].snapshot);
+    return 0;
+}
+
+static int ask(const struct conn_service *s, const char *method, const char *target,
+               const char *fields)
+{
+    end();
+    c = fake_conn_new(&loops[0], method, target, fields);
+    s->begin(s, c);
+    run();
+    return c->reply.status;
+}
+
+static int get(const char *target)
+{
+    return ask(admin_service(admin), "GET", target, "Host: 127.0.0.1:5001");
+}
+
+static void assert_json(const char *text)
+{
+    struct pg_err err = {0};
+    json_t *root = NULL;
+
+    if (pg_json_parse((struct sl){c->reply.body, c->reply.nbody}, PG_E_INTERNAL, &root, &err) < 0)
+        print_error("%s: %s\n", err.msg, c->reply.body);
+    assert_non_null(root);
+    pg_json_free(&root);
+    assert_non_null(strstr(c->reply.body, text));
+}
+
+TEST(health_readiness_metrics)
+{
+    assert_int_equal(get("/healthz"), 200);
+    assert_json("\"ok\"");
+    atomic_store(&store.degraded, true);
+    assert_int_equal(get("/healthz?verbose"), 200);
+    assert_json("\"degraded\"");
+    assert_int_equal(get("/readyz"), 200);
+    admin_set_draining(admin);
+    assert_int_equal(get("/readyz"), 503);
+    assert_json("\"draining\"");
+    assert_int_equal(get("/metrics"), 200);
+    assert_non_null(strstr(c->reply.body, "\npullgate_draining 1\n"));
+    assert_string_equal(fake_conn_field(c, "Content-Type"),
+                        "text/plain; version=0.0.4; charset=utf-8");
+}
+
+TEST(status_and_version_are_json)
+{
+    fake_clock_mono_ms_now += 5000;
+    assert_int_equal(get("/api/v1/status"), 200);
+    assert_json("\"uptime_s\":5,\"draining\":false");
+    assert_json("\"revision\":3");
+    assert_json("\"upstreams\":[\"origin.test\"]");
+    assert_int_equal(get("/api/v1/version"), 200);
+    assert_json("{\"version\":\"1.2.3\"}");
+    assert_int_equal(get("/debug/flights"), 200);
+    assert_json("{\"flights\":[]}");
+}
+
+TEST(the_configuration_is_shown_without_its_secrets)
+{
+    assert_int_equal(get("/api/v1/config"), 200);
+    assert_json("\"tags.ttl\":60000");
+    assert_json("\"url\":\"origin.test\"");
+    assert_json("\"password_file\":\"/etc/pw\"");
+    assert_null(strstr(c->reply.body, "s3cret"));
+}
+
+TEST(N10_only_a_literal_host_of_ours_is_answered)
+{
+    static const char *const ours[] = {"Host: localhost", "Host: LOCALHOST:1",  "Host: 127.0.0.1",
+                                       "Host: [::1]",     "Host: [::1]:5001",   "Host: 127.0.0.1:9",
+                                       "Host: 10.0.0.1",  "Host: 10.0.0.1:5001"};
+    static const char *const theirs[] = {"Host: evil.test", "Host: localhost.evil.test",
+                                         "Host: 127.0.0.2", "Host: 10.0.0.10",
+                                         "Host: ::1",       "Host: localhost:1:2"};
+
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        assert_int_equal(ask(admin_service(admin), "GET", "/healthz", ours[i]), 200);
+    for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+        assert_int_equal(ask(admin_service(admin), "GET", "/healthz", theirs[i]), 403);
+    end();
+    assert_non_null(strstr(fake_log_last(), "security"));
+    assert_int_equal(
+        ask(admin_service(admin), "GET", "/healthz", "Host: localhost\nOrigin: http://localhost"),
+        403);
+    assert_int_equal(
+        ask(admin_control_service(admin), "POST", "/api/v1/drain", "Host: x\nOrigin: null"), 403);
+    assert_null(asked);
+}
+
+TEST(N10_on_tcp_nothing_changes_state)
+{
+    static const char *const methods[] = {"POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
+    static const char *const targets[] = {"/api/v1/reload", "/api/v1/drain", "/healthz", "/x"};
+
+    for (size_t m = 0; m < sizeof(methods) / sizeof(methods[0]); m++)
+        for (size_t t = 0; t < sizeof(targets) / sizeof(targets[0]); t++) {
+            assert_int_equal(ask(admin_service(admin), methods[m], targets[t], "Host: localhost"),
+                             405);
+            assert_string_equal(fake_conn_field(c, "Allow"), "GET, HEAD");
+        }
+    assert_int_equal(get("/api/v1/reload"), 404);
+    assert_int_equal(get("/api/v1/"), 404);
+    assert_int_equal(get("//healthz"), 404);
+    assert_null(asked);
+}
+
+static int control(const char *method, const char *target)
+{
+    return ask(admin_control_service(admin), method, target, "Host: x");
+}
+
+TEST(a_reload_is_answered_when_every_loop_has_it)
+{
+    assert_int_equal(control("GET", "/api/v1/reload"), 405);
+    assert_string_equal(fake_conn_field(c, "Allow"), "POST");
+    assert_int_equal(control("GET", "/healthz"), 200);
+    assert_int_equal(control("POST", "/api/v1/reload"), 0);
+    assert_non_null(asked);
+    assert_int_equal(asked->verb, ADMIN_RELOAD);
+    assert_string_equal(asked->peer, "127.0.0.1:40000");
+    assert_non_null(strstr(fake_log_last(), "control"));
+    asked->revision = 4;
+    admin_command_done(asked);
+    run();
+    assert_int_equal(c->reply.status, 200);
+    assert_json("\"revision\":4");
+}
+
+TEST(a_reload_that_is_refused_says_why)
+{
+    assert_int_equal(control("POST", "/api/v1/reload"), 0);
+    pg_fail(&asked->err, PG_E_INTERNAL, "line 7: no such option");
+    admin_command_done(asked);
+    run();
+    assert_int_equal(c->reply.status, 500);
+    assert_json("line 7: no such option");
+}
+
+TEST(an_asker_that_leaves_does_not_take_the_command_back)
+{
+    assert_int_equal(control("POST", "/api/v1/drain"), 0);
+    assert_int_equal(asked->verb, ADMIN_DRAIN);
+    admin_control_service(admin)->gone(c);
+    run();
+    assert_int_equal(c->done, 1);
+    admin_command_done(asked);
+    run(); /* it comes home to nobody: its memory is the sanitizer's to check */
+}
+
+static enum rq_next st_stay(struct rq *rq)
+{
+    return rq_end(rq);
+}
+
+static void on_end(struct rq *rq)
+{
+    (void)rq;
+}
+
+TEST(every_loops_requests_are_listed)
+{
+    static const struct rq_stage stay = {"stay", st_stay, RQ_CLIENT};
+
+    c = fake_conn_new(&loops[0], "GET", "/debug/requests", "Host: localhost");
+    admin_service(admin)->begin(admin_service(admin), c);
+    (void)rq_queue_run(&loops[0].queue, fake_clock_mono_ms_now, 100);
+    rq_start(&loops[1].queue, &stranger, &stay, &stay, on_end);
+    (void)pg_mailbox_drain(&loops[1].mail);
+    assert_int_equal(c->reply.status, 0);
+    (void)pg_mailbox_drain(&loops[0].mail); /* its own part */
+    run();
+    assert_int_equal(c->reply.status, 200);
+    assert_json("{\"who\":\"stranger\"}");
+    assert_json("{\"stage\":\"admin.gathered\"}"); /* itself */
+    assert_json("\"left_out\":0");
+}
+
+TEST(a_loop_that_does_not_answer_is_waited_for_no_longer_than_5_s)
+{
+    c = fake_conn_new(&loops[0], "GET", "/debug/requests", "Host: localhost");
+    admin_service(admin)->begin(admin_service(admin), c);
+    (void)rq_queue_run(&loops[0].queue, fake_clock_mono_ms_now, 100);
+    fake_clock_mono_ms_now += 5000;
+    (void)rq_queue_run(&loops[0].queue, fake_clock_mono_ms_now, 100);
+    assert_int_equal(c->reply.status, 504);
+    run(); /* the parts come home to nobody */
+}
+
+TEST(heads_and_faults)
+{
+    assert_int_equal(ask(admin_service(admin), "HEAD", "/healthz", "Host: localhost"), 200);
+    assert_int_equal(get("/debug/faults"), 200);
+    assert_json("\"points\"");
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, open_admin, close_admin)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(health_readiness_metrics),
+        CASE(status_and_version_are_json),
+        CASE(the_configuration_is_shown_without_its_secrets),
+        CASE(N10_only_a_literal_host_of_ours_is_answered),
+        CASE(N10_on_tcp_nothing_changes_state),
+        CASE(a_reload_is_answered_when_every_loop_has_it),
+        CASE(a_reload_that_is_refused_says_why),
+        CASE(an_asker_that_leaves_does_not_take_the_command_back),
+        CASE(every_loops_requests_are_listed),
+        CASE(a_loop_that_does_not_answer_is_waited_for_no_longer_than_5_s),
+        CASE(heads_and_faults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

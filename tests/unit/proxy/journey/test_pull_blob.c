@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A pull of a blob, driven by hand: in the store, on its way, or not there. */
+#include "harness/journey.h"
+
+#define REPO "origin.test/app"
+
+static struct digest d;
+
+static int open_house(void **state)
+{
+    (void)state;
+    house_open();
+    d = house_digest("blob");
+    return 0;
+}
+
+static int close_house(void **state)
+{
+    (void)state;
+    house_close();
+    return 0;
+}
+
+static struct conn *ask(const char *method, const char *fields)
+{
+    return house_ask(method, house_path("app", "blobs", &d), fields);
+}
+
+static struct conn *get(const char *fields)
+{
+    return ask("GET", fields);
+}
+
+static void put(uint64_t size)
+{
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, size);
+    fake_store_put_blob(&d, size);
+}
+
+/* The fill of the download that was ordered last. */
+static struct flight *fill(void)
+{
+    assert_int_equal(fake_fetch_orders, 1);
+    return fake_fetch_order.flight;
+}
+
+static void lose(struct flight *f, enum pg_ekind kind)
+{
+    struct pg_err err = {0};
+
+    pg_fail(&err, kind, "scripted");
+    flight_fail(f, &err);
+    pg_err_clear(&err);
+}
+
+static void land(struct flight *f, uint64_t size)
+{
+    flight_commit(f, size);
+    flight_verify(f);
+    flight_finish(f);
+}
+
+static bool logged(const char *text)
+{
+    return strstr(fake_log_last(), text) != NULL;
+}
+
+static void assert_range(const struct conn *c, int status, uint64_t first, uint64_t end)
+{
+    assert_int_equal(c->reply.status, status);
+    assert_int_equal(c->reply.first, first);
+    assert_int_equal(c->reply.end, end);
+}
+
+TEST(in_the_store_and_linked_is_a_hit)
+{
+    char text[DIGEST_TEXT_MAX];
+    struct conn *c;
+
+    put(10);
+    c = get("");
+    assert_int_equal(c->reply.kind, FAKE_BODY_BLOB);
+    assert_range(c, 200, 0, 10);
+    assert_int_equal(fake_fetch_asks + fake_fetch_orders, 0);
+    assert_int_equal(fake_store.touches, 1);
+    assert_int_equal(fake_store.landed_links, 0);
+    assert_string_equal(fake_conn_field(c, "Content-Type"), "application/octet-stream");
+    assert_string_equal(fake_conn_field(c, "Accept-Ranges"), "bytes");
+    assert_string_equal(fake_conn_field(c, "Docker-Content-Digest"), digest_write(&d, text).p);
+    assert_string_equal(fake_conn_field(c, "Cache-Control"), "max-age=31536000, immutable");
+    house_read(c);
+    assert_true(logged("cache=hit") && logged("bytes=10"));
+    assert_int_equal(fake_log_n, 1);
+    assert_int_equal(fake_store.events, 0);
+}
+
+TEST(D01_a_blob_of_another_repository_is_asked_of_this_one)
+{
+    struct conn *c;
+
+    fake_store_put_blob(&d, 10);
+    c = get("");
+    assert_int_equal(c->reply.status, 0);
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_BLOB_HEAD);
+    assert_string_equal(fake_fetch_waiting()->repo, "app");
+    fake_fetch_error(PG_E_BLOB_UNKNOWN, 0);
+    house_run();
+    assert_int_equal(c->reply.status, 404);
+    assert_non_null(strstr(c->reply.body, "BLOB_UNKNOWN"));
+    assert_string_equal(fake_conn_field(c, "Docker-Content-Digest"), "");
+    assert_false(fake_store_has_link(REPO, &d));
+    assert_int_equal(fake_store.blob_opens, 0); /* nor did it take longer for being here */
+
+    c = get("");
+    fake_fetch_head(NULL, 10);
+    house_run();
+    assert_range(c, 200, 0, 10);
+    assert_true(fake_store_has_link(REPO, &d));
+}
+
+TEST(a_miss_is_downloaded_once_and_read_by_all)
+{
+    struct conn *leader, *follower;
+
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 10);
+    leader = get("");
+    follower = get("");
+    assert_int_equal(fake_fetch_orders, 1);
+    assert_string_equal(fake_fetch_order_repo, "app");
+    assert_int_equal(fake_fetch_order.size, 10);
+    assert_true(digest_eq(&fake_fetch_order.digest, &d));
+    assert_int_equal(leader->reply.status, 0);
+
+    flight_head(fill(), 10);
+    house_run();
+    assert_range(leader, 200, 0, 10);
+    assert_range(follower, 200, 0, 10);
+    assert_int_equal(leader->reply.kind, FAKE_BODY_FLIGHT);
+    flight_commit(fill(), 4);
+    house_run();
+    assert_int_equal(leader->reply.news, 1); /* send hears it, the request sleeps */
+    flight_commit(fill(), 6);
+    flight_verify(fill());
+    flight_finish(fill());
+    house_run();
+    house_read(leader);
+    assert_true(logged("cache=miss") && logged("why=not in the store"));
+    house_read(follower);
+    assert_true(logged("cache=coalesced"));
+}
+
+TEST(a_leader_that_leaves_does_not_stop_the_download)
+{
+    struct conn *leader, *follower;
+
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 0);
+    leader = get("");
+    follower = get("");
+    assert_int_equal(fake_fetch_order.size, UINT64_MAX);
+    house_leave(leader);
+    assert_true(logged("status=499"));
+    flight_head(fill(), 3);
+    house_run();
+    assert_range(follower, 200, 0, 3);
+    land(fill(), 3);
+    house_run();
+    house_read(follower);
+    assert_int_equal(fake_fetch_orders, 1);
+}
+
+TEST(A19_a_range_is_the_same_wherever_the_bytes_come_from)
+{
+    struct conn *c;
+
+    put(10);
+    c = get("Range: bytes=2-5");
+    assert_range(c, 206, 2, 6);
+    assert_string_equal(fake_conn_field(c, "Content-Range"), "bytes 2-5/10");
+
+    house_read(c);
+    fake_store_reset(); /* cold */
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 0);
+    c = get("Range: bytes=-3");
+    flight_head(fill(), 10);
+    house_run();
+    assert_range(c, 206, 7, 10);
+    assert_string_equal(fake_conn_field(c, "Content-Range"), "bytes 7-9/10");
+
+    c = get("Range: bytes=8-"); /* in flight */
+    assert_range(c, 206, 8, 10);
+    land(fill(), 10);
+}
+
+TEST(a_range_beyond_the_end_is_416_and_says_the_size)
+{
+    struct conn *c;
+
+    put(10);
+    c = get("Range: bytes=10-");
+    assert_int_equal(c->reply.status, 416);
+    assert_string_equal(fake_conn_field(c, "Content-Range"), "bytes */10");
+    house_read(c);
+    fake_store_reset();
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 0);
+    c = get("Range: bytes=99-");
+    flight_head(fill(), 7);
+    house_run();
+    assert_int_equal(c->reply.status, 416);
+    assert_string_equal(fake_conn_field(c, "Content-Range"), "bytes */7");
+    land(fill(), 7);
+}
+
+TEST(A22_if_range_counts_only_for_the_same_digest)
+{
+    char text[DIGEST_TEXT_MAX], fields[300];
+    struct conn *c;
+
+    put(10);
+    c = get("Range: bytes=2-5\nIf-Range: \"x\"");
+    assert_range(c, 200, 0, 10);
+    (void)snprintf(fields, sizeof(fields), "Range: bytes=2-5\nIf-Range: \"%s\"",
+                   digest_write(&d, text).p);
+    c = get(fields);
+    assert_range(c, 206, 2, 6);
+    (void)snprintf(fields, sizeof(fields), "If-None-Match: \"%s\"", digest_write(&d, text).p);
+    c = get(fields);
+    assert_int_equal(c->reply.status, 304);
+    assert_int_equal(c->reply.kind, FAKE_BODY_NONE);
+}
+
+TEST(A21_a_head_of_a_cold_blob_starts_no_download)
+{
+    struct conn *c;
+
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 0);
+    c = ask("HEAD", "Range: bytes=2-5");
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_BLOB_HEAD);
+    fake_fetch_head(NULL, 10);
+    house_run();
+    assert_int_equal(c->reply.status, 200);
+    assert_int_equal(c->reply.content_length, 10);
+    assert_int_equal(fake_fetch_orders, 0);
+    put(10);
+    c = ask("HEAD", "");
+    assert_range(c, 200, 0, 10);
+    assert_int_equal(fake_fetch_asks, 1);
+}
+
+TEST(upstream_says_no_before_the_first_byte)
+{
+    struct conn *c;
+
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 10);
+    c = get("");
+    lose(fill(), PG_E_UPSTREAM_DOWN);
+    house_run();
+    assert_int_equal(c->reply.status, 503);
+    assert_string_equal(fake_conn_field(c, "Retry-After"), "5");
+    house_read(c);
+    assert_true(logged("error=scripted"));
+}
+
+TEST(a_flight_that_was_called_off_is_boarded_anew_but_not_for_ever)
+{
+    struct conn *c;
+
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 10);
+    c = get("");
+    for (unsigned i = 1; i <= 3; i++) {
+        assert_int_equal(c->reply.status, 0);
+        assert_int_equal(fake_fetch_orders, i);
+        lose(fake_fetch_order.flight, PG_E_CANCELED);
+        house_run();
+    }
+    assert_int_equal(c->reply.status, 503);
+}
+
+TEST(what_landed_in_the_meantime_is_a_hit)
+{
+    struct conn *c;
+
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 10);
+    c = get("");
+    fake_store_put_blob(&d, 10);
+    lose(fill(), PG_E_CANCELED);
+    house_run();
+    assert_int_equal(c->reply.kind, FAKE_BODY_BLOB);
+    assert_range(c, 200, 0, 10);
+}
+
+TEST(a_flight_that_matched_serves_who_is_aboard_whatever_comes_after)
+{
+    struct conn *c;
+
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 10);
+    c = get("");
+    flight_head(fill(), 10);
+    flight_commit(fill(), 10);
+    flight_verify(fill());
+    lose(fill(), PG_E_STORE_IO); /* the disk is full */
+    house_run();
+    assert_range(c, 200, 0, 10);
+}
+
+TEST(silence_is_504_at_the_deadline_which_all_waits_share)
+{
+    struct conn *c = get("");
+
+    house_wait_ms(20000);
+    fake_fetch_head(NULL, 10);
+    house_run();
+    assert_int_equal(fake_fetch_orders, 1);
+    house_wait_ms(4999);
+    assert_int_equal(c->reply.status, 0);
+    house_wait_ms(1);
+    assert_int_equal(c->reply.status, 504);
+    house_read(c);
+    lose(fill(), PG_E_UPSTREAM_DOWN); /* the download goes on without it */
+}
+
+TEST(a_client_that_leaves_in_the_middle_gives_back_its_seat)
+{
+    struct conn *c;
+
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 10);
+    c = get("");
+    flight_head(fill(), 10);
+    house_run();
+    house_leave(c);
+    assert_int_equal(c->done, 1);
+    assert_false(c->ok);
+    assert_true(logged("cut=yes"));
+    land(fill(), 10); /* nobody aboard: the flight's memory is the sanitizer's to check */
+}
+
+TEST(a_broken_disk_is_503_and_not_404)
+{
+    struct conn *c;
+
+    fake_store_fails = true;
+    c = get("");
+    assert_int_equal(c->reply.status, 503);
+    assert_non_null(strstr(c->reply.body, "UNAVAILABLE"));
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(in_the_store_and_linked_is_a_hit),
+        CASE(D01_a_blob_of_another_repository_is_asked_of_this_one),
+        CASE(a_miss_is_downloaded_once_and_read_by_all),
+        CASE(a_leader_that_leaves_does_not_stop_the_download),
+        CASE(A19_a_range_is_the_same_wherever_the_bytes_come_from),
+        CASE(a_range_beyond_the_end_is_416_and_says_the_size),
+        CASE(A22_if_range_counts_only_for_the_same_digest),
+        CASE(A21_a_head_of_a_cold_blob_starts_no_download),
+        CASE(upstream_says_no_before_the_first_byte),
+        CASE(a_flight_that_was_called_off_is_boarded_anew_but_not_for_ever),
+        CASE(what_landed_in_the_meantime_is_a_hit),
+        CASE(a_flight_that_matched_serves_who_is_aboard_whatever_comes_after),
+        CASE(silence_is_504_at_the_deadline_which_all_waits_share),
+        CASE(a_client_that_leaves_in_the_middle_gives_back_its_seat),
+        CASE(a_broken_disk_is_503_and_not_404),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
