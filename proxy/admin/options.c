@@ -8,17 +8,24 @@ static struct sl of_string(const char *s)
     return s == NULL ? SL("") : (struct sl){s, strlen(s)};
 }
 
+/* Of "scheme://user:secret@host/", what stands between "://" and "@" is left out. */
 static void write_STRING(struct pg_buf *out, const char *value)
 {
     struct sl s = of_string(value);
-    const char *scheme = memmem(s.p, s.n, "://", 3), *at;
+    const char *scheme = memmem(s.p, s.n, "://", 3), *at = NULL;
+    struct pg_buf shown;
 
-    at = scheme == NULL ? NULL : memrchr(s.p, '@', s.n);
-    if (at == NULL || at < scheme) {
+    if (scheme != NULL)
+        at = memrchr(scheme, '@', s.n - (size_t)(scheme - s.p));
+    if (at == NULL) {
         (void)pg_buf_put_json(out, s);
         return;
     }
-    (void)pg_buf_put_json(out, (struct sl){at + 1, s.n - (size_t)(at + 1 - s.p)});
+    pg_buf_init(&shown, s.n);
+    (void)pg_buf_put(&shown, (struct sl){s.p, (size_t)(scheme + 3 - s.p)});
+    (void)pg_buf_put(&shown, (struct sl){at + 1, s.n - (size_t)(at + 1 - s.p)});
+    (void)pg_buf_put_json(out, pg_buf_sl(&shown));
+    pg_buf_free(&shown);
 }
 
 static void write_COUNT(struct pg_buf *out, uint64_t value)

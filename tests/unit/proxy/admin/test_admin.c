@@ -174,7 +174,7 @@ TEST(the_configuration_is_shown_without_its_secrets)
 {
     assert_int_equal(get("/api/v1/config"), 200);
     assert_json("\"tags.ttl\":60000");
-    assert_json("\"url\":\"origin.test\"");
+    assert_json("\"url\":\"https://origin.test\"");
     assert_json("\"password_file\":\"/etc/pw\"");
     assert_null(strstr(c->reply.body, "s3cret"));
 }
