@@ -19,7 +19,7 @@ struct row {
 
 struct fake_store_counts fake_store;
 char fake_store_event[512];
-unsigned fake_store_blobs_open;
+unsigned fake_store_blobs_open, fake_store_late;
 bool fake_store_fails;
 static struct row tag_rows[FAKE_STORE_ROWS], link_rows[FAKE_STORE_ROWS],
     manifest_rows[FAKE_STORE_ROWS], blob_rows[FAKE_STORE_ROWS];
@@ -34,6 +34,7 @@ void fake_store_reset(void)
     memset(blob_rows, 0, sizeof(blob_rows));
     fake_store_event[0] = '\0';
     fake_store_fails = false;
+    fake_store_late = 0;
 }
 
 static bool says(const char *text, struct sl s)
@@ -227,6 +228,10 @@ int blob_open(struct store *s, const struct digest *d, struct blob **blob_r, str
     fake_store.blob_opens++;
     if (fake_store_fails)
         return broken(err);
+    if (fake_store_late > 0) {
+        fake_store_late--;
+        return 0;
+    }
     if (row == NULL)
         return 0;
     *blob_r = calloc(1, sizeof(**blob_r));

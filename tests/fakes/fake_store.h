@@ -21,6 +21,7 @@ struct fake_store_counts {
 extern struct fake_store_counts fake_store;
 extern char fake_store_event[512];     /* "<caller> <repo> <reference>" of the last pull */
 extern unsigned fake_store_blobs_open; /* not closed yet */
+extern unsigned fake_store_late;       /* so many more blob_open() find nothing */
 extern bool fake_store_fails;          /* lookups are STORE_IO */
 
 void fake_store_reset(void);

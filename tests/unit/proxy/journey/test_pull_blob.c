@@ -275,6 +275,19 @@ TEST(a_flight_that_was_called_off_is_boarded_anew_but_not_for_ever)
     assert_int_equal(c->reply.status, 503);
 }
 
+TEST(the_leader_looks_once_more_before_it_asks)
+{
+    struct conn *c;
+
+    put(10);
+    fake_store_late = 1; /* it lands between the miss and the boarding */
+    c = get("");
+    assert_int_equal(fake_store.blob_opens, 2);
+    assert_int_equal(fake_fetch_orders, 0);
+    assert_int_equal(c->reply.kind, FAKE_BODY_BLOB);
+    assert_range(c, 200, 0, 10);
+}
+
 TEST(what_landed_in_the_meantime_is_a_hit)
 {
     struct conn *c;
@@ -358,6 +371,7 @@ int main(void)
         CASE(A21_a_head_of_a_cold_blob_starts_no_download),
         CASE(upstream_says_no_before_the_first_byte),
         CASE(a_flight_that_was_called_off_is_boarded_anew_but_not_for_ever),
+        CASE(the_leader_looks_once_more_before_it_asks),
         CASE(what_landed_in_the_meantime_is_a_hit),
         CASE(a_flight_that_matched_serves_who_is_aboard_whatever_comes_after),
         CASE(silence_is_504_at_the_deadline_which_all_waits_share),
