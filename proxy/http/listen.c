@@ -66,6 +66,16 @@ static int fail_bind(struct pg_err *err, const char *address)
     }
 }
 
+static bool is_port(const char *s)
+{
+    unsigned long port = 0;
+    size_t n = 0;
+
+    for (; s[n] >= '0' && s[n] <= '9' && n < 6; n++)
+        port = port * 10 + (unsigned long)(s[n] - '0');
+    return n > 0 && s[n] == '\0' && port <= 65535;
+}
+
 /* "127.0.0.1:5000", "[::1]:5000": literals only, nothing is asked of a name server. NULL: not so.
  */
 static struct addrinfo *parse_address(const char *address)
@@ -79,7 +89,8 @@ static struct addrinfo *parse_address(const char *address)
     size_t n = colon != NULL ? (size_t)(colon - address) : 0;
     bool bracketed = n >= 2 && address[0] == '[' && address[n - 1] == ']';
 
-    if (n == 0 || n >= sizeof(host) || (!bracketed && memchr(address, ':', n) != NULL))
+    if (n == 0 || n >= sizeof(host) || !is_port(colon + 1) ||
+        (!bracketed && memchr(address, ':', n) != NULL))
         return NULL;
     (void)snprintf(host, sizeof(host), "%.*s", (int)(bracketed ? n - 2 : n),
                    address + (bracketed ? 1 : 0));

@@ -2,9 +2,13 @@ pg_unit(proxy config)
 pg_unit(proxy spawn THREADS TIMEOUT 60)
 
 pg_unit(proxy/http rq)
+pg_unit(proxy/http head)
+pg_unit(proxy/http wheel)
 pg_unit(proxy/http smuggling FAKES blob THREADS TIMEOUT 60)
 pg_unit(proxy/http conn FAKES blob THREADS TIMEOUT 60)
 pg_unit(proxy/http send FAKES blob THREADS TIMEOUT 60)
+pg_unit(proxy/http listen FAKES blob THREADS TIMEOUT 60)
+pg_unit(proxy/http tls FAKES blob THREADS TIMEOUT 60)
 pg_fuzz(proxy/http head)
 
 pg_unit(proxy/upstream addr)

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The same over TLS, with a certificate made here. */
+#include "unit/proxy/http/rig.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <sys/mman.h>
+
+#include "base/fd.h"
+#include "fakes/fake_blob.h"
+#include "proxy/http/tls.h"
+
+#define SIZE ((size_t)5 * 1024 * 1024 + 17)
+
+static char folder[] = "/tmp/pullgate-tls-XXXXXX";
+static char cert_file[64], key_file[64], other_key_file[64];
+static struct tls_server *server;
+static char *content;
+static struct blob *blob;
+static SSL_CTX *client;
+static atomic_int begun, bad_dones;
+
+/* ---- certificates -------------------------------------------------------------------------- */
+
+static EVP_PKEY *make_key(const char *file)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    FILE *f = fopen(file, "w");
+
+    assert_non_null(key);
+    assert_non_null(f);
+    assert_int_equal(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_int_equal(fclose(f), 0);
+    return key;
+}
+
+static void make_certificate(EVP_PKEY *key, const char *file)
+{
+    X509 *x = X509_new();
+    X509_NAME *name = X509_get_subject_name(x);
+    FILE *f = fopen(file, "w");
+
+    assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(x), 1), 1);
+    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(x), -60));
+    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(x), 3600));
+    assert_int_equal(X509_set_pubkey(x, key), 1);
+    assert_int_equal(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                                                (const unsigned char *)"localhost", -1, -1, 0),
+                     1);
+    assert_int_equal(X509_set_issuer_name(x, name), 1);
+    assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+    assert_non_null(f);
+    assert_int_equal(PEM_write_X509(f, x), 1);
+    assert_int_equal(fclose(f), 0);
+    X509_free(x);
+}
+
+static int make_files(void **state)
+{
+    EVP_PKEY *key, *other;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(cert_file, sizeof(cert_file), "%s/cert.pem", folder);
+    (void)snprintf(key_file, sizeof(key_file), "%s/key.pem", folder);
+    (void)snprintf(other_key_file, sizeof(other_key_file), "%s/other.pem", folder);
+    key = make_key(key_file);
+    other = make_key(other_key_file);
+    make_certificate(key, cert_file);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(other);
+    return 0;
+}
+
+static int remove_files(void **state)
+{
+    (void)state;
+    (void)unlink(cert_file);
+    (void)unlink(key_file);
+    (void)unlink(other_key_file);
+    (void)rmdir(folder);
+    return 0;
+}
+
+/* ---- the server ---------------------------------------------------------------------------- */
+
+static void on_sent(struct conn *c, const struct send_result *r)
+{
+    atomic_fetch_add(&bad_dones, r->ok ? 0 : 1);
+    conn_done(c, r->ok);
+}
+
+static void begin(const struct conn_service *service, struct conn *c)
+{
+    struct sl target = conn_request(c)->target;
+
+    (void)service;
+    atomic_fetch_add(&begun, 1);
+    send_head(c, 200);
+    if (sl_eq(target, SL("/mem")))
+        send_mem(c, (struct sl){content, SIZE});
+    else if (sl_eq(target, SL("/blob")))
+        send_blob(c, fake_blob_ref(blob), 0, SIZE);
+    else
+        send_mem(c, SL("hello"));
+    send_go(c, on_sent);
+}
+
+static void on_gone(struct conn *c)
+{
+    conn_done(c, false);
+}
+
+static const struct conn_service service = {.name = "test", .begin = begin, .gone = on_gone};
+
+static int open_with(struct config config)
+{
+    struct pg_err err = {0};
+    int fd = memfd_create("content", MFD_CLOEXEC);
+
+    atomic_store(&begun, 0);
+    atomic_store(&bad_dones, 0);
+    atomic_store(&fake_blob_checked, SIZE);
+    content = malloc(SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        content[i] = (char)('a' + (i + i / 4096 + i / 1048576) % 26);
+    assert_int_equal(pg_fd_pwrite(fd, content, SIZE, 0), 0);
+    blob = fake_blob_new(fd, SIZE);
+    assert_int_equal(tls_server_new(cert_file, key_file, &server, &err), 0);
+    client = SSL_CTX_new(TLS_client_method());
+    assert_non_null(client);
+    rig_open(config, 1, 1000);
+    rig_listen(&service, server);
+    rig_run();
+    return 0;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    return open_with(rig_config());
+}
+
+static int start_hurried(void **state)
+{
+    struct config config = rig_config();
+
+    (void)state;
+    config.limits_head_timeout = 300;
+    config.limits_send_timeout = 300;
+    return open_with(config);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    rig_close();
+    tls_server_free(server);
+    SSL_CTX_free(client);
+    assert_int_equal(atomic_load(&fake_blob_open), 1);
+    blob_close(blob);
+    free(content);
+    return 0;
+}
+
+/* ---- the client ---------------------------------------------------------------------------- */
+
+static SSL *begin_tls(void)
+{
+    SSL *ssl = SSL_new(client);
+
+    assert_non_null(ssl);
+    assert_int_equal(SSL_set_fd(ssl, rig_connect()), 1);
+    return ssl;
+}
+
+static SSL *connect_tls(void)
+{
+    SSL *ssl = begin_tls();
+
+    assert_int_equal(SSL_connect(ssl), 1);
+    return ssl;
+}
+
+static void end_tls(SSL *ssl)
+{
+    (void)close(SSL_get_fd(ssl));
+    SSL_free(ssl);
+}
+
+static void say(SSL *ssl, const char *text)
+{
+    assert_int_equal(SSL_write(ssl, text, (int)strlen(text)), (int)strlen(text));
+}
+
+/* One read; false at the end. g->reset: not by close_notify. */
+static bool read_more(SSL *ssl, struct rig_got *g)
+{
+    int n;
+
+    if (g->cap - g->n < 65536) {
+        g->cap = 2 * g->cap + 65536;
+        g->p = realloc(g->p, g->cap + 1);
+        assert_non_null(g->p);
+    }
+    ERR_clear_error();
+    n = SSL_read(ssl, g->p + g->n, 65536);
+    g->n += n > 0 ? (size_t)n : 0;
+    g->p[g->n] = '\0';
+    g->ended = n <= 0;
+    g->reset = n <= 0 && SSL_get_error(ssl, n) != SSL_ERROR_ZERO_RETURN;
+    return n > 0;
+}
+
+static struct rig_got read_response(SSL *ssl)
+{
+    struct rig_got g = {0};
+
+    while (rig_body_of(&g).p == NULL || rig_body_of(&g).n < rig_length_of(&g)) {
+        if (!read_more(ssl, &g))
+            break;
+    }
+    return g;
+}
+
+#define GET(target) "GET " target " HTTP/1.1\r\nHost: x\r\n\r\n"
+
+static void gets_whole(SSL *ssl, const char *request)
+{
+    struct rig_got g;
+
+    say(ssl, request);
+    g = read_response(ssl);
+    assert_int_equal(rig_status_of(&g), 200);
+    assert_int_equal(rig_body_of(&g).n, SIZE);
+    assert_memory_equal(rig_body_of(&g).p, content, SIZE);
+    rig_forget(&g);
+}
+
+/* ---- tests --------------------------------------------------------------------------------- */
+
+TEST(requests_one_after_the_other)
+{
+    SSL *ssl = connect_tls();
+
+    for (int i = 0; i < 3; i++) {
+        struct rig_got g;
+
+        say(ssl, GET("/"));
+        g = read_response(ssl);
+        assert_true(sl_eq(rig_body_of(&g), SL("hello")));
+        rig_forget(&g);
+    }
+    end_tls(ssl);
+    RIG_WAIT(atomic_load(&rig.loops[0]->nconns) == 0);
+}
+
+TEST(large_bodies_of_memory_and_blobs)
+{
+    SSL *ssl = connect_tls();
+
+    gets_whole(ssl, GET("/mem"));
+    gets_whole(ssl, GET("/blob"));
+    gets_whole(ssl, GET("/mem"));
+    end_tls(ssl);
+    assert_int_equal(atomic_load(&bad_dones), 0);
+}
+
+TEST(requests_in_one_record_and_in_many)
+{
+    SSL *ssl = connect_tls();
+    struct rig_got g = {0};
+    const char *slowly = GET("/");
+
+    say(ssl, GET("/") GET("/") GET("/"));
+    for (const char *p = slowly; *p != '\0'; p++)
+        assert_int_equal(SSL_write(ssl, p, 1), 1);
+    while (rig_count(&g, "hello") < 4)
+        assert_true(read_more(ssl, &g));
+    assert_int_equal(atomic_load(&begun), 4);
+    rig_forget(&g);
+    end_tls(ssl);
+}
+
+TEST(A13_pipelining_without_reading)
+{
+    SSL *ssl = connect_tls();
+    struct rig_got g = {0};
+
+    for (int i = 0; i < 500; i++)
+        say(ssl, GET("/"));
+    while (rig_count(&g, "hello") < 500)
+        assert_true(read_more(ssl, &g));
+    rig_forget(&g);
+    end_tls(ssl);
+}
+
+TEST(closing_is_said)
+{
+    SSL *ssl = connect_tls();
+    struct rig_got g = {0};
+
+    say(ssl, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    while (read_more(ssl, &g))
+        ;
+    assert_int_equal(rig_count(&g, "hello"), 1);
+    assert_false(g.reset);
+    rig_forget(&g);
+    end_tls(ssl);
+}
+
+TEST(a_body_cut_short_is_no_proper_end)
+{
+    SSL *ssl;
+    struct rig_got g = {0};
+
+    atomic_store(&fake_blob_checked, 100000);
+    ssl = connect_tls();
+    say(ssl, GET("/blob"));
+    RIG_WAIT(atomic_load(&fake_blob_checks) == 1);
+    fake_blob_check_ends(100000, true);
+    while (read_more(ssl, &g))
+        ;
+    assert_true(g.reset);
+    assert_true(rig_body_of(&g).n <= 100000);
+    rig_forget(&g);
+    end_tls(ssl);
+}
+
+TEST(checks_that_end_while_a_record_is_under_way)
+{
+    SSL *ssl;
+    struct rig_got g = {0};
+
+    atomic_store(&fake_blob_checked, 3000001);
+    ssl = connect_tls();
+    say(ssl, GET("/blob"));
+    RIG_WAIT(atomic_load(&fake_blob_checks) == 1 || atomic_load(&begun) == 1);
+    while (rig_body_of(&g).n < 3000001)
+        assert_true(read_more(ssl, &g));
+    RIG_WAIT(atomic_load(&fake_blob_checks) == 1);
+    assert_int_equal(rig_body_of(&g).n, 3000001);
+    fake_blob_check_ends(SIZE, false);
+    while (rig_body_of(&g).n < SIZE)
+        assert_true(read_more(ssl, &g));
+    assert_memory_equal(rig_body_of(&g).p, content, SIZE);
+    rig_forget(&g);
+    end_tls(ssl);
+}
+
+TEST(what_is_refused_in_the_clear_is_refused_here)
+{
+    SSL *ssl = connect_tls();
+    struct rig_got g = {0};
+
+    say(ssl, "GET / HTTP/1.1\nHost: x\n\n" GET("/"));
+    while (read_more(ssl, &g))
+        ;
+    assert_int_equal(rig_status_of(&g), 400);
+    assert_int_equal(rig_count(&g, "HTTP/1.1 "), 1);
+    assert_int_equal(atomic_load(&begun), 0);
+    rig_forget(&g);
+    end_tls(ssl);
+}
+
+TEST(alpn_is_http_1_1_or_nothing)
+{
+    const unsigned char *chosen;
+    unsigned n;
+    SSL *ssl = begin_tls();
+
+    assert_int_equal(SSL_set_alpn_protos(ssl, (const unsigned char *)"\x02h2\x08http/1.1", 12), 0);
+    assert_int_equal(SSL_connect(ssl), 1);
+    SSL_get0_alpn_selected(ssl, &chosen, &n);
+    assert_int_equal(n, 8);
+    assert_memory_equal(chosen, "http/1.1", 8);
+    end_tls(ssl);
+
+    ssl = begin_tls();
+    assert_int_equal(SSL_set_alpn_protos(ssl, (const unsigned char *)"\x02h2", 3), 0);
+    assert_int_not_equal(SSL_connect(ssl), 1);
+    end_tls(ssl);
+    RIG_WAIT(atomic_load(&rig.loops[0]->nconns) == 0);
+}
+
+TEST(old_versions_and_renegotiation_are_refused)
+{
+    SSL *ssl = begin_tls();
+
+    assert_int_equal(SSL_set_max_proto_version(ssl, TLS1_1_VERSION), 1);
+    SSL_set_security_level(ssl, 0);
+    assert_int_not_equal(SSL_connect(ssl), 1);
+    end_tls(ssl);
+
+    ssl = begin_tls();
+    assert_int_equal(SSL_set_max_proto_version(ssl, TLS1_2_VERSION), 1);
+    assert_int_equal(SSL_connect(ssl), 1);
+    assert_int_equal(SSL_renegotiate(ssl), 1);
+    assert_int_not_equal(SSL_do_handshake(ssl), 1);
+    end_tls(ssl);
+}
+
+TEST(tls_1_2_works_as_well)
+{
+    SSL *ssl = begin_tls();
+
+    assert_int_equal(SSL_set_max_proto_version(ssl, TLS1_2_VERSION), 1);
+    assert_int_equal(SSL_connect(ssl), 1);
+    gets_whole(ssl, GET("/blob"));
+    end_tls(ssl);
+}
+
+TEST(a_session_is_resumed)
+{
+    SSL *ssl = connect_tls();
+    struct rig_got g;
+    SSL_SESSION *session;
+
+    say(ssl, GET("/")); /* the ticket comes with what is read first */
+    g = read_response(ssl);
+    rig_forget(&g);
+    session = SSL_get1_session(ssl);
+    (void)SSL_shutdown(ssl); /* one that breaks off is not resumed */
+    end_tls(ssl);
+    ssl = begin_tls();
+    assert_int_equal(SSL_set_session(ssl, session), 1);
+    assert_int_equal(SSL_connect(ssl), 1);
+    assert_int_equal(SSL_session_reused(ssl), 1);
+    SSL_SESSION_free(session);
+    end_tls(ssl);
+}
+
+TEST(plain_http_on_a_tls_port_is_closed)
+{
+    struct rig_got g = rig_talk(SL(GET("/")));
+
+    assert_int_equal(atomic_load(&begun), 0);
+    rig_forget(&g);
+    RIG_WAIT(atomic_load(&rig.loops[0]->nconns) == 0);
+}
+
+TEST(K02_a_handshake_that_takes_too_long)
+{
+    struct rig_got g = rig_talk(SL("\x16\x03\x01\x02\x00\x01")); /* and no more */
+
+    assert_int_equal(g.n, 0);
+    rig_forget(&g);
+    g = rig_talk(SL(""));
+    assert_int_equal(g.n, 0);
+    rig_forget(&g);
+}
+
+TEST(K02_a_client_that_does_not_read)
+{
+    SSL *ssl = connect_tls();
+
+    say(ssl, GET("/blob"));
+    RIG_WAIT(atomic_load(&bad_dones) == 1);
+    end_tls(ssl);
+}
+
+TEST(A23_resets_during_handshake_and_body)
+{
+    for (int i = 0; i < 30; i++) {
+        SSL *ssl = i % 3 == 0 ? begin_tls() : connect_tls();
+        int fd = SSL_get_fd(ssl);
+
+        if (i % 3 == 2)
+            say(ssl, GET("/blob"));
+        assert_int_equal(
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger)),
+            0);
+        end_tls(ssl);
+    }
+    RIG_WAIT(atomic_load(&rig.loops[0]->nconns) == 0);
+    RIG_WAIT(atomic_load(&fake_blob_open) == 1);
+}
+
+static void fails_with(const char *cert, const char *key, const char *words)
+{
+    struct tls_server *s = NULL;
+    struct pg_err err = {0};
+
+    assert_int_equal(tls_server_new(cert, key, &s, &err), -1);
+    assert_int_equal(err.kind, PG_E_STORE_IO);
+    assert_non_null(strstr(err.msg, words));
+    assert_null(s);
+    pg_err_clear(&err);
+}
+
+TEST(files_that_do_not_fit_are_named)
+{
+    fails_with("/nowhere/cert.pem", key_file, "/nowhere/cert.pem");
+    fails_with(cert_file, "/nowhere/key.pem", "/nowhere/key.pem");
+    fails_with(cert_file, other_key_file, "other.pem");
+    fails_with(key_file, key_file, "key.pem");
+    tls_server_free(NULL);
+}
+
+int main(void)
+{
+#define HTTP(name)    cmocka_unit_test_setup_teardown(name, start, stop)
+#define HURRIED(name) cmocka_unit_test_setup_teardown(name, start_hurried, stop)
+    const struct CMUnitTest tests[] = {
+        HTTP(requests_one_after_the_other),
+        HTTP(large_bodies_of_memory_and_blobs),
+        HTTP(requests_in_one_record_and_in_many),
+        HTTP(A13_pipelining_without_reading),
+        HTTP(closing_is_said),
+        HTTP(a_body_cut_short_is_no_proper_end),
+        HTTP(checks_that_end_while_a_record_is_under_way),
+        HTTP(what_is_refused_in_the_clear_is_refused_here),
+        HTTP(alpn_is_http_1_1_or_nothing),
+        HTTP(old_versions_and_renegotiation_are_refused),
+        HTTP(tls_1_2_works_as_well),
+        HTTP(a_session_is_resumed),
+        HTTP(plain_http_on_a_tls_port_is_closed),
+        HURRIED(K02_a_handshake_that_takes_too_long),
+        HURRIED(K02_a_client_that_does_not_read),
+        HTTP(A23_resets_during_handshake_and_body),
+        RUN(files_that_do_not_fit_are_named),
+    };
+
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
