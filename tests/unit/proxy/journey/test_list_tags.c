@@ -174,6 +174,14 @@ TEST(E30_a_link_to_itself_or_a_broken_one_is_refused)
     assert_int_equal(c->reply.status, 502);
 }
 
+TEST(a_list_in_order_has_each_tag_once_too)
+{
+    struct conn *c = get("");
+
+    page("[\"v1\",\"v1\",\"v2\"]", NULL);
+    assert_lists(c, "\"v1\",\"v2\"");
+}
+
 TEST(what_is_no_tag_is_left_out)
 {
     struct conn *c = get("");
@@ -251,6 +259,7 @@ int main(void)
         CASE(a_list_is_kept_for_a_while_and_then_asked_for_again),
         CASE(upstream_dead_and_a_list_known_is_stale_and_says_so),
         CASE(E30_a_link_to_itself_or_a_broken_one_is_refused),
+        CASE(a_list_in_order_has_each_tag_once_too),
         CASE(what_is_no_tag_is_left_out),
         CASE(a_client_that_leaves_stops_the_walk),
         CASE(a_repository_that_is_gone_is_404_and_its_list_forgotten),
