@@ -240,3 +240,13 @@ int store_make_room(struct store *s, uint64_t nbytes, struct pg_err *err)
                      s->config.path, (uintmax_t)room.used, (uintmax_t)s->config.max_bytes,
                      (uintmax_t)room.avail, (uintmax_t)s->config.reserve_bytes);
 }
+
+void store_set_limits(struct store *s, uint64_t max_bytes, uint64_t reserve_bytes)
+{
+    struct pg_err err = {0};
+
+    atomic_store(&s->config.max_bytes, max_bytes);
+    atomic_store(&s->config.reserve_bytes, reserve_bytes);
+    if (store_make_room(s, 0, &err) < 0)
+        pg_err_clear(&err); /* said again to who needs the room */
+}

@@ -32,10 +32,10 @@
 
 struct store_config {
     const char *path;
-    uint64_t max_bytes;     /* blobs, partials and index together; 0: no limit of its own */
-    uint64_t reserve_bytes; /* always left free on the filesystem */
-    bool read_only;         /* fsck without --repair: takes no lock on a closed store, no threads */
-    bool accept_loss;       /* go on with a broken or missing journal; recorded in the new one */
+    _Atomic uint64_t max_bytes;     /* blobs, partials and index together; 0: no limit of its own */
+    _Atomic uint64_t reserve_bytes; /* always left free on the filesystem */
+    bool read_only;   /* fsck without --repair: takes no lock on a closed store, no threads */
+    bool accept_loss; /* go on with a broken or missing journal; recorded in the new one */
     struct pg_pool *data_pool, *slow_pool;
 };
 
@@ -80,3 +80,6 @@ void store_close(struct store *s);
 /* Room for nbytes more, by max_bytes and the reserve? Starts eviction when it is getting tight.
  * -1 with STORE_IO "the store is full ..." when it cannot be made. Any thread; one statvfs. */
 PG_MUST_USE int store_make_room(struct store *s, uint64_t nbytes, struct pg_err *err);
+
+/* Other limits, from now on; eviction starts if they are exceeded. Any thread. */
+void store_set_limits(struct store *s, uint64_t max_bytes, uint64_t reserve_bytes);

@@ -101,47 +101,6 @@ static bool is_in(const unsigned char *ip, const unsigned char *net, unsigned bi
            (rest == 0 || (ip[bytes] >> (8 - rest)) == (net[bytes] >> (8 - rest)));
 }
 
-bool address_is_private(const struct sockaddr_storage *a)
-{
-    static const struct {
-        unsigned char net[4];
-        unsigned bits;
-    } nets4[] = {
-        {{0, 0, 0, 0}, 8},    {{10, 0, 0, 0}, 8},     {{100, 64, 0, 0}, 10},
-        {{127, 0, 0, 0}, 8},  {{169, 254, 0, 0}, 16}, {{172, 16, 0, 0}, 12},
-        {{192, 0, 0, 0}, 24}, {{192, 168, 0, 0}, 16}, {{198, 18, 0, 0}, 15},
-        {{224, 0, 0, 0}, 3},
-    };
-    static const struct {
-        unsigned char net[16];
-        unsigned bits;
-    } nets6[] = {
-        {{0}, 96},                   /* ::, ::1, IPv4-compatible */
-        {{0, 0x64, 0xff, 0x9b}, 96}, /* NAT64 */
-        {{0xfc}, 7},
-        {{0xfe, 0x80}, 10},
-        {{0xfe, 0xc0}, 10},
-        {{0xff}, 8},
-    };
-    static const unsigned char mapped[16] = {[10] = 0xff, [11] = 0xff};
-    struct flat f = flatten_storage(a);
-
-    if (is_in(f.ip, mapped, 96)) {
-        for (size_t i = 0; i < sizeof nets4 / sizeof *nets4; i++) {
-            if (is_in(f.ip + 12, nets4[i].net, nets4[i].bits)) {
-                return true;
-            }
-        }
-        return false;
-    }
-    for (size_t i = 0; i < sizeof nets6 / sizeof *nets6; i++) {
-        if (is_in(f.ip, nets6[i].net, nets6[i].bits)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_wildcard(struct flat f)
 {
     static const unsigned char any4[16] = {[10] = 0xff, [11] = 0xff}, any6[16] = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * address - an IP address and a port as text: "127.0.0.1:5000", "[::1]:5000"; which addresses are
- * private, and which are ours. Names are not resolved. Threads: any.
+ * address - an IP address and a port as text: "127.0.0.1:5000", "[::1]:5000"; which are
+ * ours. Names are not resolved. Threads: any.
  */
 #pragma once
 
@@ -18,7 +18,6 @@ PG_MUST_USE int address_parse(struct sl text, struct sockaddr_storage *address_r
 PG_MUST_USE int address_parse_host(struct sl host, uint16_t port,
                                    struct sockaddr_storage *address_r);
 
-bool address_is_private(const struct sockaddr_storage *a); /* or loopback, link-local, reserved */
 /* Would connecting to `to` reach a listener bound to `listener`? Asks for this machine's addresses
  * when the listener is bound to all. */
 bool address_reaches(const struct sockaddr_storage *to, const struct sockaddr_storage *listener);

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "cli/address.h"
 #include "cli/authority.h"
+#include "proxy/upstream/addr.h"
 
 #define SECRET_BYTES_MAX 65536
 #define SOCKET_PATH_MAX  107 /* sockaddr_un */
@@ -146,7 +147,7 @@ static void check_url(struct config_load *load, size_t no)
         return;
     }
     if (address_parse_host(url.host, url.port, &address) == 0 && !u->upstream_allow_private &&
-        address_is_private(&address)) {
+        !addr_is_public((const struct sockaddr *)&address, sizeof(address))) {
         config_add_problem(load, at,
                            "upstreams.%s.url is at a private address; add allow_private: true if "
                            "that is meant",
@@ -247,6 +248,14 @@ static void check_not_ourselves(struct config_load *load, size_t no)
             return;
         }
     }
+}
+
+int rules_check_ourselves(struct config_load *load)
+{
+    for (size_t i = 0; i < load->config.nupstreams; i++) {
+        check_not_ourselves(load, i);
+    }
+    return load->nproblems > 0;
 }
 
 static void check_control(struct config_load *load)

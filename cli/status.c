@@ -63,7 +63,7 @@ static int find_target(const struct command_args *args, struct target *t)
     return COMMAND_GOOD;
 }
 
-static size_t on_bytes(char *p, size_t size, size_t n, void *owner)
+static size_t on_bytes(char *p, size_t size, size_t n, void *owner) // NOLINT: libcurl says so
 {
     return pg_buf_put(owner, (struct sl){p, size * n}) < 0 ? 0 : size * n;
 }
