@@ -41,7 +41,8 @@ enum journal_kind {
     JOURNAL_LOSS = 2,     /* more: what was lost */
     JOURNAL_TAG = 3,      /* repo, name: the tag; digest: what it is from now on */
     JOURNAL_TAG_GONE = 4, /* repo, name */
-    JOURNAL_LINK = 5, /* repo, digest; name: media type of a manifest, else empty; number: size */
+    JOURNAL_LINK = 5,     /* repo, digest; name: media type of a manifest; number: size;
+                             more: "manifest" or "blob" */
     JOURNAL_LINK_GONE = 6,
     JOURNAL_PIN = 7, /* repo, name: tag or empty; digest; more: who and why */
     JOURNAL_UNPIN = 8,

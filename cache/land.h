@@ -53,7 +53,8 @@ void land_tag(struct store *s, struct sl repo, struct sl tag, const struct diges
               int64_t now_s);
 
 /* Upstream confirmed that the repository has this blob (HEAD), or its manifest in the store is
- * linked here now: a link without a new object. */
+ * linked here now: a link without a new object. A manifest's link brings those of what it names,
+ * their sizes unknown. */
 void land_link(struct store *s, struct sl repo, const struct digest *d, enum index_link_kind kind,
                uint64_t size, int64_t now_s);
 

@@ -10,6 +10,8 @@
  * A newer entry hides an older one of the same name for good: overlay_is_hidden() tells the older
  * operation, which may be applied later, that its tag is not to be written any more.
  *
+ * A batch has one tag at most.
+ *
  * Bounds: OVERLAY_ENTRIES_MAX and OVERLAY_BYTES_MAX; above them what failed goes first, and then
  *         overlay_show() refuses.
  */
@@ -35,13 +37,16 @@ void overlay_add_link(struct overlay_batch *b, struct sl repo, const struct dige
                       const struct index_link *l);
 /* Takes a reference to bytes. */
 void overlay_add_manifest(struct overlay_batch *b, const struct digest *d,
-                          const struct overlay_manifest *m, struct pg_bytes *bytes);
+                          const struct index_manifest *m, struct pg_bytes *bytes);
 
 /* False: the overlay is full; the batch stays the caller's, to be freed. */
-PG_MUST_USE bool overlay_show(struct overlay *o, struct overlay_batch *b, int64_t now_s);
+PG_MUST_USE bool overlay_show(struct overlay *o, struct overlay_batch *b);
 void overlay_settle(struct overlay *o, struct overlay_batch *b); /* frees it */
-void overlay_fail(struct overlay *o, struct overlay_batch *b, int64_t now_s);
+void overlay_fail(struct overlay *o, struct overlay_batch *b);   /* it is the overlay's now */
 void overlay_batch_free(struct overlay_batch *b); /* one that was never shown; NULL is allowed */
 
-/* Was the batch's tag hidden by a newer one? */
+/* Was the batch's tag hidden by a newer one? False for a batch without. */
 bool overlay_is_hidden(struct overlay *o, const struct overlay_batch *b);
+
+/* How many entries are in sight, for tests. */
+size_t overlay_count(struct overlay *o);

@@ -158,7 +158,8 @@ static void take_back_journal(struct writer *w)
 }
 
 /* Everything between the rows and the commit; on failure the transaction is aborted. */
-static int make_durable(struct writer *w, struct index_txn *txn, struct pg_err *err)
+static int make_durable(struct writer *w, struct index_txn *txn, uint64_t journal_before,
+                        struct pg_err *err)
 {
     struct journal *j = w->store->journal;
     struct index_counts counts;
@@ -172,8 +173,8 @@ static int make_durable(struct writer *w, struct index_txn *txn, struct pg_err *
         take_back_journal(w);
         return -1;
     }
-    if (j != NULL)
-        index_txn_set_journal(txn, journal_seq(j));
+    if (j != NULL && index_txn_counts(txn).journal == journal_before)
+        index_txn_set_journal(txn, journal_seq(j)); /* else the journal is being replayed */
     counts = index_txn_counts(txn);
     if (index_txn_commit(txn, err) < 0) {
         take_back_journal(w);
@@ -190,6 +191,7 @@ static int make_durable(struct writer *w, struct index_txn *txn, struct pg_err *
 static int try_group(struct writer *w, struct writer_op *first, bool *applied_r, struct pg_err *err)
 {
     struct index_txn *txn;
+    uint64_t journal_before = w->store->journal != NULL ? journal_seq(w->store->journal) : 0;
 
     *applied_r = true; /* a transaction that cannot begin fails them all alike */
     w->ndirs = 0;
@@ -205,7 +207,7 @@ static int try_group(struct writer *w, struct writer_op *first, bool *applied_r,
             journal_drop(w->store->journal);
         return -1;
     }
-    return make_durable(w, txn, err);
+    return make_durable(w, txn, journal_before, err);
 }
 
 static void on_done(struct pg_mail *mail)

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cache/landing_int.h"
+
+void landing_name(struct landing *l, const struct digest *d, enum index_edge_kind edge,
+                  uint64_t size)
+{
+    struct landing_named *n = &l->named[l->nnamed++];
+
+    n->digest = *d;
+    n->edge = edge;
+    n->link = edge == INDEX_EDGE_CHILD ? INDEX_LINK_MANIFEST : INDEX_LINK_BLOB;
+    n->size = size;
+}
+
+static void name(struct landing *l, const struct manifest_desc *d, enum index_edge_kind edge)
+{
+    landing_name(l, &d->digest, edge, d->size);
+}
+
+void landing_of_manifest(struct landing *l, const struct manifest *parsed, struct sl bytes,
+                         const struct digest *sha256, struct pg_arena *arena)
+{
+    size_t most = parsed->nchildren + 2;
+
+    l->named = pg_alloc(arena, most * sizeof(l->named[0]));
+    if (parsed->has_config)
+        name(l, &parsed->config, INDEX_EDGE_CONFIG);
+    for (size_t i = 0; i < parsed->nchildren; i++)
+        name(l, &parsed->children[i],
+             parsed->kind == MANIFEST_INDEX ? INDEX_EDGE_CHILD : INDEX_EDGE_LAYER);
+    if (parsed->has_subject)
+        name(l, &parsed->subject, INDEX_EDGE_SUBJECT);
+    PG_CHECK(l->nnamed <= most);
+    l->has_manifest = true;
+    l->manifest = (struct index_manifest){
+        .kind = parsed->kind, .sha256 = *sha256, .media_type = parsed->media_type, .bytes = bytes};
+    l->has_link = true;
+    l->link = (struct index_link){
+        .kind = INDEX_LINK_MANIFEST, .first_seen_s = l->now_s, .size = bytes.n, .landed = true};
+}
+
+/* Lazily fetched children count as seen when a stored manifest first named them. */
+static struct index_link link_of(const struct landing *l, const struct landing_named *n)
+{
+    return (struct index_link){
+        .kind = n->link, .first_seen_s = l->link.first_seen_s, .size = n->size};
+}
+
+static bool is_linked(const struct landing_named *n)
+{
+    return n->edge != INDEX_EDGE_SUBJECT;
+}
+
+static struct index_tag tag_of(const struct landing *l)
+{
+    return (struct index_tag){
+        .digest = l->digest, .validated_s = l->now_s, .first_seen_s = l->now_s};
+}
+
+void landing_show(const struct landing *l, struct pg_bytes *bytes, struct overlay_batch *b)
+{
+    struct index_tag tag = tag_of(l);
+
+    if (l->has_manifest)
+        overlay_add_manifest(b, &l->digest, &l->manifest, bytes);
+    if (l->has_link)
+        overlay_add_link(b, l->repo, &l->digest, &l->link);
+    for (size_t i = 0; i < l->nnamed; i++) {
+        struct index_link link = link_of(l, &l->named[i]);
+
+        if (is_linked(&l->named[i]))
+            overlay_add_link(b, l->repo, &l->named[i].digest, &link);
+    }
+    if (l->tag_gone)
+        overlay_add_tag_gone(b, l->repo, l->tag);
+    else if (l->tag.p != NULL)
+        overlay_add_tag(b, l->repo, l->tag, &tag);
+}
+
+/* ---- in the writer's transaction ---- */
+
+/* A row that cannot be read tells nothing: as if it were not there. */
+static bool knows(int found, struct pg_err *err)
+{
+    if (found < 0)
+        pg_err_clear(err);
+    return found > 0;
+}
+
+static int apply_link(const struct landing *l, struct journal *j, struct index_txn *txn,
+                      struct pg_err *err)
+{
+    bool is_manifest = l->link.kind == INDEX_LINK_MANIFEST;
+    struct journal_record r = {
+        .kind = JOURNAL_LINK,
+        .when_s = l->link.first_seen_s,
+        .repo = l->repo,
+        .name = l->manifest.media_type,
+        .more = is_manifest ? SL("manifest") : SL("blob"),
+        .number = l->link.size,
+        .has_digest = true,
+        .digest = l->digest,
+    };
+    struct index_view v = index_txn_view(txn);
+    struct index_link old;
+    bool known = knows(index_get_link(&v, l->repo, &l->digest, &old, err), err) && old.landed;
+
+    if (!known && j != NULL && journal_append(j, &r, err) < 0)
+        return -1;
+    return index_put_link(txn, l->repo, &l->digest, &l->link, err);
+}
+
+static int apply_manifest(const struct landing *l, struct index_txn *txn, struct pg_err *err)
+{
+    struct index_view v = index_txn_view(txn);
+    struct index_blob blob;
+
+    if (!knows(index_get_blob(&v, &l->digest, &blob, err), err))
+        return 0; /* it was evicted meanwhile */
+    return index_put_manifest(txn, &l->digest, &l->manifest, err);
+}
+
+static int apply_named(const struct landing *l, struct index_txn *txn, struct pg_err *err)
+{
+    for (size_t i = 0; i < l->nnamed; i++) {
+        struct index_edge edge = {l->digest, l->named[i].digest, l->named[i].edge};
+        struct index_link link = link_of(l, &l->named[i]);
+
+        if (index_put_edge(txn, &edge, err) < 0)
+            return -1;
+        if (is_linked(&l->named[i]) &&
+            index_put_link(txn, l->repo, &l->named[i].digest, &link, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int apply_tag(const struct landing *l, struct journal *j, struct index_txn *txn,
+                     struct pg_err *err)
+{
+    struct journal_record r = {
+        .kind = l->tag_gone ? JOURNAL_TAG_GONE : JOURNAL_TAG,
+        .when_s = l->now_s,
+        .repo = l->repo,
+        .name = l->tag,
+        .has_digest = !l->tag_gone,
+        .digest = l->digest,
+    };
+    struct index_view v = index_txn_view(txn);
+    struct index_tag now = tag_of(l), old;
+    bool known = knows(index_get_tag(&v, l->repo, l->tag, &old, err), err);
+    bool news = l->tag_gone ? known : !known || !digest_eq(&old.digest, &l->digest);
+
+    if (news && j != NULL && journal_append(j, &r, err) < 0)
+        return -1;
+    if (l->tag_gone)
+        return index_del_tag(txn, l->repo, l->tag, err) < 0 ? -1 : 0;
+    return index_put_tag(txn, l->repo, l->tag, &now, err);
+}
+
+int landing_apply(const struct landing *l, struct journal *j, bool with_tag, struct index_txn *txn,
+                  struct pg_err *err)
+{
+    if (l->has_link && apply_link(l, j, txn, err) < 0)
+        return -1;
+    if (l->has_manifest && apply_manifest(l, txn, err) < 0)
+        return -1;
+    if (apply_named(l, txn, err) < 0)
+        return -1;
+    return with_tag && l->tag.p != NULL ? apply_tag(l, j, txn, err) : 0;
+}
