@@ -9,7 +9,8 @@
  *     loop_stop(loop); service_detach(loop); loop_free(loop);
  *     service_free(s);
  *
- * Ownership:  store and fetch outlive the service; the service outlives the loops' threads.
+ * Ownership:  store and fetch outlive the service; the service outlives the loops' threads. Detach
+ *             before fetch_stop(): it gives back questions that are still under way.
  * Threads:    new, attach, detach, free: main, while the loop does not run. service_write_request:
  *             the thread of the request's loop.
  */
