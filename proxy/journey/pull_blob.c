@@ -92,6 +92,15 @@ static enum rq_next st_lookup(struct rq *rq)
     return rq_go(rq, &ST_open);
 }
 
+/* A registry that does not know HEAD answers with nothing: that is no yes, or every blob of the
+ * store could be read by naming it there. */
+static bool says_yes(const struct fetch_answer *a, const struct digest *d)
+{
+    if (a->has_digest && a->digest.alg == d->alg && !digest_eq(&a->digest, d))
+        return false;
+    return a->has_digest || a->has_size;
+}
+
 static enum rq_next st_linked(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
@@ -100,6 +109,12 @@ static enum rq_next st_linked(struct rq *rq)
 
     if (a == NULL)
         return rq_fail_now(rq);
+    if (!says_yes(a, &j->want.digest)) {
+        pg_fail(&rq->err, PG_E_BLOB_UNKNOWN,
+                "upstream does not say whether this repository has the blob; pull the manifest "
+                "that names it first");
+        return rq_fail_now(rq);
+    }
     if (a->has_size) {
         size = a->size;
         note_size(j->op, size);

@@ -112,8 +112,8 @@ static void land_confirmed(struct refresh *r)
         land_tag(s, r->target.canonical, r->reference, &r->have, now_s);
 }
 
-/* A HEAD is worth what it says in our favour; where it says no, or nothing, GET tells. By digest
- * it need not repeat the digest: that it is there is the answer. */
+/* A HEAD is worth what it says in our favour: the digest, in so many letters. Where it says
+ * another, or no, or nothing (which is how a registry without HEAD answers), GET tells. */
 static enum rq_next st_head(struct rq *rq)
 {
     struct refresh *r = refresh_of(rq);
@@ -122,7 +122,7 @@ static enum rq_next st_head(struct rq *rq)
 
     if (kind != PG_E_NONE && kind != PG_E_UPSTREAM_WRONG && kind != PG_E_MANIFEST_UNKNOWN)
         return fail_with(r, &r->ask->err);
-    if (kind != PG_E_NONE || (a->has_digest ? !digest_eq(&a->digest, &r->have) : !r->by_digest))
+    if (kind != PG_E_NONE || !a->has_digest || !digest_eq(&a->digest, &r->have))
         return rq_go(rq, &ST_get);
     r->answer.digest = r->have;
     land_confirmed(r);

@@ -118,6 +118,24 @@ TEST(D01_a_blob_of_another_repository_is_asked_of_this_one)
     assert_true(fake_store_has_link(REPO, &d));
 }
 
+TEST(D01_a_head_that_says_nothing_is_no_yes)
+{
+    struct digest other = house_digest("other");
+    struct conn *c;
+
+    fake_store_put_blob(&d, 10);
+    c = get("");
+    fake_fetch_head(NULL, -1); /* as a registry without HEAD answers */
+    house_run();
+    assert_int_equal(c->reply.status, 404);
+    c = get("");
+    fake_fetch_head(&other, 10);
+    house_run();
+    assert_int_equal(c->reply.status, 404);
+    assert_false(fake_store_has_link(REPO, &d));
+    assert_int_equal(fake_store.blob_opens, 0);
+}
+
 TEST(a_miss_is_downloaded_once_and_read_by_all)
 {
     struct conn *leader, *follower;
@@ -363,6 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(in_the_store_and_linked_is_a_hit),
         CASE(D01_a_blob_of_another_repository_is_asked_of_this_one),
+        CASE(D01_a_head_that_says_nothing_is_no_yes),
         CASE(a_miss_is_downloaded_once_and_read_by_all),
         CASE(a_leader_that_leaves_does_not_stop_the_download),
         CASE(A19_a_range_is_the_same_wherever_the_bytes_come_from),

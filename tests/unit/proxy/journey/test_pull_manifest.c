@@ -297,6 +297,22 @@ TEST(D01_a_digest_known_from_elsewhere_is_asked_of_this_repository)
     assert_int_equal(fake_store.tags_gone, 0);
 }
 
+TEST(D01_a_head_that_says_nothing_is_no_yes)
+{
+    struct conn *c;
+
+    put(NULL, 0);
+    c = house_ask("GET", house_path("other/app", "manifests", &d), "");
+    fake_fetch_head(NULL, 10);
+    house_run();
+    assert_int_equal(c->reply.status, 0);
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST);
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    assert_says(c, 404, "MANIFEST_UNKNOWN");
+    assert_false(fake_store_has_link("origin.test/other/app", &d));
+}
+
 TEST(a_link_as_a_layer_is_none_as_a_manifest)
 {
     fake_store_put_manifest(&d, MEDIA_OCI_MANIFEST, DOC);
@@ -430,6 +446,7 @@ int main(void)
         CASE(nothing_known_and_upstream_silent_is_504_at_the_deadline),
         CASE(by_digest_and_linked_never_asks),
         CASE(D01_a_digest_known_from_elsewhere_is_asked_of_this_repository),
+        CASE(D01_a_head_that_says_nothing_is_no_yes),
         CASE(a_link_as_a_layer_is_none_as_a_manifest),
         CASE(by_sha512_too),
         CASE(many_wait_for_one_question),
