@@ -81,8 +81,8 @@ struct index_edge {
 
 struct index_tag {
     struct digest digest;
-    int64_t validated_s; /* wall clock, when upstream last said so */
-    int64_t first_seen_s;
+    int64_t validated_s;  /* wall clock, when upstream last said so */
+    int64_t first_seen_s; /* since when it is this digest */
 };
 
 struct index_view index_view_begin(struct index *index);

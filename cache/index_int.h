@@ -87,8 +87,8 @@ PG_MUST_USE int index_put_manifest(struct index_txn *txn, const struct digest *d
                                    const struct index_manifest *m, struct pg_err *err);
 PG_MUST_USE int index_del_manifest(struct index_txn *txn, const struct digest *d,
                                    struct pg_err *err);
-/* Of a link or tag that is there already, the earlier first_seen_s is kept; a link that landed
- * stays landed, and a size that was known stays known. */
+/* Of a link that is there already, the earlier first_seen_s is kept, and of a tag that is the same
+ * digest already; a link that landed stays landed, and a size that was known stays known. */
 PG_MUST_USE int index_put_link(struct index_txn *txn, struct sl repo, const struct digest *d,
                                const struct index_link *l, struct pg_err *err);
 PG_MUST_USE int index_del_link(struct index_txn *txn, struct sl repo, const struct digest *d,

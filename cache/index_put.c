@@ -93,7 +93,7 @@ int index_put_tag(struct index_txn *txn, struct sl repo, struct sl tag, const st
 
     if (found < 0)
         return -1;
-    if (found == 1 && index_value_read_tag(body, &old) == 0)
+    if (found == 1 && index_value_read_tag(body, &old) == 0 && digest_eq(&old.digest, &t->digest))
         now.first_seen_s = earlier(old.first_seen_s, t->first_seen_s);
     index_value_begin(&txn->value);
     index_value_put_tag(&txn->value, &now);

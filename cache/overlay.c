@@ -243,6 +243,12 @@ static void merge_link(struct index_link *now, const struct index_link *old)
     now->landed |= old->landed;
 }
 
+static void merge_tag(struct index_tag *now, const struct index_tag *old)
+{
+    if (digest_eq(&now->digest, &old->digest) && old->first_seen_s < now->first_seen_s)
+        now->first_seen_s = old->first_seen_s;
+}
+
 static void show_entry(struct overlay *o, struct entry *e)
 {
     struct sl key = {e->key, e->nkey};
@@ -253,9 +259,8 @@ static void show_entry(struct overlay *o, struct entry *e)
 
         if (e->what == WHAT_LINK)
             merge_link(&e->link, &old->link);
-        if (e->what == WHAT_TAG && !e->gone && !old->gone &&
-            old->tag.first_seen_s < e->tag.first_seen_s)
-            e->tag.first_seen_s = old->tag.first_seen_s;
+        if (e->what == WHAT_TAG && !e->gone && !old->gone)
+            merge_tag(&e->tag, &old->tag);
         remove_entry(o, old);
         old->hidden = true;
     }
@@ -379,8 +384,8 @@ int overlay_get_tag(struct store *s, struct sl repo, struct sl tag, struct index
             *r = older;
         return found;
     }
-    if (found > 0 && older.first_seen_s < newer.first_seen_s)
-        newer.first_seen_s = older.first_seen_s;
+    if (found > 0)
+        merge_tag(&newer, &older);
     if (found < 0)
         pg_err_clear(err); /* what is known suffices */
     *r = newer;

@@ -73,9 +73,10 @@ static int apply_batch(struct writer_op *op, struct index_txn *txn, struct pg_er
 
 static int flush(struct batch *b, struct pg_err *err)
 {
-    PG_CHECK(b->store != NULL);
+    struct writer *writer = b->store->writer;
+
     b->op = (struct writer_op){.apply = apply_batch};
-    if (writer_do(b->store->writer, &b->op, err) < 0)
+    if (writer_do(writer, &b->op, err) < 0)
         return -1;
     pg_arena_free(&b->arena);
     pg_arena_init(&b->arena, BATCH_BYTES);

@@ -124,18 +124,21 @@ TEST(a_tag_that_is_gone_is_gone_although_the_index_has_it)
     assert_int_equal(tag_is(), 1);
 }
 
-TEST(what_the_index_knows_of_a_tag_is_not_forgotten)
+TEST(since_when_a_tag_is_a_digest_is_not_forgotten_and_not_inherited)
 {
-    struct overlay_batch *b = tag_batch(2, 50);
+    struct overlay_batch *same = tag_batch(1, 50), *moved = tag_batch(2, 60);
     struct index_tag t;
 
     commit_tag(1, 10);
-    assert_true(overlay_show(store.overlay, b));
+    assert_true(overlay_show(store.overlay, same));
+    assert_int_equal(overlay_get_tag(&store, REPO, SL("v1"), &t, &err), 1);
+    assert_true(t.first_seen_s == 10 && t.validated_s == 50);
+    assert_true(overlay_show(store.overlay, moved));
     assert_int_equal(overlay_get_tag(&store, REPO, SL("v1"), &t, &err), 1);
     assert_int_equal(t.digest.bytes[0], 2);
-    assert_int_equal(t.first_seen_s, 10);
-    assert_int_equal(t.validated_s, 50);
-    overlay_settle(store.overlay, b);
+    assert_true(t.first_seen_s == 60);
+    overlay_settle(store.overlay, same);
+    overlay_settle(store.overlay, moved);
 }
 
 TEST(D01_a_link_is_of_one_repository)
@@ -316,7 +319,7 @@ int main(void)
         CASE(what_is_shown_is_found_until_it_is_settled),
         CASE(a_newer_tag_hides_the_older_for_good_whichever_commits_first),
         CASE(a_tag_that_is_gone_is_gone_although_the_index_has_it),
-        CASE(what_the_index_knows_of_a_tag_is_not_forgotten),
+        CASE(since_when_a_tag_is_a_digest_is_not_forgotten_and_not_inherited),
         CASE(D01_a_link_is_of_one_repository),
         CASE(a_link_named_once_more_has_still_landed),
         CASE(a_manifest_outlives_its_stay),
