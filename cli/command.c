@@ -8,6 +8,7 @@
 #include "cli/nearest.h"
 #include "cli/print.h"
 #include "cli/reference.h"
+#include "cli/serve.h"
 #include "cli/show.h"
 #include "cli/status.h"
 #include "cli/version.h"
@@ -15,6 +16,11 @@
 #define NAME_MAX_LEN 64
 
 const struct command command_table[] = {
+    {"serve", "c", "Serve until SIGTERM.",
+     "Says `listening on ADDR:PORT admin ADDR:PORT` on standard output when it is ready, and logs "
+     "on standard error. SIGHUP reads the configuration again. SIGTERM and SIGINT let running "
+     "downloads end, for limits.drain_timeout at most; a second one ends it at once.",
+     serve_run},
     {"config check", "cj", "Read the configuration and say everything that is wrong with it.",
      "Reads the file as `serve` would, and the files that it names. Each problem is one line: "
      "file:line:column: what is wrong. Exit status 1 if there is one.",

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "cache/store.h"
+#include "cli/config.h"
+#include "cli/print.h"
+#include "cli/reload.h"
+#include "cli/show.h"
+#include "cli/version.h"
+#include "proxy/admin/admin.h"
+#include "proxy/http/listen.h"
+#include "proxy/http/tls.h"
+#include "proxy/journey/service.h"
+#include "proxy/spawn.h"
+#include "proxy/upstream/fetch.h"
+
+#define DATA_THREADS_MIN 2
+#define DATA_THREADS_MAX 8
+#define SLOW_THREADS     4
+#define SPAWN_HELPERS    4
+#define FILES_MAX        ((rlim_t)1 << 20)
+#define DRAIN_LOOK_MS    20 /* how often the connections that are left are counted */
+#define BOUND_MAX        128
+
+enum phase { SERVING, DRAINING, ENDING };
+
+struct serve {
+    const struct command_args *args;
+    struct snapshot *first; /* the one it began with */
+    struct spawn *spawn;    /* forked before there are threads */
+    struct pg_pool *data_pool, *slow_pool;
+    struct store *store;
+    struct flight_table flights;
+    struct loop *loops[FLIGHT_LOOPS_MAX];
+    unsigned nloops;
+    struct fetch *fetch;
+    struct service *service;
+    struct admin *admin;
+    struct listen *listen;
+    struct tls_server *tls[CONFIG_LISTENERS_MAX];
+    struct reload *reload;
+    struct pg_mailbox mail;
+    int wake_fd, signal_fd;
+    enum phase phase;
+    uint64_t drained_by_ms;
+    char bound[BOUND_MAX], admin_bound[BOUND_MAX];
+};
+
+static const struct config *config_of(const struct serve *s)
+{
+    return &s->first->config;
+}
+
+/* ---- the process --------------------------------------------------------------------------- */
+
+static sigset_t our_signals(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    return set;
+}
+
+/* Each connection and each open blob needs a descriptor. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static void on_mail(struct pg_mailbox *box)
+{
+    struct serve *s = box->owner;
+    int rc = eventfd_write(s->wake_fd, 1);
+
+    PG_CHECK(rc == 0);
+}
+
+static int set_up_process(struct serve *s, struct pg_err *err)
+{
+    sigset_t set = our_signals();
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    raise_file_limit();
+    pg_hash_setup();
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) {
+        return pg_fail(err, PG_E_INTERNAL, "signals cannot be blocked");
+    }
+    s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (s->signal_fd < 0 || s->wake_fd < 0) {
+        return pg_fail(err, PG_E_INTERNAL, "no descriptors to wait with: %s", strerror(errno));
+    }
+    pg_mailbox_init(&s->mail, on_mail, s);
+    return 0;
+}
+
+/* ---- start --------------------------------------------------------------------------------- */
+
+static unsigned count_cpus(void)
+{
+    unsigned n = uv_available_parallelism();
+
+    return n < FLIGHT_LOOPS_MAX ? n : FLIGHT_LOOPS_MAX;
+}
+
+static int open_store(struct serve *s, struct pg_err *err)
+{
+    const struct config *c = config_of(s);
+    unsigned cpus = count_cpus();
+    unsigned n = cpus < DATA_THREADS_MIN   ? DATA_THREADS_MIN
+                 : cpus > DATA_THREADS_MAX ? DATA_THREADS_MAX
+                                           : cpus;
+
+    s->data_pool = pg_pool_new("pg-data", n);
+    s->slow_pool = pg_pool_new("pg-slow", SLOW_THREADS);
+    const struct store_config sc = {.path = c->storage_path,
+                                    .max_bytes = c->storage_max_size,
+                                    .reserve_bytes = c->storage_reserve,
+                                    .data_pool = s->data_pool,
+                                    .slow_pool = s->slow_pool};
+    return store_open(&sc, &s->store, err);
+}
+
+static void make_loops(struct serve *s)
+{
+    const struct config *c = config_of(s);
+
+    flight_table_init(&s->flights);
+    s->nloops = c->top_threads > 0 ? (unsigned)c->top_threads : count_cpus();
+    for (unsigned i = 0; i < s->nloops; i++) {
+        s->loops[i] = loop_new(i, &s->flights, s->first, s->data_pool);
+    }
+    s->fetch = fetch_start(s->store);
+    s->service = service_new(s->store, s->fetch);
+    for (unsigned i = 0; i < s->nloops; i++) {
+        service_attach(s->service, s->loops[i]);
+    }
+}
+
+static void on_admin_command(struct admin_command *c, void *owner);
+
+static void make_admin(struct serve *s)
+{
+    const struct admin_config ac = {.store = s->store,
+                                    .fetch = s->fetch,
+                                    .loops = s->loops,
+                                    .nloops = s->nloops,
+                                    .version = VERSION_TEXT,
+                                    .listen = config_of(s)->admin_listen,
+                                    .control_uid = geteuid(),
+                                    .command = on_admin_command,
+                                    .owner = s,
+                                    .write_request = service_write_request};
+
+    s->admin = admin_new(&ac);
+}
+
+static int open_clients(struct serve *s, struct pg_err *err)
+{
+    const struct config *c = config_of(s);
+
+    for (size_t i = 0; i < c->nlisteners; i++) {
+        const struct config_listener *l = &c->listeners[i];
+        char bound[BOUND_MAX];
+        if (l->tls_cert != NULL && tls_server_new(l->tls_cert, l->tls_key, &s->tls[i], err) < 0) {
+            return -1;
+        }
+        if (listen_open(s->listen, l->address, service_conn(s->service), s->tls[i], bound, err) <
+            0) {
+            return -1;
+        }
+        if (i == 0) {
+            memcpy(s->bound, bound, sizeof(bound));
+        }
+    }
+    return 0;
+}
+
+static int open_listeners(struct serve *s, struct pg_err *err)
+{
+    const struct config *c = config_of(s);
+    char bound[BOUND_MAX];
+
+    s->listen = listen_new(s->loops, s->nloops, c->limits_connections);
+    if (open_clients(s, err) < 0 || listen_open(s->listen, c->admin_listen, admin_service(s->admin),
+                                                NULL, s->admin_bound, err) < 0) {
+        return -1;
+    }
+    char *control = config_control_path(c);
+    int rc = listen_open(s->listen, control, admin_control_service(s->admin), NULL, bound, err);
+    free(control);
+    return rc;
+}
+
+/* All that can fail is done before anything runs. */
+static int start(struct serve *s, struct pg_err *err)
+{
+    if (spawn_open(SPAWN_HELPERS, &s->spawn, err) < 0 || set_up_process(s, err) < 0 ||
+        open_store(s, err) < 0) {
+        return -1;
+    }
+    pg_log_start();
+    spawn_start(s->spawn);
+    make_loops(s);
+    make_admin(s);
+    if (open_listeners(s, err) < 0) {
+        return -1;
+    }
+    const struct reload_target target = {.file = s->args->config_file,
+                                         .loops = s->loops,
+                                         .nloops = s->nloops,
+                                         .listen = s->listen,
+                                         .store = s->store,
+                                         .home = &s->mail};
+    s->reload = reload_new(&target, s->first);
+    for (unsigned i = 0; i < s->nloops; i++) {
+        loop_run(s->loops[i]);
+    }
+    listen_start(s->listen);
+    pg_metric_inc(PG_M_RELOADS);
+    return 0;
+}
+
+static int say_ready(const struct serve *s)
+{
+    char line[2 * BOUND_MAX + 32];
+    int n = snprintf(line, sizeof(line), "listening on %s admin %s\n", s->bound, s->admin_bound);
+
+    PG_CHECK(n > 0 && (size_t)n < sizeof(line));
+    pg_log_say(PG_LOG_INFO, PG_LOG_START,
+               "pullgate " VERSION_TEXT " serves on %s, admin on %s, "
+               "%u loops, store %s",
+               s->bound, s->admin_bound, s->nloops, config_of(s)->storage_path);
+    return print_out((struct sl){line, (size_t)n});
+}
+
+/* ---- run ----------------------------------------------------------------------------------- */
+
+static unsigned count_connections(const struct serve *s)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < s->nloops; i++) {
+        n += atomic_load(&s->loops[i]->nconns);
+    }
+    return n;
+}
+
+static void drain(struct serve *s, const char *why)
+{
+    uint64_t ms = reload_config(s->reload)->limits_drain_timeout;
+
+    if (s->phase != SERVING) {
+        pg_log_say(PG_LOG_WARN, PG_LOG_STOP, "%s again: ends at once, with %u connections", why,
+                   count_connections(s));
+        s->phase = ENDING;
+        return;
+    }
+    s->phase = DRAINING;
+    s->drained_by_ms = pg_clock_mono_ms() + ms;
+    pg_log_say(PG_LOG_INFO, PG_LOG_STOP, "%s: drains %u connections for at most %llu ms", why,
+               count_connections(s), (unsigned long long)ms);
+    pg_metric_set(PG_M_DRAINING, 1);
+    admin_set_draining(s->admin);
+    listen_drain(s->listen, true);
+    for (unsigned i = 0; i < s->nloops; i++) {
+        loop_drain(s->loops[i]);
+    }
+}
+
+/* What the admin service wants, on its way from a loop to main. */
+struct order {
+    struct pg_mail mail;
+    struct serve *serve;
+    struct admin_command *command;
+};
+
+static void on_order(struct pg_mail *mail)
+{
+    struct order *order = pg_container_of(mail, struct order, mail);
+    struct serve *s = order->serve;
+    struct admin_command *c = order->command;
+
+    free(order);
+    switch (c->verb) {
+    case ADMIN_RELOAD:
+        reload_start(s->reload, c);
+        return;
+    case ADMIN_DRAIN:
+        c->revision = reload_revision(s->reload);
+        admin_command_done(c);
+        drain(s, "drain");
+        return;
+    }
+    PG_BUG("a command of no verb");
+}
+
+static void on_admin_command(struct admin_command *c, void *owner)
+{
+    struct serve *s = owner;
+    struct order *order = calloc(1, sizeof(*order));
+
+    PG_CHECK(order != NULL);
+    *order = (struct order){.mail = {.deliver = on_order}, .serve = s, .command = c};
+    pg_mailbox_post(&s->mail, &order->mail);
+}
+
+static void take_signals(struct serve *s)
+{
+    struct signalfd_siginfo info;
+
+    while (read(s->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        switch (info.ssi_signo) {
+        case SIGHUP:
+            reload_start(s->reload, NULL);
+            break;
+        case SIGINT:
+            drain(s, "SIGINT");
+            break;
+        default:
+            drain(s, "SIGTERM");
+            break;
+        }
+    }
+}
+
+/* Waits for signals and messages; while it drains, also for the last connection. */
+static void run(struct serve *s)
+{
+    struct pollfd polls[] = {{.fd = s->signal_fd, .events = POLLIN},
+                             {.fd = s->wake_fd, .events = POLLIN}};
+
+    while (s->phase != ENDING) {
+        eventfd_t n;
+        int rc = poll(polls, 2, s->phase == DRAINING ? DRAIN_LOOK_MS : -1);
+        PG_CHECK(rc >= 0 || errno == EINTR);
+        if (polls[0].revents != 0) {
+            take_signals(s);
+        }
+        if (polls[1].revents != 0) {
+            (void)eventfd_read(s->wake_fd, &n);
+            (void)pg_mailbox_drain(&s->mail);
+        }
+        if (s->phase == DRAINING &&
+            (count_connections(s) == 0 || pg_clock_mono_ms() >= s->drained_by_ms)) {
+            s->phase = ENDING;
+        }
+    }
+}
+
+/* ---- end ----------------------------------------------------------------------------------- */
+
+static void restore_signals(void)
+{
+    sigset_t set = our_signals();
+
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* The reverse of start(), from wherever that came to. The data pool ends before the loops do: they
+ * let go of what its jobs held, and the store closes when nothing is held. */
+static void end(struct serve *s)
+{
+    if (s->listen != NULL) {
+        listen_stop(s->listen);
+    }
+    for (unsigned i = 0; i < s->nloops; i++) {
+        loop_stop(s->loops[i]);
+    }
+    reload_close(s->reload);
+    (void)pg_mailbox_drain(&s->mail);
+    reload_free(s->reload);
+    for (unsigned i = 0; i < s->nloops; i++) {
+        service_detach(s->loops[i]);
+    }
+    if (s->fetch != NULL) {
+        fetch_stop(s->fetch);
+    }
+    if (s->data_pool != NULL) {
+        pg_pool_free(s->data_pool);
+    }
+    for (unsigned i = 0; i < s->nloops; i++) {
+        loop_free(s->loops[i]);
+    }
+    if (s->admin != NULL) {
+        admin_free(s->admin);
+    }
+    service_free(s->service);
+    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
+        tls_server_free(s->tls[i]);
+    }
+    store_close(s->store);
+    if (s->spawn != NULL) {
+        spawn_close(s->spawn);
+    }
+    if (s->slow_pool != NULL) {
+        pg_pool_free(s->slow_pool);
+    }
+    if (s->nloops > 0) {
+        flight_table_free(&s->flights);
+    }
+    pg_fd_close(&s->wake_fd);
+    pg_fd_close(&s->signal_fd);
+}
+
+static int fail_start(struct pg_err *err)
+{
+    (void)print_failure("%s%s%s%s", err->msg, err->detail != NULL ? " (" : "",
+                        err->detail != NULL ? err->detail : "", err->detail != NULL ? ")" : "");
+    pg_err_clear(err);
+    return COMMAND_CANNOT;
+}
+
+static int serve(struct serve *s)
+{
+    struct pg_err err = {0};
+    int status = COMMAND_GOOD;
+
+    if (start(s, &err) < 0) {
+        status = fail_start(&err);
+    } else if (say_ready(s) < 0) {
+        status = COMMAND_CANNOT;
+    } else {
+        run(s);
+    }
+    restore_signals();
+    end(s);
+    if (status == COMMAND_GOOD) {
+        pg_log_say(PG_LOG_INFO, PG_LOG_STOP, "pullgate ends");
+    }
+    pg_log_stop();
+    return status;
+}
+
+int serve_run(const struct command_args *args)
+{
+    struct serve s = {.args = args, .signal_fd = -1, .wake_fd = -1};
+    struct config_load load;
+    struct pg_err err = {0};
+    int rc = config_load(args->config_file, &load, &err);
+
+    if (rc != 0) {
+        rc = show_refusal(rc, &load, &err);
+        config_load_free(&load);
+        return rc;
+    }
+    pg_log_setup(load.config.log_format, load.config.log_level);
+    s.first = config_snapshot_new(&load.config, 1);
+    config_load_free(&load);
+    rc = serve(&s);
+    config_snapshot_unref(s.first);
+    return rc;
+}
