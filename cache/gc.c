@@ -27,6 +27,7 @@
 #define USE_FILE    "use"
 #define ROWS_A_VIEW 256
 #define PASSES_MAX  1000 /* plans made by one look */
+#define DEPTH_MAX   4    /* of what is removed from quarantine/ */
 #define LOW_SHARE   16   /* the low-water mark is one part in so many below the limit */
 
 struct gc {
@@ -288,29 +289,57 @@ static void evict(struct gc *gc, uint64_t excess)
 
 /* ---- chores ---- */
 
-/* What renames did to the time of its last change says when it came. */
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+static DIR *open_dir(int at, const char *name)
+{
+    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (dir == NULL)
+        pg_fd_close(&fd);
+    return dir;
+}
+
+/* An old index is a directory with files in it; nothing of ours is deeper than DEPTH_MAX. */
+static int remove_tree(int at, const char *name, int depth) /* NOLINT(misc-no-recursion) */
+{
+    struct dirent *e;
+    DIR *dir;
+
+    if (unlinkat(at, name, 0) == 0)
+        return 0;
+    if ((errno != EISDIR && errno != EPERM) || depth == DEPTH_MAX)
+        return -1;
+    dir = open_dir(at, name);
+    while (dir != NULL && (e = readdir(dir)) != NULL)
+        if (!is_dots(e->d_name))
+            (void)remove_tree(dirfd(dir), e->d_name, depth + 1);
+    if (dir != NULL)
+        (void)closedir(dir);
+    return unlinkat(at, name, AT_REMOVEDIR);
+}
+
+/* What renaming did to the time of its last change says when it came. */
 unsigned gc_empty_quarantine(struct store *s, int64_t before_s)
 {
-    int fd = openat(s->quarantine_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    DIR *dir = open_dir(s->quarantine_fd, ".");
     struct dirent *e;
     unsigned n = 0;
 
-    if (dir == NULL) {
-        pg_fd_close(&fd);
-        return 0;
-    }
-    while ((e = readdir(dir)) != NULL) {
+    while (dir != NULL && (e = readdir(dir)) != NULL) {
         struct stat st;
 
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-            fstatat(s->quarantine_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-            st.st_ctim.tv_sec >= before_s)
-            continue;
-        if (unlinkat(s->quarantine_fd, e->d_name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0)
+        if (!is_dots(e->d_name) &&
+            fstatat(s->quarantine_fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            st.st_ctim.tv_sec < before_s && remove_tree(s->quarantine_fd, e->d_name, 0) == 0)
             n++;
     }
-    (void)closedir(dir);
+    if (dir != NULL)
+        (void)closedir(dir);
     return n;
 }
 
