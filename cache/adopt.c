@@ -121,23 +121,23 @@ int adopt_walk(struct store *s,
 /* ---- what is in them ---- */
 
 struct reading {
+    int fd;
+    const atomic_bool *stop;
     struct pg_hash *named, *sha256;
     char *p;
 };
 
-static int read_all(struct store *s, int fd, const atomic_bool *stop, struct reading *r,
-                    struct adopt_measure *m, struct pg_err *err)
+static int read_all(struct reading *r, struct adopt_measure *m, struct pg_err *err)
 {
     uint64_t at = 0;
 
     while (at < m->size) {
-        uint64_t left = m->size - at;
+        uint64_t left = m->size - at, sum;
         size_t n = left < BLOB_CHUNK_BYTES ? (size_t)left : BLOB_CHUNK_BYTES;
-        uint64_t sum;
 
-        if (stop != NULL && atomic_load(stop))
+        if (r->stop != NULL && atomic_load(r->stop))
             return pg_fail(err, PG_E_CANCELED, "the store closes");
-        if (PG_FAULT("adopt.pread") || pg_fd_pread(fd, r->p, n, at) < 0) {
+        if (PG_FAULT("adopt.pread") || pg_fd_pread(r->fd, r->p, n, at) < 0) {
             pg_metric_inc(PG_M_STORE_ERRORS);
             return 0;
         }
@@ -148,25 +148,30 @@ static int read_all(struct store *s, int fd, const atomic_bool *stop, struct rea
             return 0;
         at += n;
     }
-    (void)s;
     return 1;
 }
 
-static int measure(struct store *s, int fd, const atomic_bool *stop, struct adopt_measure *m,
-                   struct pg_err *err)
+/* m->size is set, and the algorithm of m->named. */
+static int measure(int fd, const atomic_bool *stop, struct adopt_measure *m, struct pg_err *err)
 {
-    struct reading r = {.named = pg_hash_new(m->named.alg),
+    struct reading r = {.fd = fd,
+                        .stop = stop,
+                        .named = pg_hash_new(m->named.alg),
                         .sha256 = pg_hash_new(PG_SHA256),
                         .p = malloc(BLOB_CHUNK_BYTES)};
     int ok;
 
     PG_CHECK(r.p != NULL);
-    ok = read_all(s, fd, stop, &r, m, err);
+    m->sha256 = (struct digest){.alg = PG_SHA256};
+    pg_buf_init(&m->sums, SUMS_MAX);
+    ok = read_all(&r, m, err);
     pg_hash_final(r.named, m->named.bytes);
     pg_hash_final(r.sha256, m->sha256.bytes);
     pg_hash_free(r.named);
     pg_hash_free(r.sha256);
     free(r.p);
+    if (ok != 1)
+        pg_buf_free(&m->sums);
     return ok;
 }
 
@@ -186,30 +191,21 @@ static int open_one(struct store *s, const struct digest *d, int *fd_r, struct s
     return 1;
 }
 
-static int measure_open(struct store *s, const struct digest *d, int fd, const struct stat *st,
-                        const atomic_bool *stop, struct adopt_measure *m_r, struct pg_err *err)
-{
-    struct adopt_measure m = {
-        .size = (uint64_t)st->st_size, .named = {.alg = d->alg}, .sha256 = {.alg = PG_SHA256}};
-    int r;
-
-    pg_buf_init(&m.sums, SUMS_MAX);
-    r = measure(s, fd, stop, &m, err);
-    if (r == 1)
-        *m_r = m;
-    else
-        pg_buf_free(&m.sums);
-    return r;
-}
-
 int adopt_measure(struct store *s, const struct digest *d, const atomic_bool *stop,
                   struct adopt_measure *m_r, struct pg_err *err)
 {
+    struct adopt_measure m = {.named = {.alg = d->alg}};
     _fd_ int fd = -1;
-    struct stat st;
+    struct stat st = {0};
     int r = open_one(s, d, &fd, &st, err);
 
-    return r == 1 ? measure_open(s, d, fd, &st, stop, m_r, err) : r;
+    if (r != 1)
+        return r;
+    m.size = (uint64_t)st.st_size;
+    r = measure(fd, stop, &m, err);
+    if (r == 1)
+        *m_r = m;
+    return r;
 }
 
 /* ---- a row for one that has none ---- */
@@ -277,7 +273,7 @@ static int settle(struct adopting *a, int fd, struct pg_err *err)
 
 int adopt_file(struct store *s, const struct digest *d, const atomic_bool *stop, struct pg_err *err)
 {
-    struct adopting a = {.store = s, .digest = *d};
+    struct adopting a = {.store = s, .digest = *d, .measure = {.named = {.alg = d->alg}}};
     char path[BLOB_PATH_MAX];
     _fd_ int fd = -1;
     int r;
@@ -285,8 +281,9 @@ int adopt_file(struct store *s, const struct digest *d, const atomic_bool *stop,
     if (fstatat(s->blobs_fd, blob_path(d, path), &a.st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0;
     r = open_one(s, d, &fd, &a.st, err);
+    a.measure.size = (uint64_t)a.st.st_size;
     if (r == 1)
-        r = measure_open(s, d, fd, &a.st, stop, &a.measure, err);
+        r = measure(fd, stop, &a.measure, err);
     if (r < 0)
         return -1;
     a.is_bad = r == 0 || !digest_eq(&a.measure.named, d);

@@ -25,8 +25,8 @@
 #define IDLE_MAX        256 /* blobs that stay open without a reader */
 #define CHECK_AHEAD     4   /* chunks checked by one job */
 #define LOOK_MAX        256 /* chunks looked at by one blob_checked_to() */
-#define CHUNK_BYTES_MIN ((uint32_t)64 * 1024)
-#define CHUNK_BYTES_MAX ((uint32_t)1024 * 1024)
+#define CHUNK_BYTES_MIN UINT32_C(65536)
+#define CHUNK_BYTES_MAX UINT32_C(1048576)
 #define READ_BYTES      ((size_t)256 * 1024)
 
 struct entry {
@@ -452,7 +452,7 @@ uint64_t blob_checked_to(struct blob *b, uint64_t from, uint64_t end)
 /* The bytes from `at` on, read and either summed or, without checksums, hashed as a whole. */
 static bool is_whole(struct entry *e)
 {
-    _free_ char *p = malloc(READ_BYTES);
+    char *p = malloc(READ_BYTES);
     struct pg_hash *h = pg_hash_new(e->pub.digest.alg);
     struct digest is = {.alg = e->pub.digest.alg};
     uint64_t at = 0;
@@ -469,6 +469,7 @@ static bool is_whole(struct entry *e)
     }
     pg_hash_final(h, is.bytes);
     pg_hash_free(h);
+    free(p);
     return at == e->pub.size && digest_eq(&is, &e->pub.digest);
 }
 
@@ -476,15 +477,17 @@ static bool is_sound(struct entry *e, size_t chunk)
 {
     uint64_t at = chunk * e->span, left = e->pub.size - at;
     size_t n = left < e->span ? (size_t)left : (size_t)e->span;
-    _free_ char *p = NULL;
+    bool ok;
+    char *p;
 
     if (e->sums == NULL)
         return is_whole(e);
     p = malloc(n);
     PG_CHECK(p != NULL);
-    if (PG_FAULT("blob.pread") || pg_fd_pread(e->pub.fd, p, n, at) < 0)
-        return false;
-    return XXH3_64bits(p, n) == le64toh(e->sums[chunk]);
+    ok = !PG_FAULT("blob.pread") && pg_fd_pread(e->pub.fd, p, n, at) == 0 &&
+         XXH3_64bits(p, n) == le64toh(e->sums[chunk]);
+    free(p);
+    return ok;
 }
 
 /* A reader may hold a file whose name another has by now: then that one is not to blame. */

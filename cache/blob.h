@@ -19,7 +19,7 @@
 #include "cache/store.h"
 #include "oci/digest.h"
 
-#define BLOB_CHUNK_BYTES ((uint32_t)256 * 1024)
+#define BLOB_CHUNK_BYTES UINT32_C(262144)
 #define BLOB_CHECK_S     86400
 
 struct blob_table;

@@ -111,20 +111,20 @@ static void run_open(struct fill_work *w)
 static void run_rehash(struct fill_work *w)
 {
     uint64_t end = w->kept - w->hashed < REHASH_BYTES ? w->kept : w->hashed + REHASH_BYTES;
-    _free_ char *p = malloc(FILL_BUFFER_BYTES);
+    char *p = malloc(FILL_BUFFER_BYTES);
 
     PG_CHECK(p != NULL);
-    while (w->hashed < end) {
+    while (w->hashed < end && w->disk_err.kind == PG_E_NONE) {
         uint64_t left = end - w->hashed;
         size_t n = left < FILL_BUFFER_BYTES ? (size_t)left : FILL_BUFFER_BYTES;
 
-        if (PG_FAULT("fill.pread") || pg_fd_pread(w->fd, p, n, w->hashed) < 0) {
+        if (PG_FAULT("fill.pread") || pg_fd_pread(w->fd, p, n, w->hashed) < 0)
             (void)partial_disk_error(w->fill->store, errno, "reading what was kept of a blob",
                                      &w->disk_err);
-            return;
-        }
-        hash(w, p, n);
+        else
+            hash(w, p, n);
     }
+    free(p);
 }
 
 static int find_room(struct fill_work *w)
@@ -412,6 +412,7 @@ static void on_job(struct pg_job *job)
     go_on(w);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): all of them differ from fill to fill */
 struct fill *fill_open(struct store *s, struct flight *flight, const struct digest *d,
                        uint64_t size, struct pg_mailbox *home,
                        void (*on_event)(struct fill *f, enum fill_event event), void *owner)

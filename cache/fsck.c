@@ -196,7 +196,7 @@ static int look_at_counts(struct fsck *k, struct pg_err *err)
 {
     struct recount c = {.op = {.apply = apply_recount}, .fsck = k};
     struct index_counts is;
-    uint64_t blobs, bytes;
+    uint64_t blobs = 0, bytes = 0;
     {
         _index_view_ struct index_view v = index_view_begin(k->store->index);
 

@@ -84,7 +84,8 @@ static uint64_t larger(uint64_t a, uint64_t b)
 
 int gc_room(struct store *s, uint64_t nbytes, struct gc_room *room_r, struct pg_err *err)
 {
-    const struct store_config *c = &s->config;
+    uint64_t max_bytes = atomic_load(&s->config.max_bytes);
+    uint64_t reserve = atomic_load(&s->config.reserve_bytes);
     uint64_t mine = atomic_load(&s->bytes) + atomic_load(&s->partial_bytes);
     uint64_t over_max = 0, over_disk, want;
     struct gc_room room = {0};
@@ -96,16 +97,16 @@ int gc_room(struct store *s, uint64_t nbytes, struct gc_room *room_r, struct pg_
     room.avail = (uint64_t)fs.f_bavail * fs.f_frsize;
     if (nbytes > UINT64_MAX / 4)
         nbytes = UINT64_MAX / 4;
-    if (c->max_bytes > 0)
-        over_max = above(room.used + nbytes, c->max_bytes);
-    over_disk = above(c->reserve_bytes + nbytes, room.avail);
+    if (max_bytes > 0)
+        over_max = above(room.used + nbytes, max_bytes);
+    over_disk = above(reserve + nbytes, room.avail);
     want = larger(over_max, over_disk);
     room.fits = want == 0;
     room.can_fit = want <= mine;
     if (over_max > 0)
-        room.excess = over_max + c->max_bytes / LOW_SHARE;
+        room.excess = over_max + max_bytes / LOW_SHARE;
     if (over_disk > 0)
-        room.excess = larger(room.excess, over_disk + c->reserve_bytes / LOW_SHARE);
+        room.excess = larger(room.excess, over_disk + reserve / LOW_SHARE);
     *room_r = room;
     return 0;
 }
@@ -357,7 +358,7 @@ static void save_uses(struct store *s)
 static void look(struct gc *gc, uint64_t asked)
 {
     struct store *s = gc->store;
-    struct gc_room room;
+    struct gc_room room = {0};
     struct pg_err err = {0};
 
     if (gc_room(s, asked, &room, &err) == 0) {

@@ -197,37 +197,22 @@ bool use_is_dirty(struct use *u)
     return dirty;
 }
 
-/* NULL: absent, or damaged in any way. */
-static struct slot *read_slots(int dir_fd, const char *name, size_t *n_r)
+/* 0 and *head_r, or -1: absent, or damaged in any way. */
+static int read_head(int fd, struct head *head_r)
 {
-    _fd_ int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    _free_ struct slot *slots = NULL;
-    struct slot *ok;
-    struct head head;
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || PG_FAULT("use.read") ||
-        pg_fd_pread(fd, &head, sizeof(head), 0) < 0)
-        return NULL;
-    if (memcmp(head.magic, MAGIC, sizeof(head.magic)) != 0 || head.n == 0 || head.n > USE_MAX ||
-        (uint64_t)st.st_size != sizeof(head) + head.n * sizeof(*slots))
-        return NULL;
-    slots = calloc(head.n, sizeof(*slots));
-    PG_CHECK(slots != NULL);
-    if (pg_fd_pread(fd, slots, head.n * sizeof(*slots), sizeof(head)) < 0 ||
-        XXH3_64bits(slots, head.n * sizeof(*slots)) != head.sum)
-        return NULL;
-    *n_r = head.n;
-    ok = slots;
-    slots = NULL;
-    return ok;
+        pg_fd_pread(fd, head_r, sizeof(*head_r), 0) < 0)
+        return -1;
+    if (memcmp(head_r->magic, MAGIC, sizeof(head_r->magic)) != 0 || head_r->n == 0 ||
+        head_r->n > USE_MAX)
+        return -1;
+    return (uint64_t)st.st_size == sizeof(*head_r) + head_r->n * sizeof(struct slot) ? 0 : -1;
 }
 
-void use_load(struct use *u, int dir_fd, const char *name)
+static void take_slots(struct use *u, const struct slot *slots, size_t n)
 {
-    size_t n = 0;
-    _free_ struct slot *slots = read_slots(dir_fd, name, &n);
-
     lock(u);
     for (size_t i = 0; i < n; i++) {
         if (slots[i].key != 0)
@@ -235,6 +220,23 @@ void use_load(struct use *u, int dir_fd, const char *name)
     }
     u->dirty = false;
     unlock(u);
+}
+
+void use_load(struct use *u, int dir_fd, const char *name)
+{
+    _fd_ int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct slot *slots;
+    struct head head;
+    size_t bytes;
+
+    if (read_head(fd, &head) < 0)
+        return;
+    bytes = head.n * sizeof(*slots);
+    slots = malloc(bytes);
+    PG_CHECK(slots != NULL);
+    if (pg_fd_pread(fd, slots, bytes, sizeof(head)) == 0 && XXH3_64bits(slots, bytes) == head.sum)
+        take_slots(u, slots, head.n);
+    free(slots);
 }
 
 /* In slices, so that no hit waits long. A slot that moves meanwhile may be missed: no harm. */
@@ -277,21 +279,23 @@ static int write_file(int dir_fd, const char *name, const struct slot *slots, si
 
 int use_save(struct use *u, int dir_fd, const char *name, struct pg_err *err)
 {
-    size_t n = 0;
-    _free_ struct slot *slots = copy_slots(u, &n);
     char tmp[64];
+    size_t n = 0;
+    struct slot *slots = copy_slots(u, &n);
+    int r, code;
 
     PG_CHECK((size_t)snprintf(tmp, sizeof(tmp), "%s.new", name) < sizeof(tmp));
-    if (write_file(dir_fd, tmp, slots, n) < 0 || PG_FAULT("use.rename") ||
-        renameat(dir_fd, tmp, dir_fd, name) < 0) {
-        int code = errno;
-
-        (void)unlinkat(dir_fd, tmp, 0);
-        lock(u);
-        u->dirty = true;
-        unlock(u);
-        (void)pg_fail(err, PG_E_STORE_IO, "the disk of the cache failed");
-        return pg_detail(err, "writing %s: %s", name, strerrordesc_np(code));
-    }
-    return 0;
+    r = write_file(dir_fd, tmp, slots, n);
+    if (r == 0)
+        r = PG_FAULT("use.rename") ? -1 : renameat(dir_fd, tmp, dir_fd, name);
+    code = errno;
+    free(slots);
+    if (r == 0)
+        return 0;
+    (void)unlinkat(dir_fd, tmp, 0);
+    lock(u);
+    u->dirty = true;
+    unlock(u);
+    (void)pg_fail(err, PG_E_STORE_IO, "the disk of the cache failed");
+    return pg_detail(err, "writing %s: %s", name, strerrordesc_np(code));
 }

@@ -74,6 +74,7 @@ static inline void shelf_open(struct shelf *sh)
 
     if (store_open(&sh->config, &sh->store, &err) < 0)
         fail_msg("%s (%s)", err.msg, err.detail != NULL ? err.detail : "");
+    PG_CHECK(sh->store != NULL);
     if (!sh->config.read_only)
         recover_wait(sh->store->recover);
 }
@@ -309,6 +310,7 @@ static inline bool shelf_has_partial(struct shelf *sh, const struct digest *d)
 {
     char name[PARTIAL_NAME_MAX];
 
+    PG_CHECK(sh->store != NULL);
     return faccessat(sh->store->partial_fd, partial_name(d, name), F_OK, 0) == 0;
 }
 
@@ -401,6 +403,7 @@ static inline void shelf_commit(struct shelf *sh)
     struct writer_op op = {.apply = shelf_apply_nothing};
     struct pg_err err = {0};
 
+    PG_CHECK(sh->store != NULL);
     assert_int_equal(writer_do(sh->store->writer, &op, &err), 0);
 }
 

@@ -326,7 +326,7 @@ TEST(many_at_once)
     struct digest d[MANY];
 
     for (unsigned i = 0; i < MANY; i++) {
-        bytes[i] = shelf_bytes(CHUNK + i * 1111, 100 + i);
+        bytes[i] = shelf_bytes(CHUNK + (size_t)i * 1111, 100 + i);
         d[i] = digest_of(PG_SHA256, bytes[i]);
         shelf_start(&sh, &sf[i], &d[i], bytes[i].n);
     }
