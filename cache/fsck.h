@@ -44,7 +44,7 @@ enum fsck_kind {
     FSCK_EDGE_WRONG,       /* repair: removed */
     FSCK_REPO_NAMELESS,    /* a link or tag of a repository whose name is lost. repair: removed */
     FSCK_TAG_NO_LINK,      /* repair: removed; upstream is asked again */
-    FSCK_JOURNAL_BROKEN,   /* not repaired: see `serve --accept-loss` */
+    FSCK_JOURNAL_BROKEN,   /* not repaired: see `fsck --accept-loss` */
     FSCK_JOURNAL_BEHIND,   /* the tables are not as far as the journal, or further */
     FSCK_PARTIAL_STRAY,    /* repair: removed */
     FSCK_PARTIAL_DONE,     /* its blob has a row. repair: removed */

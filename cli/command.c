@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/fsck.h"
 #include "cli/manual.h"
 #include "cli/nearest.h"
 #include "cli/print.h"
@@ -34,6 +35,13 @@ const struct command command_table[] = {
      "The file that is installed as /etc/pullgate/pullgate.yaml.", reference_print_example},
     {"config reference", "c", "Print the description of every option, in Markdown.",
      "The file docs/configuration.md.", reference_print_markdown},
+    {"fsck", "cdrlj", "Check the store, and repair it.",
+     "Looks at every invariant of the store: sizes and names of files, rows, counts, links, the "
+     "journal; with --deep at every byte, too. It may run beside a server, which then may be in "
+     "the "
+     "middle of something: what it finds twice is wrong. --repair needs the store for itself. Exit "
+     "status 1 if something is wrong and was not repaired.",
+     fsck_command},
     {"status", "caj", "Ask a running server how it is.",
      "Asks the admin listener, or the control socket where admin.listen leaves the port to the "
      "kernel. Exit status 2 if it cannot be reached.",
