@@ -91,11 +91,9 @@ class Exchange(BaseHTTPRequestHandler):
         with up.lock:
             up.asked.append((self.command, self.path, dict(self.headers)))
             rules = [r for r in up.rules if re.search(r.path, self.path) and
-                     r.left != 0 and self.command in r.methods]
-            for r in rules[:1]:
-                r.left -= 1
-        for r in rules[:1]:
-            if r.fault(self):
+                     self.command in r.methods]
+        for r in rules:
+            if r.take(up.lock) and r.fault(self):
                 return
         self.serve()
 
@@ -117,6 +115,14 @@ class Exchange(BaseHTTPRequestHandler):
 class Rule:
     def __init__(self, path, fault, times, methods):
         self.path, self.fault, self.left, self.methods = path, fault, times, methods
+
+    def take(self, lock):
+        """One of its times, if there is one left."""
+        with lock:
+            if self.left == 0:
+                return False
+            self.left -= 1
+            return True
 
 
 class Upstream:
