@@ -68,37 +68,47 @@ static void on_finding(void *arg, const struct fsck_finding *f)
 
 /* ---- the counts ---------------------------------------------------------------------------- */
 
-/* X(field, what it is called) of fsck_result */
+/* X(field, what it is called) of fsck_result; bytes, found and repaired are told otherwise */
 #define COUNTS(X)                                                                                  \
-    X(blobs, "blobs")                                                                              \
-    X(bytes, "bytes")                                                                              \
     X(manifests, "manifests")                                                                      \
     X(links, "links")                                                                              \
     X(tags, "tags")                                                                                \
-    X(partials, "downloads that are half here")                                                    \
+    X(partials, "downloads half here")                                                             \
     X(files, "files")                                                                              \
-    X(journal_records, "records of the journal")                                                   \
-    X(found, "findings")                                                                           \
-    X(repaired, "of them repaired")
+    X(journal_records, "records of the journal")
+
+static void put_count_json(struct inspection *i, const char *name, uint64_t n)
+{
+    (void)pg_buf_printf(&i->out, ",\"%s\":%llu", name, (unsigned long long)n);
+}
 
 static void put_counts_json(struct inspection *i)
 {
-#define X(field, name)                                                                             \
-    (void)pg_buf_printf(&i->out, ",\"" #field "\":%llu", (unsigned long long)i->result.field);
+    put_count_json(i, "blobs", i->result.blobs);
+    put_count_json(i, "bytes", i->result.bytes);
+#define X(field, name) put_count_json(i, #field, i->result.field);
     COUNTS(X)
 #undef X
+    put_count_json(i, "found", i->result.found);
+    put_count_json(i, "repaired", i->result.repaired);
 }
 
 static void put_counts_text(struct inspection *i)
 {
-    const char *between = "looked at ";
+    const struct fsck_result *r = &i->result;
 
+    (void)pg_buf_printf(&i->out, "looked at %llu blobs of ", (unsigned long long)r->blobs);
+    print_put_bytes(&i->out, r->bytes);
 #define X(field, name)                                                                             \
-    (void)pg_buf_printf(&i->out, "%s%llu %s", between, (unsigned long long)i->result.field, name); \
-    between = ", ";
+    (void)pg_buf_printf(&i->out, ", %llu %s", (unsigned long long)r->field, name);
     COUNTS(X)
 #undef X
-    (void)pg_buf_put(&i->out, SL("\n"));
+    if (r->found == 0) {
+        (void)pg_buf_put(&i->out, SL(": nothing is wrong\n"));
+    } else {
+        (void)pg_buf_printf(&i->out, ": found %llu, repaired %llu\n", (unsigned long long)r->found,
+                            (unsigned long long)r->repaired);
+    }
 }
 
 static int print_result(struct inspection *i)

@@ -87,3 +87,16 @@ void print_put_wrapped(struct pg_buf *out, const char *prefix, struct sl text)
         text = (struct sl){text.p + n, text.n - n};
     }
 }
+
+void print_put_bytes(struct pg_buf *out, uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    double value = (double)bytes;
+    size_t i = 0;
+
+    while (value >= 1024 && i + 1 < sizeof(units) / sizeof(*units)) {
+        value /= 1024;
+        i++;
+    }
+    (void)pg_buf_printf(out, i > 0 ? "%.1f %s" : "%.0f %s", value, units[i]);
+}

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/slice.h"
@@ -24,3 +26,5 @@ int print_failure(const char *fmt, ...) PG_PRINTF(1, 2);
 
 /* Appends text in lines of at most 98 columns, each begun with `prefix`. */
 void print_put_wrapped(struct pg_buf *out, const char *prefix, struct sl text);
+
+void print_put_bytes(struct pg_buf *out, uint64_t bytes); /* "3.2 GiB" */

@@ -118,19 +118,6 @@ static long long number(const json_t *object, const char *key)
     return (long long)json_integer_value(json_object_get(object, key));
 }
 
-static void put_bytes(struct pg_buf *out, long long bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = (double)bytes;
-    size_t i = 0;
-
-    while (value >= 1024 && i + 1 < sizeof(units) / sizeof(*units)) {
-        value /= 1024;
-        i++;
-    }
-    (void)pg_buf_printf(out, i > 0 ? "%.1f %s" : "%.0f %s", value, units[i]);
-}
-
 static void put_uptime(struct pg_buf *out, long long s)
 {
     if (s >= 86400) {
@@ -144,11 +131,11 @@ static void put_store(struct pg_buf *out, const json_t *store)
     (void)pg_buf_put(out, SL("store        "));
     print_put_safe(pg_json_str(store, "path"), out);
     (void)pg_buf_printf(out, "\n             %lld blobs, ", number(store, "blobs"));
-    put_bytes(out, number(store, "bytes"));
+    print_put_bytes(out, (uint64_t)number(store, "bytes"));
     (void)pg_buf_put(out, SL(" of "));
-    put_bytes(out, number(store, "max_bytes"));
+    print_put_bytes(out, (uint64_t)number(store, "max_bytes"));
     (void)pg_buf_put(out, SL("; half here: "));
-    put_bytes(out, number(store, "partial_bytes"));
+    print_put_bytes(out, (uint64_t)number(store, "partial_bytes"));
     (void)pg_buf_put(out, SL("\n"));
     if (json_is_true(json_object_get(store, "degraded"))) {
         (void)pg_buf_put(out, SL("             DEGRADED: the disk is full or fails\n"));

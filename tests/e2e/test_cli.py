@@ -174,7 +174,7 @@ def test_fsck_of_a_good_store_and_of_a_damaged_one():
     found = json.loads(out)["findings"]
     assert code == 1 and [f["kind"] for f in found] == ["file-size"] and not found[0]["repaired"], out
     code, out, err = pg.command("fsck")
-    assert code == 1 and d.split(":")[1] in out and "1 findings" in out, out
+    assert code == 1 and d.split(":")[1] in out and "found 1, repaired 0" in out, out
     code, out, err = pg.command("fsck", "--repair")
     assert code == 0, (out, err)
     pg.fsck()
