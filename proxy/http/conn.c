@@ -131,16 +131,23 @@ static void lost(struct conn *c)
 
 /* ---- refusing ------------------------------------------------------------------------------ */
 
+/* Of what the client sent, only what cannot be a secret. */
 static void log_refusal(const struct conn *c, const struct pg_err *err)
 {
     struct pg_log_line line;
-    struct sl first = {c->page->in, c->in_n < 128 ? c->in_n : 128};
+    struct sl target = c->head.target;
 
     pg_log_begin(&line, PG_LOG_REQUEST, PG_LOG_INFO);
     pg_log_str(&line, "service", (struct sl){c->service->name, strlen(c->service->name)});
     pg_log_str(&line, "client", (struct sl){c->peer, strlen(c->peer)});
+    if (c->head.method.p != NULL) {
+        pg_log_str(&line, "method", c->head.method);
+        pg_log_str(&line, "target", (struct sl){target.p, target.n < 256 ? target.n : 256});
+    } else {
+        pg_log_str(&line, "bytes", (struct sl){c->page->in, c->in_n < 8 ? c->in_n : 8});
+    }
     pg_log_u64(&line, "status", (uint64_t)pg_err_http(err->kind));
-    pg_log_str(&line, "bytes", first);
+    pg_log_u64(&line, "us", pg_clock_mono_us() - c->request.began_us);
     pg_log_err(&line, err);
     pg_log_end(&line);
 }

@@ -15,12 +15,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 
 #define LISTENERS_MAX 64
 #define BATCH         64 /* connections taken of one listener before the next has its turn */
 #define PAUSE_MS      20
+#define SAY_MS        10000 /* what may come again and again is said so often */
 
 struct listener {
     int fd; /* -1: closed */
@@ -39,7 +41,8 @@ struct listen {
     int wake_fd;
     atomic_bool stopping;
     bool running;
-    bool paused, starved; /* at the limit; no descriptors: said once each time */
+    bool starved;    /* no descriptors */
+    uint64_t say_ms; /* not before then is the next news for the log */
 };
 
 /* ---- opening ------------------------------------------------------------------------------- */
@@ -209,15 +212,19 @@ static struct loop *least_loaded(const struct listen *a)
     return best;
 }
 
+static void say(struct listen *a, const char *what)
+{
+    uint64_t now = pg_clock_mono_ms();
+
+    if (now < a->say_ms)
+        return;
+    a->say_ms = now + SAY_MS;
+    pg_log_say(PG_LOG_WARN, PG_LOG_LOOP, "new clients wait: %s", what);
+}
+
 static bool is_full(struct listen *a)
 {
-    bool full = count(a) >= atomic_load(&a->connections_max);
-
-    if (full && !a->paused)
-        pg_log_say(PG_LOG_WARN, PG_LOG_LOOP,
-                   "limits.connections is reached; new clients wait until others have left");
-    a->paused = full;
-    return full;
+    return count(a) >= atomic_load(&a->connections_max);
 }
 
 /* Without descriptors a connection stays in the kernel's queue; it is asked for again soon. */
@@ -232,9 +239,7 @@ static void accept_some(struct listen *a, struct listener *l)
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            if (!a->starved)
-                pg_log_say(PG_LOG_ERROR, PG_LOG_LOOP, "no connection can be accepted: %s",
-                           strerrordesc_np(errno));
+            say(a, strerrordesc_np(errno));
             a->starved = true;
             return;
         }
@@ -245,8 +250,12 @@ static void accept_some(struct listen *a, struct listener *l)
 }
 
 /* Which listeners to poll now; the last is the wake-up. */
-static int choose(struct listen *a, struct pollfd *polls, bool full)
+static int choose(struct listen *a, struct pollfd *polls)
 {
+    bool full = is_full(a);
+
+    if (full)
+        say(a, "limits.connections is reached");
     for (unsigned i = 0; i < a->nlisteners; i++) {
         struct listener *l = &a->listeners[i];
         bool rests = a->starved || (full && is_counted(l));
@@ -279,7 +288,7 @@ static void *work(void *arg)
         bool was_starved;
 
         lock(a);
-        timeout = choose(a, polls, is_full(a));
+        timeout = choose(a, polls);
         unlock(a);
         (void)poll(polls, a->nlisteners + 1, timeout);
         if (polls[a->nlisteners].revents != 0)

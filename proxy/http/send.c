@@ -8,7 +8,7 @@
 #include "proxy/http/loop_int.h"
 #include "proxy/http/send_int.h"
 
-#define TURN_BYTES ((size_t)1024 * 1024) /* then others have their turn */
+#define TURN_BYTES ((size_t)2 * 1024 * 1024) /* then others have their turn */
 
 enum step {
     STEP_ON,      /* something left; go on */
@@ -371,6 +371,7 @@ void send_run(struct conn *c)
     }
     switch (steps(c)) {
     case STEP_YIELD:
+        conn_limit(c, c->loop->snapshot->config.limits_send_timeout); /* it reads: time anew */
         loop_later(c->loop, c);
         return;
     case STEP_BLOCKED:

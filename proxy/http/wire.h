@@ -16,7 +16,7 @@
 
 #include "base/slice.h"
 
-#define WIRE_SCRATCH_BYTES ((size_t)128 * 1024)
+#define WIRE_SCRATCH_BYTES ((size_t)32 * 1024)
 #define WIRE_RECORD_BYTES  ((size_t)16 * 1024)
 
 /* Besides a number of bytes, which is not zero. */

@@ -514,6 +514,22 @@ TEST(K02_a_client_that_does_not_read_a_blob)
     stalls("/blob");
 }
 
+TEST(K02_a_client_that_reads_slowly_is_served)
+{
+    int fd = ask("/blob", "");
+    struct rig_got g = rig_read_n(fd, 1);
+
+    while (rig_body_of(&g).n < SIZE) {
+        size_t before = g.n;
+
+        (void)poll(NULL, 0, 70); /* all in all far longer than the limit */
+        while (g.n < before + SIZE / 12 && rig_body_of(&g).n < SIZE)
+            assert_true(rig_read_once(fd, &g, RIG_PATIENCE_MS) && !g.ended);
+    }
+    whole(&g, 0, SIZE);
+    close(fd);
+}
+
 TEST(K02_a_flight_without_news_is_not_the_clients_fault)
 {
     int fd = ask("/flight", "");
@@ -622,6 +638,7 @@ int main(void)
         HTTP(A21_head_sends_no_body_and_checks_nothing),
         HURRIED(K02_a_client_that_does_not_read_memory),
         HURRIED(K02_a_client_that_does_not_read_a_blob),
+        HURRIED(K02_a_client_that_reads_slowly_is_served),
         HURRIED(K02_a_flight_without_news_is_not_the_clients_fault),
         HTTP(K03_a_slow_reader_slows_nobody),
         HTTP(a_client_that_ends_its_side_still_gets_its_blob),
