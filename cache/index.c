@@ -103,13 +103,10 @@ static int check_schema(struct index *index, struct pg_err *err)
     if (found > 0 && schema != INDEX_SCHEMA)
         found = pg_fail(err, PG_E_STORE_IO, "the index %s is of version %" PRIu64 ", not %d",
                         index->path, schema, INDEX_SCHEMA);
-    if (found == 0)
-        found = index_put_meta(txn, SL(".schema"), INDEX_SCHEMA, err);
-    if (found < 0) {
-        index_txn_abort(txn);
-        return -1;
-    }
-    return index_txn_commit(txn, err);
+    if (found == 0 && index_put_meta(txn, SL(".schema"), INDEX_SCHEMA, err) == 0)
+        return index_txn_commit(txn, err);
+    index_txn_abort(txn);
+    return found > 0 ? 0 : -1;
 }
 
 int index_open(const struct index_config *config, struct index **index_r, struct pg_err *err)

@@ -111,12 +111,14 @@ void index_value_seal(struct pg_buf *b, enum index_table table, struct sl key)
 
 int index_value_open(struct sl value, enum index_table table, struct sl key, struct sl *body_r)
 {
-    struct sl summed = {value.p, value.n - SUM_BYTES};
-    struct reader r = {.rest = {value.p + summed.n, SUM_BYTES}};
+    struct reader sum;
+    struct sl summed;
 
     if (value.n < 1 + SUM_BYTES || value.p[0] != VERSION)
         return -1;
-    if (read_uint(&r, SUM_BYTES) != sum_of(table, key, summed))
+    summed = (struct sl){value.p, value.n - SUM_BYTES};
+    sum = (struct reader){.rest = {value.p + summed.n, SUM_BYTES}};
+    if (read_uint(&sum, SUM_BYTES) != sum_of(table, key, summed))
         return -1;
     *body_r = (struct sl){summed.p + 1, summed.n - 1};
     return 0;
