@@ -154,6 +154,7 @@ upstreams:
         assert pg.get(f"/v2/{name}/manifests/v1") == (200, image.body), name
     assert pg.get("/v2/library/nginx/manifests/v1?ns=docker.io").status == 200
     assert up.count("GET", "/manifests/") == 1
+    pg.landed(1)
     assert len([f for f in pg.files("blobs")]) == 1
     pg.stop()
 

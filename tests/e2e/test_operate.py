@@ -38,7 +38,7 @@ def test_live_requests_and_flights_can_be_listed():
     pg = Pullgate(up)
     pull = pg.start_get(f"/v2/library/app/blobs/{d}")
     gate.wait_reached()
-    live = pg.admin("/debug/requests").json()
+    live = pg.admin("/debug/requests").json()["requests"]
     mine = [r for r in live if "library/app" in json.dumps(r)]
     assert mine and mine[0]["stage"] and "age_ms" in mine[0], live
     flights = json.dumps(pg.admin("/debug/flights").json())
@@ -176,7 +176,7 @@ def test_mistakes_have_a_sentence_each():
         os.mkdir(folder + "/open", 0o777)
         os.chmod(folder + "/open", 0o777)
         said = serve(SERVE.format(listen="127.0.0.1:0", path=folder + "/open"))
-        assert "writable" in said and folder + "/open" in said, said
+        assert "written by others" in said and folder + "/open" in said, said
         if os.geteuid() == 0:
             os.mkdir(folder + "/other", 0o700)
             os.chown(folder + "/other", 12345, 12345)
