@@ -23,7 +23,7 @@
 
 #define REHASH_BYTES ((uint64_t)1024 * 1024)      /* by one job */
 #define SUMS_MAX     ((size_t)64 * 1024 * 1024)   /* of checksums: a blob of 2 TiB */
-#define ROOM_BYTES   ((uint64_t)64 * 1024 * 1024) /* asked for at once while the size is unknown */
+#define ROOM_BYTES   ((uint64_t)64 * 1024 * 1024) /* asked for at once, as they come */
 
 enum doing { IDLE, OPENING, REHASHING, WRITING, DROPPING, PUBLISHING };
 
@@ -48,7 +48,7 @@ struct fill_work {
     uint64_t kept;   /* the prefix that an earlier fill left */
     uint64_t hashed; /* on the disk and in the hashes */
     struct hashes is;
-    bool asks_room; /* the size is not known: this job has to look whether there is room */
+    uint64_t size; /* the fill's, as it was when the job began */
     struct half writing;
     struct pg_err disk_err; /* how the job failed */
 
@@ -129,9 +129,11 @@ static void run_rehash(struct fill_work *w)
 
 static int find_room(struct fill_work *w)
 {
-    if (!w->asks_room || w->hashed / ROOM_BYTES == (w->hashed + w->writing.n) / ROOM_BYTES)
+    uint64_t left = w->size - w->hashed;
+
+    if (w->hashed / ROOM_BYTES == (w->hashed + w->writing.n) / ROOM_BYTES)
         return 0;
-    return store_make_room(w->fill->store, ROOM_BYTES, &w->disk_err);
+    return store_make_room(w->fill->store, left < ROOM_BYTES ? left : ROOM_BYTES, &w->disk_err);
 }
 
 static void run_write(struct fill_work *w)
@@ -182,7 +184,7 @@ static void start(struct fill_work *w, enum doing what)
 
     PG_CHECK(w->doing == IDLE);
     w->doing = what;
-    w->asks_room = w->fill->size == UINT64_MAX;
+    w->size = w->fill->size;
     pg_pool_submit(what == DROPPING ? c->slow_pool : c->data_pool, &w->job);
 }
 

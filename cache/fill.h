@@ -52,7 +52,8 @@ struct fill {
     struct fill_work *work; /* private to fill.c */
 };
 
-/* Begins. size as known from descriptor or upstream's Content-Length, else UINT64_MAX. The first
+/* Begins. The caller has asked store_make_room(); while the bytes come the fill asks again. size as
+ * known from descriptor or upstream's Content-Length, else UINT64_MAX. The first
  * event is READY or DISK, and comes through home. No other fill of this digest may be open.
  *
  * The flight leaves HEAD (flight_head()) when the size is known and the bytes are really coming:

@@ -459,7 +459,9 @@ void gc_free(struct gc *gc)
 void gc_ask(struct gc *gc, uint64_t nbytes)
 {
     lock(gc);
-    gc->asked = nbytes > UINT64_MAX / 4 - gc->asked ? UINT64_MAX / 4 : gc->asked + nbytes;
+    gc->asked += nbytes < GC_AHEAD_BYTES ? nbytes : GC_AHEAD_BYTES;
+    if (gc->asked > GC_AHEAD_BYTES)
+        gc->asked = GC_AHEAD_BYTES;
     gc->is_asked = true;
     PG_CHECK(pthread_cond_broadcast(&gc->news) == 0);
     unlock(gc);

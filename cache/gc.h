@@ -23,6 +23,7 @@
 
 #define GC_TICK_MS      10000
 #define GC_QUARANTINE_S ((int64_t)7 * 86400)
+#define GC_AHEAD_BYTES  ((uint64_t)256 * 1024 * 1024)
 #define GC_BATCH        64   /* drops under way at once */
 #define GC_PLAN_MAX     4096 /* blobs chosen by one walk over the index */
 
@@ -31,7 +32,8 @@ struct gc;
 struct gc *gc_new(struct store *s); /* starts the thread */
 void gc_free(struct gc *gc);        /* ends it; NULL is allowed */
 
-/* nbytes more are coming: make room for them. Returns at once. */
+/* nbytes more are coming: make room for them, for GC_AHEAD_BYTES at most at a time: how much will
+ * come is upstream's word, and nothing is thrown away for a word. Returns at once. */
 void gc_ask(struct gc *gc, uint64_t nbytes);
 
 /* What the limits have to say, with nbytes more to come. */

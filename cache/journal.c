@@ -474,5 +474,9 @@ int journal_read(struct journal *j, uint64_t after, journal_each *each, void *ar
     journal_walk_segments_free(&s);
     if (rc == 0 && end == JOURNAL_WALK_BROKEN)
         return pg_fail(err, PG_E_STORE_IO, "the journal of the store is damaged: %s", w.why);
+    if (rc == 0 && end != JOURNAL_WALK_STOPPED && w.at.seq < w.until)
+        return pg_fail(err, PG_E_STORE_IO,
+                       "the journal of the store is damaged: it ends at record %ju of %ju",
+                       (uintmax_t)w.at.seq, (uintmax_t)w.until);
     return rc;
 }

@@ -228,9 +228,11 @@ int store_make_room(struct store *s, uint64_t nbytes, struct pg_err *err)
         return -1;
     if (room.fits)
         return 0;
-    gc_ask(s->gc, nbytes);
-    if (room.can_fit)
+    if (room.can_fit) {
+        gc_ask(s->gc, nbytes);
         return 0;
+    }
+    gc_ask(s->gc, 0); /* nothing is thrown away for what cannot come */
     atomic_store(&s->degraded, true);
     (void)pg_fail(err, PG_E_STORE_IO, "the store is full and has no room for %ju bytes more",
                   (uintmax_t)nbytes);

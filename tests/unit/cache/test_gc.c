@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Eviction: who goes, how many, and who is not disturbed. */
+#include "shelf.h"
+
+#include "base/clock.h"
+#include "cache/gc.h"
+#include "cache/use.h"
+
+#define KIB ((uint64_t)1024)
+#define MIB (KIB * 1024)
+
+static struct shelf sh;
+static struct pg_err err;
+
+static int set_up(void **state)
+{
+    (void)state;
+    shelf_begin(&sh);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    pg_err_clear(&err);
+    shelf_is_sound(&sh);
+    shelf_end(&sh);
+    return 0;
+}
+
+static struct store *store(void)
+{
+    PG_CHECK(sh.store != NULL);
+    return sh.store;
+}
+
+/* Until the gc has done what it was asked for. */
+static void wait_for_blobs(uint64_t at_most)
+{
+    struct timespec at;
+
+    PG_CHECK(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
+    for (time_t end = at.tv_sec + SHELF_WAIT_S; at.tv_sec < end;) {
+        shelf_commit(&sh);
+        if (atomic_load(&store()->blobs) <= at_most)
+            return;
+        PG_CHECK(clock_gettime(CLOCK_MONOTONIC, &at) == 0);
+    }
+    fail_msg("nothing is evicted");
+}
+
+/* What all of them and the index take now, and so many bytes more. */
+static uint64_t used_and(uint64_t more)
+{
+    struct gc_room room;
+
+    assert_int_equal(gc_room(store(), 0, &room, &err), 0);
+    return room.used + more;
+}
+
+TEST(a_store_without_limits_has_room)
+{
+    struct gc_room room;
+
+    shelf_open(&sh);
+    assert_int_equal(store_make_room(store(), MIB, &err), 0);
+    assert_int_equal(gc_room(store(), MIB, &room, &err), 0);
+    assert_true(room.fits && room.can_fit);
+    assert_int_equal(room.excess, 0);
+}
+
+TEST(the_least_recently_used_go_first_down_to_the_low_water_mark)
+{
+    struct digest d[10];
+    int64_t now_s = pg_clock_wall_s();
+
+    shelf_open(&sh);
+    for (unsigned i = 0; i < 10; i++) {
+        d[i] = shelf_put_seed(&sh, 100 * KIB, i);
+        use_touch(store()->use, &d[i], now_s - 1000 + (i * 7) % 10); /* 0, 3, 6, 9, 2, ... */
+    }
+    store_set_limits(store(), used_and(0), 0);
+    assert_int_equal(atomic_load(&store()->blobs), 10);
+    assert_int_equal(store_make_room(store(), 250 * KIB, &err), 0);
+    wait_for_blobs(7);
+    for (unsigned i = 0; i < 10; i++)
+        if ((i * 7) % 10 < 3)
+            assert_false(shelf_has_file(&sh, &d[i]));
+    assert_true(shelf_has_file(&sh, &d[7])); /* 9: the latest */
+}
+
+TEST(what_is_not_known_to_be_used_counts_as_used_when_it_was_written)
+{
+    struct digest old, young;
+    const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    char path[256];
+
+    shelf_open(&sh);
+    old = shelf_put_seed(&sh, 100 * KIB, 1);
+    young = shelf_put_seed(&sh, 100 * KIB, 2);
+    use_forget(store()->use, &old);
+    use_forget(store()->use, &young);
+    shelf_path(&sh, &old, path);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+    store_set_limits(store(), used_and(100), 0);
+    assert_int_equal(store_make_room(store(), 1000, &err), 0);
+    wait_for_blobs(1);
+    assert_true(shelf_has_file(&sh, &young));
+}
+
+static void break_off(uint64_t seed, struct digest *d_r)
+{
+    struct sl bytes = shelf_bytes(100 * KIB, seed);
+    struct shelf_fill sf;
+
+    *d_r = digest_of(PG_SHA256, bytes);
+    shelf_start(&sh, &sf, d_r, bytes.n + 1);
+    assert_int_equal(shelf_write(&sf, bytes, 50000), 0);
+    shelf_give_up(&sf, PG_E_UPSTREAM_DOWN);
+    flight_leave(&sf.reader);
+    shelf_free(bytes);
+}
+
+TEST(partials_that_nobody_works_on_go_before_blobs)
+{
+    struct digest blob, half;
+
+    shelf_open(&sh);
+    blob = shelf_put_seed(&sh, 100 * KIB, 1);
+    break_off(2, &half);
+    assert_true(shelf_has_partial(&sh, &half));
+    store_set_limits(store(), used_and(10), 0);
+    assert_int_equal(store_make_room(store(), 20, &err), 0);
+    while (shelf_has_partial(&sh, &half))
+        shelf_commit(&sh);
+    assert_true(shelf_has_file(&sh, &blob));
+}
+
+TEST(a_fill_at_work_is_not_evicted)
+{
+    struct sl bytes = shelf_bytes(200 * KIB, 3);
+    struct digest d = digest_of(PG_SHA256, bytes), old;
+    struct shelf_fill sf;
+
+    shelf_open(&sh);
+    old = shelf_put_seed(&sh, 100 * KIB, 1);
+    shelf_start(&sh, &sf, &d, bytes.n);
+    assert_int_equal(shelf_write(&sf, (struct sl){bytes.p, 100 * KIB}, 50000), 0);
+    SHELF_UNTIL(&sh, flight_look(&sf.reader).committed == 100 * KIB);
+    store_set_limits(store(), used_and(0), 0);
+    assert_int_equal(store_make_room(store(), 100 * KIB, &err), 0);
+    wait_for_blobs(0);
+    assert_false(shelf_has_file(&sh, &old));
+    assert_int_equal(shelf_write(&sf, (struct sl){bytes.p + 100 * KIB, bytes.n - 100 * KIB}, 50000),
+                     0);
+    assert_true(shelf_finish(&sf));
+    shelf_free(bytes);
+}
+
+TEST(what_can_never_fit_is_refused_and_evicts_nothing_of_use)
+{
+    struct digest d;
+
+    shelf_open(&sh);
+    d = shelf_put_seed(&sh, 100 * KIB, 1);
+    store_set_limits(store(), used_and(MIB), 0);
+    assert_int_equal(store_make_room(store(), 100 * MIB, &err), -1);
+    assert_int_equal(err.kind, PG_E_STORE_IO);
+    assert_non_null(strstr(err.msg, "the store is full"));
+    assert_non_null(strstr(err.detail, sh.dir));
+    assert_true(atomic_load(&store()->degraded));
+    shelf_commit(&sh);
+    assert_true(shelf_can_open(&sh, &d));
+}
+
+TEST(the_reserve_of_the_disk_is_kept)
+{
+    shelf_open(&sh);
+    (void)shelf_put_seed(&sh, 100 * KIB, 1);
+    store_set_limits(store(), 0, UINT64_MAX / 8);
+    wait_for_blobs(0);
+    assert_int_equal(store_make_room(store(), 1, &err), -1);
+    assert_non_null(strstr(err.msg, "the store is full"));
+}
+
+TEST(a_disk_that_cannot_be_asked_is_an_error)
+{
+    shelf_open(&sh);
+    assert_int_equal(pg_fault_set("gc.statvfs:EIO@1"), 0);
+    assert_int_equal(store_make_room(store(), 1, &err), -1);
+    assert_int_equal(pg_fault_set(NULL), 0);
+    assert_int_equal(err.kind, PG_E_STORE_IO);
+}
+
+#define MANY 600
+
+TEST(more_than_one_batch_and_pulls_that_race_it) /* G10 */
+{
+    struct digest d[MANY];
+    unsigned served = 0;
+
+    shelf_open(&sh);
+    for (unsigned i = 0; i < MANY; i++)
+        d[i] = shelf_put_seed(&sh, KIB, i);
+    store_set_limits(store(), used_and(0) - 500 * KIB, 0);
+    for (unsigned round = 0; atomic_load(&store()->blobs) > 150 && round < 100000; round++) {
+        const struct digest *one = &d[round % MANY];
+        struct blob *b;
+        char p[KIB];
+
+        if (blob_open(store(), one, &b, &err) != 1) /* 0: it would be fetched again; never -1 */
+            continue;
+        assert_int_equal(pg_fd_pread(b->fd, p, b->size, 0), 0);
+        assert_true(
+            digest_eq(&(struct digest[]){digest_of(PG_SHA256, (struct sl){p, b->size})}[0], one));
+        blob_close(b);
+        served++;
+    }
+    assert_int_equal(err.kind, PG_E_NONE);
+    assert_true(served > 0);
+    wait_for_blobs(150);
+}
+
+TEST(uses_are_kept_over_a_restart)
+{
+    struct digest d;
+
+    shelf_open(&sh);
+    d = shelf_put_seed(&sh, 10, 1);
+    use_touch(store()->use, &d, 12345);
+    shelf_close(&sh);
+    shelf_open(&sh);
+    assert_int_equal(use_last(store()->use, &d), 12345);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(a_store_without_limits_has_room),
+        CASE(the_least_recently_used_go_first_down_to_the_low_water_mark),
+        CASE(what_is_not_known_to_be_used_counts_as_used_when_it_was_written),
+        CASE(partials_that_nobody_works_on_go_before_blobs),
+        CASE(a_fill_at_work_is_not_evicted),
+        CASE(what_can_never_fit_is_refused_and_evicts_nothing_of_use),
+        CASE(the_reserve_of_the_disk_is_kept),
+        CASE(a_disk_that_cannot_be_asked_is_an_error),
+        CASE(more_than_one_batch_and_pulls_that_race_it),
+        CASE(uses_are_kept_over_a_restart),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
