@@ -63,6 +63,16 @@ static enum client_fault fault_of(CURLcode code, bool connected)
     }
 }
 
+/* What is no HTTP on a connection that was kept is the rest of an answer before: a body to a HEAD,
+ * say. On a new one the same question may well be answered. */
+static bool is_leftover(CURLcode code, CURL *easy)
+{
+    long made = 1;
+
+    curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &made);
+    return made == 0 && (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY);
+}
+
 /* Says in words what the fault is, unless on_head or on_data has said it already. */
 static void note_end(struct client_call *call, CURLcode code)
 {
@@ -75,7 +85,7 @@ static void note_end(struct client_call *call, CURLcode code)
         call->fault = call->fault == CLIENT_FINE ? CLIENT_NO : call->fault;
         return;
     }
-    call->fault = fault_of(code, ready_us > 0);
+    call->fault = is_leftover(code, call->easy) ? CLIENT_BROKEN : fault_of(code, ready_us > 0);
     if (call->denied && call->fault == CLIENT_ABSENT)
         call->fault = CLIENT_WRONG;
     if (call->fault == CLIENT_FINE)
@@ -129,6 +139,8 @@ static bool is_stuck(struct client_call *call, uint64_t now, uint64_t stall_ms)
 {
     curl_off_t ready_us = 0;
 
+    if (call->err.kind != PG_E_NONE) /* said no while it was resumed */
+        return true;
     curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
     if (ready_us == 0 || call->paused || !call->connected) {
         call->connected = ready_us > 0;
@@ -171,8 +183,8 @@ static void on_watchdog(uv_timer_t *timer)
 
     while ((call = next_stuck(c)) != NULL) {
         drop_easy(call);
-        call->fault = CLIENT_SILENT;
-        if (call->err.kind == PG_E_NONE)
+        call->fault = call->err.kind == PG_E_NONE ? CLIENT_SILENT : CLIENT_NO;
+        if (call->fault == CLIENT_SILENT)
             pg_fail(&call->err, PG_E_TIMEOUT, "upstream does not answer in time");
         call->events->on_done(call);
     }
@@ -321,6 +333,7 @@ static void set_manners(CURL *e, const struct config_upstream *up)
     curl_easy_setopt(e, CURLOPT_HTTP09_ALLOWED, 0L);
     curl_easy_setopt(e, CURLOPT_USERAGENT, USER_AGENT);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* does not wait for a resolver that hangs */
     curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
@@ -456,4 +469,6 @@ void client_resume(struct client_call *call)
         return;
     call->paused = false;
     curl_easy_pause(call->easy, CURLPAUSE_CONT);
+    if (call->err.kind != PG_E_NONE) /* libcurl would notice with the next byte */
+        uv_timer_start(&call->client->watchdog, on_watchdog, 0, WATCH_MS_MAX);
 }

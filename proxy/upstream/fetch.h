@@ -16,11 +16,13 @@
  * Errors, as the asker's `err`: MANIFEST_UNKNOWN / BLOB_UNKNOWN / NAME_UNKNOWN (upstream said 404,
  * or 401/403 after a token: what the caller may not see does not exist, and upstream's 401 is never
  * passed on), TOO_MANY_REQUESTS never: 429 is UPSTREAM_DOWN with ->retry_after_s; UPSTREAM_DOWN,
- * UPSTREAM_WRONG, TIMEOUT, STORE_IO.
+ * UPSTREAM_WRONG, TIMEOUT, STORE_IO, NAME_INVALID. A HEAD that upstream does not understand (400,
+ * 405, 501) is no error: it is an answer that says nothing, neither digest nor size.
  *
  * Ownership:  an ask is allocated by fetch_ask() and freed by fetch_ask_free(), which may come at
- * any time; afterwards done() will not come. It pins the snapshot that its upstream is of. Threads:
- * fetch_ask, fetch_ask_free, done: the thread of `home`. fetch_blob: any.
+ * any time; afterwards done() will not come. It pins the snapshot that its upstream is of. `home`
+ * outlives fetch_stop(), and is drained once after it: answers may still be in it.
+ * Threads:    fetch_ask, fetch_ask_free, done: the thread of `home`. fetch_blob: any.
  */
 #pragma once
 
@@ -81,7 +83,8 @@ struct fetch_ask *fetch_ask(struct fetch *f, const struct fetch_question *q,
 void fetch_ask_free(struct fetch_ask *ask);
 
 /* Downloads a blob into flight, of which the caller is the LEADER. size: from a descriptor,
- * UINT64_MAX when not known. Fetches ahead of any reader have the lower priority. */
+ * UINT64_MAX when not known. When it is in the store by now, the flight is failed with CANCELED:
+ * whoever is aboard looks again. Fetches ahead of any reader have the lower priority. */
 enum fetch_priority { FETCH_WAITED_FOR, FETCH_AHEAD };
 struct fetch_blob_order {
     struct snapshot *snapshot;
@@ -94,5 +97,6 @@ struct fetch_blob_order {
 };
 void fetch_blob(struct fetch *f, const struct fetch_blob_order *order);
 
-/* For status and /debug/flights: one JSON array of what is under way; any thread. */
+/* For status and /debug/flights: one JSON array of what is under way. Any thread but the fetch
+ * thread's, which it waits for, 2 s at most; not after fetch_stop(). */
 void fetch_write_json(struct fetch *f, struct pg_buf *out);

@@ -3,8 +3,10 @@
  * quirks - what is known of single registries and not said by the specification; nowhere else does
  * the name of a registry stand in code. X(host of the upstream's url, ...)
  *
- * QUIRKS_REALMS: registries whose tokens come from another host than their own. Each was seen in
- * the WWW-Authenticate header of https://<host>/v2/.
+ * QUIRKS_REALMS: registries whose tokens come from another host than their own, as their challenge
+ * at /v2/ says: distribution.github.io/distribution/spec/auth/token for Docker Hub,
+ * github.com/bazel-contrib/rules_oci (authn.bzl) for GitLab and Elastic, documentation.suse.com for
+ * SUSE. Others are named by the operator, in `realms`.
  *
  * Quirks that are handled for all alike, since no table is needed to meet them:
  *   Artifact Registry   401 without WWW-Authenticate: the challenge of /v2/ is used
@@ -18,7 +20,7 @@
 
 #define QUIRKS_REALMS(X)                                                                           \
     X("registry-1.docker.io", "auth.docker.io")                                                    \
+    X("index.docker.io", "auth.docker.io")                                                         \
     X("registry.gitlab.com", "gitlab.com")                                                         \
     X("docker.elastic.co", "docker-auth.elastic.co")                                               \
-    X("registry.redhat.io", "sso.redhat.com")                                                      \
     X("registry.suse.com", "scc.suse.com")

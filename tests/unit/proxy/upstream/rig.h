@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -43,6 +44,7 @@ struct rig_pull {
 };
 
 extern struct fetch *rig_fetch;
+extern sem_t rig_resolver; /* a name that begins with "hangs." is resolved when it is posted */
 extern struct store *rig_store;
 extern struct snapshot *rig_snapshot;
 
@@ -52,6 +54,9 @@ void rig_restart(const struct rig_options *o); /* of us: store and fetch thread 
 void rig_end(void);                            /* the upstream ends */
 const char *rig_path(const char *name);        /* in the test's directory: "store", "password" */
 void rig_turn(void);                           /* waits for something to come, and takes it */
+
+/* Another revision of the configuration takes the place of rig_snapshot. */
+void rig_reload(const struct rig_options *o);
 
 /* One line of Python in the upstream's process (harness/scripted_upstream.py); what it prints, good
  * until the next call. */

@@ -263,6 +263,18 @@ TEST(E04_reset_before_the_head)
     rig_stop();
 }
 
+TEST(a_body_to_a_head_spoils_nothing)
+{
+    start_plain();
+    rig_py("up.on('/manifests/', raw(b'HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\nhello', "
+           "end='keep'), methods=('HEAD',))");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rig_try(FETCH_MANIFEST_HEAD, "v1"), PG_E_NONE);
+        assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE);
+    }
+    rig_stop();
+}
+
 TEST(E06_half_a_manifest)
 {
     start_plain();
@@ -353,6 +365,48 @@ TEST(E02_refused_and_back)
         assert_true(++refused < 100);
     }
     assert_int_equal(rig_try(FETCH_TAGS, ""), PG_E_NONE);
+    rig_stop();
+}
+
+TEST(E01_a_resolver_that_hangs_holds_nobody_else)
+{
+    struct rig_ask a;
+
+    start_plain();
+    rig_reload(&(struct rig_options){.url = "http://hangs.test", .connect_ms = 300});
+    rig_ask(&a, FETCH_MANIFEST, "v1");
+    rig_reload(&(struct rig_options){0});
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE);
+    assert_false(a.done);
+    rig_wait(&a);
+    assert_int_equal(a.ask->err.kind, PG_E_UPSTREAM_DOWN);
+    rig_free(&a);
+    rig_stop();
+    for (int i = 0; i < 2; i++) { /* its two tries; their threads end by themselves */
+        assert_int_equal(sem_post(&rig_resolver), 0);
+    }
+}
+
+TEST(E01_no_such_host)
+{
+    start(&(struct rig_options){.url = "http://no-such-host.invalid"});
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_UPSTREAM_DOWN);
+    rig_stop();
+}
+
+/* E33: what belongs to one revision of an upstream is never used by another. */
+TEST(a_reload_has_connections_of_its_own)
+{
+    start_plain();
+    rig_py("ports = set(); up.on('^/v2/', lambda x: ports.add(x.client_address[1]))");
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE);
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE);
+    assert_int_equal(rig_py_number("len(ports)"), 1);
+    for (int i = 2; i <= 4; i++) {
+        rig_reload(&(struct rig_options){0});
+        assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE);
+        assert_int_equal(rig_py_number("len(ports)"), i);
+    }
     rig_stop();
 }
 
@@ -469,11 +523,15 @@ int main(void)
         RUN(lists_and_where_they_go_on),
         RUN(nothing_of_improper_form_becomes_a_url),
         RUN(E04_reset_before_the_head),
+        RUN(a_body_to_a_head_spoils_nothing),
         RUN(E06_half_a_manifest),
         RUN(E10_silence_and_drips),
         RUN(E12_patience),
         RUN(E13_errors_of_the_server),
         RUN(E02_refused_and_back),
+        RUN(E01_a_resolver_that_hangs_holds_nobody_else),
+        RUN(E01_no_such_host),
+        RUN(a_reload_has_connections_of_its_own),
         RUN(E03_no_tls_where_tls_is_configured),
         RUN(F01_manifests_that_are_too_large),
         RUN(E28_what_is_no_proper_http),
