@@ -23,7 +23,7 @@
 
 #define REHASH_BYTES ((uint64_t)1024 * 1024)      /* by one job */
 #define SUMS_MAX     ((size_t)64 * 1024 * 1024)   /* of checksums: a blob of 2 TiB */
-#define ROOM_BYTES   ((uint64_t)64 * 1024 * 1024) /* asked for at once, as they come */
+#define ROOM_BYTES   ((uint64_t)64 * 1024 * 1024) /* asked for at once while the size is unknown */
 
 enum doing { IDLE, OPENING, REHASHING, WRITING, DROPPING, PUBLISHING };
 
@@ -48,7 +48,8 @@ struct fill_work {
     uint64_t kept;   /* the prefix that an earlier fill left */
     uint64_t hashed; /* on the disk and in the hashes */
     struct hashes is;
-    uint64_t size; /* the fill's, as it was when the job began */
+    uint64_t size;   /* fill->size as of the job's start */
+    uint64_t room;   /* so far up to here the store had room */
     struct half writing;
     struct pg_err disk_err; /* how the job failed */
 
@@ -129,11 +130,12 @@ static void run_rehash(struct fill_work *w)
 
 static int find_room(struct fill_work *w)
 {
-    uint64_t left = w->size - w->hashed;
+    uint64_t need = w->size == UINT64_MAX ? ROOM_BYTES : w->size - w->hashed;
 
-    if (w->hashed / ROOM_BYTES == (w->hashed + w->writing.n) / ROOM_BYTES)
+    if (w->hashed + w->writing.n <= w->room)
         return 0;
-    return store_make_room(w->fill->store, left < ROOM_BYTES ? left : ROOM_BYTES, &w->disk_err);
+    w->room = w->hashed + need;
+    return store_make_room(w->fill->store, need, &w->disk_err);
 }
 
 static void run_write(struct fill_work *w)

@@ -48,15 +48,15 @@ def test_skopeo_cold_warm_by_tag_by_digest_and_without_upstream():
     skopeo_pull(pg, f"library/app@{digest}", digest)
     skopeo_pull(pg, "origin.test/library/app:v1", digest)
     assert len(blob_gets(origin)) == before + 6                # the origin's own log says so
+    inspected = json.loads(run("skopeo", "inspect", "--tls-verify=false",
+                               f"docker://127.0.0.1:{pg.port}/library/app:v1"))
+    assert inspected["Architecture"] == "amd64"
     pg.landed(9)
     origin.die()
     skopeo_pull(pg, "library/app:v1", digest)
     skopeo_pull(pg, f"library/app@{digest}", digest)
     pg.restart()
     skopeo_pull(pg, "library/app:v1", digest)
-    inspected = json.loads(run("skopeo", "inspect", "--tls-verify=false",
-                               f"docker://127.0.0.1:{pg.port}/library/app:v1"))
-    assert inspected["Architecture"] == "amd64"
     pg.stop()
     origin.end()
 

@@ -51,8 +51,7 @@ class Clients:
 def in_order(pg, up):
     """After recovery: every file is what its name says, and nothing is left over."""
     pg.wait_true(lambda: pg.admin("/readyz").status == 200, "not ready")
-    pg.wait_true(lambda: '"recovered":true' in pg.admin("/api/v1/status").body.decode().replace(" ", ""),
-                 "recovery does not end")
+    pg.recovered()
     for path in pg.files("blobs"):
         with open(path, "rb") as f:
             assert "sha256:" + os.path.basename(path) == sha256(f.read()), path

@@ -155,7 +155,7 @@ upstreams:
     assert pg.get("/v2/library/nginx/manifests/v1?ns=docker.io").status == 200
     assert up.count("GET", "/manifests/") == 1
     pg.landed(1)
-    assert len([f for f in pg.files("blobs")]) == 1
+    assert len(pg.files("blobs")) == 1
     pg.stop()
 
 

@@ -124,7 +124,7 @@ def test_a_blob_without_a_known_manifest_is_asked_for_in_its_own_repository():
     """Knowing a digest is not having it: the other repository must have it, too."""
     up = Upstream()
     image = up.image("library/app", "v1", [b"secret" * 100])
-    up.on(r"^/v2/library/other/blobs/", status(404))
+    up.on(r"^/v2/library/other/blobs/", status(404), methods=("GET", "HEAD"))
     pg = Pullgate(up)
     assert pg.get(f"/v2/library/app/blobs/{image.layers[0]}").status == 200     # no manifest yet
     assert pg.get(f"/v2/library/other/blobs/{image.layers[0]}").status == 404
@@ -247,6 +247,7 @@ def test_each_request_is_one_line():
     layer = f"/v2/library/app/blobs/{image.layers[0]}"
     for path in ["/v2/library/app/manifests/v1", layer, layer, "/v2/library/app/manifests/none"]:
         pg.get(path)
+        pg.landed(2 if path == layer else 1)
     pg.end()
     lines = [json.loads(l) for l in pg.log if '"request"' in l]
     mine = [l for l in lines if "repo" in l]

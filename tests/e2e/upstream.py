@@ -49,15 +49,19 @@ class Image:
 class Exchange(BaseHTTPRequestHandler):
     """One request and how it is answered."""
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *a):
         pass
 
     def handle(self):
+        self.upstream.open.add(self.connection)
         try:
             super().handle()
         except (ConnectionError, ssl.SSLError, TimeoutError):
             self.close_connection = True    # pullgate left: its right
+        finally:
+            self.upstream.open.discard(self.connection)
 
     @property
     def upstream(self):
@@ -117,7 +121,7 @@ class Rule:
         self.path, self.fault, self.left, self.methods = path, fault, times, methods
 
     def take(self, lock):
-        """One of its times, if there is one left."""
+        """One of the times that are left; negative: for ever."""
         with lock:
             if self.left == 0:
                 return False
@@ -129,7 +133,7 @@ class Upstream:
     def __init__(self, cert=None, token=None):
         """cert: (certificate, key) for TLS. token: a Token that must be shown."""
         self.blobs, self.manifests, self.asked, self.rules = {}, {}, [], []
-        self.lock, self.token = threading.Lock(), token
+        self.lock, self.token, self.open = threading.Lock(), token, set()
         self._start(("127.0.0.1", 0), cert)
         self._cert = cert
         if token:
@@ -150,15 +154,21 @@ class Upstream:
         self.url = f"http{'s' if cert else ''}://{self.host}"
 
     def die(self):
-        """Refuses connections from now on."""
+        """Refuses connections from now on, and ends those that there are."""
         self.server.shutdown()
         self.server.server_close()
+        for s in list(self.open):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     def live(self):
         self._start(("127.0.0.1", self.port), self._cert)
 
-    def on(self, path, fault, times=-1, methods=("GET", "HEAD")):
-        """Newest first."""
+    def on(self, path, fault, times=-1, methods=None):
+        """Newest first. Faults of blobs are of their GET alone unless told."""
+        methods = methods or (("GET",) if "/blobs/" in path else ("GET", "HEAD"))
         with self.lock:
             self.rules.insert(0, Rule(path, fault, times, methods))
 
@@ -246,7 +256,7 @@ class Token:
         value = f"token-{self.issued}"
         self.good.add(value)
         x.answer(200, {"Content-Type": "application/json"},
-                 self.answer or json.dumps({"token": value, "expires_in": 300}).encode())
+                 self.answer if self.answer is not None else json.dumps({"token": value, "expires_in": 300}).encode())
         return True
 
 
