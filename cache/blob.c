@@ -20,7 +20,6 @@
 #include "cache/index.h"
 #include "cache/partial.h"
 #include "cache/publish.h"
-#include "cache/use.h"
 
 #define IDLE_MAX        256 /* blobs that stay open without a reader */
 #define CHECK_AHEAD     4   /* chunks checked by one job */
@@ -362,7 +361,6 @@ int blob_open(struct store *s, const struct digest *d, struct blob **blob_r, str
         r = open_anew(s, d, &e, err);
     if (r != 1)
         return r;
-    use_touch(s->use, d, pg_clock_wall_s());
     *blob_r = &e->pub;
     return 1;
 }

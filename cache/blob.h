@@ -39,7 +39,8 @@ struct blob {
 
 /* 1 open, 0 not in the store (no row, or the file is gone, no regular file, or of another size:
  * then it is quarantined and the row dropped), -1 STORE_IO. For serving loops: of an open blob one
- * fstatat(), else a lookup, openat() and fstat(); no byte of the file is read. */
+ * fstatat(), else a lookup, openat() and fstat(); no byte of the file is read. That it was used is
+ * the caller's to say (cache/use). */
 int blob_open(struct store *s, const struct digest *d, struct blob **blob_r, struct pg_err *err);
 void blob_close(struct blob *b); /* NULL is allowed */
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,8 +16,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-#define LOCK_NAME "lock"
-#define PID_MAX   16
+#define LOCK_NAME    "lock"
+#define PID_MAX      16
+#define LOCK_TRIES   20
+#define LOCK_WAIT_MS 10
 
 #ifndef CIFS_SUPER_MAGIC
 #define CIFS_SUPER_MAGIC 0xff534d42
@@ -121,6 +124,21 @@ static int is_locked(int fd, const char *path, struct pg_err *err)
                    path, n > 0 ? "process " : "unknown process", pid, path);
 }
 
+/* A child that looked at the index for a process that was killed may hold the lock for the moment
+ * that it takes to end. */
+static int take_lock(int fd)
+{
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK)
+            return -1;
+        (void)poll(NULL, 0, LOCK_WAIT_MS);
+    }
+    errno = EWOULDBLOCK;
+    return -1;
+}
+
 int dir_lock(int dir_fd, const char *path, int *fd_r, struct pg_err *err)
 {
     struct stat st;
@@ -132,7 +150,7 @@ int dir_lock(int dir_fd, const char *path, int *fd_r, struct pg_err *err)
                        strerrordesc_np(errno));
     if (!S_ISREG(st.st_mode))
         return pg_fail(err, PG_E_STORE_IO, "%s/" LOCK_NAME " is no regular file: remove it", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+    if (take_lock(fd) < 0)
         return errno == EWOULDBLOCK
                    ? is_locked(fd, path, err)
                    : pg_fail(err, PG_E_STORE_IO, "cannot lock %s/" LOCK_NAME ": %s", path,

@@ -93,20 +93,27 @@ static void hash(struct fill_work *w, const char *p, size_t n)
     }
 }
 
-static void run_open(struct fill_work *w)
+static int open_files(struct fill_work *w)
 {
     struct fill *f = w->fill;
     char name[PARTIAL_NAME_MAX];
 
-    partial_claim_wait(f->store, &f->digest);
-    if (partial_open(f->store, &f->digest, f->size, &w->fd, &w->kept, &w->disk_err) < 0)
-        return;
+    if (partial_open(f->store, &f->digest, w->size, &w->fd, &w->kept, &w->disk_err) < 0)
+        return -1;
     w->read_fd = PG_FAULT("fill.open")
                      ? -1
                      : openat(f->store->partial_fd, partial_name(&f->digest, name),
                               O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (w->read_fd < 0)
-        (void)partial_disk_error(f->store, errno, "opening a file in partial/", &w->disk_err);
+        return partial_disk_error(f->store, errno, "opening a file in partial/", &w->disk_err);
+    return store_make_room(f->store, w->size != UINT64_MAX ? w->size - w->kept : 0, &w->disk_err);
+}
+
+static void run_open(struct fill_work *w)
+{
+    partial_claim_wait(w->fill->store, &w->fill->digest);
+    if (open_files(w) < 0)
+        PG_CHECK(w->disk_err.kind != PG_E_NONE); /* on_job() looks at it */
 }
 
 static void run_rehash(struct fill_work *w)

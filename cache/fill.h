@@ -52,9 +52,9 @@ struct fill {
     struct fill_work *work; /* private to fill.c */
 };
 
-/* Begins. The caller has asked store_make_room(); while the bytes come the fill asks again. size as
- * known from descriptor or upstream's Content-Length, else UINT64_MAX. The first
- * event is READY or DISK, and comes through home. No other fill of this digest may be open.
+/* Begins, once store_make_room() has room for it; while the bytes come it asks again. size as known
+ * from descriptor or upstream's Content-Length, else UINT64_MAX. The first event is READY or DISK,
+ * and comes through home. No other fill of this digest may be open.
  *
  * The flight leaves HEAD (flight_head()) when the size is known and the bytes are really coming:
  * when a kept prefix is found, by fill_size(), or by the first fill_write(); so that an upstream

@@ -24,11 +24,13 @@
 #include "cache/publish.h"
 #include "cache/use.h"
 
-#define USE_FILE    "use"
-#define ROWS_A_VIEW 256
-#define PASSES_MAX  1000 /* plans made by one look */
-#define DEPTH_MAX   4    /* of what is removed from quarantine/ */
-#define LOW_SHARE   16   /* the low-water mark is one part in so many below the limit */
+#define USE_FILE           "use"
+#define QUARANTINE_SHORT_S 3600 /* what stays there when room is wanted */
+#define ROWS_A_VIEW        256
+#define PASSES_MAX         1000 /* plans made by one look */
+#define PROBE_NAME         "probe"
+#define DEPTH_MAX          4  /* of what is removed from quarantine/ */
+#define LOW_SHARE          16 /* the low-water mark is one part in so many below the limit */
 
 struct gc {
     struct store *store;
@@ -355,18 +357,40 @@ static void save_uses(struct store *s)
     pg_err_clear(&err);
 }
 
+/* A full or failing disk is well again when a file can be written and synced. */
+static bool can_write(struct store *s)
+{
+    static const char zeros[4096];
+    _fd_ int fd = openat(s->quarantine_fd, PROBE_NAME,
+                         O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && !PG_FAULT("gc.probe") && pg_fd_write(fd, zeros, sizeof(zeros)) == 0 &&
+              fdatasync(fd) == 0;
+
+    (void)unlinkat(s->quarantine_fd, PROBE_NAME, 0);
+    return ok;
+}
+
+/* What is damaged goes before what is not: 0, and *room_r as it is after that; -1. */
+static int measure(struct store *s, uint64_t asked, struct gc_room *room_r, struct pg_err *err)
+{
+    if (gc_room(s, asked, room_r, err) < 0)
+        return -1;
+    if (room_r->excess == 0 || gc_empty_quarantine(s, pg_clock_wall_s() - QUARANTINE_SHORT_S) == 0)
+        return 0;
+    return gc_room(s, asked, room_r, err);
+}
+
 static void look(struct gc *gc, uint64_t asked)
 {
     struct store *s = gc->store;
     struct gc_room room = {0};
     struct pg_err err = {0};
+    bool is_known = measure(s, asked, &room, &err) == 0;
 
-    if (gc_room(s, asked, &room, &err) == 0) {
-        if (room.excess > 0)
-            evict(gc, room.excess);
-        else if (room.fits && room.avail > 0)
-            atomic_store(&s->degraded, false);
-    }
+    if (is_known && room.excess > 0)
+        evict(gc, room.excess);
+    else if (is_known && atomic_load(&s->degraded) && can_write(s))
+        atomic_store(&s->degraded, false);
     pg_err_clear(&err);
     pg_metric_set(PG_M_STORE_PARTIAL_BYTES, (int64_t)atomic_load(&s->partial_bytes));
 }

@@ -3,7 +3,8 @@
  * gc - keeps the store within its limits: one background thread that looks now and then, and at
  * once when gc_ask() says that somebody wants room.
  *
- *     too much? --> partials that nobody works on, the longest unused first
+ *     too much? --> what is in quarantine/ for more than an hour
+ *               --> partials that nobody works on, the longest unused first
  *               --> a plan: the least recently used blobs --> a trickle of drops, a few at a time
  *               --> until the low-water mark is reached
  *

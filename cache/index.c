@@ -52,8 +52,10 @@ int index_check(const struct index_config *config, enum index_health *health_r, 
     if (child < 0)
         return pg_fail(err, PG_E_STORE_IO,
                        "the index could not be checked: no process to do it in");
-    if (child == 0)
+    if (child == 0) {
+        (void)close_range(3, UINT_MAX, 0); /* the store's lock must not outlive its holder */
         _exit(index_check_child(config));
+    }
     while (waitpid(child, &status, 0) < 0)
         PG_CHECK(errno == EINTR);
     if (WIFEXITED(status) && WEXITSTATUS(status) == INDEX_CHECK_NEWER)

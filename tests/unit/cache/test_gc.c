@@ -173,6 +173,48 @@ TEST(what_can_never_fit_is_refused_and_evicts_nothing_of_use)
     assert_true(shelf_can_open(&sh, &d));
 }
 
+TEST(a_fill_that_cannot_fit_says_so_before_a_byte_comes)
+{
+    struct sl bytes = shelf_bytes(2 * MIB, 4);
+    struct digest d = digest_of(PG_SHA256, bytes), kept;
+    struct shelf_fill sf;
+
+    shelf_open(&sh);
+    kept = shelf_put_seed(&sh, 100 * KIB, 1);
+    store_set_limits(store(), used_and(MIB), 0);
+    shelf_start(&sh, &sf, &d, bytes.n);
+    assert_int_equal(sf.disk, 1);
+    assert_non_null(strstr(sf.fill->err.msg, "the store is full"));
+    shelf_give_up(&sf, PG_E_STORE_IO);
+    flight_leave(&sf.reader);
+    assert_false(shelf_has_partial(&sh, &d));
+    assert_true(shelf_can_open(&sh, &kept));
+    shelf_free(bytes);
+}
+
+TEST(a_store_is_well_again_when_its_disk_is)
+{
+    shelf_open(&sh);
+    atomic_store(&store()->degraded, true);
+    gc_ask(store()->gc, 0);
+    while (atomic_load(&store()->degraded))
+        shelf_commit(&sh);
+    assert_int_equal(shelf_count_files(store()->quarantine_fd), 0);
+}
+
+TEST(a_layer_outlives_the_first_image_that_has_it) /* G11 */
+{
+    struct digest first, second, layer;
+
+    shelf_open(&sh);
+    first = shelf_put_seed(&sh, 500, 1);
+    second = shelf_put_seed(&sh, 500, 2);
+    layer = shelf_put_seed(&sh, 100 * KIB, 3);
+    shelf_drop(&sh, &first, PUBLISH_EVICTED);
+    assert_true(shelf_can_open(&sh, &second));
+    assert_true(shelf_can_open(&sh, &layer));
+}
+
 TEST(the_reserve_of_the_disk_is_kept)
 {
     shelf_open(&sh);
@@ -243,6 +285,9 @@ int main(void)
         CASE(partials_that_nobody_works_on_go_before_blobs),
         CASE(a_fill_at_work_is_not_evicted),
         CASE(what_can_never_fit_is_refused_and_evicts_nothing_of_use),
+        CASE(a_fill_that_cannot_fit_says_so_before_a_byte_comes),
+        CASE(a_store_is_well_again_when_its_disk_is),
+        CASE(a_layer_outlives_the_first_image_that_has_it),
         CASE(the_reserve_of_the_disk_is_kept),
         CASE(a_disk_that_cannot_be_asked_is_an_error),
         CASE(more_than_one_batch_and_pulls_that_race_it),
