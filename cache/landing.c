@@ -103,7 +103,8 @@ static int apply_link(const struct landing *l, struct journal *j, struct index_t
     };
     struct index_view v = index_txn_view(txn);
     struct index_link old;
-    bool known = knows(index_get_link(&v, l->repo, &l->digest, &old, err), err) && old.landed;
+    bool known = knows(index_get_link(&v, l->repo, &l->digest, &old, err), err) && old.landed &&
+                 old.first_seen_s <= l->link.first_seen_s;
 
     if (!known && j != NULL && journal_append(j, &r, err) < 0)
         return -1;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ struct writer {
     struct store *store;
     struct pg_mailbox posted; /* by any thread */
     sem_t wake;
+    atomic_uint posting; /* threads in writer_post(), which touch this after the op is done */
     atomic_bool ending;
     pthread_t thread;
     /* The writer's thread alone: */
@@ -100,7 +102,9 @@ void writer_post(struct writer *w, struct writer_op *op)
 {
     PG_CHECK(op->apply != NULL && op->done != NULL && op->err.kind == PG_E_NONE);
     op->mail = (struct pg_mail){.deliver = deliver_op};
+    (void)atomic_fetch_add(&w->posting, 1);
     pg_mailbox_post(&w->posted, &op->mail);
+    (void)atomic_fetch_sub(&w->posting, 1);
 }
 
 /* ---- one group ---- */
@@ -394,6 +398,8 @@ void writer_free(struct writer *w)
     PG_CHECK(sem_post(&w->wake) == 0);
     PG_CHECK(pthread_join(w->thread, NULL) == 0);
     PG_CHECK(w->eager.n + w->lazy.n == 0);
+    while (atomic_load(&w->posting) > 0) /* its op is done, it has yet to return from the wake */
+        (void)sched_yield();
     PG_CHECK(sem_destroy(&w->wake) == 0);
     free(w);
 }

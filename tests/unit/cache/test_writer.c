@@ -228,13 +228,18 @@ TEST(no_row_without_its_directory_synced)
 
 TEST(a_lazy_operation_goes_with_the_next_group)
 {
-    struct put lazy = put_of(1, NULL), eager = put_of(2, NULL);
+    struct put lazy, eager = put_of(2, NULL);
+    sem_t done;
 
+    assert_int_equal(sem_init(&done, 0, 0), 0);
+    lazy = put_of(1, &done);
     lazy.op.lazy = true;
     writer_post(store.writer, &lazy.op);
     assert_int_equal(writer_do(store.writer, &eager.op, &err), 0);
     assert_true(has(2));
     assert_true(has(1));
+    wait_for(&done, 1); /* it is the writer's until then */
+    (void)sem_destroy(&done);
 }
 
 TEST(the_end_does_what_is_queued)
