@@ -432,10 +432,16 @@ void conn_expired(struct conn *c)
     }
 }
 
+/* Who has just come and not asked yet may do so: nobody tells a client why a new connection was
+ * closed, and the way to health while draining is a new connection. */
 void conn_drain(struct conn *c)
 {
-    if (c->state == CONN_HEAD && c->in_n == 0)
+    if (c->state != CONN_HEAD || c->in_n > 0)
+        return;
+    if (c->flow.served)
         linger(c);
+    else
+        conn_limit(c, CONN_DRAIN_MS);
 }
 
 void conn_abort(struct conn *c)
@@ -533,6 +539,7 @@ static void next_request(struct conn *c)
 
     c->state = CONN_HEAD;
     c->owner = NULL;
+    c->flow.served = true;
     c->flow.deaf = false;
     conn_limit(c, config_of(c)->limits_idle_timeout);
     if (left > 0) {

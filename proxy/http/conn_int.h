@@ -15,6 +15,7 @@
 #define CONN_OUT_MAX   ((size_t)8192)
 #define CONN_PEER_MAX  64
 #define CONN_LINGER_MS 2000
+#define CONN_DRAIN_MS  1000 /* for a first request, once draining */
 
 enum conn_state {
     CONN_NEW,       /* on its way from the acceptor */
@@ -72,6 +73,7 @@ struct conn_flow {
     bool gone;      /* told the service so */
     bool cut;       /* a response began and was given up: nothing else may be said */
     bool handle;    /* uv_poll is open */
+    bool served;    /* it had an answer */
 };
 
 struct conn {

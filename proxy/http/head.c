@@ -109,7 +109,6 @@ static int read_version(struct head *h, struct sl v, struct pg_err *err)
     if (v.p[5] != '1' || v.p[7] > '1')
         return pg_fail(err, PG_E_BAD_VERSION, "only HTTP 1.0 and 1.1 are spoken here");
     h->minor = (unsigned)(v.p[7] - '0');
-    h->closes = h->minor == 0;
     return 0;
 }
 
@@ -173,6 +172,8 @@ static void read_connection(struct head *h, struct sl value)
 
         if (same(trim(cut(value, 0, comma)), SL("close")))
             h->closes = true;
+        if (same(trim(cut(value, 0, comma)), SL("keep-alive")))
+            h->keeps = true;
         value = comma < value.n ? cut(value, comma + 1, value.n) : cut(value, value.n, value.n);
     }
 }
@@ -364,6 +365,7 @@ static int complete(struct head *h, struct sl bytes, struct pg_err *err)
                        "Transfer-Encoding beside Content-Length or in HTTP/1.0");
     if (h->ncodings > 0)
         h->body = HEAD_BODY_CHUNKED;
+    h->closes = h->closes || (h->minor == 0 && !h->keeps);
     h->expects = h->nexpects > 0 && h->minor == 1 && h->body != HEAD_BODY_NONE;
     if (read_target(h, err) < 0)
         return -1;

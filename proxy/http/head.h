@@ -37,7 +37,8 @@ struct head {
     enum head_body body;
     uint64_t body_length;
     bool is_head; /* the method: known as soon as the first line is */
-    bool closes;  /* HTTP/1.0, or the client says so */
+    bool closes;  /* the client says so, or HTTP/1.0 without keep-alive */
+    bool keeps;   /* the client says so: an answer to HTTP/1.0 must confirm it */
     bool expects; /* 100-continue, and has a body */
     /* under way */
     size_t line, seen; /* where the line begins; how far bytes were looked at */

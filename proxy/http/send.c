@@ -110,6 +110,8 @@ void send_head(struct conn *c, int status)
     c->flow.last = c->flow.last || c->loop->draining;
     if (c->flow.last)
         put(c, SL("Connection: close\r\n"));
+    else if (c->head.minor == 0)
+        put(c, SL("Connection: keep-alive\r\n"));
 }
 
 void send_field(struct conn *c, struct sl name, struct sl value)

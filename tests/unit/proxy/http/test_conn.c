@@ -89,8 +89,10 @@ TEST(who_says_close_or_speaks_1_0_is_closed)
     assert_int_equal(rig_count(&g, "\r\nConnection: close\r\n"), 1);
     assert_false(g.reset);
     rig_forget(&g);
-    g = rig_talk(SL("GET / HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"));
-    assert_int_equal(rig_status_of(&g), 200);
+    g = rig_talk(SL("GET / HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"
+                    "GET / HTTP/1.0\r\nHost: x\r\n\r\n"));
+    assert_int_equal(rig_count(&g, "HTTP/1.1 200 "), 2);
+    assert_int_equal(rig_count(&g, "\r\nConnection: keep-alive\r\n"), 1);
     rig_forget(&g);
     g = rig_talk(SL(HOSTED "Connection: keep-alive, Close\r\n\r\n" GET));
     assert_int_equal(rig_count(&g, "HTTP/1.1 "), 1);
@@ -184,19 +186,30 @@ TEST(K02_a_connection_that_stays_idle)
 
 TEST(draining_closes_who_is_idle_and_lets_the_others_end)
 {
-    int idle = rig_connect(), busy = rig_connect();
+    int idle = rig_connect(), busy = rig_connect(), fresh;
+    struct pollfd answered = {.fd = idle, .events = POLLIN};
     struct rig_got g;
 
+    rig_send(idle, SL(GET));
+    assert_int_equal(poll(&answered, 1, 10000), 1);
+    fresh = rig_connect();
     rig_send(busy, SL("GET /keep HTTP/1.1\r\nHost: x\r\n\r\n"));
     assert_int_equal(sem_wait(&kept), 0);
-    RIG_WAIT(atomic_load(&rig.loops[0]->nconns) == 2);
+    RIG_WAIT(atomic_load(&rig.loops[0]->nconns) == 3);
     loop_drain(rig.loops[0]);
     loop_drain(rig.loops[0]); /* twice is once */
     g = rig_read_all(idle);
-    assert_int_equal(g.n, 0);
+    assert_int_equal(rig_count(&g, "HTTP/1.1 "), 1);
+    assert_int_equal(rig_count(&g, "Connection: close"), 0);
     assert_false(g.reset);
     rig_forget(&g);
     close(idle);
+
+    rig_send(fresh, SL(GET)); /* it had not asked yet */
+    g = rig_read_all(fresh);
+    assert_int_equal(rig_status_of(&g), 200);
+    rig_forget(&g);
+    close(fresh);
 
     idle = rig_connect(); /* still accepted: health is asked while draining */
     rig_send(idle, SL(GET));

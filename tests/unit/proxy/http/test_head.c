@@ -40,6 +40,16 @@ TEST(a_request_of_docker)
     assert_int_equal(head.body, HEAD_BODY_NONE);
 }
 
+TEST(http_1_0_is_kept_alive_when_it_asks)
+{
+    reads(SL("GET / HTTP/1.0\r\nHost: x\r\n\r\n"));
+    assert_true(head.closes);
+    reads(SL("GET / HTTP/1.0\r\nHost: x\r\nConnection: Keep-Alive\r\n\r\n"));
+    assert_false(head.closes);
+    reads(SL("GET / HTTP/1.0\r\nHost: x\r\nConnection: close, keep-alive\r\n\r\n"));
+    assert_true(head.closes);
+}
+
 TEST(values_are_trimmed_and_may_be_empty)
 {
     reads(SL("HEAD / HTTP/1.1\r\nHost:x\r\nA: \t b c\t \r\nB:\r\nC: \xc3\xa9\r\n\r\n"));
@@ -154,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RUN(a_request_of_docker),
         RUN(values_are_trimmed_and_may_be_empty),
+        RUN(http_1_0_is_kept_alive_when_it_asks),
         RUN(bodies_are_announced),
         RUN(what_is_wrong_is_said_before_the_head_is_complete),
         RUN(llhttp_is_not_lenient),
