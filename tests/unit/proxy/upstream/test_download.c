@@ -6,6 +6,8 @@
 #include <sched.h>
 #include <stdio.h>
 
+#include "base/fault.h"
+
 #define SIZE     3000000
 #define UNKNOWN  UINT64_MAX
 #define BLOB_URL "/blobs/"
@@ -332,6 +334,17 @@ TEST(E21_encoded_unasked)
     rig_stop();
 }
 
+TEST(a_disk_that_is_full)
+{
+    start_plain();
+    assert_int_equal(pg_fault_set("fill.pwrite:ENOSPC@2+"), 0);
+    expect_lost(SIZE, PG_E_STORE_IO);
+    rig_restart(&(struct rig_options){0});
+    assert_int_equal(pg_fault_set(NULL), 0);
+    expect_landed(SIZE);
+    rig_stop();
+}
+
 /* One connection: what is waited for goes before what is fetched ahead, small asks before both. */
 TEST(who_goes_first)
 {
@@ -407,6 +420,7 @@ int main(void)
         RUN(E18_a_whole_answer_to_a_range),
         RUN(E19_a_wrong_part),
         RUN(E21_encoded_unasked),
+        RUN(a_disk_that_is_full),
         RUN(who_goes_first),
         RUN(the_end_loses_what_is_under_way_and_keeps_its_bytes),
     };
