@@ -206,13 +206,17 @@ static void on_written(struct writer_op *op)
 static void on_synced(struct pg_job *job)
 {
     struct publish *p = pg_container_of(job, struct publish, job);
+    struct store *s = p->store;
 
     if (p->err.kind != PG_E_NONE) {
         finish(p);
         return;
     }
+    /* The operation may be over, and the store closing, before writer_post() is left. */
+    work_hold(s->work);
     p->op = (struct writer_op){.apply = apply, .settle = settle, .done = on_written};
-    writer_post(p->store->writer, &p->op);
+    writer_post(s->writer, &p->op);
+    work_let_go(s->work);
 }
 
 void publish_blob(struct store *s, struct publish *p)

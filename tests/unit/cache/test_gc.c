@@ -225,15 +225,6 @@ TEST(the_reserve_of_the_disk_is_kept)
     assert_non_null(strstr(err.msg, "the store is full"));
 }
 
-TEST(a_disk_that_cannot_be_asked_is_an_error)
-{
-    shelf_open(&sh);
-    assert_int_equal(pg_fault_set("gc.statvfs:EIO@1"), 0);
-    assert_int_equal(store_make_room(store(), 1, &err), -1);
-    assert_int_equal(pg_fault_set(NULL), 0);
-    assert_int_equal(err.kind, PG_E_STORE_IO);
-}
-
 #define MANY 600
 
 TEST(more_than_one_batch_and_pulls_that_race_it) /* G10 */
@@ -289,7 +280,6 @@ int main(void)
         CASE(a_store_is_well_again_when_its_disk_is),
         CASE(a_layer_outlives_the_first_image_that_has_it),
         CASE(the_reserve_of_the_disk_is_kept),
-        CASE(a_disk_that_cannot_be_asked_is_an_error),
         CASE(more_than_one_batch_and_pulls_that_race_it),
         CASE(uses_are_kept_over_a_restart),
     };

@@ -358,6 +358,17 @@ TEST(a_full_disk_is_called_by_its_name) /* G06 */
     shelf_free(bytes);
 }
 
+TEST(a_disk_that_cannot_be_asked_for_its_space_is_an_error)
+{
+    struct pg_err err = {0};
+
+    assert_int_equal(pg_fault_set("gc.statvfs:EIO@1"), 0);
+    assert_int_equal(store_make_room(sh.store, 1, &err), -1);
+    assert_int_equal(pg_fault_set(NULL), 0);
+    assert_int_equal(err.kind, PG_E_STORE_IO);
+    pg_err_clear(&err);
+}
+
 static void drop_with_fault(const char *rule, enum publish_drop_why why, uint64_t seed)
 {
     struct digest d = shelf_put_seed(&sh, 500, seed);
@@ -397,6 +408,7 @@ int main(void)
         CASE(whatever_fails_nothing_half_is_left),
         CASE(a_failed_sync_discards_and_who_was_aboard_is_served),
         CASE(a_full_disk_is_called_by_its_name),
+        CASE(a_disk_that_cannot_be_asked_for_its_space_is_an_error),
         CASE(a_drop_that_fails_is_made_good_by_the_next_start),
     };
 
