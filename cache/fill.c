@@ -23,7 +23,7 @@
 
 #define REHASH_BYTES ((uint64_t)1024 * 1024)      /* by one job */
 #define SUMS_MAX     ((size_t)64 * 1024 * 1024)   /* of checksums: a blob of 2 TiB */
-#define ROOM_BYTES   ((uint64_t)64 * 1024 * 1024) /* asked for at once while the size is unknown */
+#define ROOM_BYTES   ((uint64_t)64 * 1024 * 1024) /* asked for at once, as they come */
 
 enum doing { IDLE, OPENING, REHASHING, WRITING, DROPPING, PUBLISHING };
 
@@ -48,8 +48,8 @@ struct fill_work {
     uint64_t kept;   /* the prefix that an earlier fill left */
     uint64_t hashed; /* on the disk and in the hashes */
     struct hashes is;
-    uint64_t size;   /* fill->size as of the job's start */
-    uint64_t room;   /* so far up to here the store had room */
+    uint64_t size; /* fill->size as of the job's start */
+    uint64_t room; /* so far up to here the store had room */
     struct half writing;
     struct pg_err disk_err; /* how the job failed */
 
@@ -135,9 +135,11 @@ static void run_rehash(struct fill_work *w)
     free(p);
 }
 
+/* The whole was asked for at the beginning, if its size was known; but room is made only as far
+ * ahead as bytes have come. */
 static int find_room(struct fill_work *w)
 {
-    uint64_t need = w->size == UINT64_MAX ? ROOM_BYTES : w->size - w->hashed;
+    uint64_t left = w->size - w->hashed, need = left < ROOM_BYTES ? left : ROOM_BYTES;
 
     if (w->hashed + w->writing.n <= w->room)
         return 0;

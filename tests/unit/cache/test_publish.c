@@ -253,7 +253,8 @@ static const struct {
               {"fill.open", true},      {"fill.pwrite", true},         {"publish.stat", true},
               {"publish.chmod", true},  {"publish.fdatasync", true},   {"publish.rename", true},
               {"publish.mkdir", false}, {"publish.mkdir_sync", false}, {"writer.syncdir", true},
-              {"index.begin", true},    {"index.put", true},           {"index.commit", true}};
+              {"gc.statvfs", true},     {"index.begin", true},         {"index.put", true},
+              {"index.commit", true}};
 #define NPOINTS (sizeof(points) / sizeof(points[0]))
 
 /* Fills one blob while the nth visit of the point fails. True when nothing failed. */
