@@ -49,10 +49,11 @@ struct send {
     enum send_phase phase;
     enum send_kind kind;
     int status;
-    bool bad;   /* a field that must not leave as it is */
-    bool ok;    /* OVER: everything left */
-    bool begun; /* the client saw some of it */
-    bool waits; /* for news or a check, not for the client */
+    bool bad;      /* a field that must not leave as it is */
+    bool ok;       /* OVER: everything left */
+    bool begun;    /* the client saw some of it */
+    bool waits;    /* for news or a check, not for the client */
+    size_t unread; /* by the client, when it was last looked at */
     size_t head_n, head_sent;
     struct sl mem; /* what is left of it */
     struct blob *blob;

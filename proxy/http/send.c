@@ -287,8 +287,6 @@ static enum step write_file(struct conn *c, size_t budget)
         return STEP_WHOLE;
     if (lost)
         return STEP_BROKEN;
-    if (c->wire.pending > left) /* encrypted already, when it was allowed */
-        left = c->wire.pending;
     if (left == 0)
         return STEP_WAITS;
     n = wire_write_file(&c->wire, send->kind == SEND_BLOB ? send->blob->fd : send->fd, send->at,
@@ -337,6 +335,7 @@ static enum step steps(struct conn *c)
 static void block(struct conn *c)
 {
     conn_limit(c, c->loop->snapshot->config.limits_send_timeout);
+    c->send.unread = wire_unread(&c->wire);
     c->flow.wants_out = true;
     conn_watch(c);
 }
@@ -439,10 +438,21 @@ void send_stop(struct conn *c)
     conn_watch(c);
 }
 
+/* A socket becomes writable when a third of its buffer is free. Over a slow line that may take
+ * longer than the limit although the client reads all the time: then it has progressed. */
 void send_stalled(struct conn *c)
 {
-    if (c->send.phase == SEND_GOING)
+    size_t unread;
+
+    if (c->send.phase != SEND_GOING)
+        return;
+    unread = wire_unread(&c->wire);
+    if (unread >= c->send.unread) {
         end(c, false);
+        return;
+    }
+    c->send.unread = unread;
+    conn_limit(c, c->loop->snapshot->config.limits_send_timeout);
 }
 
 void send_reset(struct conn *c)

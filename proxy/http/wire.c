@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/sockios.h>
 #include <openssl/err.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -165,6 +167,13 @@ ssize_t wire_write_file(struct wire *w, int fd, uint64_t at, size_t n, char *scr
     if ((size_t)r < w->pending)
         return WIRE_BROKEN;
     return write_file_tls(w, (struct sl){scratch, (size_t)r});
+}
+
+size_t wire_unread(const struct wire *w)
+{
+    int n = 0;
+
+    return ioctl(w->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 void wire_finish(struct wire *w)

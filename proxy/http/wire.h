@@ -42,5 +42,7 @@ ssize_t wire_write(struct wire *w, struct sl a, struct sl b, bool more, char *sc
 /* WIRE_END: the file is shorter than it should be. n > 0. */
 ssize_t wire_write_file(struct wire *w, int fd, uint64_t at, size_t n, char *scratch);
 
+size_t wire_unread(const struct wire *w); /* written, and not yet taken by the client */
+
 void wire_finish(struct wire *w);            /* says that we send no more */
 void wire_close(struct wire *w, bool reset); /* reset: so that the client sees an error */

@@ -155,13 +155,13 @@ TEST(K02_a_head_that_takes_too_long)
     rig_forget(&g);
 }
 
-TEST(K02_dripping_does_not_help)
+static void drips(struct sl begin)
 {
     uint64_t began = pg_clock_mono_ms();
     int fd = rig_connect();
     struct rig_got g = {0};
 
-    rig_send(fd, SL("GET / HTTP/1.1\r\nHost: x\r\nX: "));
+    rig_send(fd, begin);
     while (!rig_read_once(fd, &g, 20)) {
         rig_send(fd, SL("a"));
         assert_true(pg_clock_mono_ms() - began < RIG_PATIENCE_MS);
@@ -169,6 +169,12 @@ TEST(K02_dripping_does_not_help)
     assert_int_equal(rig_status_of(&g), 408);
     rig_forget(&g);
     close(fd);
+}
+
+TEST(K02_dripping_does_not_help)
+{
+    drips(SL("GET / HTTP/1.1\r\nHost: x\r\nX: "));
+    drips(SL(POSTED "Content-Length: 60000\r\n\r\n"));
 }
 
 TEST(K02_a_connection_that_stays_idle)

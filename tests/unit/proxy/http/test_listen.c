@@ -141,7 +141,7 @@ TEST(K04_at_the_limit_clients_wait_and_admin_does_not)
     third = rig_connect();
     cpu = cpu_ms();
     assert_true(is_silent(third, 500));
-    assert_true(cpu_ms() - cpu < 250); /* nobody spins meanwhile */
+    assert_true(cpu_ms() - cpu < 60); /* nobody spins meanwhile */
 
     int a = rig_connect_to(admin_port);
     assert_true(answers(a));
@@ -193,7 +193,7 @@ TEST(K04_without_descriptors_accepting_pauses_and_recovers)
     }
     cpu = cpu_ms();
     assert_true(is_silent(clients[3], 500));
-    assert_true(cpu_ms() - cpu < 250);
+    assert_true(cpu_ms() - cpu < 60);
     while (nhogs > 0)
         close(hogs[--nhogs]);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);

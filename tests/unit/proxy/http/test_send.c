@@ -530,6 +530,31 @@ TEST(K02_a_client_that_reads_slowly_is_served)
     close(fd);
 }
 
+/* So slowly that the server's socket is not writable again within the limit: but it reads. */
+TEST(K02_a_client_whose_line_is_slow_is_served)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons(rig.port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct rig_got g = {0};
+    uint64_t until = pg_clock_mono_ms() + 1500;
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){8192}, sizeof(int)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    rig_send(fd, SL("GET /blob HTTP/1.1\r\nHost: x\r\n\r\n"));
+    while (pg_clock_mono_ms() < until) {
+        char bytes[16384];
+
+        assert_true(recv(fd, bytes, sizeof(bytes), 0) > 0);
+        (void)poll(NULL, 0, 20);
+    }
+    assert_int_equal(atomic_load(&bad_dones), 0);
+    assert_true(rig_read_once(fd, &g, RIG_PATIENCE_MS) && !g.ended);
+    rig_forget(&g);
+    close(fd);
+}
+
 TEST(K02_a_flight_without_news_is_not_the_clients_fault)
 {
     int fd = ask("/flight", "");
@@ -548,6 +573,26 @@ TEST(K02_a_flight_without_news_is_not_the_clients_fault)
     land(f);
     while (rig_body_of(&g).n < SIZE)
         assert_true(rig_read_once(fd, &g, RIG_PATIENCE_MS));
+    whole(&g, 0, SIZE);
+    close(fd);
+}
+
+TEST(K02_a_client_that_caught_up_has_no_deadline_any_more)
+{
+    int fd = ask("/flight", "");
+    struct flight *f = boarded();
+    struct rig_got g = {0};
+
+    flight_head(f, SIZE);
+    flight_commit(f, SIZE - 10); /* more than the sockets hold: it blocks, and a deadline is set */
+    (void)poll(NULL, 0, 100);
+    while (rig_body_of(&g).n < SIZE - 10)
+        assert_true(rig_read_once(fd, &g, RIG_PATIENCE_MS) && !g.ended);
+    assert_false(rig_read_once(fd, &g, 700));
+    flight_commit(f, 10);
+    land(f);
+    while (rig_body_of(&g).n < SIZE)
+        assert_true(rig_read_once(fd, &g, RIG_PATIENCE_MS) && !g.ended);
     whole(&g, 0, SIZE);
     close(fd);
 }
@@ -639,7 +684,9 @@ int main(void)
         HURRIED(K02_a_client_that_does_not_read_memory),
         HURRIED(K02_a_client_that_does_not_read_a_blob),
         HURRIED(K02_a_client_that_reads_slowly_is_served),
+        HURRIED(K02_a_client_whose_line_is_slow_is_served),
         HURRIED(K02_a_flight_without_news_is_not_the_clients_fault),
+        HURRIED(K02_a_client_that_caught_up_has_no_deadline_any_more),
         HTTP(K03_a_slow_reader_slows_nobody),
         HTTP(a_client_that_ends_its_side_still_gets_its_blob),
         HTTP(A23_resets_in_the_middle_of_bodies),

@@ -12,7 +12,7 @@
 #include "fakes/fake_blob.h"
 #include "proxy/http/tls.h"
 
-#define SIZE ((size_t)5 * 1024 * 1024 + 17)
+#define SIZE ((size_t)12 * 1024 * 1024 + 17) /* more than sockets hold */
 
 static char folder[] = "/tmp/pullgate-tls-XXXXXX";
 static char cert_file[64], key_file[64], other_key_file[64];
@@ -350,6 +350,28 @@ TEST(checks_that_end_while_a_record_is_under_way)
     end_tls(ssl);
 }
 
+/* A check that lapses while OpenSSL still holds a record of those bytes: that one leaves, what
+ * comes after it waits for the next check. */
+TEST(checks_that_lapse_while_a_record_is_under_way)
+{
+    SSL *ssl = connect_tls();
+    struct rig_got g = {0};
+
+    say(ssl, GET("/blob"));
+    RIG_WAIT(atomic_load(&begun) == 1);
+    (void)poll(NULL, 0, 200); /* the sockets are full now, in the middle of a record */
+    atomic_store(&fake_blob_checked, 0);
+    while (atomic_load(&fake_blob_checks) == 0)
+        assert_true(read_more(ssl, &g));
+    fake_blob_check_ends(SIZE, false);
+    while (rig_body_of(&g).n < SIZE)
+        assert_true(read_more(ssl, &g));
+    assert_memory_equal(rig_body_of(&g).p, content, SIZE);
+    assert_int_equal(atomic_load(&bad_dones), 0);
+    rig_forget(&g);
+    end_tls(ssl);
+}
+
 TEST(what_is_refused_in_the_clear_is_refused_here)
 {
     SSL *ssl = connect_tls();
@@ -511,6 +533,7 @@ int main(void)
         HTTP(closing_is_said),
         HTTP(a_body_cut_short_is_no_proper_end),
         HTTP(checks_that_end_while_a_record_is_under_way),
+        HTTP(checks_that_lapse_while_a_record_is_under_way),
         HTTP(what_is_refused_in_the_clear_is_refused_here),
         HTTP(alpn_is_http_1_1_or_nothing),
         HTTP(old_versions_and_renegotiation_are_refused),
