@@ -350,8 +350,7 @@ TEST(checks_that_end_while_a_record_is_under_way)
     end_tls(ssl);
 }
 
-/* A check that lapses while OpenSSL still holds a record of those bytes: that one leaves, what
- * comes after it waits for the next check. */
+/* OpenSSL holds a record of bytes whose check lapses: it goes on with the same ones afterwards. */
 TEST(checks_that_lapse_while_a_record_is_under_way)
 {
     SSL *ssl = connect_tls();
