@@ -212,7 +212,7 @@ def test_a_stale_tag_outlives_its_upstream():
     assert 0 < int(other.headers["Retry-After"]) <= 10
     pg.restart()                                     # what was stale is so after a restart, too
     assert pg.get("/v2/library/app/manifests/v1") == (200, image.body)
-    assert pg.metric('pullgate_cache_total{result="stale"}') >= 1
+    pg.wait_metric('pullgate_cache_total{result="stale"}', 1)
     pg.stop()
 
 
