@@ -25,6 +25,7 @@
 #undef strncpy
 #undef strncat
 #undef stpncpy
+#undef strndup
 #undef sprintf
 #undef vsprintf
 #undef gets
@@ -34,6 +35,7 @@
 #define strncpy(...)  PG_BANNED(strncpy, "memcpy, pg_copy or pg_buf_put")
 #define strncat(...)  PG_BANNED(strncat, "pg_buf_put")
 #define stpncpy(...)  PG_BANNED(stpncpy, "memcpy, pg_copy or pg_buf_put")
+#define strndup(...)  PG_BANNED(strndup, "sl_dup: that one looks for a NUL")
 #define sprintf(...)  PG_BANNED(sprintf, "snprintf or pg_buf_printf")
 #define vsprintf(...) PG_BANNED(vsprintf, "vsnprintf")
 #define gets(...)     PG_BANNED(gets, "a read with a length")

@@ -40,14 +40,6 @@ static void *zeroed(size_t n, size_t size)
     return p;
 }
 
-static char *copy(struct sl s)
-{
-    char *p = strndup(s.p, s.n);
-
-    PG_CHECK(p != NULL);
-    return p;
-}
-
 /* ---- problems ------------------------------------------------------------------------------ */
 
 void config_add_problem(struct config_load *load, struct tree_at at, const char *fmt, ...)
@@ -72,7 +64,7 @@ void config_add_problem(struct config_load *load, struct tree_at at, const char 
     PG_CHECK(n >= 0);
     pg_buf_init(&safe, PRINT_BYTES_MAX);
     print_put_safe((struct sl){raw, (size_t)n}, &safe); /* keys and values may hold anything */
-    p->text = copy(pg_buf_sl(&safe));
+    p->text = sl_dup(pg_buf_sl(&safe));
     pg_buf_free(&safe);
     free(raw);
 }
@@ -355,7 +347,7 @@ static void read_listener(struct config_load *load, const struct tree *t, const 
     }
     load->listener_at[no] = t->at;
     if (check_scalar(load, t, "listen")) {
-        l->address = copy(t->text);
+        l->address = sl_dup(t->text);
     }
     if (tls != NULL) {
         load->tls_at[no] = tls->at;
@@ -379,7 +371,7 @@ static void read_listen(struct config_load *load, const struct tree *root)
 
     if (listen == NULL) {
         make_listeners(load, 1);
-        load->config.listeners[0].address = copy(SL(LISTEN_DEFAULT));
+        load->config.listeners[0].address = sl_dup(SL(LISTEN_DEFAULT));
         if (tls != NULL) {
             load->tls_at[0] = tls->at;
             read_tls(load, tls, &load->config.listeners[0]);
@@ -434,7 +426,7 @@ static void read_upstream(struct config_load *load, const struct tree *t, size_t
     char prefix[AUTHORITY_MAX + 20];
 
     (void)snprintf(prefix, sizeof prefix, "upstreams." SL_FMT, SL_ARG(t->key));
-    u->name = copy(t->key);
+    u->name = sl_dup(t->key);
     load->upstream_at[no].name = t->key_at;
     if (!check_map(load, t, prefix, &w)) {
         return;
@@ -457,10 +449,10 @@ static void builtin(struct config_load *load)
     make_upstreams(load, n);
     for (size_t i = 0; i < n; i++) {
         struct config_upstream *u = &load->config.upstreams[i];
-        u->name = copy((struct sl){builtin_upstreams[i].name, strlen(builtin_upstreams[i].name)});
+        u->name = sl_dup((struct sl){builtin_upstreams[i].name, strlen(builtin_upstreams[i].name)});
         free(u->upstream_url);
         u->upstream_url =
-            copy((struct sl){builtin_upstreams[i].url, strlen(builtin_upstreams[i].url)});
+            sl_dup((struct sl){builtin_upstreams[i].url, strlen(builtin_upstreams[i].url)});
         u->upstream_default = i == 0;
     }
 }
@@ -524,7 +516,7 @@ int config_parse(struct sl text, const char *file, struct config_load *load_r)
     struct tree_fault fault;
 
     memset(load_r, 0, sizeof *load_r);
-    load_r->config.file = copy((struct sl){file, strlen(file)});
+    load_r->config.file = sl_dup((struct sl){file, strlen(file)});
     pg_arena_init(&arena, ARENA_BYTES);
     if (tree_read(&arena, text, &root, &fault) < 0) {
         config_add_problem(load_r, fault.at, "%s", fault.what);

@@ -171,8 +171,7 @@ static int parse_text(const struct option *o, struct sl text, char **field, stru
         return refuse(why, text, "not an absolute path; it must begin with /");
     }
     free(*field);
-    *field = strndup(text.p, text.n);
-    PG_CHECK(*field != NULL);
+    *field = sl_dup(text);
     return 0;
 }
 

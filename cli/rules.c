@@ -106,9 +106,8 @@ static void check_name(struct config_load *load, size_t no)
 
 static char *lower(struct sl s)
 {
-    char *p = strndup(s.p, s.n);
+    char *p = sl_dup(s);
 
-    PG_CHECK(p != NULL);
     for (char *c = p; *c != '\0'; c++) {
         *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
     }

@@ -304,8 +304,7 @@ void download_order(struct fetch *f, const struct fetch_blob_order *order)
     d->priority = order->priority;
     d->flight = order->flight;
     d->began_ms = pg_clock_mono_ms();
-    d->repo = strndup(order->repo.p, order->repo.n);
-    PG_CHECK(d->repo != NULL);
+    d->repo = sl_dup(order->repo);
     n = snprintf(d->path, sizeof(d->path), "%s/blobs/" SL_FMT, d->repo,
                  SL_ARG(digest_write(&d->digest, text)));
     PG_CHECK(n > 0 && (size_t)n < sizeof(d->path));

@@ -340,8 +340,7 @@ static struct token *token_of(struct token_table *table, struct sl repo, bool ma
     t = calloc(1, sizeof(*t));
     PG_CHECK(t != NULL);
     t->table = table;
-    t->repo = strndup(repo.n > 0 ? repo.p : "", repo.n);
-    PG_CHECK(t->repo != NULL);
+    t->repo = sl_dup(repo);
     pg_list_init(&t->waits);
     delay_init(&t->again);
     client_call_init(&t->call, &token_events, t);
@@ -396,8 +395,7 @@ void token_set_realm(struct token_table *table, struct url *realm, struct sl ser
     free(table->service);
     table->realm = *realm;
     *realm = (struct url){0};
-    table->service = strndup(service.n > 0 ? service.p : "", service.n);
-    PG_CHECK(table->service != NULL);
+    table->service = sl_dup(service);
 }
 
 const char *token_find(struct token_table *table, struct sl repo, uint64_t *serial_r)
