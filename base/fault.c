@@ -14,13 +14,21 @@
 #define POINTS_MAX     256 /* a power of two */
 #define POINT_NAME_MAX 64
 
-static struct rule {
+struct rule {
     char point[POINT_NAME_MAX];
     int error;
     uint64_t nth;
     bool from_there; /* and every time after it */
-} rules[RULES_MAX];
-static unsigned nrules;
+};
+
+/* Const once it is current. Those that were are kept: a thread may still be looking at them. */
+struct rules {
+    struct rules *before;
+    unsigned n;
+    struct rule rule[RULES_MAX];
+};
+
+static _Atomic(struct rules *) current;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 /* Relaxed atomics and no lock: a fault point must not order what the threads around it do, or
@@ -98,12 +106,12 @@ static uint64_t count(struct sl digits)
 }
 
 /* point:ERRNO@nth or point:ERRNO@nth+ */
-static int add_rule(struct sl text)
+static int add_rule(struct rules *rules, struct sl text)
 {
     struct sl point = cut(&text, ':'), error = cut(&text, '@'), nth = text;
-    struct rule *r = &rules[nrules];
+    struct rule *r = &rules->rule[rules->n];
 
-    if (nrules == RULES_MAX || point.n == 0 || point.n >= sizeof(r->point))
+    if (rules->n == RULES_MAX || point.n == 0 || point.n >= sizeof(r->point))
         return -1;
     *r = (struct rule){.error = error_named(error)};
     if (nth.n > 0 && nth.p[nth.n - 1] == '+') {
@@ -114,19 +122,24 @@ static int add_rule(struct sl text)
     if (r->error == 0 || r->nth == 0)
         return -1;
     memcpy(r->point, point.p, point.n);
-    nrules++;
+    rules->n++;
     return 0;
 }
 
 static int set_rules(const char *faults)
 {
     struct sl rest = {faults, faults != NULL ? strlen(faults) : 0};
+    struct rules *rules = calloc(1, sizeof(*rules));
+    int rc = 0;
 
-    nrules = 0;
-    while (rest.n > 0)
-        if (add_rule(cut(&rest, ',')) < 0)
-            return -1;
-    return 0;
+    PG_CHECK(rules != NULL);
+    while (rest.n > 0 && rc == 0)
+        rc = add_rule(rules, cut(&rest, ','));
+    if (rc < 0)
+        rules->n = 0;
+    rules->before = atomic_load(&current);
+    atomic_store_explicit(&current, rules, memory_order_release);
+    return rc;
 }
 
 static void read_environment(void)
@@ -147,14 +160,10 @@ int pg_fault_set(const char *faults)
 {
     PG_CHECK(pthread_once(&once, nothing) == 0);
     for (unsigned i = 0; i < POINTS_MAX; i++) {
-        atomic_store(&points[i].name, NULL);
         atomic_store(&points[i].visits, 0);
         atomic_store(&points[i].fired, 0);
     }
-    if (set_rules(faults) == 0)
-        return 0;
-    nrules = 0;
-    return -1;
+    return set_rules(faults);
 }
 
 static unsigned slot_of(const char *name)
@@ -183,14 +192,16 @@ static struct point *find_point(const char *name)
 
 bool pg_fault_fires(const char *name)
 {
+    const struct rules *rules;
     struct point *p;
     uint64_t visit;
 
     PG_CHECK(pthread_once(&once, read_environment) == 0);
     p = find_point(name);
     visit = atomic_fetch_add_explicit(&p->visits, 1, memory_order_relaxed) + 1;
-    for (unsigned i = 0; i < nrules; i++) {
-        const struct rule *r = &rules[i];
+    rules = atomic_load_explicit(&current, memory_order_acquire);
+    for (unsigned i = 0; i < rules->n; i++) {
+        const struct rule *r = &rules->rule[i];
 
         if (strcmp(r->point, name) == 0 && (visit == r->nth || (r->from_there && visit > r->nth))) {
             (void)atomic_fetch_add_explicit(&p->fired, 1, memory_order_relaxed);
@@ -209,7 +220,7 @@ void pg_fault_write_json(struct pg_buf *out)
     for (unsigned i = 0; i < POINTS_MAX; i++) {
         const char *name = atomic_load_explicit(&points[i].name, memory_order_relaxed);
 
-        if (name == NULL)
+        if (name == NULL || atomic_load_explicit(&points[i].visits, memory_order_relaxed) == 0)
             continue;
         (void)pg_buf_printf(out, "%s{\"point\":", comma);
         (void)pg_buf_put_json(out, (struct sl){name, strlen(name)});

@@ -10,7 +10,8 @@
  *
  * Failure: a PG_FAULTS that cannot be read ends the program: a test must not pass because its
  *          fault was misspelt.
- * Threads: any; pg_fault_set() while no other thread is at a point.
+ * Threads: any. A point that another thread is at while pg_fault_set() is called may fire by the
+ *          rules of before.
  */
 #pragma once
 
