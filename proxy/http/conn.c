@@ -410,11 +410,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 void conn_run(struct conn *c)
 {
-    if (c->state == CONN_BUSY)
+    if (c->state == CONN_BUSY) {
         send_run(c);
-    else if (c->state == CONN_HEAD && c->head.seen < c->in_n)
+        return;
+    }
+    if (c->state == CONN_HEAD && c->head.seen < c->in_n)
         parse(c);
-    else if ((c->state == CONN_HEAD || c->state == CONN_BODY) && wire_has_more(&c->wire))
+    /* the rest of what was parsed may be there already, and no poll tells of it */
+    if ((c->state == CONN_HEAD || c->state == CONN_BODY) && wire_has_more(&c->wire))
         read_some(c);
 }
 

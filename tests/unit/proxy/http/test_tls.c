@@ -2,6 +2,7 @@
 /* The same over TLS, with a certificate made here. */
 #include "unit/proxy/http/rig.h"
 
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -284,6 +285,24 @@ TEST(requests_in_one_record_and_in_many)
     end_tls(ssl);
 }
 
+/* OpenSSL reads both records at once, and gives the second out when it is asked: no poll tells. */
+TEST(a_request_that_ends_in_the_record_behind_an_answered_one)
+{
+    SSL *ssl = connect_tls();
+    int fd = SSL_get_fd(ssl), on = 1, off = 0;
+    struct rig_got g = {0};
+
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on)), 0);
+    say(ssl, GET("/") "GET / HTTP/1.1\r\nHo");
+    say(ssl, "st: x\r\n\r\n");
+    assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off)), 0);
+    while (rig_count(&g, "hello") < 2)
+        assert_true(read_more(ssl, &g));
+    assert_int_equal(rig_count(&g, "408"), 0);
+    rig_forget(&g);
+    end_tls(ssl);
+}
+
 TEST(A13_pipelining_without_reading)
 {
     SSL *ssl = connect_tls();
@@ -528,6 +547,7 @@ int main(void)
         HTTP(requests_one_after_the_other),
         HTTP(large_bodies_of_memory_and_blobs),
         HTTP(requests_in_one_record_and_in_many),
+        HTTP(a_request_that_ends_in_the_record_behind_an_answered_one),
         HTTP(A13_pipelining_without_reading),
         HTTP(closing_is_said),
         HTTP(a_body_cut_short_is_no_proper_end),
