@@ -209,6 +209,7 @@ static int lead(struct journey *j)
     struct pg_err off = {0};
     int found = blob_open(j->home->store, &j->want.digest, &p->blob, &j->rq.err);
 
+    flight_say_whose(p->reader.flight, j->target.canonical);
     if (found == 0) {
         order(j);
         return 0;
@@ -255,15 +256,17 @@ static void stop_flying(struct rq *rq)
     leave(journey_of(rq));
 }
 
-/* It was lost before anything left: called off means look again, all else is our answer. */
+/* It was lost before anything left. Called off means look again; what upstream said of another
+ * repository means so, too: ours was not asked. All else is our answer. */
 static enum rq_next lost(struct journey *j)
 {
     struct pull_blob *p = j->op;
     struct rq *rq = &j->rq;
+    bool is_ours = flight_is_of(p->reader.flight, j->target.canonical);
 
     pg_err_copy(&rq->err, &p->reader.flight->err);
     leave(j);
-    if (rq->err.kind != PG_E_CANCELED)
+    if (is_ours && rq->err.kind != PG_E_CANCELED)
         return rq_fail_now(rq);
     pg_err_clear(&rq->err);
     if (++p->tries < PULL_BLOB_TRIES)

@@ -13,7 +13,8 @@
  * Knowing a digest is not a right to read it here: without a link upstream is asked whether this
  * repository has the blob. A miss boards the flight of the blob: the first reader starts its
  * download, all others read along. A Range counts as soon as the size is known, wherever the bytes
- * come from. A HEAD starts no download.
+ * come from. A HEAD starts no download. Where a flight that another repository began is lost before
+ * it brought anything, that is no answer of ours: upstream is asked again, for us.
  */
 #pragma once
 

@@ -293,6 +293,28 @@ TEST(a_flight_that_was_called_off_is_boarded_anew_but_not_for_ever)
     assert_int_equal(c->reply.status, 503);
 }
 
+TEST(what_upstream_says_of_another_repository_is_no_answer_here)
+{
+    struct conn *theirs, *ours;
+
+    fake_store_put_link("origin.test/theirs", &d, INDEX_LINK_BLOB, 10);
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 10);
+    theirs = house_ask("GET", house_path("theirs", "blobs", &d), "");
+    ours = get("");
+    assert_int_equal(fake_fetch_orders, 1);
+    assert_string_equal(fake_fetch_order_repo, "theirs");
+    lose(fill(), PG_E_BLOB_UNKNOWN);
+    house_run();
+    assert_int_equal(theirs->reply.status, 404);
+    assert_int_equal(ours->reply.status, 0);
+    assert_int_equal(fake_fetch_orders, 2);
+    assert_string_equal(fake_fetch_order_repo, "app");
+    lose(fake_fetch_order.flight, PG_E_BLOB_UNKNOWN);
+    house_run();
+    assert_int_equal(ours->reply.status, 404);
+    assert_int_equal(fake_fetch_orders, 2);
+}
+
 TEST(the_leader_looks_once_more_before_it_asks)
 {
     struct conn *c;
@@ -390,6 +412,7 @@ int main(void)
         CASE(A21_a_head_of_a_cold_blob_starts_no_download),
         CASE(upstream_says_no_before_the_first_byte),
         CASE(a_flight_that_was_called_off_is_boarded_anew_but_not_for_ever),
+        CASE(what_upstream_says_of_another_repository_is_no_answer_here),
         CASE(the_leader_looks_once_more_before_it_asks),
         CASE(what_landed_in_the_meantime_is_a_hit),
         CASE(a_flight_that_matched_serves_who_is_aboard_whatever_comes_after),
