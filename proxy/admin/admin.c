@@ -321,7 +321,7 @@ static void on_sent(struct conn *c, const struct send_result *result)
 
 static void stop_sending(struct rq *rq)
 {
-    send_stop(request_of(rq)->conn);
+    (void)send_stop(request_of(rq)->conn);
 }
 
 static enum rq_next go(struct admin_request *r)

@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include "base/metric.h"
 #include "proxy/http/conn_int.h"
 #include "proxy/http/loop_int.h"
 #include "proxy/http/send_int.h"
@@ -209,7 +208,6 @@ static void end(struct conn *c, bool ok)
         conn_watch(c);
     }
     wheel_set(&c->loop->work->wheel, &c->deadline, WHEEL_NEVER);
-    pg_metric_add(PG_M_BYTES_SENT, (int64_t)c->send.body_bytes);
     loop_ready(c->loop, c);
 }
 
@@ -428,7 +426,7 @@ void send_go(struct conn *c, void (*done)(struct conn *c, const struct send_resu
     send_run(c);
 }
 
-void send_stop(struct conn *c)
+uint64_t send_stop(struct conn *c)
 {
     let_go(&c->send);
     c->flow.cut = c->flow.cut || c->send.begun;
@@ -436,6 +434,7 @@ void send_stop(struct conn *c)
     c->send.phase = SEND_OFF;
     c->flow.wants_out = false;
     conn_watch(c);
+    return c->send.body_bytes;
 }
 
 /* A socket becomes writable when a third of its buffer is free. Over a slow line that may take

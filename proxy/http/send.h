@@ -54,4 +54,4 @@ void send_news(struct conn *c);
  * send_stop() came first. A response that cannot be sent as it is (a field with CR, LF or NUL, or
  * more fields than fit CONN_OUT_MAX) leaves as an empty 500, and done() says ok false. */
 void send_go(struct conn *c, void (*done)(struct conn *c, const struct send_result *r));
-void send_stop(struct conn *c);
+uint64_t send_stop(struct conn *c); /* how many bytes of the body had left */

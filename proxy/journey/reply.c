@@ -40,7 +40,9 @@ static void on_sent(struct conn *c, const struct send_result *r)
 
 static void stop_sending(struct rq *rq)
 {
-    send_stop(journey_of(rq)->conn);
+    struct journey *j = journey_of(rq);
+
+    j->told.body_bytes = send_stop(j->conn);
 }
 
 static void begin(struct journey *j, int status)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pull: cold, warm, by tag, by digest; what upstream is asked; what the client is told."""
+import json, os, re, socket
+
 import pg as stage
 from pg import Gate, Pullgate, Upstream
 from upstream import OCI_INDEX, OCI_MANIFEST, hold, pause, sha256, status
@@ -240,7 +242,6 @@ def test_upstream_deleted_the_tag():
 
 
 def test_each_request_is_one_line():
-    import json
     up = Upstream()
     image = up.image("library/app", "v1", [b"1234"])
     pg = Pullgate(up, more="log: {format: json}")
@@ -258,6 +259,30 @@ def test_each_request_is_one_line():
     assert len({l["id"] for l in mine}) == 4
     assert all(l["upstream"] == "origin.test" and "total_ms" in l for l in mine)
     pg.start()
+    pg.stop()
+
+
+def test_the_bytes_of_bodies_are_counted_once_and_those_of_a_cut_one_too():
+    up = Upstream()
+    big = os.urandom(32 << 20)
+    image = up.image("library/app", "v1", [b"1234", big])
+    pg = Pullgate(up)
+    sent = lambda: pg.metric("pullgate_sent_bytes_total")
+    pg.get("/v2/library/app/manifests/v1")
+    pg.get(f"/v2/library/app/blobs/{image.layers[0]}")
+    pg.wait_metric("pullgate_sent_bytes_total", len(image.body) + 4)
+    assert sent() == len(image.body) + 4
+    before = sent()
+    with socket.create_connection(("127.0.0.1", pg.port), 15) as s:
+        s.sendall(f"GET /v2/library/app/blobs/{image.layers[1]} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        got = 0
+        while got < 65536:                           # the rest is not wanted
+            got += len(s.recv(4096))
+    line = pg.wait_log("cut=yes")
+    cut = int(re.search(r" bytes=(\d+)", line)[1])
+    assert 0 < cut < len(big), line
+    assert sent() == before + cut
+    pg.landed(3)
     pg.stop()
 
 

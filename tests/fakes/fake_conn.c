@@ -205,8 +205,9 @@ void send_go(struct conn *c, void (*done)(struct conn *c, const struct send_resu
     c->sent = done;
 }
 
-void send_stop(struct conn *c)
+uint64_t send_stop(struct conn *c)
 {
     give_back(c);
     c->sent = NULL;
+    return 0;
 }

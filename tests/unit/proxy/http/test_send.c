@@ -54,7 +54,7 @@ static void on_news(struct flight_reader *reader)
 
 static void stop_sending(struct rq *rq)
 {
-    send_stop(pull_of(rq)->conn);
+    (void)send_stop(pull_of(rq)->conn);
 }
 
 static enum rq_next st_end(struct rq *rq)
