@@ -87,7 +87,7 @@ void reply_cache_status(struct journey *j)
     if (j->told.cache == JOURNEY_NONE)
         return;
     if (j->told.cache == JOURNEY_STALE) {
-        (void)snprintf(stale, sizeof(stale), "pullgate; hit; fwd=stale; detail=%s", j->told.detail);
+        (void)snprintf(stale, sizeof(stale), "pullgate; fwd=stale; detail=%s", j->told.detail);
         send_field_u64(j->conn, SL("Age"), (uint64_t)j->told.age_s);
     } else {
         status = said[j->told.cache];

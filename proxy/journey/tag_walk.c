@@ -28,7 +28,7 @@ static bool is_query(struct sl s)
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] <= ' ' || s.p[i] > '~' || strchr("#\"<>\\^`{|}", s.p[i]) != NULL)
             return false;
-    return s.n > 0 && s.n < TAG_WALK_QUERY_MAX;
+    return s.n > 0 && s.n <= FETCH_QUERY_MAX;
 }
 
 /* 1: there is another page, and query is its; 0: there is none. */

@@ -16,7 +16,6 @@
 #include "proxy/journey/tag_list.h"
 
 #define TAG_WALK_PAGES_MAX 2000
-#define TAG_WALK_QUERY_MAX 2048
 
 struct tag_walk {
     struct journey *journey;
@@ -24,7 +23,7 @@ struct tag_walk {
     unsigned pages;
     bool over;
     size_t nquery;
-    char query[TAG_WALK_QUERY_MAX]; /* of the page under way */
+    char query[FETCH_QUERY_MAX]; /* of the page under way */
     struct tag_list *list;          /* sorted, when it is over and err.kind is NONE */
     int retry_after_s;
     struct pg_err err;

@@ -9,7 +9,6 @@
 #include "proxy/upstream/query_int.h"
 
 #define ARENA_BYTES   ((size_t)32 * 1024)
-#define QUERY_MAX     1024
 #define REVISION_TEXT 24
 
 static void destroy(struct fetch_work *w)
@@ -123,17 +122,15 @@ void ask_free(struct fetch_work *w)
     pg_mailbox_post(&w->fetch->mail, &w->leave);
 }
 
-/* Unreserved characters, and what joins and escapes them: nothing that ends a query or a line. */
+/* What a URL's query may hold as it is: nothing that ends a query or a line. Upstreams choose what
+ * they link their pages by. */
 static bool is_query(struct sl s)
 {
     for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-
-        if (!plain && (c == '\0' || strchr("-._~%=&:", c) == NULL))
+        if (s.p[i] <= ' ' || s.p[i] > '~' || strchr("#\"<>\\^`{|}", s.p[i]) != NULL)
             return false;
     }
-    return s.n <= QUERY_MAX;
+    return s.n <= FETCH_QUERY_MAX;
 }
 
 /* What is asked was checked before; it is checked again since it becomes part of a URL. */

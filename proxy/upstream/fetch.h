@@ -34,6 +34,8 @@
 #include "oci/digest.h"
 #include "proxy/config.h"
 
+#define FETCH_QUERY_MAX 1024
+
 struct fetch;
 
 enum fetch_kind {

@@ -121,6 +121,20 @@ def test_B05_B09_paging():
     pg.stop()
 
 
+def test_pages_are_linked_by_whatever_a_query_may_hold():
+    up = Upstream()
+    query = "next_page=gAAA+/b,c;d@e!f$g'(h)*?i==&last=a%2Fb&n=2"
+    up.on(r"/tags/list\?n=1000$", lambda x: x.answer(200, {
+        "Content-Type": "application/json",
+        "Link": f'</v2/library/a/tags/list?{query}>; rel="next"'}, b'{"tags":["one"]}') or True)
+    up.on(r"/tags/list\?next_page", lambda x: x.answer(200, {
+        "Content-Type": "application/json"}, b'{"tags":["two"]}') or True)
+    pg = Pullgate(up)
+    assert pg.get("/v2/library/a/tags/list").json()["tags"] == ["one", "two"]
+    assert up.count("GET", "/v2/library/a/tags/list?" + query) == 1
+    pg.stop()
+
+
 def test_B06_ns_selects_configured_upstreams_only():
     up, other = Upstream(), Upstream()
     pg = Pullgate(up, upstreams=OTHER.format(url=other.url))

@@ -148,7 +148,7 @@ TEST(upstream_dead_and_a_list_known_is_stale_and_says_so)
     assert_lists(c, "\"v1\"");
     assert_string_equal(fake_conn_field(c, "Age"), "100");
     assert_string_equal(fake_conn_field(c, "Cache-Status"),
-                        "pullgate; hit; fwd=stale; detail=upstream_down");
+                        "pullgate; fwd=stale; detail=upstream_down");
     c = get("");
     house_wait_ms(25000);
     assert_lists(c, "\"v1\"");

@@ -170,7 +170,7 @@ TEST(upstream_dead_and_a_tag_known_is_stale_and_says_so)
     assert_int_equal(c->reply.status, 200);
     assert_string_equal(fake_conn_field(c, "Age"), "600");
     assert_string_equal(fake_conn_field(c, "Cache-Status"),
-                        "pullgate; hit; fwd=stale; detail=upstream_down");
+                        "pullgate; fwd=stale; detail=upstream_down");
     house_read(c);
     assert_true(logged("cache=stale"));
     assert_int_equal(fake_store.landed_tags, 0);
@@ -188,7 +188,7 @@ TEST(a_slow_upstream_does_not_hold_up_who_can_be_served_stale_and_is_still_heard
     house_wait_ms(1);
     assert_int_equal(c->reply.status, 200);
     assert_string_equal(fake_conn_field(c, "Cache-Status"),
-                        "pullgate; hit; fwd=stale; detail=slow");
+                        "pullgate; fwd=stale; detail=slow");
     house_read(c);
     fake_fetch_head(&d2, -1);
     house_run();
