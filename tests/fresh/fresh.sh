@@ -54,6 +54,10 @@ inside() { # command...
         bash -c "cd /pullgate && $*" </dev/null
 }
 
+port_is_free() {
+    ! { exec 3<>/dev/tcp/127.0.0.1/5000; } 2>/dev/null || die "something listens on 127.0.0.1:5000, where ./dev run would serve"
+}
+
 # ./dev run serves until it is told to stop; it is told so when it has answered.
 run_answers() {
     local log=$top/run.log pid ok=1
@@ -72,6 +76,7 @@ run_answers() {
 }
 
 bookworm() {
+    port_is_free
     machine bookworm
     run_answers
     inside ./dev test || die "./dev test failed in a new Debian 12"
