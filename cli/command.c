@@ -17,9 +17,10 @@
 #define NAME_MAX_LEN 64
 
 const struct command command_table[] = {
-    {"serve", "c", "Serve until SIGTERM.",
+    {"serve", "cj", "Serve until SIGTERM.",
      "Says `listening on ADDR:PORT admin ADDR:PORT` on standard output when it is ready, and logs "
-     "on standard error. SIGHUP reads the configuration again. SIGTERM and SIGINT let running "
+     "on standard error, with --json in JSON whatever log.format says. SIGHUP reads the "
+     "configuration again. SIGTERM and SIGINT let running "
      "downloads end, for limits.drain_timeout at most; a second one ends it at once.",
      serve_run},
     {"config check", "cj", "Read the configuration and say everything that is wrong with it.",

@@ -212,7 +212,7 @@ static void hand_over(struct reload *r)
 {
     const struct config *c = &r->snapshot->config;
 
-    pg_log_setup(c->log_format, c->log_level);
+    pg_log_setup(r->target.json ? PG_LOG_JSON : c->log_format, c->log_level);
     listen_limit(r->target.listen, c->limits_connections);
     store_set_limits(r->target.store, c->storage_max_size, c->storage_reserve);
     r->under_way = true;

@@ -24,6 +24,7 @@
 
 struct reload_target {
     const char *file; /* as given with -c; NULL */
+    bool json;        /* logs are JSON, whatever the file says */
     struct loop *const *loops;
     unsigned nloops;
     struct listen *listen;

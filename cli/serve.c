@@ -236,6 +236,7 @@ static int start(struct serve *s, struct pg_err *err)
     const struct reload_target target = {.file = s->args->config_file,
                                          .loops = s->loops,
                                          .nloops = s->nloops,
+                                         .json = s->args->json,
                                          .listen = s->listen,
                                          .store = s->store,
                                          .home = &s->mail};
@@ -471,7 +472,7 @@ int serve_run(const struct command_args *args)
         config_load_free(&load);
         return rc;
     }
-    pg_log_setup(load.config.log_format, load.config.log_level);
+    pg_log_setup(args->json ? PG_LOG_JSON : load.config.log_format, load.config.log_level);
     s.first = config_snapshot_new(&load.config, 1);
     config_load_free(&load);
     rc = serve(&s);

@@ -173,6 +173,22 @@ upstreams:
     pg.stop()
 
 
+def test_B08_no_name_is_a_path():
+    """Tags that a file system without cases would take for one; names longer than it allows."""
+    up = Upstream()
+    long = "/".join(["a" * 60] * 4)
+    small, large = up.image(long, "tag", [b"small"]), up.image(long, "TAG", [b"large"])
+    pg = Pullgate(up)
+    assert pg.get(f"/v2/{long}/manifests/tag") == (200, small.body)
+    assert pg.get(f"/v2/{long}/manifests/TAG") == (200, large.body)
+    assert pg.get(f"/v2/{long}/blobs/{small.layers[0]}") == (200, b"small")
+    pg.landed(3)
+    for path in pg.files(""):
+        assert "aaa" not in path.removeprefix(pg.dir) and "TAG" not in path, path
+        assert all(len(part) < 160 for part in path.split("/")), path
+    pg.stop()
+
+
 def test_four_ways_of_addressing():
     up, other = Upstream(), Upstream()
     image, mine = up.image("team/app", "v1"), other.image("team/app", "v1", [b"mine"])

@@ -222,6 +222,16 @@ def test_K04_few_descriptors():
     pg.stop()
 
 
+def test_serve_json_logs_json():
+    pg = Pullgate(Upstream(), arguments=["--json"])
+    pg.reload()
+    pg.wait_metric("pullgate_config_reloads_total", 2)
+    pg.get("/v2/")
+    pg.end()
+    lines = [json.loads(l) for l in pg.log if not l.startswith("listening on ")]
+    assert {"start", "config", "request"} <= {l["event"] for l in lines}
+
+
 def test_text_lines_are_lines():
     """J08: nothing from outside begins a line or reaches a terminal."""
     up = Upstream()

@@ -116,7 +116,7 @@ TEST(a_link_a_file_and_nothing_are_refused)
     refuses(sh.dir, "/partial is not a directory");
 }
 
-TEST(a_second_one_on_the_same_directory_is_refused) /* G17 */
+TEST(G17_H06_a_second_one_on_the_same_directory_is_refused)
 {
     char pid[32];
 
@@ -430,7 +430,7 @@ int main(int argc, char **argv)
         CASE(a_directory_that_others_may_write_is_refused),
         CASE(a_directory_of_somebody_else_is_refused),
         CASE(a_link_a_file_and_nothing_are_refused),
-        CASE(a_second_one_on_the_same_directory_is_refused),
+        CASE(G17_H06_a_second_one_on_the_same_directory_is_refused),
         CASE(a_newer_layout_is_refused),
         CASE(a_reader_writes_nothing_and_needs_no_lock),
         CASE(a_killed_process_loses_no_blob_and_keeps_what_was_half_here),
