@@ -7,6 +7,7 @@
 #include "cache/land.h"
 #include "oci/manifest.h"
 #include "oci/media.h"
+#include "proxy/journey/aside.h"
 
 struct refresh {
     struct rq rq;
@@ -18,6 +19,7 @@ struct refresh {
     bool by_digest, has_have;
     struct digest have;
     struct fetch_ask *ask;
+    struct reading *reading; /* of what came */
     unsigned ticket;
     struct pg_list readers;
     unsigned refs;
@@ -25,8 +27,22 @@ struct refresh {
     struct refresh_answer answer;
 };
 
+/* A manifest that is read and landed, perhaps when its loop has ended: r is a reference, and of it
+ * nothing is looked at but its names. */
+struct reading {
+    struct aside aside;
+    struct refresh *r;
+    struct store *store;
+    struct land_manifest land;
+    struct pg_arena arena; /* larger than a request's: it holds upstream's descriptors */
+    struct sl content_type;
+    struct manifest manifest;
+    struct pg_err err;
+};
+
 #define REFRESH_STAGES(X)                                                                          \
-    X(start, CLIENT) X(head, UPSTREAM) X(get, CLIENT) X(got, UPSTREAM) X(failed, UPSTREAM)
+    X(start, CLIENT)                                                                               \
+    X(head, UPSTREAM) X(get, CLIENT) X(got, UPSTREAM) X(read, UPSTREAM) X(failed, UPSTREAM)
 
 #define X(name, origin) static enum rq_next st_##name(struct rq *rq);
 REFRESH_STAGES(X)
@@ -134,53 +150,104 @@ static enum rq_next st_get(struct rq *rq)
     return ask(refresh_of(rq), FETCH_MANIFEST, &ST_got);
 }
 
-static void land_fetched(struct refresh *r, const struct manifest *m)
+static void free_reading(struct aside *a)
 {
-    const struct fetch_answer *a = &r->ask->answer;
-    struct land_manifest land = {.repo = r->target.canonical,
-                                 .digest = a->digest,
-                                 .sha256 = a->sha256,
-                                 .bytes = a->body,
-                                 .parsed = m,
-                                 .now_s = pg_clock_wall_s()};
+    struct reading *g = pg_container_of(a, struct reading, aside);
 
-    if (!r->by_digest)
-        land.tag = r->reference;
-    land_manifest(r->home->store, &land);
+    pg_bytes_unref(g->land.bytes);
+    pg_arena_free(&g->arena);
+    pg_err_clear(&g->err);
+    unref(g->r);
+    free(g);
 }
 
-static int take(struct refresh *r, struct pg_arena *arena, struct pg_err *err)
+/* Landed here, too: a manifest of thousands of children gives as many links. */
+static void read_it(struct aside *a)
+{
+    struct reading *g = pg_container_of(a, struct reading, aside);
+
+    if (manifest_parse(pg_bytes_sl(g->land.bytes), g->content_type, &g->arena, &g->manifest,
+                       &g->err) < 0)
+        return;
+    g->land.parsed = &g->manifest;
+    land_manifest(g->store, &g->land);
+}
+
+static void on_read(struct aside *a)
+{
+    struct refresh *r = pg_container_of(a, struct reading, aside)->r;
+
+    rq_wake(&r->rq, r->ticket);
+}
+
+static struct reading *new_reading(struct refresh *r)
 {
     const struct fetch_answer *a = &r->ask->answer;
     struct sl type = media_strip(a->content_type);
-    struct manifest m;
+    struct reading *g = calloc(1, sizeof(*g));
 
-    if (media_is_generic(type))
-        type = SL("");
-    if (manifest_parse(pg_bytes_sl(a->body), type, arena, &m, err) < 0)
-        return -1;
-    r->answer.digest = a->digest;
-    r->answer.sha256 = a->sha256;
-    r->answer.media_type = pg_copy(&r->names, m.media_type);
-    r->answer.bytes = pg_bytes_ref(a->body);
-    land_fetched(r, &m);
-    return 0;
+    PG_CHECK(g != NULL);
+    g->aside = (struct aside){.run = read_it, .done = on_read, .free = free_reading};
+    g->r = r;
+    r->refs++;
+    g->store = r->home->store;
+    g->land = (struct land_manifest){.repo = r->target.canonical,
+                                     .tag = r->by_digest ? (struct sl){NULL, 0} : r->reference,
+                                     .digest = a->digest,
+                                     .sha256 = a->sha256,
+                                     .bytes = pg_bytes_ref(a->body),
+                                     .now_s = pg_clock_wall_s()};
+    pg_arena_init(&g->arena, MANIFEST_ARENA_BYTES);
+    g->content_type = media_is_generic(type) ? SL("") : pg_copy(&g->arena, type);
+    return g;
+}
+
+static void end_reading(struct refresh *r)
+{
+    if (r->reading != NULL)
+        aside_leave(&r->reading->aside);
+    r->reading = NULL;
+}
+
+static void stop_reading(struct rq *rq)
+{
+    end_reading(refresh_of(rq));
 }
 
 static enum rq_next st_got(struct rq *rq)
 {
     struct refresh *r = refresh_of(rq);
-    struct pg_arena arena; /* larger than a request's: it holds upstream's descriptors */
-    int got;
 
     if (r->ask->err.kind == PG_E_MANIFEST_UNKNOWN && !r->by_digest)
         land_tag_gone(r->home->store, r->target.canonical, r->reference);
     if (r->ask->err.kind != PG_E_NONE)
         return fail_with(r, &r->ask->err);
-    pg_arena_init(&arena, MANIFEST_ARENA_BYTES);
-    got = take(r, &arena, &rq->err);
-    pg_arena_free(&arena);
-    return got < 0 ? rq_fail_now(rq) : rq_end(rq);
+    r->reading = new_reading(r);
+    if (r->ask->answer.body->n > ASIDE_BYTES) {
+        r->ticket = rq_ticket(rq);
+        aside_start(&r->reading->aside, r->home->loop);
+        return rq_wait(rq, &ST_read, (unsigned)r->snapshot->config.limits_answer_timeout,
+                       stop_reading);
+    }
+    read_it(&r->reading->aside);
+    r->reading->aside.over = true;
+    return rq_go(rq, &ST_read);
+}
+
+static enum rq_next st_read(struct rq *rq)
+{
+    struct refresh *r = refresh_of(rq);
+    struct reading *g = r->reading;
+
+    if (g->err.kind != PG_E_NONE) {
+        pg_err_move(&rq->err, &g->err);
+        return rq_fail_now(rq);
+    }
+    r->answer.digest = g->land.digest;
+    r->answer.sha256 = g->land.sha256;
+    r->answer.media_type = pg_copy(&r->names, g->manifest.media_type);
+    r->answer.bytes = pg_bytes_ref(g->land.bytes);
+    return rq_end(rq);
 }
 
 static enum rq_next st_failed(struct rq *rq)
@@ -196,6 +263,7 @@ static void on_end(struct rq *rq)
     if (rq->err.kind != PG_E_NONE)
         pg_err_copy(&r->answer.err, &rq->err);
     end_ask(r);
+    end_reading(r);
     pg_list_remove(&r->node);
     pg_list_each_safe (it, tmp, &r->readers) {
         struct refresh_reader *reader = pg_container_of(it, struct refresh_reader, node);

@@ -5,7 +5,7 @@
  *
  *     start --(a digest is at hand)--> head --same--> confirmed            land_tag, land_link
  *       |                               | other, or it cannot say
- *       +-------------------------------+--> get --> parsed --> landed     land_manifest
+ *       +-------------------------------+--> get --> read --> landed       land_manifest
  *
  * It goes on when its readers have left: a client that was given a stale answer meanwhile, or went
  * away, does not keep the next one from finding the new one.

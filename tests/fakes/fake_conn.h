@@ -23,7 +23,7 @@ struct fake_reply {
     } fields[FAKE_CONN_FIELDS];
     size_t nfields;
     enum fake_body kind;
-    char body[64 * 1024];
+    char body[96 * 1024];
     size_t nbody;
     uint64_t first, end, content_length;
     struct blob *blob;

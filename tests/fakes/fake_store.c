@@ -13,7 +13,7 @@ struct row {
     int64_t validated_s;
     enum index_link_kind kind;
     uint64_t size;
-    char type[128], bytes[8192];
+    char type[128], bytes[96 * 1024];
     size_t nbytes;
 };
 

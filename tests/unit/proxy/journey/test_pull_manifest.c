@@ -2,6 +2,8 @@
 /* A pull of a manifest, driven by hand: the test is the loop, the clock, the store and upstream. */
 #include "harness/journey.h"
 
+#include <semaphore.h>
+
 #include "oci/media.h"
 
 #define REPO   "origin.test/app"
@@ -187,8 +189,7 @@ TEST(a_slow_upstream_does_not_hold_up_who_can_be_served_stale_and_is_still_heard
     assert_int_equal(c->reply.status, 0);
     house_wait_ms(1);
     assert_int_equal(c->reply.status, 200);
-    assert_string_equal(fake_conn_field(c, "Cache-Status"),
-                        "pullgate; fwd=stale; detail=slow");
+    assert_string_equal(fake_conn_field(c, "Cache-Status"), "pullgate; fwd=stale; detail=slow");
     house_read(c);
     fake_fetch_head(&d2, -1);
     house_run();
@@ -428,6 +429,89 @@ TEST(a_loop_that_stops_leaves_no_question_behind)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
 
+/* A pool whose only thread does nothing until it is told to. */
+static sem_t released;
+static struct pg_job blocker;
+
+static void block(struct pg_job *job)
+{
+    (void)job;
+    while (sem_wait(&released) < 0)
+        continue;
+}
+
+static void ignore(struct pg_job *job)
+{
+    (void)job;
+}
+
+static void block_pool(void)
+{
+    house_loop.data_pool = pg_pool_new("data", 1);
+    assert_int_equal(sem_init(&released, 0, 0), 0);
+    blocker = (struct pg_job){.run = block, .done = ignore};
+    pg_pool_submit(house_loop.data_pool, &blocker);
+}
+
+static void unblock_pool(void)
+{
+    assert_int_equal(sem_post(&released), 0);
+    pg_pool_free(house_loop.data_pool);
+    assert_int_equal(sem_destroy(&released), 0);
+}
+
+/* An index that is too large to be read at once. */
+static void answer_with_large_index(void)
+{
+    static const char child[] =
+        "{\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"digest\":\"" SHA("abcd") "\",\"size\":2}";
+    struct pg_buf b;
+
+    pg_buf_init(&b, MANIFEST_BYTES_MAX);
+    (void)pg_buf_printf(
+        &b, "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":[%s", child);
+    for (unsigned i = 1; i < 600 && b.n < 90 * 1024; i++)
+        (void)pg_buf_printf(&b, ",%s", child);
+    assert_int_equal(pg_buf_put(&b, SL("]}")), 0);
+    fake_fetch_document(pg_buf_sl(&b), MEDIA_OCI_INDEX, NULL);
+    pg_buf_free(&b);
+}
+
+TEST(a_large_manifest_is_read_aside_and_holds_up_nobody)
+{
+    struct conn *large, *small;
+
+    block_pool();
+    put("small", 1);
+    large = house_ask("GET", "/v2/app/manifests/large", "");
+    answer_with_large_index();
+    house_run();
+    assert_int_equal(large->reply.status, 0);
+    small = house_ask("GET", "/v2/app/manifests/small", "");
+    assert_int_equal(small->reply.status, 200);
+    assert_int_equal(fake_store.landed_manifests, 0);
+    unblock_pool();
+    house_run();
+    assert_int_equal(large->reply.status, 200);
+    assert_string_equal(fake_conn_field(large, "Content-Type"), MEDIA_OCI_INDEX);
+    assert_int_equal(fake_store.landed_manifests, 1);
+}
+
+TEST(a_large_manifest_that_nobody_waits_for_any_more_is_let_go_of)
+{
+    struct conn *c;
+
+    block_pool();
+    c = house_ask("GET", "/v2/app/manifests/large", "");
+    answer_with_large_index();
+    house_run();
+    house_leave(c);
+    house_wait_ms(60 * 1000); /* and its refresh gives up, too */
+    unblock_pool();
+    house_run();
+    assert_int_equal(fake_store.landed_manifests, 1); /* the next one finds it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -441,6 +525,8 @@ int main(void)
         CASE(a_slow_upstream_does_not_hold_up_who_can_be_served_stale_and_is_still_heard),
         CASE(too_old_is_not_served_stale),
         CASE(a_clock_set_back_is_no_proof_of_freshness),
+        CASE(a_large_manifest_is_read_aside_and_holds_up_nobody),
+        CASE(a_large_manifest_that_nobody_waits_for_any_more_is_let_go_of),
         CASE(an_answer_that_is_wrong_is_not_hidden_by_a_stale_one),
         CASE(upstream_says_that_there_is_no_such_tag),
         CASE(nothing_known_and_upstream_silent_is_504_at_the_deadline),
