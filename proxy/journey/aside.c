@@ -26,6 +26,13 @@ void aside_start(struct aside *a, struct loop *l)
     pg_pool_submit(l->data_pool, &a->job);
 }
 
+void aside_at_once(struct aside *a)
+{
+    a->left = false;
+    a->run(a);
+    on_done(&a->job);
+}
+
 void aside_leave(struct aside *a)
 {
     if (a == NULL)

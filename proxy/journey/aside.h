@@ -23,4 +23,5 @@ struct aside {
 };
 
 void aside_start(struct aside *a, struct loop *l);
-void aside_leave(struct aside *a); /* NULL is allowed */
+void aside_at_once(struct aside *a); /* not aside: run() and done() before it returns */
+void aside_leave(struct aside *a);   /* NULL is allowed */

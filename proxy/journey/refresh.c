@@ -223,15 +223,12 @@ static enum rq_next st_got(struct rq *rq)
     if (r->ask->err.kind != PG_E_NONE)
         return fail_with(r, &r->ask->err);
     r->reading = new_reading(r);
-    if (r->ask->answer.body->n > ASIDE_BYTES) {
-        r->ticket = rq_ticket(rq);
+    r->ticket = rq_ticket(rq);
+    if (r->ask->answer.body->n > ASIDE_BYTES)
         aside_start(&r->reading->aside, r->home->loop);
-        return rq_wait(rq, &ST_read, (unsigned)r->snapshot->config.limits_answer_timeout,
-                       stop_reading);
-    }
-    read_it(&r->reading->aside);
-    r->reading->aside.over = true;
-    return rq_go(rq, &ST_read);
+    else
+        aside_at_once(&r->reading->aside);
+    return rq_wait(rq, &ST_read, (unsigned)r->snapshot->config.limits_answer_timeout, stop_reading);
 }
 
 static enum rq_next st_read(struct rq *rq)

@@ -1,10 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/journey/tag_walk.h"
 
+#include <stdlib.h>
+
 #include "oci/link.h"
+#include "proxy/journey/aside.h"
 
 /* What distribution and others take at most; whoever has less in a page says so with a Link. */
 #define FIRST_QUERY "n=1000"
+
+/* One page that is read. Its list is nobody else's meanwhile. */
+struct tag_page {
+    struct aside aside;
+    struct tag_walk *walk; /* the loop's */
+    struct tag_list *list;
+    struct pg_bytes *body;
+    bool is_last; /* then the list is sorted, too */
+    struct pg_err err;
+};
 
 static void on_page(struct fetch_ask *got);
 
@@ -61,32 +74,86 @@ static void end_ask(struct tag_walk *w)
     w->ask = NULL;
 }
 
-/* 1: on to the next page, 0: that was the last, -1. */
-static int take_page(struct tag_walk *w, struct fetch_ask *got)
+static void end(struct tag_walk *w)
 {
-    if (got->err.kind != PG_E_NONE) {
-        w->retry_after_s = got->retry_after_s;
-        pg_err_move(&w->err, &got->err);
-        return -1;
-    }
-    if (tag_list_add(w->list, pg_bytes_sl(got->answer.body), &w->err) < 0)
-        return -1;
-    return next_page(w, got->answer.link, &w->err);
+    w->over = true;
+    w->done(w);
+}
+
+static void free_page(struct aside *a)
+{
+    struct tag_page *page = pg_container_of(a, struct tag_page, aside);
+
+    tag_list_unref(page->list);
+    pg_bytes_unref(page->body);
+    pg_err_clear(&page->err);
+    free(page);
+}
+
+static void read_page(struct aside *a)
+{
+    struct tag_page *page = pg_container_of(a, struct tag_page, aside);
+
+    if (tag_list_add(page->list, pg_bytes_sl(page->body), &page->err) == 0 && page->is_last)
+        tag_list_sort(page->list);
+}
+
+static void end_page(struct tag_walk *w)
+{
+    if (w->page != NULL)
+        aside_leave(&w->page->aside);
+    w->page = NULL;
+}
+
+static void on_read(struct aside *a)
+{
+    struct tag_walk *w = pg_container_of(a, struct tag_page, aside)->walk;
+    bool is_last = w->page->is_last;
+
+    pg_err_move(&w->err, &w->page->err);
+    end_page(w);
+    if (is_last || w->err.kind != PG_E_NONE)
+        end(w);
+    else
+        ask(w, (struct sl){w->query, w->nquery});
+}
+
+static struct tag_page *new_page(struct tag_walk *w, struct pg_bytes *body, bool is_last)
+{
+    struct tag_page *page = calloc(1, sizeof(*page));
+
+    PG_CHECK(page != NULL);
+    page->aside = (struct aside){.run = read_page, .done = on_read, .free = free_page};
+    page->walk = w;
+    page->list = tag_list_ref(w->list);
+    page->body = pg_bytes_ref(body);
+    page->is_last = is_last;
+    return page;
+}
+
+static bool is_long(const struct tag_page *page)
+{
+    return page->body->n + (page->is_last ? page->list->names.n : 0) > ASIDE_BYTES;
 }
 
 static void go_on(struct tag_walk *w, struct fetch_ask *got)
 {
-    int more = take_page(w, got);
+    int more = -1;
 
+    w->retry_after_s = got->retry_after_s;
+    if (got->err.kind != PG_E_NONE)
+        pg_err_move(&w->err, &got->err);
+    else
+        more = next_page(w, got->answer.link, &w->err);
+    if (more >= 0)
+        w->page = new_page(w, got->answer.body, more == 0);
     end_ask(w);
-    if (more > 0) {
-        ask(w, (struct sl){w->query, w->nquery});
-        return;
-    }
-    if (more == 0)
-        tag_list_sort(w->list);
-    w->over = true;
-    w->done(w);
+    if (more < 0)
+        end(w);
+    else if (is_long(w->page))
+        aside_start(&w->page->aside, w->journey->home->loop);
+    else
+        aside_at_once(&w->page->aside);
 }
 
 static void on_page(struct fetch_ask *got)
@@ -107,6 +174,7 @@ void tag_walk_start(struct tag_walk *w, struct journey *j, void (*done)(struct t
 void tag_walk_stop(struct tag_walk *w)
 {
     end_ask(w);
+    end_page(w);
     tag_list_unref(w->list);
     w->list = NULL;
     pg_err_clear(&w->err);

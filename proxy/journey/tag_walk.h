@@ -20,11 +20,12 @@
 struct tag_walk {
     struct journey *journey;
     struct fetch_ask *ask;
+    struct tag_page *page; /* that came, and is read */
     unsigned pages;
     bool over;
     size_t nquery;
     char query[FETCH_QUERY_MAX]; /* of the page under way */
-    struct tag_list *list;          /* sorted, when it is over and err.kind is NONE */
+    struct tag_list *list;       /* sorted, when it is over and err.kind is NONE */
     int retry_after_s;
     struct pg_err err;
     void (*done)(struct tag_walk *w);

@@ -16,6 +16,7 @@
 
 #include "harness/test.h"
 
+#include <semaphore.h>
 #include <stdlib.h>
 
 #include "fakes/fake_clock.h"
@@ -124,6 +125,37 @@ static inline void house_leave(struct conn *c)
 {
     service_conn(house_service)->gone(c);
     house_run();
+}
+
+/* A pool whose only thread does nothing until it is told to. */
+static sem_t house_released;
+static struct pg_job house_blocker;
+
+static inline void house_block(struct pg_job *job)
+{
+    (void)job;
+    while (sem_wait(&house_released) < 0)
+        continue;
+}
+
+static inline void house_ignore(struct pg_job *job)
+{
+    (void)job;
+}
+
+static inline void house_block_pool(void)
+{
+    house_loop.data_pool = pg_pool_new("data", 1);
+    assert_int_equal(sem_init(&house_released, 0, 0), 0);
+    house_blocker = (struct pg_job){.run = house_block, .done = house_ignore};
+    pg_pool_submit(house_loop.data_pool, &house_blocker);
+}
+
+static inline void house_unblock_pool(void)
+{
+    assert_int_equal(sem_post(&house_released), 0);
+    pg_pool_free(house_loop.data_pool);
+    assert_int_equal(sem_destroy(&house_released), 0);
 }
 
 /* Whoever is still there leaves; nothing may be left open. */

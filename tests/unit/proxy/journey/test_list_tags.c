@@ -200,6 +200,50 @@ TEST(a_client_that_leaves_stops_the_walk)
     assert_int_equal(fake_fetch_open(), 0);
 }
 
+/* One page of n tags, from the last to the first, and a tag in no order in front. */
+static void long_page(unsigned n, const char *link)
+{
+    struct pg_buf b;
+
+    pg_buf_init(&b, 1 << 20);
+    (void)pg_buf_put(&b, SL("{\"tags\":[\"v1\""));
+    for (unsigned i = n; i > 0; i--)
+        (void)pg_buf_printf(&b, ",\"t%07u\"", i);
+    assert_int_equal(pg_buf_put(&b, SL("]}")), 0);
+    fake_fetch_document(pg_buf_sl(&b), "application/json", link);
+    pg_buf_free(&b);
+    house_run();
+}
+
+TEST(a_long_page_is_read_aside_and_a_long_list_sorted)
+{
+    struct conn *c, *other;
+
+    house_block_pool();
+    c = get("?n=2");
+    long_page(10000, NULL);
+    assert_int_equal(c->reply.status, 0);
+    other = house_ask("GET", "/v2/other/tags/list", "");
+    page("[\"v1\"]", NULL);
+    assert_int_equal(other->reply.status, 200);
+    house_unblock_pool();
+    house_run();
+    assert_lists(c, "\"t0000001\",\"t0000002\"");
+}
+
+TEST(a_client_that_leaves_while_a_page_is_read)
+{
+    struct conn *c;
+
+    house_block_pool();
+    c = get("");
+    long_page(10000, "</x?last=v1>; rel=\"next\"");
+    house_leave(c);
+    house_unblock_pool();
+    house_run();
+    assert_int_equal(fake_fetch_asks, 1);
+}
+
 TEST(a_repository_that_is_gone_is_404_and_its_list_forgotten)
 {
     struct conn *c;
@@ -262,6 +306,8 @@ int main(void)
         CASE(a_list_in_order_has_each_tag_once_too),
         CASE(what_is_no_tag_is_left_out),
         CASE(a_client_that_leaves_stops_the_walk),
+        CASE(a_long_page_is_read_aside_and_a_long_list_sorted),
+        CASE(a_client_that_leaves_while_a_page_is_read),
         CASE(a_repository_that_is_gone_is_404_and_its_list_forgotten),
         CASE(E30_a_million_tags_in_any_order_need_little_more_than_their_letters),
     };

@@ -2,8 +2,6 @@
 /* A pull of a manifest, driven by hand: the test is the loop, the clock, the store and upstream. */
 #include "harness/journey.h"
 
-#include <semaphore.h>
-
 #include "oci/media.h"
 
 #define REPO   "origin.test/app"
@@ -429,37 +427,6 @@ TEST(a_loop_that_stops_leaves_no_question_behind)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
 
-/* A pool whose only thread does nothing until it is told to. */
-static sem_t released;
-static struct pg_job blocker;
-
-static void block(struct pg_job *job)
-{
-    (void)job;
-    while (sem_wait(&released) < 0)
-        continue;
-}
-
-static void ignore(struct pg_job *job)
-{
-    (void)job;
-}
-
-static void block_pool(void)
-{
-    house_loop.data_pool = pg_pool_new("data", 1);
-    assert_int_equal(sem_init(&released, 0, 0), 0);
-    blocker = (struct pg_job){.run = block, .done = ignore};
-    pg_pool_submit(house_loop.data_pool, &blocker);
-}
-
-static void unblock_pool(void)
-{
-    assert_int_equal(sem_post(&released), 0);
-    pg_pool_free(house_loop.data_pool);
-    assert_int_equal(sem_destroy(&released), 0);
-}
-
 /* An index that is too large to be read at once. */
 static void answer_with_large_index(void)
 {
@@ -481,7 +448,7 @@ TEST(a_large_manifest_is_read_aside_and_holds_up_nobody)
 {
     struct conn *large, *small;
 
-    block_pool();
+    house_block_pool();
     put("small", 1);
     large = house_ask("GET", "/v2/app/manifests/large", "");
     answer_with_large_index();
@@ -490,7 +457,7 @@ TEST(a_large_manifest_is_read_aside_and_holds_up_nobody)
     small = house_ask("GET", "/v2/app/manifests/small", "");
     assert_int_equal(small->reply.status, 200);
     assert_int_equal(fake_store.landed_manifests, 0);
-    unblock_pool();
+    house_unblock_pool();
     house_run();
     assert_int_equal(large->reply.status, 200);
     assert_string_equal(fake_conn_field(large, "Content-Type"), MEDIA_OCI_INDEX);
@@ -501,13 +468,13 @@ TEST(a_large_manifest_that_nobody_waits_for_any_more_is_let_go_of)
 {
     struct conn *c;
 
-    block_pool();
+    house_block_pool();
     c = house_ask("GET", "/v2/app/manifests/large", "");
     answer_with_large_index();
     house_run();
     house_leave(c);
     house_wait_ms(60 * 1000); /* and its refresh gives up, too */
-    unblock_pool();
+    house_unblock_pool();
     house_run();
     assert_int_equal(fake_store.landed_manifests, 1); /* the next one finds it */
 }
