@@ -68,6 +68,41 @@ TEST(the_filter_is_ours_and_said)
     assert_string_equal(fake_conn_field(c, "OCI-Filters-Applied"), "artifactType");
 }
 
+static void answer_long(void)
+{
+    struct pg_buf b;
+
+    pg_buf_init(&b, 1 << 20);
+    (void)pg_buf_put(&b, SL("{\"manifests\":[" DESC("a", "")));
+    for (unsigned i = 0; i < 1000; i++)
+        (void)pg_buf_put(&b, SL("," DESC("b", "")));
+    (void)pg_buf_put(&b, SL("]}"));
+    assert_false(b.over);
+    fake_fetch_document(pg_buf_sl(&b), "application/json", NULL);
+    pg_buf_free(&b);
+    house_run();
+}
+
+TEST(a_long_list_is_made_aside)
+{
+    struct conn *c, *gone, *other;
+
+    house_block_pool();
+    c = get("?artifactType=a");
+    answer_long();
+    gone = get("");
+    answer_long();
+    house_leave(gone);
+    assert_int_equal(c->reply.status, 0);
+    other = get("");
+    answer(INDEX(""));
+    assert_int_equal(other->reply.status, 200);
+    house_unblock_pool();
+    house_run();
+    assert_string_equal(c->reply.body, INDEX("{\"mediaType\":\"m\",\"digest\":\"" SHA
+                                             "\",\"size\":5,\"artifactType\":\"a\"}"));
+}
+
 TEST(E31_without_the_api_the_fallback_tag_is_asked_and_without_it_the_list_is_empty)
 {
     char text[DIGEST_TEXT_MAX];
@@ -128,6 +163,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(the_list_is_made_anew_of_what_names_and_describes),
         CASE(the_filter_is_ours_and_said),
+        CASE(a_long_list_is_made_aside),
         CASE(E31_without_the_api_the_fallback_tag_is_asked_and_without_it_the_list_is_empty),
         CASE(upstream_down_is_no_empty_list),
         CASE(every_live_request_can_be_listed_with_its_stage_and_age),
