@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The flags of a release. Each is taken where this compiler and linker know it, so that an older
 # or a foreign one still builds; tests/check/test_hardening.py says what must be there in the end.
 include(CheckCCompilerFlag)

@@ -12,4 +12,7 @@ if grep -rnE '\b(sleep|usleep|nanosleep)\(|^[[:space:]]*sleep ' tests \
     echo "a test sleeps"
     bad=1
 fi
+git ls-files | grep -E '\.(c|h|py|sh|cmake)$|^dev$|^\.ci/run$|CMakeLists\.txt$' | while read -r f; do
+    [ ! -e "$f" ] || head -n 3 "$f" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$f: no SPDX line"
+done | { ! grep .; } || bad=1
 exit $bad

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 pg_e2e(pull THREADS)
 pg_e2e(http TIMEOUT 300)
 pg_e2e(names)

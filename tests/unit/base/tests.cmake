@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 pg_unit(base buf)
 pg_unit(base bytes)
 pg_unit(base clock)

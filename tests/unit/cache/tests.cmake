@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 pg_unit(cache flight)
 pg_unit(cache flight_stress THREADS TIMEOUT 60)
 pg_unit(cache use)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 pg_unit(cli config)
 pg_unit(cli option)
 pg_unit(cli nearest)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 pg_unit(oci challenge)
 pg_unit(oci digest)
 pg_unit(oci link)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 pg_unit(proxy config)
 pg_unit(proxy spawn THREADS TIMEOUT 60)
 
