@@ -22,8 +22,8 @@ root=
 
 leave() {
     local m
-    for m in proc dev/pts dev sys; do
-        [ -z "$root" ] || mountpoint -q "$root/$m" 2>/dev/null && umount -l "$root/$m" || true
+    for m in proc dev/pts dev sys .; do
+        [ -z "$root" ] || mountpoint -q "$root/$m" 2>/dev/null && umount -l "$(readlink -f "$root/$m")" || true
     done
 }
 clean() {
@@ -38,6 +38,8 @@ machine() { # suite
     debootstrap --variant=minbase --keyring="$keyring" --include=ca-certificates,git \
         "$1" "$root" "$mirror" >"$top/$1.log" 2>&1 ||
         { tail -n 20 "$top/$1.log" >&2; die "debootstrap of $1 failed"; }
+    mount --bind "$root" "$root" # so that / is a mount there, too, as on a machine
+    mount --make-private "$root"
     cp -L /etc/resolv.conf "$root/etc/resolv.conf"
     cp /etc/apt/apt.conf.d/* "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
     if [ -d /usr/local/share/ca-certificates ]; then
