@@ -45,6 +45,28 @@ static const struct prefix denied6[] = {
     {{0xff}, 8},                                            /* multicast */
 };
 
+/* Denied to those that may be private, too. */
+static const struct prefix never4[] = {{{0}, 8}, {{169, 254}, 16}, {{224}, 4}, {{240}, 4}};
+
+static const struct prefix never6[] = {
+    {{0xfe, 0x80}, 10},
+    {{0xff}, 8},
+    {{0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}, 128}, /* Amazon's */
+    {{0xfd, 0x20, 0x00, 0xce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}, 128}, /* Google's */
+};
+
+/* Where IPv6 addresses that stand for one of IPv4 have it. */
+static const struct {
+    struct prefix prefix;
+    unsigned at;
+} embedding[] = {
+    {{{0}, 96}, 12},
+    {{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96}, 12},
+    {{{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96}, 12},
+    {{{0x00, 0x64, 0xff, 0x9b}, 96}, 12},
+    {{{0x20, 0x02}, 16}, 2},
+};
+
 static bool covers(const struct prefix *p, const uint8_t *address)
 {
     unsigned whole = p->bits / 8, rest = p->bits % 8;
@@ -63,6 +85,8 @@ static bool in_any(const struct prefix *p, size_t n, const uint8_t *address)
     return false;
 }
 
+#define IN_ANY(list, address) in_any(list, sizeof(list) / sizeof((list)[0]), address)
+
 bool addr_is_public(const struct sockaddr *sa, socklen_t n)
 {
     if (sa->sa_family == AF_INET && n >= sizeof(struct sockaddr_in)) {
@@ -71,13 +95,45 @@ bool addr_is_public(const struct sockaddr *sa, socklen_t n)
 
         memcpy(&in, sa, sizeof(in));
         memcpy(address, &in.sin_addr, sizeof(address));
-        return !in_any(denied4, sizeof(denied4) / sizeof(denied4[0]), address);
+        return !IN_ANY(denied4, address);
     }
     if (sa->sa_family == AF_INET6 && n >= sizeof(struct sockaddr_in6)) {
         struct sockaddr_in6 in;
 
         memcpy(&in, sa, sizeof(in));
-        return !in_any(denied6, sizeof(denied6) / sizeof(denied6[0]), in.sin6_addr.s6_addr);
+        return !IN_ANY(denied6, in.sin6_addr.s6_addr);
+    }
+    return false;
+}
+
+static bool is_host6(const uint8_t *address)
+{
+    static const struct prefix loopback = {{[15] = 1}, 128};
+
+    if (covers(&loopback, address))
+        return true;
+    for (size_t i = 0; i < sizeof(embedding) / sizeof(embedding[0]); i++) {
+        if (covers(&embedding[i].prefix, address) && IN_ANY(never4, address + embedding[i].at))
+            return false;
+    }
+    return !IN_ANY(never6, address);
+}
+
+bool addr_is_host(const struct sockaddr *sa, socklen_t n)
+{
+    if (sa->sa_family == AF_INET && n >= sizeof(struct sockaddr_in)) {
+        struct sockaddr_in in;
+        uint8_t address[4];
+
+        memcpy(&in, sa, sizeof(in));
+        memcpy(address, &in.sin_addr, sizeof(address));
+        return !IN_ANY(never4, address);
+    }
+    if (sa->sa_family == AF_INET6 && n >= sizeof(struct sockaddr_in6)) {
+        struct sockaddr_in6 in;
+
+        memcpy(&in, sa, sizeof(in));
+        return is_host6(in.sin6_addr.s6_addr);
     }
     return false;
 }

@@ -12,3 +12,8 @@
 
 /* True for a public unicast address of IPv4 or IPv6 that embeds no other one. */
 bool addr_is_public(const struct sockaddr *sa, socklen_t n);
+
+/* For an upstream that may be private: true but for what is no place of a registry, whoever says
+ * so. Link local addresses, where clouds hand out credentials, those of their IPv6 metadata
+ * services, "this host", multicast and reserved ones, embedded or not. */
+bool addr_is_host(const struct sockaddr *sa, socklen_t n);

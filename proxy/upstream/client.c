@@ -266,15 +266,19 @@ static int set_watch(CURL *easy, curl_socket_t fd, int what, void *userp, void *
     return 0;
 }
 
+static bool may_connect(const struct config_upstream *up, const struct curl_sockaddr *address)
+{
+    return up->upstream_allow_private ? addr_is_host(&address->addr, address->addrlen)
+                                      : addr_is_public(&address->addr, address->addrlen);
+}
+
 /* The one place where an address becomes a connection. */
 static curl_socket_t open_socket(void *userp, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct client_call *call = userp;
 
     (void)purpose;
-    if ((address->family != AF_INET && address->family != AF_INET6) ||
-        (!call->client->upstream->upstream_allow_private &&
-         !addr_is_public(&address->addr, address->addrlen))) {
+    if (!may_connect(call->client->upstream, address)) {
         call->denied = true;
         return CURL_SOCKET_BAD;
     }

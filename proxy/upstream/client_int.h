@@ -9,8 +9,9 @@
  *
  * libcurl is told to do one thing only: redirects, authentication, cookies, proxies, netrc and
  * content encodings are all off. A socket is made only to an address that addr.h allows, unless the
- * upstream may be private. The head is bounded by head.h, the body by on_data. What brings no byte
- * for stall_timeout, or less than CLIENT_SLOW_BYTES_S on average of such a time, is broken off.
+ * upstream may be private, and even then no metadata service. The head is bounded by head.h, the
+ * body by on_data. What brings no byte for stall_timeout, or less than CLIENT_SLOW_BYTES_S on
+ * average of such a time, is broken off.
  *
  * on_head and on_data run inside of libcurl: they must not start or stop anything; they say no by
  * their result, and the reason on ->err. on_done may do all, also free the call.

@@ -9,17 +9,22 @@
 
 #include "proxy/upstream/addr.h"
 
-static bool is_public(const char *text)
+static bool passes(const char *text, bool (*look)(const struct sockaddr *sa, socklen_t n))
 {
     struct sockaddr_in in = {.sin_family = AF_INET};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
 
     if (inet_pton(AF_INET, text, &in.sin_addr) == 1)
-        return addr_is_public((const struct sockaddr *)&in, sizeof(in));
+        return look((const struct sockaddr *)&in, sizeof(in));
     if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1)
-        return addr_is_public((const struct sockaddr *)&in6, sizeof(in6));
+        return look((const struct sockaddr *)&in6, sizeof(in6));
     fail_msg("not an address: %s", text);
     return false;
+}
+
+static bool is_public(const char *text)
+{
+    return passes(text, addr_is_public);
 }
 
 TEST(E17_no_address_of_our_own_nets)
@@ -119,10 +124,50 @@ TEST(other_families_and_short_addresses_are_no_addresses)
     assert_true(addr_is_public((const struct sockaddr *)&in, sizeof(in)));
 }
 
+/* A private upstream that redirects to a metadata service would get the credentials of this host.
+ */
+TEST(E17_whoever_may_be_private_is_no_metadata_service)
+{
+    static const char *const denied[] = {
+        "0.0.0.0",
+        "169.254.169.254",
+        "169.254.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "fe80::1",
+        "febf::1",
+        "ff02::1",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "::ffff:169.254.169.254",
+        "::169.254.169.254",
+        "::ffff:0:169.254.169.254",
+        "64:ff9b::169.254.169.254",
+        "2002:a9fe:a9fe::1",
+    };
+    static const char *const allowed[] = {
+        "10.0.0.1",     "127.0.0.1",        "100.64.0.1",
+        "192.168.1.1",  "172.16.0.1",       "8.8.8.8",
+        "::1",          "fd12::1",          "fd00:ec2::1",
+        "2606:4700::1", "::ffff:127.0.0.1", "64:ff9b::808:808",
+    };
+
+    for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++) {
+        if (passes(denied[i], addr_is_host))
+            fail_msg("%s passes", denied[i]);
+    }
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+        if (!passes(allowed[i], addr_is_host))
+            fail_msg("%s does not pass", allowed[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN(E17_no_address_of_our_own_nets),
+        RUN(E17_whoever_may_be_private_is_no_metadata_service),
         RUN(neighbours_of_what_is_denied_pass),
         RUN(other_families_and_short_addresses_are_no_addresses),
     };
