@@ -3,25 +3,29 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
-#include "base/list.h"
-#include "base/mailbox.h"
 #include "base/metric.h"
 #include "base/utf8.h"
 
-#define QUEUE_BYTES_MAX ((size_t)4 << 20)
+#define QUEUE_BYTES_MAX ((size_t)4 << 20) /* half waits while half is written */
+#define GATHER_US       5000
+#define WRITE_BYTES_MAX ((size_t)64 << 10)
+#define KEPT_BYTES      ((size_t)64 << 10)
 #define VALUE_MAX       2048 /* as written: one long value must not cost the line its others */
 #define DIRECT_STALL_MS 1000 /* a write from any other thread but the writer */
 #define STALL_LOOK_MS   200
@@ -215,26 +219,34 @@ static void close_line(struct pg_log_line *l)
 
 /* --- writing --- */
 
-struct queued {
-    struct pg_mail mail;
-    size_t n;
-    char text[];
-};
-
 /*
- * Who logs enters before it looks whether the writer is on, and leaves after it posted; who stops
- * the writer turns it off first and then waits until all have left. So no line is posted to a
- * box that nobody drains any more.
+ * Lines are gathered in one buffer while the writer writes another. It writes the first line that
+ * comes after a silence at once, and then no more often than every GATHER_US, so that a busy server
+ * pays for one write and one wake-up for many lines.
+ *
+ * Lock: one, innermost, around an append, a swap of the buffers, and `on`: no line is appended when
+ * nobody writes any more.
  */
 static struct {
-    struct pg_mailbox box;
-    sem_t some;
+    pthread_mutex_t lock;
+    struct pg_buf lines; /* whole lines; under the lock, as is `on` */
+    bool on;
+    sem_t some;  /* there is a first line, or it ends */
+    sem_t hurry; /* do not gather any longer */
     pthread_t thread;
-    atomic_bool on, ending;
-    atomic_uint inside;
-    atomic_size_t bytes; /* queued */
+    atomic_bool ending;
     atomic_uint_fast64_t stop_by_ms;
-} writer;
+} writer = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void lock(void)
+{
+    PG_CHECK(pthread_mutex_lock(&writer.lock) == 0);
+}
+
+static void unlock(void)
+{
+    PG_CHECK(pthread_mutex_unlock(&writer.lock) == 0);
+}
 
 /* Who is no writer gives standard error a second. The writer waits until the stop, and a little
  * longer: a terminal that is held, a pipe that nobody reads must not keep the program alive. */
@@ -256,8 +268,18 @@ static bool is_writable(bool is_writer)
     return n > 0;
 }
 
-/* One write(2) for a line. Only a descriptor that took less than it was given gets a second, so
- * that the next line starts on its own. */
+static void drop_lines(const char *p, size_t n)
+{
+    const char *end = p + n;
+
+    while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+        count_dropped();
+        p++;
+    }
+}
+
+/* One write(2). Only a descriptor that took less than it was given gets a second, so that the next
+ * line starts on its own. */
 static void write_out(const char *p, size_t n, bool is_writer)
 {
     while (n > 0) {
@@ -266,7 +288,7 @@ static void write_out(const char *p, size_t n, bool is_writer)
         if (put < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (put <= 0) {
-            count_dropped();
+            drop_lines(p, n);
             return;
         }
         p += put;
@@ -274,19 +296,31 @@ static void write_out(const char *p, size_t n, bool is_writer)
     }
 }
 
-static void wake_writer(struct pg_mailbox *box)
+/* A file takes what it is given; a pipe that is writable takes PIPE_BUF bytes without a wait, and
+ * does not mix them with those of another program. */
+static size_t write_bytes_max(void)
 {
-    (void)box;
-    PG_CHECK(sem_post(&writer.some) == 0);
+    struct stat st;
+
+    return fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode) ? WRITE_BYTES_MAX : PIPE_BUF;
 }
 
-static void write_queued(struct pg_mail *mail)
+/* Whole lines: as many as fit, and one that does not alone. */
+static void write_lines(struct sl lines)
 {
-    struct queued *q = pg_container_of(mail, struct queued, mail);
+    size_t max = write_bytes_max();
 
-    write_out(q->text, q->n, true);
-    (void)atomic_fetch_sub(&writer.bytes, q->n);
-    free(q);
+    while (lines.n > 0) {
+        const char *end = lines.n <= max ? lines.p + lines.n - 1 : memrchr(lines.p, '\n', max);
+        size_t n;
+
+        if (end == NULL)
+            end = memchr(lines.p, '\n', lines.n);
+        PG_CHECK(end != NULL);
+        n = (size_t)(end - lines.p) + 1;
+        write_out(lines.p, n, true);
+        lines = (struct sl){lines.p + n, lines.n - n};
+    }
 }
 
 static void say_dropped(uint64_t n)
@@ -302,30 +336,65 @@ static void say_dropped(uint64_t n)
     write_out(l.text, l.n, true);
 }
 
-static void *write_lines(void *arg)
+static void wait_for(sem_t *sem)
+{
+    while (sem_wait(sem) < 0)
+        PG_CHECK(errno == EINTR);
+}
+
+static void gather(void)
+{
+    uint64_t until_us = pg_clock_mono_us() + GATHER_US;
+    struct timespec until = {.tv_sec = (time_t)(until_us / 1000000),
+                             .tv_nsec = (long)(until_us % 1000000 * 1000)};
+
+    while (sem_clockwait(&writer.hurry, CLOCK_MONOTONIC, &until) < 0 && errno == EINTR) {
+    }
+}
+
+/* Writes what there is. The buffer that was written is the next one to fill, unless it once had to
+ * be much larger than it needs to be now. */
+static void write_gathered(struct pg_buf *spare)
+{
+    struct pg_buf mine;
+
+    lock();
+    mine = writer.lines;
+    writer.lines = *spare;
+    unlock();
+    write_lines(pg_buf_sl(&mine));
+    if (mine.cap > KEPT_BYTES && mine.n < mine.cap / 4)
+        pg_buf_free(&mine);
+    pg_buf_clear(&mine);
+    *spare = mine;
+}
+
+static void *run_writer(void *arg)
 {
     static uint64_t said; /* one writer at a time: those dropped while none ran are said too */
     uint64_t said_ms = 0;
+    struct pg_buf spare;
     bool last = false;
 
     (void)arg;
     pg_metric_slot();
+    pg_buf_init(&spare, QUEUE_BYTES_MAX / 2);
     while (!last) {
         uint64_t now_dropped;
 
-        if (sem_wait(&writer.some) < 0) {
-            PG_CHECK(errno == EINTR);
-            continue;
-        }
+        wait_for(&writer.some);
         last = atomic_load(&writer.ending);
-        (void)pg_mailbox_drain(&writer.box);
+        write_gathered(&spare);
         now_dropped = atomic_load(&dropped);
         if (now_dropped != said && (last || pg_clock_mono_ms() - said_ms >= DROPS_NEWS_MS)) {
             say_dropped(now_dropped);
             said = now_dropped;
             said_ms = pg_clock_mono_ms();
         }
+        if (!last)
+            gather();
     }
+    pg_buf_free(&spare);
     return NULL;
 }
 
@@ -333,48 +402,59 @@ void pg_log_start(void)
 {
     sigset_t all, before;
 
-    PG_CHECK(!atomic_load(&writer.on));
-    pg_mailbox_init(&writer.box, wake_writer, NULL);
-    PG_CHECK(sem_init(&writer.some, 0, 0) == 0);
+    PG_CHECK(!writer.on);
+    pg_buf_init(&writer.lines, QUEUE_BYTES_MAX / 2);
+    PG_CHECK(sem_init(&writer.some, 0, 0) == 0 && sem_init(&writer.hurry, 0, 0) == 0);
     atomic_store(&writer.ending, false);
     (void)sigfillset(&all); /* a closed pipe is an error of the write, not the end of the program */
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-    PG_CHECK(pthread_create(&writer.thread, NULL, write_lines, NULL) == 0);
+    PG_CHECK(pthread_create(&writer.thread, NULL, run_writer, NULL) == 0);
     (void)pthread_setname_np(writer.thread, "pg-log");
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    atomic_store(&writer.on, true);
+    lock();
+    writer.on = true;
+    unlock();
 }
 
 void pg_log_stop(void)
 {
-    if (!atomic_exchange(&writer.on, false))
+    bool was_on;
+
+    lock();
+    was_on = writer.on;
+    writer.on = false;
+    unlock();
+    if (!was_on)
         return;
-    while (atomic_load(&writer.inside) > 0)
-        (void)sched_yield(); /* for the few instructions of a post */
     atomic_store(&writer.stop_by_ms, pg_clock_mono_ms() + STOP_MS);
     atomic_store(&writer.ending, true);
-    PG_CHECK(sem_post(&writer.some) == 0);
+    PG_CHECK(sem_post(&writer.hurry) == 0 && sem_post(&writer.some) == 0);
     PG_CHECK(pthread_join(writer.thread, NULL) == 0);
-    PG_CHECK(atomic_load(&writer.bytes) == 0);
-    PG_CHECK(sem_destroy(&writer.some) == 0);
+    PG_CHECK(writer.lines.n == 0);
+    pg_buf_free(&writer.lines);
+    PG_CHECK(sem_destroy(&writer.some) == 0 && sem_destroy(&writer.hurry) == 0);
     atomic_store(&writer.ending, false);
 }
 
-static void enqueue(const struct pg_log_line *l)
+/* False: nobody writes what is queued. The semaphores are posted under the lock, since after it
+ * they may be gone. */
+static bool enqueue(const struct pg_log_line *l)
 {
-    struct queued *q;
+    struct pg_buf *lines = &writer.lines;
+    size_t before;
+    bool on;
 
-    if (atomic_fetch_add(&writer.bytes, l->n) + l->n > QUEUE_BYTES_MAX) {
-        (void)atomic_fetch_sub(&writer.bytes, l->n);
+    lock();
+    on = writer.on;
+    before = lines->n;
+    if (on && pg_buf_put(lines, (struct sl){l->text, l->n}) < 0)
         count_dropped();
-        return;
-    }
-    q = malloc(sizeof(*q) + l->n);
-    PG_CHECK(q != NULL);
-    q->mail = (struct pg_mail){.deliver = write_queued};
-    q->n = l->n;
-    memcpy(q->text, l->text, l->n);
-    pg_mailbox_post(&writer.box, &q->mail);
+    if (on && before == 0)
+        PG_CHECK(sem_post(&writer.some) == 0);
+    if (on && before < lines->max / 2 && lines->n >= lines->max / 2)
+        PG_CHECK(sem_post(&writer.hurry) == 0);
+    unlock();
+    return on;
 }
 
 void pg_log_end(struct pg_log_line *l)
@@ -383,14 +463,8 @@ void pg_log_end(struct pg_log_line *l)
         return;
     close_line(l);
     l->off = true; /* ended: what is called on it now is lost, not written behind the line */
-    (void)atomic_fetch_add(&writer.inside, 1);
-    if (atomic_load(&writer.on)) {
-        enqueue(l);
-        (void)atomic_fetch_sub(&writer.inside, 1);
-    } else {
-        (void)atomic_fetch_sub(&writer.inside, 1);
+    if (!enqueue(l))
         write_out(l->text, l->n, false);
-    }
 }
 
 void pg_log_say(enum pg_log_level level, enum pg_log_tag tag, const char *fmt, ...)

@@ -8,9 +8,9 @@
  *     pg_log_u64(&line, "bytes", n);
  *     pg_log_end(&line);
  *
- * A line is built on the stack and written with one write(2) by the writer thread that
- * pg_log_start() begins; before that, and when its queue is full, it is written directly or
- * counted as dropped. Every value is escaped: no byte from outside can begin a line, end a
+ * A line is built on the stack and written by the writer thread that pg_log_start() begins, many
+ * with one write(2) when many come, none later than a few milliseconds; before that it is written
+ * directly, and when the queue is full it is counted as dropped. Every value is escaped: no byte from outside can begin a line, end a
  * string or reach a terminal raw. Every kind of line is named once in log_tags.h.
  *
  * Threads: any.
