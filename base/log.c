@@ -2,7 +2,6 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <math.h>
 #include <poll.h>
@@ -27,6 +26,7 @@
 #define WRITE_BYTES_MAX ((size_t)64 << 10)
 #define KEPT_BYTES      ((size_t)64 << 10)
 #define VALUE_MAX       2048 /* as written: one long value must not cost the line its others */
+#define DIGITS_MAX      20
 #define DIRECT_STALL_MS 1000 /* a write from any other thread but the writer */
 #define STALL_LOOK_MS   200
 #define STOP_MS         1000 /* what is left in the queue then is dropped */
@@ -88,27 +88,57 @@ static void put_text(struct pg_log_line *l, const char *text)
     put(l, (struct sl){text, strlen(text)});
 }
 
+static void put_byte(struct pg_log_line *l, char c)
+{
+    PG_CHECK(fits(l, 1));
+    l->text[l->n++] = c;
+}
+
+static void put_number(struct pg_log_line *l, uint64_t value, size_t digits_min)
+{
+    char digits[DIGITS_MAX];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0 || sizeof(digits) - at < digits_min);
+    put(l, (struct sl){digits + at, sizeof(digits) - at});
+}
+
+static bool may_be_in_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 /* Names are ours and plain, so they need no escaping. False, and the line is cut, when the name
  * and `room` bytes behind it do not fit. */
 static bool put_key(struct pg_log_line *l, const char *key, size_t room)
 {
-    size_t n = strlen(key);
+    bool json = is_json(l);
 
-    PG_CHECK(n > 0 && strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == n);
-    if (!fits(l, n + room + sizeof(",\"\":") - 1)) {
+    PG_CHECK(key[0] != '\0');
+    if (!fits(l, strlen(key) + room + sizeof(",\"\":") - 1)) {
         l->cut = true;
         return false;
     }
-    put_text(l, is_json(l) ? ",\"" : " ");
-    put(l, (struct sl){key, n});
-    put_text(l, is_json(l) ? "\":" : "=");
+    put_byte(l, json ? ',' : ' ');
+    if (json)
+        put_byte(l, '"');
+    for (; *key != '\0'; key++) {
+        PG_CHECK(may_be_in_name(*key));
+        put_byte(l, *key);
+    }
+    if (json)
+        put_byte(l, '"');
+    put_byte(l, json ? ':' : '=');
     return true;
 }
 
 void pg_log_begin(struct pg_log_line *l, enum pg_log_tag tag, enum pg_log_level level)
 {
     char now[PG_CLOCK_TEXT_MAX];
-    int n;
+    bool json = atomic_load_explicit(&log_format, memory_order_relaxed) == PG_LOG_JSON;
 
     PG_CHECK(tag < PG_LOG_NTAGS && level <= PG_LOG_ERROR);
     l->off = level < atomic_load_explicit(&log_min, memory_order_relaxed);
@@ -116,14 +146,13 @@ void pg_log_begin(struct pg_log_line *l, enum pg_log_tag tag, enum pg_log_level 
     l->n = 0;
     if (l->off)
         return;
-    (void)pg_clock_rfc3339(pg_clock_wall_ms(), now);
-    if (atomic_load_explicit(&log_format, memory_order_relaxed) == PG_LOG_JSON)
-        n = snprintf(l->text, sizeof(l->text), "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"",
-                     now, levels[level], tags[tag]);
-    else
-        n = snprintf(l->text, sizeof(l->text), "%s %s %s", now, levels[level], tags[tag]);
-    PG_CHECK(n > 0);
-    l->n = (size_t)n;
+    put_text(l, json ? "{\"time\":\"" : "");
+    put_text(l, pg_clock_rfc3339(pg_clock_wall_ms(), now));
+    put_text(l, json ? "\",\"level\":\"" : " ");
+    put_text(l, levels[level]);
+    put_text(l, json ? "\",\"event\":\"" : " ");
+    put_text(l, tags[tag]);
+    put_text(l, json ? "\"" : "");
 }
 
 /* May the text form show it without quotes? Then a reader may split the line at its spaces. */
@@ -133,15 +162,22 @@ static bool is_bare(struct sl value)
            memchr(value.p, ' ', value.n) == NULL && memchr(value.p, '=', value.n) == NULL;
 }
 
-/* Code point by code point: a cut value is still a string of whole ones. */
+/* What is plain as a whole, all else code point by code point: a cut value is still a string of
+ * whole ones. */
 static void put_escaped(struct pg_log_line *l, struct sl value)
 {
     size_t end = l->n + VALUE_MAX;
 
     while (value.n > 0) {
         char out[PG_UTF8_ESCAPE_MAX];
-        size_t n, taken = pg_utf8_escape(value, out, &n);
+        size_t n, taken, plain = pg_utf8_plain(value);
 
+        if (plain > 0 && l->n + plain <= end && fits(l, plain + 1)) {
+            put(l, (struct sl){value.p, plain});
+            value = (struct sl){value.p + plain, value.n - plain};
+            continue;
+        }
+        taken = pg_utf8_escape(value, out, &n);
         if (l->n + n > end || !fits(l, n + 1)) { /* 1: the closing quote */
             l->cut = true;
             return;
@@ -166,12 +202,17 @@ void pg_log_str(struct pg_log_line *l, const char *key, struct sl value)
 
 void pg_log_u64(struct pg_log_line *l, const char *key, uint64_t value)
 {
-    char digits[24];
+    if (!l->off && put_key(l, key, DIGITS_MAX))
+        put_number(l, value, 1);
+}
 
-    if (l->off || !put_key(l, key, sizeof(digits)))
+void pg_log_ms(struct pg_log_line *l, const char *key, uint64_t us)
+{
+    if (l->off || !put_key(l, key, DIGITS_MAX + 4))
         return;
-    (void)snprintf(digits, sizeof(digits), "%" PRIu64, value);
-    put_text(l, digits);
+    put_number(l, us / 1000, 1);
+    put_byte(l, '.');
+    put_number(l, us % 1000, 3);
 }
 
 /* JSON has no word for what is not a number. */
@@ -325,7 +366,7 @@ static void write_lines(struct sl lines)
 
 static void say_dropped(uint64_t n)
 {
-    struct pg_log_line l;
+    struct pg_log_line l PG_UNINITIALIZED;
 
     pg_log_begin(&l, PG_LOG_LOOP, PG_LOG_WARN);
     if (l.off)
@@ -469,7 +510,7 @@ void pg_log_end(struct pg_log_line *l)
 
 void pg_log_say(enum pg_log_level level, enum pg_log_tag tag, const char *fmt, ...)
 {
-    struct pg_log_line l;
+    struct pg_log_line l PG_UNINITIALIZED;
     char text[PG_ERR_TEXT_MAX];
     va_list ap;
     int n;

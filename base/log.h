@@ -10,8 +10,9 @@
  *
  * A line is built on the stack and written by the writer thread that pg_log_start() begins, many
  * with one write(2) when many come, none later than a few milliseconds; before that it is written
- * directly, and when the queue is full it is counted as dropped. Every value is escaped: no byte from outside can begin a line, end a
- * string or reach a terminal raw. Every kind of line is named once in log_tags.h.
+ * directly, and when the queue is full it is counted as dropped. Every value is escaped: no byte
+ * from outside can begin a line, end a string or reach a terminal raw. Every kind of line is named
+ * once in log_tags.h.
  *
  * Threads: any.
  */
@@ -50,6 +51,8 @@ uint64_t pg_log_dropped(void);
 void pg_log_begin(struct pg_log_line *l, enum pg_log_tag tag, enum pg_log_level level);
 void pg_log_str(struct pg_log_line *l, const char *key, struct sl value);
 void pg_log_u64(struct pg_log_line *l, const char *key, uint64_t value);
+/* Milliseconds, with three decimals. */
+void pg_log_ms(struct pg_log_line *l, const char *key, uint64_t us);
 void pg_log_f64(struct pg_log_line *l, const char *key, double value, int decimals);
 void pg_log_err(struct pg_log_line *l, const struct pg_err *err); /* error, detail, where */
 void pg_log_end(struct pg_log_line *l);

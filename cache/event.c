@@ -2,6 +2,7 @@
 #include "cache/event_int.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/list.h"
@@ -18,8 +19,8 @@ struct event_queue {
     struct store *store;
     pthread_mutex_t lock;
     struct waiting *first, **last; /* under the lock, as is the next */
-    size_t n;
-    bool posted; /* the operation is under way */
+    atomic_size_t n;               /* changed under the lock */
+    bool posted;                   /* the operation is under way */
     struct writer_op op;
     struct waiting *writing; /* the writer's: what the operation took, until it is done */
 };
@@ -138,16 +139,15 @@ static struct waiting *copy(const struct index_event *e)
 
 void event_add(struct event_queue *q, const struct index_event *e)
 {
-    struct waiting *w = copy(e);
+    struct waiting *w;
     bool first;
 
-    lock(q);
-    if (q->n >= EVENT_WAITING_MAX) {
-        unlock(q);
-        free(w);
+    if (atomic_load(&q->n) >= EVENT_WAITING_MAX) { /* not under the lock: a few more may slip in */
         pg_metric_inc(PG_M_STORE_ERRORS);
         return;
     }
+    w = copy(e);
+    lock(q);
     *q->last = w;
     q->last = &w->next;
     q->n++;

@@ -1,17 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cache/key.h"
 
+#include <xxhash.h>
+
 /* On disk, so not the enum's values. sha256 sorts first. */
 #define ALG_SHA256 1
 #define ALG_SHA512 2
 
+/* The requests of a pull name one repository, so each thread keeps those it hashed last. */
+#define KEPT      8 /* a power of two */
+#define KEPT_NAME 280
+
+struct kept {
+    size_t n; /* 0: free */
+    struct key_repo repo;
+    char name[KEPT_NAME];
+};
+
 struct key_repo key_repo_of(struct sl repo)
 {
+    static _Thread_local struct kept kept[KEPT];
+    struct kept *k = &kept[XXH3_64bits(repo.p, repo.n) & (KEPT - 1)];
     struct key_repo r;
 
     _Static_assert(sizeof(r.hash) == 32, "a whole SHA-256");
     PG_CHECK(repo.n > 0);
+    if (sl_eq(repo, (struct sl){k->name, k->n}))
+        return k->repo;
     pg_hash_once(PG_SHA256, repo, r.hash);
+    if (repo.n <= KEPT_NAME) {
+        k->n = repo.n;
+        memcpy(k->name, repo.p, repo.n);
+        k->repo = r;
+    }
     return r;
 }
 
@@ -41,16 +62,18 @@ static void add_digest(struct key *k, const struct digest *d)
 
 struct key key_of_digest(const struct digest *d)
 {
-    struct key k = {0};
+    struct key k PG_UNINITIALIZED;
 
+    k.n = 0;
     add_digest(&k, d);
     return k;
 }
 
 struct key key_of_repo(const struct key_repo *repo)
 {
-    struct key k = {0};
+    struct key k PG_UNINITIALIZED;
 
+    k.n = 0;
     add(&k, repo->hash, sizeof(repo->hash));
     return k;
 }
@@ -93,8 +116,9 @@ struct key key_of_memo(const struct digest *d, struct sl kind)
 /* Before 1970 sorts as 1970: such a clock is wrong, and order is all that the key is for. */
 struct key key_of_event(int64_t when_s, uint64_t number)
 {
-    struct key k = {0};
+    struct key k PG_UNINITIALIZED;
 
+    k.n = 0;
     add_u64(&k, when_s > 0 ? (uint64_t)when_s : 0);
     add_u64(&k, number);
     return k;
@@ -102,8 +126,9 @@ struct key key_of_event(int64_t when_s, uint64_t number)
 
 struct key key_of_name(struct sl name)
 {
-    struct key k = {0};
+    struct key k PG_UNINITIALIZED;
 
+    k.n = 0;
     PG_CHECK(name.n > 0 && name.n <= KEY_NAME_MAX);
     add(&k, name.p, name.n);
     return k;

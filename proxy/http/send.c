@@ -116,10 +116,10 @@ void send_head(struct conn *c, int status)
 void send_field(struct conn *c, struct sl name, struct sl value)
 {
     PG_CHECK(c->send.phase == SEND_HEAD);
-    for (size_t i = 0; i < value.n; i++) {
-        if (value.p[i] == '\r' || value.p[i] == '\n' || value.p[i] == '\0')
-            c->send.bad = true;
-    }
+    if (value.n > 0 &&
+        (memchr(value.p, '\r', value.n) != NULL || memchr(value.p, '\n', value.n) != NULL ||
+         memchr(value.p, '\0', value.n) != NULL))
+        c->send.bad = true;
     put(c, name);
     put(c, SL(": "));
     put(c, value);

@@ -69,7 +69,7 @@ static void log_times(struct pg_log_line *line, const struct journey *j, uint64_
     pg_log_u64(line, "resolve_ms", span_ms(t->began_ms, resolved));
     pg_log_u64(line, "fetch_ms", span_ms(resolved, t->head_ms));
     pg_log_u64(line, "send_ms", span_ms(t->head_ms, j->rq.queue->now_ms));
-    pg_log_f64(line, "total_ms", (double)total_us / 1000.0, 3);
+    pg_log_ms(line, "total_ms", total_us);
 }
 
 static void log_target(struct pg_log_line *line, const struct journey *j)
@@ -91,7 +91,7 @@ static void log_target(struct pg_log_line *line, const struct journey *j)
 
 static void write_line(const struct journey *j, uint64_t total_us)
 {
-    struct pg_log_line line;
+    struct pg_log_line line PG_UNINITIALIZED;
     int status = status_of(j);
 
     pg_log_begin(&line, PG_LOG_REQUEST, status >= 500 ? PG_LOG_WARN : PG_LOG_INFO);

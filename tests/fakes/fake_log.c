@@ -79,6 +79,11 @@ void pg_log_u64(struct pg_log_line *l, const char *key, uint64_t value)
     add(l, " %s=%llu", key, (unsigned long long)value);
 }
 
+void pg_log_ms(struct pg_log_line *l, const char *key, uint64_t us)
+{
+    add(l, " %s=%.3f", key, (double)us / 1000.0);
+}
+
 void pg_log_f64(struct pg_log_line *l, const char *key, double value, int decimals)
 {
     add(l, " %s=%.*f", key, decimals, value);

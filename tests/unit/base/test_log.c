@@ -3,6 +3,7 @@
 #include "harness/test.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -86,15 +87,19 @@ TEST(a_text_line_reads_as_promised)
     pg_log_str(&l, "repo", SL("docker.io/library/nginx"));
     pg_log_u64(&l, "bytes", UINT64_MAX);
     pg_log_f64(&l, "ms", 1.2345, 2);
+    pg_log_ms(&l, "took_ms", 12007);
+    pg_log_ms(&l, "least_ms", 0);
     pg_log_str(&l, "agent", SL("docker/27 go"));
     pg_log_str(&l, "empty", SL(""));
     pg_log_str(&l, "query", SL("a=b"));
     pg_log_end(&l);
     text = end();
     assert_true(ngot > 25 && text[4] == '-' && text[10] == 'T' && text[23] == 'Z');
-    assert_string_equal(text + 24, " info request repo=docker.io/library/nginx "
-                                   "bytes=18446744073709551615 ms=1.23 agent=\"docker/27 go\" "
-                                   "empty=\"\" query=\"a=b\"\n");
+    assert_string_equal(text + 24,
+                        " info request repo=docker.io/library/nginx "
+                        "bytes=18446744073709551615 ms=1.23 took_ms=12.007 least_ms=0.000 "
+                        "agent=\"docker/27 go\" "
+                        "empty=\"\" query=\"a=b\"\n");
 }
 
 TEST(a_json_line_is_strict_json)
@@ -322,6 +327,33 @@ TEST(the_writer_writes_every_line_of_every_thread)
     assert_int_equal(pg_log_dropped(), 0);
 }
 
+/* A packet pipe shows each write: whole lines, many in one. */
+TEST(lines_that_come_together_leave_together)
+{
+    int pipes[2];
+    unsigned lines = 0, writes = 0;
+    char packet[PIPE_BUF];
+    ssize_t n;
+
+    assert_int_equal(pipe2(pipes, O_CLOEXEC | O_DIRECT), 0);
+    catch_stderr(pipes[1]);
+    pg_fd_close(&pipes[1]);
+    pg_log_start();
+    for (unsigned i = 0; i < 200; i++)
+        pg_log_say(PG_LOG_INFO, PG_LOG_LOOP, "line %u", i);
+    pg_log_stop();
+    give_stderr_back();
+    while ((n = read(pipes[0], packet, sizeof(packet))) > 0) {
+        writes++;
+        assert_int_equal(packet[n - 1], '\n');
+        for (ssize_t i = 0; i < n; i++)
+            lines += packet[i] == '\n';
+    }
+    assert_int_equal(lines, 200);
+    assert_true(writes < 100);
+    pg_fd_close(&pipes[0]);
+}
+
 static atomic_bool going;
 
 static void *log_until_told(void *arg)
@@ -440,6 +472,7 @@ int main(void)
         RUN(what_is_said_is_a_value),
         RUN(an_ended_line_takes_no_more),
         RUN(the_writer_writes_every_line_of_every_thread),
+        RUN(lines_that_come_together_leave_together),
         RUN(starting_and_stopping_while_others_log_loses_no_memory),
         RUN(a_full_queue_drops_and_says_so),
         RUN(a_pipe_that_nobody_reads_does_not_hold_up_the_stop),
