@@ -7,7 +7,8 @@
 #include "proxy/http/loop_int.h"
 #include "proxy/http/send_int.h"
 
-#define TURN_BYTES ((size_t)2 * 1024 * 1024) /* then others have their turn */
+#define SMALL_BYTES ((size_t)16 * 1024)       /* cheaper to copy than to splice */
+#define TURN_BYTES  ((size_t)2 * 1024 * 1024) /* then others have their turn */
 
 enum step {
     STEP_ON,      /* something left; go on */
@@ -301,12 +302,42 @@ static bool has_file(const struct send *send)
     return send->blob != NULL || send->reader != NULL;
 }
 
+/* A small blob as a whole, with its head in one write. What the socket does not take leaves as any
+ * other file. STEP_WAITS: it is not one, or cannot be read now. */
+static enum step write_small(struct conn *c)
+{
+    struct send *send = &c->send;
+    struct sl head = {c->page->out, send->head_n}, body = {c->loop->work->scratch, 0};
+    size_t of_head;
+    bool lost;
+    ssize_t n;
+
+    if (send->kind != SEND_BLOB || c->wire.ssl != NULL || send->head_sent > 0 ||
+        send->end - send->at > SMALL_BYTES || may_leave(c, &lost) != send->end)
+        return STEP_WAITS;
+    body.n = (size_t)(send->end - send->at);
+    if (pread(send->blob->fd, c->loop->work->scratch, body.n, (off_t)send->at) != (ssize_t)body.n)
+        return STEP_WAITS;
+    n = wire_write(&c->wire, head, body, false, NULL);
+    if (n <= 0)
+        return of_wire(n);
+    send->begun = true;
+    of_head = (size_t)n < head.n ? (size_t)n : head.n;
+    send->head_sent = of_head;
+    send->at += (uint64_t)n - of_head;
+    send->body_bytes += (uint64_t)n - of_head;
+    return send->at == send->end && of_head == head.n ? STEP_WHOLE : STEP_ON;
+}
+
 static enum step step(struct conn *c, size_t budget)
 {
     struct send *send = &c->send;
     bool lost = false, more = false;
     enum step s;
 
+    s = write_small(c);
+    if (s != STEP_WAITS)
+        return s;
     if (send->head_sent < send->head_n || send->mem.n > 0) {
         if (has_file(send))
             more = may_leave(c, &lost) > send->at;

@@ -289,6 +289,33 @@ TEST(the_connection_goes_on_after_a_body)
     close(fd);
 }
 
+/* So many at once that the socket takes a part of one: of its head, or of its bytes. */
+TEST(small_blobs_to_a_client_that_reads_late)
+{
+    enum { COUNT = 500, BYTES = 16000 };
+    const char *request = "GET /blob?1-16001 HTTP/1.1\r\nHost: x\r\n\r\n", *at, *end;
+    struct rig_got g = {0};
+    int fd = rig_connect();
+
+    for (int i = 0; i < COUNT; i++)
+        rig_send(fd, (struct sl){request, strlen(request)});
+    while (g.n < (size_t)COUNT * BYTES || rig_count(&g, "HTTP/1.1 206") < COUNT)
+        assert_true(rig_read_once(fd, &g, RIG_PATIENCE_MS));
+    RIG_WAIT(atomic_load(&dones) == COUNT);
+    at = g.p;
+    for (int i = 0; i < COUNT; i++) {
+        end = memmem(at, (size_t)(g.p + g.n - at), "\r\n\r\n", 4);
+        assert_non_null(end);
+        assert_true(end + 4 + BYTES <= g.p + g.n);
+        assert_memory_equal(end + 4, content + 1, BYTES);
+        at = end + 4 + BYTES;
+    }
+    assert_ptr_equal(at, g.p + g.n);
+    assert_int_equal(atomic_load(&bad_dones), 0);
+    rig_forget(&g);
+    close(fd);
+}
+
 TEST(only_checked_chunks_of_a_blob_leave)
 {
     struct rig_got g;
@@ -670,6 +697,7 @@ int main(void)
         HTTP(a_range_of_a_blob),
         HTTP(a_blob_of_no_bytes),
         HTTP(the_connection_goes_on_after_a_body),
+        HTTP(small_blobs_to_a_client_that_reads_late),
         HTTP(only_checked_chunks_of_a_blob_leave),
         HTTP(a_damaged_chunk_cuts_the_body_short),
         HTTP(a_client_may_leave_while_a_chunk_is_checked),
