@@ -19,12 +19,15 @@
 #include "cache/blob.h"
 #include "cache/partial.h"
 #include "cache/publish.h"
+#include "cache/uncached.h"
 #include "cache/use.h"
 
 #define REHASH_BYTES ((uint64_t)1024 * 1024)      /* by one job */
 #define SUMS_MAX     ((size_t)64 * 1024 * 1024)   /* of checksums: a blob of 2 TiB */
 #define ROOM_BYTES   ((uint64_t)64 * 1024 * 1024) /* asked for at once, as they come */
+#define SOME_BYTES   ((uint64_t)1024 * 1024)      /* the same when it is not known how many come */
 
+enum place { IN_STORE, NAMELESS, IN_MEMORY };
 enum doing { IDLE, OPENING, REHASHING, WRITING, DROPPING, PUBLISHING };
 
 struct half {
@@ -38,13 +41,20 @@ struct hashes {
     struct pg_buf sums;
 };
 
+struct whereabouts {
+    enum place place;
+    struct pg_err why; /* it is not IN_STORE any more */
+    uint64_t active;   /* of store->filling_bytes */
+};
+
 /* While a job runs, all from `fd` to `disk_err` is its own; the rest is the owner's. */
 struct fill_work {
     struct fill *fill;
     struct pg_job job;
     struct publish publish;
     enum doing doing;
-    int fd, read_fd;
+    int fd, read_fd; /* the second is the flight's once is_ready */
+    struct whereabouts where;
     uint64_t kept;   /* the prefix that an earlier fill left */
     uint64_t hashed; /* on the disk and in the hashes */
     struct hashes is;
@@ -93,6 +103,76 @@ static void hash(struct fill_work *w, const char *p, size_t n)
     }
 }
 
+/* The bytes [0, have) of the file are this fill's now, and its partial's. */
+static void note_active(struct fill_work *w, uint64_t have)
+{
+    struct store *s = w->fill->store;
+
+    (void)atomic_fetch_add(&s->filling_bytes, have - w->where.active);
+    w->where.active = have;
+}
+
+static void forget_active(struct fill_work *w)
+{
+    (void)atomic_fetch_sub(&w->fill->store->filling_bytes, w->where.active);
+    w->where.active = 0;
+}
+
+static void drop_partial(struct fill_work *w)
+{
+    partial_drop(w->fill->store, &w->fill->digest);
+    forget_active(w);
+}
+
+static bool lose_name(struct fill_work *w)
+{
+    struct store *s = w->fill->store;
+    uint64_t left = w->size != UINT64_MAX ? w->size - w->hashed : ROOM_BYTES;
+
+    if (w->where.place != IN_STORE || w->read_fd < 0 || s->config.uncached_bytes == 0 ||
+        !uncached_has_disk(s, left))
+        return false;
+    drop_partial(w);
+    w->where.place = NAMELESS;
+    return true;
+}
+
+/* The descriptor that readers have stays theirs: another file takes its place behind it. */
+static bool go_to_memory(struct fill_work *w)
+{
+    struct fill *f = w->fill;
+    uint64_t have = w->hashed > w->kept ? w->hashed : w->kept;
+    _fd_ int fd = -1;
+
+    if (w->where.place == IN_MEMORY || w->size == UINT64_MAX ||
+        !uncached_take(f->store, w->fd, have, w->size, &fd))
+        return false;
+    if (w->read_fd < 0)
+        w->read_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (w->read_fd < 0 || dup3(fd, w->read_fd, O_CLOEXEC) < 0) {
+        uncached_give_back(f->store, w->size);
+        return false;
+    }
+    flight_charge(f->flight, &f->store->uncached, w->size);
+    if (w->where.place == IN_STORE)
+        drop_partial(w);
+    w->where.place = IN_MEMORY;
+    pg_fd_close(&w->fd);
+    w->fd = TAKE_FD(fd);
+    return true;
+}
+
+/* The store has no room, or its disk does not take the bytes: is there another place for them? */
+static bool go_elsewhere(struct fill_work *w)
+{
+    if (!lose_name(w) && !go_to_memory(w))
+        return false;
+    if (w->where.why.kind == PG_E_NONE)
+        pg_err_move(&w->where.why, &w->disk_err);
+    pg_err_clear(&w->disk_err);
+    return true;
+}
+
 static int open_files(struct fill_work *w)
 {
     struct fill *f = w->fill;
@@ -100,6 +180,7 @@ static int open_files(struct fill_work *w)
 
     if (partial_open(f->store, &f->digest, w->size, &w->fd, &w->kept, &w->disk_err) < 0)
         return -1;
+    note_active(w, w->kept);
     w->read_fd = PG_FAULT("fill.open")
                      ? -1
                      : openat(f->store->partial_fd, partial_name(&f->digest, name),
@@ -112,7 +193,7 @@ static int open_files(struct fill_work *w)
 static void run_open(struct fill_work *w)
 {
     partial_claim_wait(w->fill->store, &w->fill->digest);
-    if (open_files(w) < 0)
+    if (open_files(w) < 0 && !go_elsewhere(w))
         PG_CHECK(w->disk_err.kind != PG_E_NONE); /* on_job() looks at it */
 }
 
@@ -139,27 +220,41 @@ static void run_rehash(struct fill_work *w)
  * ahead as bytes have come. */
 static int find_room(struct fill_work *w)
 {
-    uint64_t left = w->size - w->hashed, need = left < ROOM_BYTES ? left : ROOM_BYTES;
+    uint64_t left = w->size != UINT64_MAX ? w->size - w->hashed : SOME_BYTES;
+    uint64_t need = left < ROOM_BYTES ? left : ROOM_BYTES;
 
-    if (w->hashed + w->writing.n <= w->room)
+    if (w->hashed + w->writing.n <= w->room || w->where.place == IN_MEMORY)
         return 0;
     w->room = w->hashed + need;
+    if (w->where.place == NAMELESS)
+        return uncached_has_disk(w->fill->store, need)
+                   ? 0
+                   : pg_fail(&w->disk_err, PG_E_STORE_IO, "the disk of the cache is full");
     return store_make_room(w->fill->store, need, &w->disk_err);
+}
+
+static int write_bytes(struct fill_work *w)
+{
+    struct store *s = w->fill->store;
+    bool fails = w->where.place == IN_MEMORY ? PG_FAULT("fill.memory") : PG_FAULT("fill.pwrite");
+
+    if (!fails && pg_fd_pwrite(w->fd, w->writing.p, w->writing.n, w->hashed) == 0)
+        return 0;
+    (void)partial_disk_error(s, errno, "writing a blob", &w->disk_err);
+    if (ftruncate(w->fd, (off_t)w->hashed) < 0) /* it is counted as so long */
+        pg_metric_inc(PG_M_STORE_ERRORS);       /* and rehashed when it is gone on with */
+    return -1;
 }
 
 static void run_write(struct fill_work *w)
 {
-    struct store *s = w->fill->store;
-
-    if (find_room(w) < 0)
-        return;
-    if (PG_FAULT("fill.pwrite") || pg_fd_pwrite(w->fd, w->writing.p, w->writing.n, w->hashed) < 0) {
-        (void)partial_disk_error(s, errno, "writing a blob", &w->disk_err);
-        if (ftruncate(w->fd, (off_t)w->hashed) < 0) /* it is counted as so long */
-            pg_metric_inc(PG_M_STORE_ERRORS);       /* and rehashed when it is gone on with */
-        return;
+    while (find_room(w) < 0 || write_bytes(w) < 0)
+        if (!go_elsewhere(w))
+            return;
+    if (w->where.place == IN_STORE) {
+        atomic_fetch_add(&w->fill->store->partial_bytes, w->writing.n);
+        note_active(w, w->hashed + w->writing.n);
     }
-    atomic_fetch_add(&s->partial_bytes, w->writing.n);
     hash(w, w->writing.p, w->writing.n);
 }
 
@@ -178,7 +273,7 @@ static void run(struct pg_job *job)
         run_write(w);
         return;
     case DROPPING:
-        partial_drop(w->fill->store, &w->fill->digest);
+        drop_partial(w);
         return;
     case IDLE:
     case PUBLISHING:
@@ -221,8 +316,10 @@ static void free_fill(struct fill_work *w)
     struct store *s = f->store;
 
     PG_CHECK(w->doing == IDLE && f->flight == NULL);
+    forget_active(w);
     pg_fd_close(&w->fd);
-    pg_fd_close(&w->read_fd);
+    if (!w->is_ready)
+        pg_fd_close(&w->read_fd);
     pg_hash_free(w->is.sha256);
     pg_hash_free(w->is.sha512);
     (void)XXH3_freeState(w->is.chunk);
@@ -230,6 +327,7 @@ static void free_fill(struct fill_work *w)
     free_half(&w->writing);
     free_half(&w->filling);
     pg_err_clear(&w->disk_err);
+    pg_err_clear(&w->where.why);
     pg_err_clear(&w->why);
     pg_err_clear(&f->err);
     free(w);
@@ -254,6 +352,29 @@ static void give_head(struct fill_work *w)
     tell(w);
 }
 
+/* A descriptor of its own: the flight's is closed with its last reader. */
+static void keep_open(struct fill_work *w, const struct digest *sha256)
+{
+    struct fill *f = w->fill;
+    int fd = fcntl(w->read_fd, F_DUPFD_CLOEXEC, 0);
+
+    if (fd >= 0) /* else the first hit opens it */
+        blob_filled(f->store, &(struct blob_filled){f->digest, *sha256, w->hashed, fd,
+                                                    pg_buf_sl(&w->is.sums)});
+}
+
+/* Who is aboard is served; who comes next begins anew. */
+static void end_unkept(struct fill_work *w, const struct pg_err *why)
+{
+    struct fill *f = w->fill;
+    struct flight *flight = f->flight;
+
+    pg_log_say(PG_LOG_ERROR, PG_LOG_STORE, "a blob was served and is not kept: %s (%s)", why->msg,
+               why->detail != NULL ? why->detail : "");
+    f->flight = NULL;
+    flight_fail(flight, why);
+}
+
 static void on_published(struct publish *p)
 {
     struct fill_work *w = pg_container_of(p, struct fill_work, publish);
@@ -264,16 +385,13 @@ static void on_published(struct publish *p)
     partial_take_off(f->store, w->hashed);
     partial_release(f->store, &f->digest);
     if (p->err.kind == PG_E_NONE) {
-        blob_filled(f->store, &(struct blob_filled){f->digest, p->sha256, w->hashed,
-                                                    TAKE_FD(w->read_fd), p->chunk_sums});
+        keep_open(w, &p->sha256);
         use_touch(f->store->use, &f->digest, pg_clock_wall_s());
+        f->flight = NULL;
         flight_finish(flight);
     } else {
-        pg_log_say(PG_LOG_ERROR, PG_LOG_STORE, "a blob was served and is not kept: %s (%s)",
-                   p->err.msg, p->err.detail != NULL ? p->err.detail : "");
-        flight_fail(flight, &p->err);
+        end_unkept(w, &p->err);
     }
-    f->flight = NULL;
     pg_err_clear(&p->err);
     if (!w->is_quitting)
         f->on_event(f, FILL_LANDED);
@@ -322,14 +440,30 @@ static void verify(struct fill_work *w)
         (void)pg_fail(&f->err, PG_E_UPSTREAM_WRONG,
                       "upstream's blob does not have the digest it should have");
     w->is_wrong = f->err.kind != PG_E_NONE;
-    if (w->is_wrong) {
+    if (w->is_wrong && w->where.place == IN_STORE) {
         start(w, DROPPING);
+        return;
+    }
+    if (w->is_wrong) {
+        f->on_event(f, FILL_WRONG);
         return;
     }
     f->size = w->hashed;
     give_head(w);
     flight_verify(f->flight);
+    if (w->where.place != IN_STORE) {
+        partial_release(f->store, &f->digest);
+        end_unkept(w, &w->where.why);
+        f->on_event(f, FILL_LANDED);
+        free_fill(w);
+        return;
+    }
     start_publish(w, &sha256);
+}
+
+static bool has_partial(const struct fill_work *w)
+{
+    return w->fd >= 0 && w->where.place == IN_STORE && !w->is_dropped;
 }
 
 /* The owner gave up, and no job is running. */
@@ -340,11 +474,11 @@ static void quit(struct fill_work *w)
     bool is_bad = w->why.kind == PG_E_UPSTREAM_WRONG || w->disk_err.kind != PG_E_NONE;
     bool is_empty = w->kept == 0 && w->hashed == 0 && w->filling.n == 0;
 
-    if (w->fd >= 0 && !w->is_dropped && (is_bad || is_empty)) {
+    if (has_partial(w) && (is_bad || is_empty)) {
         start(w, DROPPING);
         return;
     }
-    if (w->fd >= 0 && !w->is_dropped && w->filling.n > 0 && w->hashed >= w->kept) {
+    if (has_partial(w) && w->filling.n > 0 && w->hashed >= w->kept) {
         start_write(w); /* what has come is kept for the next to ask */
         return;
     }
@@ -359,6 +493,7 @@ static void get_ready(struct fill_work *w)
     struct fill *f = w->fill;
 
     w->is_ready = true;
+    flight_file(f->flight, w->read_fd);
     f->have = w->kept;
     if (w->kept > 0) {
         give_head(w);
@@ -528,27 +663,4 @@ void fill_fail(struct fill *f, const struct pg_err *why)
 unsigned fill_count(struct store *s)
 {
     return atomic_load(&s->fills);
-}
-
-int fill_reader_fd(struct store *s, const struct digest *d, int *fd_r, struct pg_err *err)
-{
-    int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, fd = -1;
-    char name[PARTIAL_NAME_MAX], path[BLOB_PATH_MAX];
-
-    (void)partial_name(d, name);
-    (void)blob_path(d, path);
-    errno = 0;
-    if (PG_FAULT("fill.reader"))
-        return partial_disk_error(s, errno, "opening a blob that is coming", err);
-    for (int i = 0; i < 2 && fd < 0; i++) { /* it may move from one place to the other meanwhile */
-        fd = openat(s->partial_fd, name, flags);
-        if (fd < 0 && errno == ENOENT)
-            fd = openat(s->blobs_fd, path, flags);
-        if (fd < 0 && errno != ENOENT)
-            break;
-    }
-    if (fd < 0)
-        return partial_disk_error(s, errno, "opening a blob that is coming", err);
-    *fd_r = fd;
-    return 0;
 }

@@ -18,7 +18,8 @@
  * the hold-back meanwhile.
  *
  * Ownership:  fill_open() gives it; it frees itself after LANDED, or after fill_fail().
- * Failure:    of the disk: FILL_DISK. The flight is failed by the fill_fail() that the owner
+ * Failure:    of the disk, or no room: the blob goes on uncached (cache/uncached) and is LANDED for
+ *             the owner, or else FILL_DISK. The flight is failed by the fill_fail() that the owner
  *             calls, or finished by the fill. A disk that fails after VERIFIED: the flight is
  *             failed by the fill (who is aboard is still served) and the event is LANDED.
  * Threads:    open, write, end, fail and events: the owner's. Jobs: the pools'.
@@ -56,10 +57,10 @@ struct fill {
  * from descriptor or upstream's Content-Length, else UINT64_MAX. The first event is READY or DISK,
  * and comes through home. No other fill of this digest may be open.
  *
- * The flight leaves HEAD (flight_head()) when the size is known and the bytes are really coming:
- * when a kept prefix is found, by fill_size(), or by the first fill_write(); so that an upstream
- * that says no can still be told to the client. ->have may be the whole size at READY: then
- * fill_end() is next. */
+ * The flight has its file, and leaves HEAD (flight_head()), when the size is known and the bytes
+ * are really coming: when a kept prefix is found, by fill_size(), or by the first fill_write(); so
+ * that an upstream that says no can still be told to the client. ->have may be the whole size at
+ * READY: then fill_end() is next. */
 struct fill *fill_open(struct store *s, struct flight *flight, const struct digest *d,
                        uint64_t size, struct pg_mailbox *home,
                        void (*on_event)(struct fill *f, enum fill_event event), void *owner);
@@ -83,9 +84,3 @@ void fill_fail(struct fill *f, const struct pg_err *why);
 /* How many fills of the store are not freed yet: a fetch thread that ends drains its mailbox until
  * there are none. */
 unsigned fill_count(struct store *s);
-
-/* The partial file of a flight, for a reader: a descriptor of its own to pread and sendfile
- * from; the caller closes it. Any thread while aboard. The file is whole and immutable from
- * LANDED on, and stays readable through the descriptor whatever happens to its name. */
-PG_MUST_USE int fill_reader_fd(struct store *s, const struct digest *d, int *fd_r,
-                               struct pg_err *err);

@@ -104,7 +104,7 @@ int gc_room(struct store *s, uint64_t nbytes, struct gc_room *room_r, struct pg_
     over_disk = above(reserve + nbytes, room.avail);
     want = larger(over_max, over_disk);
     room.fits = want == 0;
-    room.can_fit = want <= mine;
+    room.can_fit = want <= above(mine, atomic_load(&s->filling_bytes));
     if (over_max > 0)
         room.excess = over_max + max_bytes / LOW_SHARE;
     if (over_disk > 0)
@@ -390,7 +390,7 @@ static void look(struct gc *gc, uint64_t asked)
     if (is_known && room.excess > 0)
         evict(gc, room.excess);
     else if (is_known && atomic_load(&s->degraded) && can_write(s))
-        atomic_store(&s->degraded, false);
+        store_is_well(s);
     pg_err_clear(&err);
     pg_metric_set(PG_M_STORE_PARTIAL_BYTES, (int64_t)atomic_load(&s->partial_bytes));
 }
@@ -404,9 +404,8 @@ static void tick(struct gc *gc)
 /* ---- the thread ---- */
 
 /* False: the store closes. */
-static bool wait_for_news(struct gc *gc, uint64_t *asked_r, bool *is_tick_r)
+static bool wait_for_news(struct gc *gc, uint64_t due_ms, uint64_t *asked_r)
 {
-    uint64_t due_ms = pg_clock_mono_ms() + GC_TICK_MS;
     struct timespec at = {.tv_sec = (time_t)(due_ms / 1000),
                           .tv_nsec = (long)(due_ms % 1000) * 1000000};
     bool ending;
@@ -417,7 +416,6 @@ static bool wait_for_news(struct gc *gc, uint64_t *asked_r, bool *is_tick_r)
         r = pthread_cond_timedwait(&gc->news, &gc->lock, &at);
         PG_CHECK(r == 0 || r == ETIMEDOUT);
     }
-    *is_tick_r = r == ETIMEDOUT;
     *asked_r = gc->asked;
     gc->asked = 0;
     gc->is_asked = false;
@@ -429,14 +427,15 @@ static bool wait_for_news(struct gc *gc, uint64_t *asked_r, bool *is_tick_r)
 static void *keep_house(void *arg)
 {
     struct gc *gc = arg;
-    uint64_t asked;
-    bool is_tick;
+    uint64_t due_ms = pg_clock_mono_ms() + GC_TICK_MS, asked;
 
     tick(gc);
-    while (wait_for_news(gc, &asked, &is_tick)) {
+    while (wait_for_news(gc, due_ms, &asked)) {
         look(gc, asked);
-        if (is_tick)
-            tick(gc);
+        if (pg_clock_mono_ms() < due_ms)
+            continue; /* it was asked: the chores have their time all the same */
+        tick(gc);
+        due_ms = pg_clock_mono_ms() + GC_TICK_MS;
     }
     return NULL;
 }

@@ -148,7 +148,7 @@ static void settle(struct writer_op *op)
 {
     struct publish *p = pg_container_of(op, struct publish, op);
 
-    atomic_store(&p->store->degraded, false);
+    store_is_well(p->store);
 }
 
 static bool has_row(struct store *s, const struct digest *d)

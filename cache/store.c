@@ -233,7 +233,7 @@ int store_make_room(struct store *s, uint64_t nbytes, struct pg_err *err)
         return 0;
     }
     gc_ask(s->gc, 0); /* nothing is thrown away for what cannot come */
-    atomic_store(&s->degraded, true);
+    atomic_store(&s->degraded, pg_clock_mono_ms());
     (void)pg_fail(err, PG_E_STORE_IO, "the store is full and has no room for %ju bytes more",
                   (uintmax_t)nbytes);
     return pg_detail(err,
@@ -243,12 +243,25 @@ int store_make_room(struct store *s, uint64_t nbytes, struct pg_err *err)
                      (uintmax_t)room.avail, (uintmax_t)s->config.reserve_bytes);
 }
 
+/* What is small may fit still, where what is large does not. */
+void store_is_well(struct store *s)
+{
+    uint64_t since_ms = atomic_load(&s->degraded);
+
+    if (since_ms > 1 && pg_clock_mono_ms() - since_ms < STORE_FULL_MS)
+        return;
+    (void)atomic_compare_exchange_strong(&s->degraded, &since_ms, 0);
+}
+
 void store_set_limits(struct store *s, uint64_t max_bytes, uint64_t reserve_bytes)
 {
+    uint64_t since_ms = atomic_load(&s->degraded);
     struct pg_err err = {0};
 
     atomic_store(&s->config.max_bytes, max_bytes);
     atomic_store(&s->config.reserve_bytes, reserve_bytes);
+    if (since_ms > 1 && atomic_compare_exchange_strong(&s->degraded, &since_ms, 1))
+        gc_ask(s->gc, 0); /* what was refused was so by other limits: it looks anew */
     if (store_make_room(s, 0, &err) < 0)
         pg_err_clear(&err); /* said again to who needs the room */
 }

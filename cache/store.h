@@ -36,6 +36,7 @@ struct store_config {
     _Atomic uint64_t reserve_bytes; /* always left free on the filesystem */
     bool read_only;   /* fsck without --repair: takes no lock on a closed store, no threads */
     bool accept_loss; /* go on with a broken or missing journal; recorded in the new one */
+    uint64_t uncached_bytes; /* of memory, for blobs that cannot be stored; 0: they are refused */
     struct pg_pool *data_pool, *slow_pool;
 };
 
@@ -68,9 +69,13 @@ struct store {
     atomic_bool recovered;          /* background recovery is over */
     _Atomic uint64_t blobs, bytes;  /* in the store, by the index */
     _Atomic uint64_t partial_bytes;
-    atomic_uint fills;    /* fill_count() */
-    struct work *work;    /* what the pools still do */
-    atomic_bool degraded; /* the disk is full or fails; said by the health endpoint */
+    _Atomic uint64_t filling_bytes; /* of them, those that fills are at: they cannot be evicted */
+    _Atomic uint64_t uncached;      /* bytes of memory that are taken: cache/uncached */
+    atomic_uint fills;              /* fill_count() */
+    struct work *work;              /* what the pools still do */
+    /* The disk is full or fails; said by the health endpoint. Above 1: when room was refused last
+     */
+    _Atomic uint64_t degraded;
 };
 
 PG_MUST_USE int store_open(const struct store_config *config, struct store **store_r,
@@ -80,6 +85,11 @@ void store_close(struct store *s);
 /* Room for nbytes more, by max_bytes and the reserve? Starts eviction when it is getting tight.
  * -1 with STORE_IO "the store is full ..." when it cannot be made. Any thread; one statvfs. */
 PG_MUST_USE int store_make_room(struct store *s, uint64_t nbytes, struct pg_err *err);
+
+/* A write or a look found nothing wrong: takes `degraded` back, unless room was refused within
+ * STORE_FULL_MS. Any thread. */
+#define STORE_FULL_MS 10000
+void store_is_well(struct store *s);
 
 /* Other limits, from now on; eviction starts if they are exceeded. Any thread. */
 void store_set_limits(struct store *s, uint64_t max_bytes, uint64_t reserve_bytes);

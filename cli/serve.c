@@ -39,6 +39,7 @@
 #define FILES_MAX        ((rlim_t)1 << 20)
 #define DRAIN_LOOK_MS    20 /* how often the connections that are left are counted */
 #define BOUND_MAX        128
+#define UNCACHED_BYTES   ((uint64_t)64 << 20)
 
 enum phase { SERVING, DRAINING, ENDING };
 
@@ -143,6 +144,7 @@ static int open_store(struct serve *s, struct pg_err *err)
     const struct store_config sc = {.path = c->storage_path,
                                     .max_bytes = c->storage_max_size,
                                     .reserve_bytes = c->storage_reserve,
+                                    .uncached_bytes = UNCACHED_BYTES,
                                     .data_pool = s->data_pool,
                                     .slow_pool = s->slow_pool};
     return store_open(&sc, &s->store, err);

@@ -466,7 +466,6 @@ struct conn *conn_new(struct loop *l, int fd, const struct conn_service *service
     c->wire.fd = fd;
     c->wire.ssl = tls != NULL ? tls_server_accept(tls, fd) : NULL;
     c->poll.data = c;
-    c->send.fd = -1;
     pg_list_init(&c->node);
     pg_list_init(&c->ready);
     wheel_node_init(&c->deadline);

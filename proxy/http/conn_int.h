@@ -59,7 +59,6 @@ struct send {
     struct blob *blob;
     struct blob_check *check;
     struct flight_reader *reader;
-    int fd;
     uint64_t at, end; /* of the file */
     uint64_t body_bytes;
     void (*done)(struct conn *c, const struct send_result *r);

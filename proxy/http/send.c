@@ -102,7 +102,7 @@ void send_head(struct conn *c, int status)
 
     PG_CHECK(c->state == CONN_BUSY && (send->phase == SEND_OFF || send->phase == SEND_HEAD));
     PG_CHECK(!(send->begun && send->ok) && status >= 200 && status <= 599);
-    *send = (struct send){.phase = SEND_HEAD, .status = status, .fd = -1};
+    *send = (struct send){.phase = SEND_HEAD, .status = status};
     put_status(c, status);
     put(c, SL("Date: "));
     put(c, loop_date(c->loop));
@@ -169,12 +169,11 @@ void send_blob(struct conn *c, struct blob *b, uint64_t first, uint64_t end)
     c->send.end = end;
 }
 
-void send_flight(struct conn *c, struct flight_reader *reader, int fd, uint64_t first, uint64_t end)
+void send_flight(struct conn *c, struct flight_reader *reader, uint64_t first, uint64_t end)
 {
-    PG_CHECK(first <= end && fd >= 0);
+    PG_CHECK(first <= end && reader->flight->fd >= 0);
     name_body(c, SEND_FLIGHT, end - first);
     c->send.reader = reader;
-    c->send.fd = fd;
     c->send.at = first;
     c->send.end = end;
 }
@@ -187,12 +186,9 @@ static void let_go(struct send *send)
     blob_close(send->blob);
     if (send->reader != NULL)
         flight_leave(send->reader);
-    if (send->fd >= 0)
-        (void)close(send->fd);
     send->check = NULL;
     send->blob = NULL;
     send->reader = NULL;
-    send->fd = -1;
     send->mem = (struct sl){NULL, 0};
 }
 
@@ -288,8 +284,9 @@ static enum step write_file(struct conn *c, size_t budget)
         return STEP_BROKEN;
     if (left == 0)
         return STEP_WAITS;
-    n = wire_write_file(&c->wire, send->kind == SEND_BLOB ? send->blob->fd : send->fd, send->at,
-                        left < budget ? (size_t)left : budget, c->loop->work->scratch);
+    n = wire_write_file(&c->wire,
+                        send->kind == SEND_BLOB ? send->blob->fd : send->reader->flight->fd,
+                        send->at, left < budget ? (size_t)left : budget, c->loop->work->scratch);
     if (n <= 0)
         return of_wire(n);
     send->at += (uint64_t)n;
@@ -488,5 +485,5 @@ void send_stalled(struct conn *c)
 void send_reset(struct conn *c)
 {
     let_go(&c->send);
-    c->send = (struct send){.fd = -1};
+    c->send = (struct send){.mem = {NULL, 0}};
 }

@@ -43,9 +43,8 @@ void send_none(struct conn *c,
                uint64_t content_length);       /* for HEAD with a length to tell; 0 else */
 void send_mem(struct conn *c, struct sl body); /* must live until done() */
 void send_blob(struct conn *c, struct blob *b, uint64_t first, uint64_t end);
-/* fd: from fill_reader_fd(), closed by send. reader is aboard; its wake calls send_news(). */
-void send_flight(struct conn *c, struct flight_reader *reader, int fd, uint64_t first,
-                 uint64_t end);
+/* reader is aboard a flight that has its file; its wake calls send_news(). */
+void send_flight(struct conn *c, struct flight_reader *reader, uint64_t first, uint64_t end);
 
 /* To be called with the wake of the reader while it flies: notes that there is news. */
 void send_news(struct conn *c);

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "cache/blob.h"
-#include "cache/fill.h"
 #include "cache/land.h"
 #include "cache/overlay.h"
 #include "cache/use.h"
@@ -325,18 +324,14 @@ static void say_head(struct journey *j, int status, const struct range *r)
         say_range(j, r, p->size);
 }
 
-/* The body's descriptor comes before the head: without it there is an error to tell. */
 static enum rq_next send_from(struct journey *j, int status, const struct range *r)
 {
     struct pull_blob *p = j->op;
-    int fd = -1;
 
-    if (p->boarded && fill_reader_fd(j->home->store, &j->want.digest, &fd, &j->rq.err) < 0)
-        return rq_fail_now(&j->rq);
     say_head(j, status, r);
     p->sending = true;
     if (p->boarded)
-        send_flight(j->conn, &p->reader, fd, r->first, r->end);
+        send_flight(j->conn, &p->reader, r->first, r->end);
     else
         send_blob(j->conn, p->blob, r->first, r->end);
     return reply_go(j);

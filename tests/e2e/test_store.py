@@ -151,16 +151,62 @@ def test_a_full_store_evicts_the_least_recently_used():
     pg.stop()
 
 
-def test_a_full_disk_is_said_and_costs_the_client_nothing_it_had():
+def degraded(pg):
+    return pg.admin("/healthz").json()["status"] == "degraded"
+
+
+def test_G06_a_disk_that_is_full_in_the_middle_costs_the_client_nothing():
     up = Upstream()
     d = up.blob(DATA)
-    pg = Pullgate(up, env={"PG_FAULTS": "fill.pwrite:ENOSPC@2+"})
-    a = pg.get(f"/v2/library/app/blobs/{d}")
-    assert a.status == 503 or isinstance(a.body, Short), a.status
-    assert pg.get("/v2/").status == 200
-    health = pg.admin("/healthz")
-    assert "degraded" in health.body.decode() or "full" in health.body.decode(), health
-    pg.wait_log("full|space")
+    for fault in ["fill.pwrite:ENOSPC@2+", "fill.pwrite:EIO@1+", "partial.open:EROFS@1+",
+                  "publish.rename:ENOSPC@1+", "publish.fdatasync:EIO@1+"]:
+        pg = Pullgate(up, env={"PG_FAULTS": fault})
+        for _ in range(2):
+            assert pg.get(f"/v2/library/app/blobs/{d}") == (200, DATA), fault
+        pg.wait_true(lambda: degraded(pg), fault)           # publishing follows the answer
+        pg.wait_log("is not kept: .*(full|failed)")
+        assert not pg.files("blobs") and not pg.files("partial"), fault
+        pg.stop()
+
+
+def test_G06_what_is_larger_than_the_store_is_served_and_evicts_nothing():
+    up = Upstream()
+    kept, large = up.blob(DATA), up.blob(random.Random(8).randbytes(80 << 20))
+    pg = Pullgate(up, storage="max_size: 16MiB")
+    assert pg.get(f"/v2/library/app/blobs/{kept}") == (200, DATA)
+    pg.landed(1)
+    assert pg.get(f"/v2/library/app/blobs/{large}") == (200, up.blobs[large])
+    assert os.path.exists(pg.blob_file(kept)) and not pg.files("partial")
+    pg.stop()
+
+
+def test_G06_a_full_disk_is_a_clean_503_and_passes_by_itself():
+    """What fits into memory goes through; for the rest there is a word before there is a head."""
+    up = Upstream()
+    small, large = up.blob(DATA), up.blob(random.Random(8).randbytes(80 << 20))
+    pg = Pullgate(up)
+    with open(pg.conf) as f:
+        roomy = f.read()
+    full = roomy.replace("reserve: 0", "reserve: 1048576TiB")
+    assert full != roomy
+
+    def reload(conf):
+        pg.write(conf)
+        loaded = pg.metric("pullgate_config_reloads_total")
+        pg.reload()
+        pg.wait_metric("pullgate_config_reloads_total", loaded + 1)
+    reload(full)
+    a = pg.get(f"/v2/library/app/blobs/{large}")
+    assert a.status == 503 and a.code() == "UNAVAILABLE" and "full" in a.message(), a[:2]
+    assert up.count("GET", large) == 0                      # nothing is fetched in vain
+    assert degraded(pg)
+    assert pg.get(f"/v2/library/app/blobs/{small}") == (200, DATA)
+    assert not pg.files("partial")
+    reload(roomy)
+    pg.wait_true(lambda: not degraded(pg), "it stays degraded")
+    for d in [small, large]:
+        assert pg.get(f"/v2/library/app/blobs/{d}") == (200, up.blobs[d])
+    pg.landed(2)
     pg.stop()
 
 

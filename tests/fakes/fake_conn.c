@@ -43,7 +43,6 @@ struct conn *fake_conn_new(struct loop *l, const char *method, const char *targe
 
     PG_CHECK(c != NULL);
     c->loop = l;
-    c->reply.fd = -1;
     c->request.method = keep(c, &used, method, strlen(method));
     c->request.target = keep(c, &used, target, strlen(target));
     c->request.host = SL("127.0.0.1:5000");
@@ -62,11 +61,8 @@ static void give_back(struct conn *c)
     if (r->reader != NULL)
         flight_leave(r->reader);
     blob_close(r->blob);
-    if (r->fd >= 0)
-        (void)close(r->fd);
     r->reader = NULL;
     r->blob = NULL;
-    r->fd = -1;
 }
 
 void fake_conn_sent(struct conn *c, bool ok)
@@ -182,11 +178,10 @@ void send_blob(struct conn *c, struct blob *b, uint64_t first, uint64_t end)
     c->reply.content_length = end - first;
 }
 
-void send_flight(struct conn *c, struct flight_reader *reader, int fd, uint64_t first, uint64_t end)
+void send_flight(struct conn *c, struct flight_reader *reader, uint64_t first, uint64_t end)
 {
     c->reply.kind = FAKE_BODY_FLIGHT;
     c->reply.reader = reader;
-    c->reply.fd = fd;
     c->reply.first = first;
     c->reply.end = end;
     c->reply.content_length = end - first;

@@ -28,7 +28,6 @@ struct fake_reply {
     uint64_t first, end, content_length;
     struct blob *blob;
     struct flight_reader *reader;
-    int fd;
     bool going; /* send_go() came */
     unsigned news;
 };

@@ -249,17 +249,6 @@ void blob_close(struct blob *b)
     free(b);
 }
 
-int fill_reader_fd(struct store *s, const struct digest *d, int *fd_r, struct pg_err *err)
-{
-    (void)s;
-    (void)d;
-    if (fake_store_fails)
-        return broken(err);
-    *fd_r = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    PG_CHECK(*fd_r >= 0);
-    return 0;
-}
-
 void use_touch(struct use *u, const struct digest *d, int64_t now_s)
 {
     (void)u;

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "cache/blob.h"
-#include "cache/fill.h"
 #include "cache/land.h"
 #include "cache/overlay.h"
 #include "cache/use.h"

@@ -127,18 +127,18 @@ TEST(readers_see_the_mark_move_and_read_up_to_it)
     assert_int_equal(fill_write(sf.fill, (struct sl){bytes.p, CHUNK}, &err), 1);
     assert_int_equal(flight_look(&sf.reader).size, bytes.n);
     SHELF_UNTIL(&sh, flight_look(&sf.reader).committed == CHUNK);
-    assert_int_equal(fill_reader_fd(sh.store, &d, &fd, &err), 0);
+    fd = sf.reader.flight->fd;
     assert_int_equal(pg_fd_pread(fd, p, CHUNK, 0), 0);
     assert_memory_equal(p, bytes.p, CHUNK);
     assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
 
     assert_int_equal(shelf_write(&sf, (struct sl){bytes.p + CHUNK, 2 * CHUNK}, CHUNK), 0);
-    assert_true(shelf_finish(&sf));
+    fill_end(sf.fill);
+    SHELF_UNTIL(&sh, sf.landed == 1);
     assert_int_equal(pg_fd_pread(fd, p, CHUNK, 2 * CHUNK), 0); /* landed: the same file */
     assert_memory_equal(p, bytes.p + 2 * CHUNK, CHUNK);
-    (void)close(fd);
-    assert_int_equal(fill_reader_fd(sh.store, &d, &fd, &err), 0); /* and by its new name */
-    (void)close(fd);
+    flight_leave(&sf.reader);
+    assert_int_equal(fcntl(fd, F_GETFD), -1); /* closed with the last reader */
     free(p);
     shelf_free(bytes);
 }

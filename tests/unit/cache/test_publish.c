@@ -314,22 +314,20 @@ TEST(a_failed_sync_discards_and_who_was_aboard_is_served) /* G14 */
 {
     struct sl bytes = shelf_bytes(1000, 12);
     struct digest d = digest_of(PG_SHA256, bytes);
-    struct pg_err err = {0};
     struct shelf_fill sf;
     char p[1000];
-    int fd;
 
     shelf_start(&sh, &sf, &d, bytes.n);
     assert_int_equal(shelf_write(&sf, bytes, 1000), 0);
-    assert_int_equal(fill_reader_fd(sh.store, &d, &fd, &err), 0);
     assert_int_equal(pg_fault_set("publish.fdatasync:EIO@1"), 0);
-    assert_false(shelf_finish(&sf));
-    assert_int_equal(sf.landed, 1); /* it is over, without the owner's doing */
-    assert_true(sf.reader.seen.verified);
+    fill_end(sf.fill);
+    SHELF_UNTIL(&sh, sf.landed == 1); /* it is over, without the owner's doing */
+    assert_true(flight_look(&sf.reader).verified);
     assert_int_equal(sf.reader.seen.state, FLIGHT_LOST);
-    assert_int_equal(pg_fd_pread(fd, p, sizeof(p), 0), 0);
+    /* who looks only now, too */
+    assert_int_equal(pg_fd_pread(sf.reader.flight->fd, p, sizeof(p), 0), 0);
     assert_memory_equal(p, bytes.p, sizeof(p));
-    (void)close(fd);
+    flight_leave(&sf.reader);
     assert_int_equal(pg_fault_set(NULL), 0);
     assert_false(shelf_has_file(&sh, &d));
     assert_false(shelf_has_partial(&sh, &d));

@@ -74,7 +74,7 @@ static enum rq_next st_deliver(struct rq *rq)
     if (sl_starts(target, SL("/blob")))
         send_blob(p->conn, fake_blob_ref(blob), p->first, p->end);
     else if (sl_starts(target, SL("/flight")))
-        send_flight(p->conn, &p->reader, dup(content_fd), p->first, p->end);
+        send_flight(p->conn, &p->reader, p->first, p->end);
     else
         send_mem(p->conn, (struct sl){content + p->first, p->end - p->first});
     send_go(p->conn, on_sent);
@@ -99,6 +99,8 @@ static enum rq_next st_board(struct rq *rq)
         if (flight_join(&conn_loop(p->conn)->bell, SL("sha256:aa"), &p->reader, on_news, &role,
                         &rq->err) < 0)
             return rq_fail_now(rq);
+        if (role == FLIGHT_LEADER)
+            flight_file(p->reader.flight, dup(content_fd));
         atomic_store(&flying, p->reader.flight);
     }
     if (flight_look(&p->reader).state != FLIGHT_HEAD)

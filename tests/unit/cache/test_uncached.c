@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blobs that the store has no room for, or whose disk fails: they are served and not kept. G06. */
+#include "shelf.h"
+
+#include "cache/gc.h"
+
+#define MIB   ((uint64_t)1024 * 1024)
+#define SIZE  ((size_t)(2 * MIB))
+#define PIECE ((size_t)100000)
+
+static struct shelf sh;
+static struct sl bytes;
+static struct digest d;
+
+static int set_up(void **state)
+{
+    (void)state;
+    shelf_begin(&sh);
+    sh.config.uncached_bytes = 4 * MIB;
+    shelf_open(&sh);
+    bytes = shelf_bytes(SIZE, 6);
+    d = digest_of(PG_SHA256, bytes);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    assert_int_equal(pg_fault_set(NULL), 0);
+    assert_int_equal(fill_count(sh.store), 0);
+    assert_int_equal(partial_claims(sh.store), 0);
+    assert_int_equal(atomic_load(&sh.store->filling_bytes), 0);
+    assert_int_equal(atomic_load(&sh.store->partial_bytes), 0);
+    assert_int_equal(atomic_load(&sh.store->uncached), 0);
+    assert_int_equal(shelf_count_files(sh.store->partial_fd), 0);
+    shelf_is_sound(&sh);
+    shelf_end(&sh);
+    shelf_free(bytes);
+    return 0;
+}
+
+static void limit(uint64_t more)
+{
+    struct gc_room room;
+    struct pg_err err = {0};
+
+    assert_int_equal(gc_room(sh.store, 0, &room, &err), 0);
+    store_set_limits(sh.store, room.used + more, 0);
+}
+
+/* All of it, as a reader sees it that is aboard. */
+static void assert_readable(struct shelf_fill *sf)
+{
+    char *p = malloc(SIZE);
+
+    assert_non_null(p);
+    assert_int_equal(flight_look(&sf->reader).committed, SIZE);
+    assert_int_equal(pg_fd_pread(sf->reader.flight->fd, p, SIZE, 0), 0);
+    assert_memory_equal(p, bytes.p, SIZE);
+    free(p);
+}
+
+static void write_from(struct shelf_fill *sf, size_t from)
+{
+    assert_int_equal(shelf_write(sf, (struct sl){bytes.p + from, SIZE - from}, PIECE), 0);
+}
+
+/* It matched, and is not in the store. */
+static void is_served_uncached(struct shelf_fill *sf)
+{
+    fill_end(sf->fill);
+    SHELF_UNTIL(&sh, sf->landed + sf->wrong + sf->disk > 0);
+    assert_int_equal(sf->landed, 1);
+    assert_readable(sf);
+    assert_int_equal(sf->reader.seen.state, FLIGHT_LOST);
+    assert_true(sf->reader.seen.verified);
+    assert_false(shelf_has_row(&sh, &d));
+    assert_false(shelf_has_file(&sh, &d));
+    assert_false(shelf_has_partial(&sh, &d));
+    assert_true(atomic_load(&sh.store->degraded));
+}
+
+TEST(what_is_larger_than_the_store_goes_through_a_file_without_a_name)
+{
+    struct digest kept = shelf_put_seed(&sh, 1000, 1);
+    struct shelf_fill sf;
+
+    limit(MIB);
+    shelf_start(&sh, &sf, &d, SIZE);
+    assert_int_equal(sf.ready, 1);
+    assert_int_equal(shelf_count_files(sh.store->partial_fd), 0);
+    write_from(&sf, 0);
+    is_served_uncached(&sf);
+    assert_int_equal(atomic_load(&sh.store->uncached), 0); /* no memory was needed */
+    flight_leave(&sf.reader);
+    assert_true(shelf_can_open(&sh, &kept));
+}
+
+static void breaks_in_the_middle(const char *faults)
+{
+    struct shelf_fill sf;
+    struct pg_err err = {0};
+    char p[1000];
+    int fd;
+
+    shelf_start(&sh, &sf, &d, SIZE);
+    assert_int_equal(fill_write(sf.fill, (struct sl){bytes.p, PIECE}, &err), 1);
+    SHELF_UNTIL(&sh, flight_look(&sf.reader).committed == PIECE);
+    fd = sf.reader.flight->fd;
+    assert_int_equal(pg_fault_set(faults), 0);
+    write_from(&sf, PIECE);
+    is_served_uncached(&sf);
+    assert_int_equal(sf.reader.flight->fd, fd);
+    assert_int_equal(pg_fd_pread(fd, p, sizeof(p), 0), 0);
+    assert_int_equal(atomic_load(&sh.store->uncached), SIZE);
+    flight_leave(&sf.reader);
+    assert_int_equal(atomic_load(&sh.store->uncached), 0);
+    assert_int_equal(pg_fault_set(NULL), 0);
+}
+
+TEST(a_disk_that_fails_in_the_middle_costs_the_client_nothing)
+{
+    breaks_in_the_middle("fill.pwrite:ENOSPC@1+");
+    breaks_in_the_middle("fill.pwrite:EIO@3+");
+    assert_true(digest_eq(&d, &(struct digest[]){shelf_put(&sh, bytes)}[0])); /* well again */
+    shelf_drop(&sh, &d, PUBLISH_EVICTED);
+}
+
+TEST(a_disk_that_takes_no_file_at_all) /* G15 */
+{
+    static const char *const faults[] = {"partial.open:EROFS@1+", "partial.open:ENOSPC@1+",
+                                         "fill.open:EMFILE@1+"};
+
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        struct shelf_fill sf;
+
+        assert_int_equal(pg_fault_set(faults[i]), 0);
+        atomic_store(&sh.store->degraded, true);
+        shelf_start(&sh, &sf, &d, SIZE);
+        assert_int_equal(sf.ready, 1);
+        write_from(&sf, 0);
+        is_served_uncached(&sf);
+        flight_leave(&sf.reader);
+        assert_int_equal(pg_fault_set(NULL), 0);
+    }
+}
+
+TEST(what_was_kept_of_it_comes_along)
+{
+    struct shelf_fill sf;
+
+    shelf_start(&sh, &sf, &d, SIZE);
+    assert_int_equal(shelf_write(&sf, (struct sl){bytes.p, 3 * PIECE}, PIECE), 0);
+    shelf_give_up(&sf, PG_E_UPSTREAM_DOWN);
+    flight_leave(&sf.reader);
+    assert_true(shelf_has_partial(&sh, &d));
+    assert_int_equal(pg_fault_set("fill.pwrite:ENOSPC@1+"), 0);
+    shelf_start(&sh, &sf, &d, SIZE);
+    assert_int_equal(sf.fill->have, 3 * PIECE);
+    write_from(&sf, 3 * PIECE);
+    is_served_uncached(&sf);
+    flight_leave(&sf.reader);
+}
+
+TEST(wrong_bytes_are_wrong_there_too)
+{
+    struct sl other = shelf_bytes(SIZE, 7);
+    struct shelf_fill sf;
+
+    assert_int_equal(pg_fault_set("partial.open:EROFS@1+"), 0);
+    shelf_start(&sh, &sf, &d, SIZE);
+    assert_int_equal(shelf_write(&sf, other, PIECE), 0);
+    assert_false(shelf_finish(&sf));
+    assert_int_equal(sf.wrong, 1);
+    assert_int_equal(sf.kind, PG_E_UPSTREAM_WRONG);
+    shelf_free(other);
+}
+
+TEST(memory_is_bounded_and_what_does_not_fit_is_refused_before_a_byte_comes)
+{
+    struct sl third = shelf_bytes(SIZE, 8);
+    struct digest d3 = digest_of(PG_SHA256, third);
+    struct shelf_fill one, two;
+
+    assert_int_equal(pg_fault_set("partial.open:ENOSPC@1+"), 0);
+    shelf_start(&sh, &one, &d, 3 * MIB);
+    assert_int_equal(one.ready, 1);
+    shelf_start(&sh, &two, &d3, SIZE);
+    assert_int_equal(two.disk, 1);
+    assert_int_equal(flight_look(&two.reader).state, FLIGHT_HEAD);
+    assert_int_equal(two.kind, PG_E_STORE_IO);
+    assert_non_null(strstr(two.fill->err.msg, "full"));
+    shelf_give_up(&two, PG_E_STORE_IO);
+    flight_leave(&two.reader);
+    shelf_give_up(&one, PG_E_UPSTREAM_DOWN);
+    flight_leave(&one.reader);
+    shelf_start(&sh, &two, &d3, SIZE); /* there is room again */
+    assert_int_equal(two.ready, 1);
+    shelf_give_up(&two, PG_E_UPSTREAM_DOWN);
+    flight_leave(&two.reader);
+    shelf_free(third);
+}
+
+TEST(a_size_that_nobody_says_does_not_outgrow_the_store)
+{
+    struct shelf_fill sf;
+
+    limit(MIB);
+    shelf_start(&sh, &sf, &d, UINT64_MAX);
+    assert_int_equal(sf.ready, 1);
+    assert_int_equal(fill_size(sf.fill, 5 * MIB, &sf.fill->err), 0);
+    write_from(&sf, 0);
+    SHELF_UNTIL(&sh, flight_look(&sf.reader).committed == SIZE);
+    assert_int_equal(atomic_load(&sh.store->partial_bytes), 0); /* it is not the store's any more */
+    shelf_give_up(&sf, PG_E_UPSTREAM_DOWN);
+    flight_leave(&sf.reader);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(what_is_larger_than_the_store_goes_through_a_file_without_a_name),
+        CASE(a_disk_that_fails_in_the_middle_costs_the_client_nothing),
+        CASE(a_disk_that_takes_no_file_at_all),
+        CASE(what_was_kept_of_it_comes_along),
+        CASE(wrong_bytes_are_wrong_there_too),
+        CASE(memory_is_bounded_and_what_does_not_fit_is_refused_before_a_byte_comes),
+        CASE(a_size_that_nobody_says_does_not_outgrow_the_store),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
