@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admin/admin_int.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -121,15 +122,33 @@ static bool same_host(struct sl a, struct sl b)
     return a.n == b.n && a.n > 0 && strncasecmp(a.p, b.p, a.n) == 0;
 }
 
-/* Literally: a name that an attacker's DNS makes point here is none of these. */
+static bool is_address(struct sl host)
+{
+    char text[INET6_ADDRSTRLEN];
+    uint8_t address[16];
+    bool is_v6 = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+
+    if (is_v6)
+        host = (struct sl){host.p + 1, host.n - 2};
+    if (host.n >= sizeof(text))
+        return false;
+    memcpy(text, host.p, host.n);
+    text[host.n] = '\0';
+    return inet_pton(is_v6 ? AF_INET6 : AF_INET, text, address) == 1;
+}
+
+/* Literally: a name that an attacker's DNS makes point here is none of these. A listener on all
+ * addresses has none of its own to compare with: there any address is as good. */
 static bool is_ours(const struct admin *a, struct sl host)
 {
     const char *listen = a->config.listen != NULL ? a->config.listen : "";
+    struct sl own = without_port((struct sl){listen, strlen(listen)});
 
     host = without_port(host);
+    if (sl_eq(own, SL("0.0.0.0")) || sl_eq(own, SL("[::]")))
+        return same_host(host, SL("localhost")) || is_address(host);
     return same_host(host, SL("localhost")) || sl_eq(host, SL("127.0.0.1")) ||
-           sl_eq(host, SL("[::1]")) ||
-           same_host(host, without_port((struct sl){listen, strlen(listen)}));
+           sl_eq(host, SL("[::1]")) || same_host(host, own);
 }
 
 static int check_sender(const struct admin_request *r, struct pg_err *err)

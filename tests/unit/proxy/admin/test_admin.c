@@ -51,17 +51,22 @@ static struct snapshot *make_config(void)
     return config_snapshot_new(&config, 3);
 }
 
-static int open_admin(void **state)
+static struct admin *make_admin(const char *listen)
 {
     struct admin_config config = {.store = &store,
                                   .loops = all_loops,
                                   .nloops = 2,
                                   .version = "1.2.3",
-                                  .listen = "10.0.0.1:5001",
+                                  .listen = listen,
                                   .command = command,
                                   .owner = &store,
                                   .write_request = describe};
 
+    return admin_new(&config);
+}
+
+static int open_admin(void **state)
+{
     (void)state;
     memset(&store, 0, sizeof(store));
     store.config.path = "/data";
@@ -71,7 +76,7 @@ static int open_admin(void **state)
         pg_mailbox_init(&loops[i].mail, wake, NULL);
         loops[i].snapshot = make_config();
     }
-    admin = admin_new(&config);
+    admin = make_admin("10.0.0.1:5001");
     asked = NULL;
     fake_log_reset();
     return 0;
@@ -202,6 +207,26 @@ TEST(N10_only_a_literal_host_of_ours_is_answered)
     assert_null(asked);
 }
 
+/* Nothing to compare with: but whoever was led here by a name says that name. */
+TEST(N10_on_all_addresses_any_address_is_ours_and_no_name)
+{
+    static const char *const all[] = {"0.0.0.0:5001", "[::]:5001"};
+    static const char *const ours[] = {"Host: 10.1.2.3:5001", "Host: 10.1.2.3", "Host: [fd00::1]:1",
+                                       "Host: localhost"};
+    static const char *const theirs[] = {"Host: evil.test", "Host: 10.1.2.3.evil.test",
+                                         "Host: 10.1.2", "Host: [evil]", "Host: 1"};
+
+    for (size_t k = 0; k < 2; k++) {
+        end();
+        admin_free(admin);
+        admin = make_admin(all[k]);
+        for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+            assert_int_equal(ask(admin_service(admin), "GET", "/readyz", ours[i]) == 403, 0);
+        for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+            assert_int_equal(ask(admin_service(admin), "GET", "/readyz", theirs[i]), 403);
+    }
+}
+
 TEST(N10_on_tcp_nothing_changes_state)
 {
     static const char *const methods[] = {"POST", "PUT", "DELETE", "PATCH", "OPTIONS"};
@@ -317,6 +342,7 @@ int main(void)
         CASE(status_and_version_are_json),
         CASE(the_configuration_is_shown_without_its_secrets),
         CASE(N10_only_a_literal_host_of_ours_is_answered),
+        CASE(N10_on_all_addresses_any_address_is_ours_and_no_name),
         CASE(N10_on_tcp_nothing_changes_state),
         CASE(a_reload_is_answered_when_every_loop_has_it),
         CASE(a_reload_that_is_refused_says_why),
