@@ -30,9 +30,11 @@ X(UPSTREAM_WRONG, COUNTER, "pullgate_upstream_wrong_total", "",
   "Answers of upstreams with a wrong digest, size or form.")
 X(UPSTREAM_RESUMED, COUNTER, "pullgate_upstream_resumed_total", "",
   "Downloads that broke off and were resumed.")
+X(UPSTREAMS_DOWN, GAUGE, "pullgate_upstreams_down", "",
+  "Upstreams that do not answer and are left alone.")
 X(TOKENS, COUNTER, "pullgate_upstream_tokens_total", "", "Tokens fetched.")
 X(FLIGHTS, GAUGE, "pullgate_flights", "", "Downloads under way.")
-X(FLIGHT_FOLLOWERS, COUNTER, "pullgate_flight_followers", "",
+X(FLIGHT_FOLLOWERS, COUNTER, "pullgate_flight_followers_total", "",
   "Requests that joined a download of another.")
 X(FLIGHT_WAITERS, GAUGE, "pullgate_flight_waiters", "",
   "Requests that read from a download under way.")

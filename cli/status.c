@@ -145,29 +145,110 @@ static void put_store(struct pg_buf *out, const json_t *store)
     }
 }
 
+/* Of a hundred answers, how many did not wait for bytes of upstream. */
+static void put_traffic(struct pg_buf *out, const json_t *t)
+{
+    long long hits = number(t, "hits") + number(t, "stale") + number(t, "revalidated");
+    long long shared = number(t, "coalesced"), misses = number(t, "misses");
+    long long all = hits + shared + misses;
+    long long sent = number(t, "sent_bytes"), fetched = number(t, "fetched_bytes");
+
+    (void)pg_buf_printf(out, "answers      %lld from the store", hits);
+    if (number(t, "stale") > 0) {
+        (void)pg_buf_printf(out, " (%lld stale)", number(t, "stale"));
+    }
+    (void)pg_buf_printf(out, ", %lld fetched, %lld shared a download", misses, shared);
+    if (all > 0) {
+        (void)pg_buf_printf(out, "; %lld %% hits", hits * 100 / all);
+    }
+    (void)pg_buf_put(out, SL("\nbytes        "));
+    print_put_bytes(out, (uint64_t)sent);
+    (void)pg_buf_put(out, SL(" sent, "));
+    print_put_bytes(out, (uint64_t)fetched);
+    (void)pg_buf_put(out, SL(" fetched, "));
+    print_put_bytes(out, sent > fetched ? (uint64_t)(sent - fetched) : 0);
+    (void)pg_buf_printf(out, " saved\ndownloads    %lld under way, read by %lld requests\n",
+                        number(t, "flights"), number(t, "flight_waiters"));
+}
+
+static void put_state(struct pg_buf *out, const json_t *u)
+{
+    struct sl state = pg_json_str(u, "state");
+    long long wait_ms = number(u, "asked_again_ms");
+
+    if (sl_eq(state, SL("unknown"))) {
+        (void)pg_buf_put(out, SL("not asked yet"));
+    } else if (sl_eq(state, SL("down"))) {
+        (void)pg_buf_put(out, SL("DOWN"));
+    } else if (sl_eq(state, SL("limited"))) {
+        (void)pg_buf_put(out, SL("LIMITED (429)"));
+    } else {
+        print_put_safe(state, out);
+    }
+    if (wait_ms > 0) {
+        (void)pg_buf_printf(out, ", asked again in %lld s", (wait_ms + 999) / 1000);
+    }
+}
+
+static void put_upstream(struct pg_buf *out, const json_t *u, size_t width)
+{
+    const json_t *error = json_object_get(u, "last_error");
+    struct sl name = pg_json_str(u, "name");
+
+    print_put_safe(name, out);
+    (void)pg_buf_printf(out, "%*s", (int)(name.n < width ? width - name.n : 0) + 2, "");
+    put_state(out, u);
+    if (number(u, "requests") > 0) {
+        (void)pg_buf_printf(out, "; %lld requests, %lld failed, ", number(u, "requests"),
+                            number(u, "failures"));
+        print_put_bytes(out, (uint64_t)number(u, "bytes"));
+    }
+    (void)pg_buf_put(out, SL("\n"));
+    if (json_is_object(error)) {
+        (void)pg_buf_printf(out, "%*slast error: ", 15, "");
+        print_put_safe(pg_json_str(error, "at"), out);
+        (void)pg_buf_put(out, SL(" "));
+        print_put_safe(pg_json_str(error, "message"), out);
+        (void)pg_buf_put(out, SL("\n"));
+    }
+}
+
+static void put_upstreams(struct pg_buf *out, const json_t *list)
+{
+    const json_t *u;
+    size_t i, width = 0;
+
+    json_array_foreach(list, i, u)
+    {
+        struct sl name = pg_json_str(u, "name");
+
+        width = name.n > width && name.n < 40 ? name.n : width;
+    }
+    json_array_foreach(list, i, u)
+    {
+        (void)pg_buf_put(out, i == 0 ? SL("upstreams    ") : SL("             "));
+        put_upstream(out, u, width);
+    }
+}
+
 static void put_text(struct pg_buf *out, const json_t *root)
 {
-    const json_t *config = json_object_get(root, "config"), *name;
+    const json_t *config = json_object_get(root, "config");
     struct sl file = pg_json_str(config, "file");
-    size_t i;
 
     (void)pg_buf_put(out, SL("pullgate     "));
     print_put_safe(pg_json_str(root, "version"), out);
     (void)pg_buf_put(out, json_is_true(json_object_get(root, "draining")) ? SL(", DRAINING, up ")
                                                                           : SL(", up "));
     put_uptime(out, number(root, "uptime_s"));
-    (void)pg_buf_printf(out, "\nconnections  %lld on %lld loops\nconfig       ",
-                        number(root, "connections"), number(root, "loops"));
+    (void)pg_buf_printf(out, "\nconnections  %lld on %lld loops\n", number(root, "connections"),
+                        number(root, "loops"));
+    put_traffic(out, json_object_get(root, "traffic"));
+    (void)pg_buf_put(out, SL("config       "));
     print_put_safe(file.n > 0 ? file : SL("defaults"), out);
     (void)pg_buf_printf(out, ", revision %lld\n", number(config, "revision"));
     put_store(out, json_object_get(root, "store"));
-    (void)pg_buf_put(out, SL("upstreams   "));
-    json_array_foreach(json_object_get(root, "upstreams"), i, name)
-    {
-        (void)pg_buf_put(out, SL(" "));
-        print_put_safe((struct sl){json_string_value(name), json_string_length(name)}, out);
-    }
-    (void)pg_buf_put(out, SL("\n"));
+    put_upstreams(out, json_object_get(root, "upstreams"));
 }
 
 static int print_answer(const struct command_args *args, const struct pg_buf *body)

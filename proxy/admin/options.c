@@ -28,6 +28,11 @@ static void write_STRING(struct pg_buf *out, const char *value)
     pg_buf_free(&shown);
 }
 
+void options_write_url(const char *url, struct pg_buf *out)
+{
+    write_STRING(out, url);
+}
+
 static void write_COUNT(struct pg_buf *out, uint64_t value)
 {
     (void)pg_buf_printf(out, "%" PRIu64, value);

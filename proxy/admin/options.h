@@ -11,4 +11,5 @@
 #include "base/buf.h"
 #include "proxy/config.h"
 
+void options_write_url(const char *url, struct pg_buf *out); /* a JSON string */
 void options_write(const struct snapshot *s, struct pg_buf *out);

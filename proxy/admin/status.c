@@ -4,6 +4,8 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/metric.h"
+#include "proxy/admin/options.h"
 
 static struct sl of_string(const char *s)
 {
@@ -51,14 +53,78 @@ static void write_store(const struct store *s, struct pg_buf *out)
                         truth(atomic_load(&s->degraded)), truth(atomic_load(&s->recovered)));
 }
 
-static void write_config(const struct snapshot *s, struct pg_buf *out)
+static void write_traffic(struct pg_buf *out)
+{
+    static const struct {
+        const char *name;
+        enum pg_metric metric;
+    } counts[] = {{"hits", PG_M_CACHE_HIT},
+                  {"misses", PG_M_CACHE_MISS},
+                  {"coalesced", PG_M_CACHE_COALESCED},
+                  {"stale", PG_M_CACHE_STALE},
+                  {"revalidated", PG_M_CACHE_REVALIDATED},
+                  {"sent_bytes", PG_M_BYTES_SENT},
+                  {"fetched_bytes", PG_M_BYTES_FETCHED},
+                  {"flights", PG_M_FLIGHTS},
+                  {"flight_waiters", PG_M_FLIGHT_WAITERS}};
+
+    (void)pg_buf_put(out, SL(",\"traffic\":{"));
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        (void)pg_buf_printf(out, "%s\"%s\":%" PRId64, i > 0 ? "," : "", counts[i].name,
+                            pg_metric_read(counts[i].metric));
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static const char *name_of_kind(enum pg_ekind kind)
+{
+    return kind == PG_E_UPSTREAM_WRONG ? "wrong" : kind == PG_E_TIMEOUT ? "timeout" : "down";
+}
+
+static void write_failure(const struct health_view *v, struct pg_buf *out)
+{
+    char when[PG_CLOCK_TEXT_MAX];
+
+    if (v->kind == PG_E_NONE) {
+        (void)pg_buf_put(out, SL(",\"last_error\":null"));
+        return;
+    }
+    (void)pg_buf_printf(out, ",\"last_error\":{\"kind\":\"%s\",\"at\":\"%s\",\"message\":",
+                        name_of_kind(v->kind), pg_clock_rfc3339(v->failed_wall_ms, when));
+    (void)pg_buf_put_json(out, of_string(v->message));
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static void write_upstream(const struct admin *a, const struct config_upstream *u,
+                           struct pg_buf *out)
+{
+    static const char *const states[] = {[HEALTH_UNKNOWN] = "unknown",
+                                         [HEALTH_UP] = "up",
+                                         [HEALTH_LIMITED] = "limited",
+                                         [HEALTH_DOWN] = "down"};
+    struct health_view v;
+
+    fetch_health(a->config.fetch, of_string(u->name), &v);
+    (void)pg_buf_put(out, SL("{\"name\":"));
+    (void)pg_buf_put_json(out, of_string(u->name));
+    (void)pg_buf_put(out, SL(",\"url\":"));
+    options_write_url(u->upstream_url, out);
+    (void)pg_buf_printf(out,
+                        ",\"default\":%s,\"state\":\"%s\",\"asked_again_ms\":%" PRIu64
+                        ",\"requests\":%" PRIu64 ",\"failures\":%" PRIu64 ",\"bytes\":%" PRIu64,
+                        truth(u->upstream_default), states[v.state], v.wait_ms, v.requests,
+                        v.failures, v.bytes);
+    write_failure(&v, out);
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static void write_config(const struct admin *a, const struct snapshot *s, struct pg_buf *out)
 {
     (void)pg_buf_put(out, SL(",\"config\":{\"file\":"));
     (void)pg_buf_put_json(out, of_string(s->config.file));
     (void)pg_buf_printf(out, ",\"revision\":%" PRIu64 "},\"upstreams\":[", s->revision);
     for (size_t i = 0; i < s->config.nupstreams; i++) {
         (void)pg_buf_put(out, i > 0 ? SL(",") : SL(""));
-        (void)pg_buf_put_json(out, of_string(s->config.upstreams[i].name));
+        write_upstream(a, &s->config.upstreams[i], out);
     }
     (void)pg_buf_put(out, SL("]"));
 }
@@ -78,7 +144,8 @@ void status_write(const struct admin *a, const struct snapshot *s, struct pg_buf
                         pg_clock_rfc3339(a->started_wall_ms, started),
                         (pg_clock_mono_ms() - a->started_mono_ms) / 1000,
                         truth(atomic_load(&a->draining)), a->config.nloops, connections);
+    write_traffic(out);
     write_store(a->config.store, out);
-    write_config(s, out);
+    write_config(a, s, out);
     (void)pg_buf_put(out, SL("}\n"));
 }

@@ -6,7 +6,8 @@
 #include "proxy/http/conn.h"
 #include "proxy/http/head_int.h"
 
-#define LENGTH_DIGITS_MAX 18 /* fits int64_t whatever they are */
+#define TLS_HANDSHAKE     0x16 /* a first byte that no request has */
+#define LENGTH_DIGITS_MAX 18   /* fits int64_t whatever they are */
 
 /* What a byte may be part of. */
 #define TOKEN  1 /* RFC 9110 tchar */
@@ -377,6 +378,11 @@ static int complete(struct head *h, struct sl bytes, struct pg_err *err)
 /* New bytes: no control byte, and CR only as the last before LF. */
 static int check_bytes(const struct head *h, struct sl bytes, size_t end, struct pg_err *err)
 {
+    if (h->seen == 0 && end > 0 && bytes.p[0] == TLS_HANDSHAKE)
+        return pg_fail(
+            err, PG_E_BAD_FRAMING,
+            "this is TLS, and here plain HTTP is spoken: give the listener a certificate "
+            "or let the client use http");
     for (size_t i = h->seen; i < end; i++) {
         if ((classes[(uint8_t)bytes.p[i]] & TEXT) == 0 && (bytes.p[i] != '\r' || i + 1 != end))
             return pg_fail(err, PG_E_BAD_FRAMING, "a control byte, or CR without LF");

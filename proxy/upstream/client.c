@@ -16,6 +16,7 @@
 
 struct client {
     const struct config_upstream *upstream;
+    struct health *health;
     CURLM *multi;
     uv_loop_t *uv;
     uv_timer_t timer;     /* libcurl's */
@@ -93,15 +94,18 @@ static void note_end(struct client_call *call, CURLcode code)
     if (call->denied)
         pg_fail(&call->err, PG_E_UPSTREAM_WRONG, "upstream led to an address that is not allowed");
     else if (call->fault == CLIENT_TLS)
-        pg_fail(&call->err, PG_E_UPSTREAM_WRONG, "no secure connection to upstream");
+        pg_fail(&call->err, PG_E_UPSTREAM_WRONG, "no secure connection to upstream %s",
+                call->client->upstream->name);
     else if (call->fault == CLIENT_WRONG)
         pg_fail(&call->err, PG_E_UPSTREAM_WRONG, "upstream's answer is not proper HTTP");
     else if (call->fault == CLIENT_SILENT)
-        pg_fail(&call->err, PG_E_TIMEOUT, "upstream does not answer in time");
+        pg_fail(&call->err, PG_E_TIMEOUT, "upstream %s does not answer in time",
+                call->client->upstream->name);
     else if (call->fault == CLIENT_BROKEN)
         pg_fail(&call->err, PG_E_UPSTREAM_DOWN, "upstream broke off the connection");
     else
-        pg_fail(&call->err, PG_E_UPSTREAM_DOWN, "no connection to upstream");
+        pg_fail(&call->err, PG_E_UPSTREAM_DOWN, "no connection to upstream %s",
+                call->client->upstream->name);
     pg_detail(&call->err, "%s", call->says[0] != '\0' ? call->says : curl_easy_strerror(code));
 }
 
@@ -185,7 +189,8 @@ static void on_watchdog(uv_timer_t *timer)
         drop_easy(call);
         call->fault = call->err.kind == PG_E_NONE ? CLIENT_SILENT : CLIENT_NO;
         if (call->fault == CLIENT_SILENT)
-            pg_fail(&call->err, PG_E_TIMEOUT, "upstream does not answer in time");
+            pg_fail(&call->err, PG_E_TIMEOUT, "upstream %s does not answer in time",
+                    call->client->upstream->name);
         call->events->on_done(call);
     }
 }
@@ -312,6 +317,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *userp) // NOLINT
     case CLIENT_TAKEN:
         call->nbytes += n;
         pg_metric_add(PG_M_BYTES_FETCHED, (int64_t)n);
+        atomic_fetch_add_explicit(&call->client->health->bytes, n, memory_order_relaxed);
         return n;
     case CLIENT_FULL:
         call->paused = true;
@@ -375,12 +381,14 @@ static void add_header(struct client_call *call, const char *header)
     call->headers = longer;
 }
 
-struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream)
+struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream,
+                          struct health *health)
 {
     struct client *c = calloc(1, sizeof(*c));
 
     PG_CHECK(c != NULL);
     c->upstream = upstream;
+    c->health = health;
     c->uv = uv;
     pg_list_init(&c->calls);
     PG_CHECK(uv_timer_init(uv, &c->timer) == 0);
@@ -459,6 +467,7 @@ void client_start(struct client *c, struct client_call *call, const struct clien
     pg_list_push(&c->calls, &call->node);
     start_watchdog(c);
     pg_metric_inc(PG_M_UPSTREAM_REQUESTS);
+    atomic_fetch_add_explicit(&c->health->requests, 1, memory_order_relaxed);
 }
 
 void client_stop(struct client_call *call)

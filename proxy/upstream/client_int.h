@@ -30,6 +30,7 @@
 #include "base/list.h"
 #include "proxy/config.h"
 #include "proxy/upstream/head.h"
+#include "proxy/upstream/health.h"
 
 #define CLIENT_HEADERS_MAX  4 /* that a call may send */
 #define CLIENT_SLOW_BYTES_S 1024
@@ -82,7 +83,8 @@ struct client_call {
     char says[CURL_ERROR_SIZE]; /* libcurl's words, for the log */
 };
 
-struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream);
+struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream,
+                          struct health *health);
 void client_close(struct client *c); /* no call may be under way; frees itself in the loop */
 
 void client_call_init(struct client_call *call, const struct client_events *events, void *owner);

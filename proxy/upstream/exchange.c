@@ -20,8 +20,10 @@ static void proceed(struct exchange *x);
 
 static void finish(struct exchange *x)
 {
-    if (x->err.kind != PG_E_NONE)
+    if (x->err.kind != PG_E_NONE && x->err.kind != x->spec.unknown && !x->refused) {
         pg_metric_inc(PG_M_UPSTREAM_ERRORS);
+        health_failed(x->origin->health, &x->err);
+    }
     x->events->on_done(x);
 }
 

@@ -114,7 +114,8 @@ struct fetch *fetch_start(struct store *store)
     PG_CHECK(uv_prepare_init(&f->uv, &f->prepare) == 0);
     PG_CHECK(uv_prepare_start(&f->prepare, on_prepare) == 0);
     PG_CHECK(uv_timer_init(&f->uv, &f->tick) == 0);
-    origin_open(&f->origins, &f->uv);
+    health_open(&f->book);
+    origin_open(&f->origins, &f->uv, &f->book);
     PG_CHECK(uv_thread_create(&f->thread, run, f) == 0);
     return f;
 }
@@ -129,6 +130,7 @@ void fetch_stop(struct fetch *f)
     pg_mailbox_post(&f->mail, &f->stop);
     PG_CHECK(uv_thread_join(&f->thread) == 0);
     pg_map_free(&f->queries);
+    health_close(&f->book);
     free(f);
     curl_global_cleanup();
 }
@@ -206,4 +208,9 @@ void fetch_write_json(struct fetch *f, struct pg_buf *out)
     } while (waited < 0 && errno == EINTR);
     pg_buf_put(out, waited == 0 && !l->text.over ? pg_buf_sl(&l->text) : SL("[]"));
     free_look(l);
+}
+
+void fetch_health(struct fetch *f, struct sl name, struct health_view *view_r)
+{
+    health_read(&f->book, name, view_r);
 }

@@ -33,6 +33,7 @@
 #include "cache/store.h"
 #include "oci/digest.h"
 #include "proxy/config.h"
+#include "proxy/upstream/health.h"
 
 #define FETCH_QUERY_MAX 1024
 
@@ -102,3 +103,6 @@ void fetch_blob(struct fetch *f, const struct fetch_blob_order *order);
 /* For status and /debug/flights: one JSON array of what is under way. Any thread but the fetch
  * thread's, which it waits for, 2 s at most; not after fetch_stop(). */
 void fetch_write_json(struct fetch *f, struct pg_buf *out);
+
+/* How the upstream of that name is. Any thread; not after fetch_stop(). */
+void fetch_health(struct fetch *f, struct sl name, struct health_view *view_r);

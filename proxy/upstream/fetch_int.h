@@ -19,6 +19,7 @@ struct fetch {
     uv_timer_t tick;      /* while it ends */
     struct pg_mailbox mail;
     struct pg_mail drain, stop;
+    struct health_book book;
     struct origins origins;
     struct pg_map queries;    /* ask.c: by what is asked */
     struct pg_list downloads; /* download.c */

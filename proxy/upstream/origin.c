@@ -11,9 +11,9 @@ static struct sl name_of(const struct origin *o)
     return (struct sl){o->upstream->name, strlen(o->upstream->name)};
 }
 
-void origin_open(struct origins *set, uv_loop_t *uv)
+void origin_open(struct origins *set, uv_loop_t *uv, struct health_book *book)
 {
-    *set = (struct origins){.uv = uv};
+    *set = (struct origins){.uv = uv, .book = book};
     pg_list_init(&set->all);
     delay_open(&set->delays, uv);
 }
@@ -74,7 +74,9 @@ struct origin *origin_get(struct origins *set, struct snapshot *snapshot,
     o->base = base;
     o->snapshot = config_snapshot_ref(snapshot);
     o->upstream = upstream;
-    o->client = client_new(set->uv, upstream);
+    o->health = health_of(set->book, upstream->name);
+    health_reset(o->health);
+    o->client = client_new(set->uv, upstream, o->health);
     o->tokens = token_table_new(o->client, &set->delays, upstream);
     for (int i = 0; i < ORIGIN_LINES; i++) {
         pg_list_init(&o->waiting[i]);
@@ -120,6 +122,7 @@ void origin_answered(struct origin *o, enum origin_class class)
         pg_log_say(PG_LOG_INFO, PG_LOG_UPSTREAM, "upstream " SL_FMT " answers again",
                    SL_ARG(name_of(o)));
     breaker_ok(&o->holds[class]);
+    health_answered(o->health);
 }
 
 void origin_failed(struct origin *o, enum breaker_weight weight, const struct pg_err *why)
@@ -128,6 +131,7 @@ void origin_failed(struct origin *o, enum breaker_weight weight, const struct pg
 
     if (!breaker_fail(&o->breaker, weight, pg_clock_mono_ms()))
         return;
+    health_down(o->health, o->breaker.until_ms);
     pg_log_begin(&line, PG_LOG_UPSTREAM, PG_LOG_WARN);
     pg_log_str(&line, "upstream", name_of(o));
     pg_log_u64(&line, "left_alone_ms", o->breaker.window_ms);
@@ -138,6 +142,7 @@ void origin_failed(struct origin *o, enum breaker_weight weight, const struct pg
 void origin_hold(struct origin *o, enum origin_class class, int seconds)
 {
     breaker_hold(&o->holds[class], (uint64_t)seconds * 1000, pg_clock_mono_ms());
+    health_limited(o->health, o->holds[class].until_ms);
     pg_log_say(PG_LOG_WARN, PG_LOG_UPSTREAM, "upstream " SL_FMT " asks for patience: %d s",
                SL_ARG(name_of(o)), seconds);
 }

@@ -38,6 +38,7 @@ struct origins {
     uv_loop_t *uv;
     struct delays delays;
     struct pg_list all;
+    struct health_book *book;
     uint64_t revision; /* the newest that was seen */
 };
 
@@ -47,6 +48,7 @@ struct origin {
     struct snapshot *snapshot;
     const struct config_upstream *upstream;
     struct url base;
+    struct health *health;
     struct client *client;
     struct token_table *tokens;
     enum origin_auth auth;
@@ -66,7 +68,7 @@ struct origin_turn {
     void (*refused)(struct origin_turn *turn, const struct pg_err *why, int retry_after_s);
 };
 
-void origin_open(struct origins *set, uv_loop_t *uv);
+void origin_open(struct origins *set, uv_loop_t *uv, struct health_book *book);
 void origin_close(struct origins *set); /* nothing is in line or running */
 
 /* Grants and refuses turns, lets go of origins that nobody needs. Once in each turn of the loop. */

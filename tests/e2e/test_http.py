@@ -238,7 +238,7 @@ def test_A19_ranges_of_what_is_not_here_yet():
     before = pg.start_get(path, {"Range": "bytes=100000-199999"})        # cold
     gate.wait_reached()
     past = pg.start_get(path, {"Range": "bytes=800000-"})                # in flight, not here
-    pg.wait_metric("pullgate_flight_followers", 1)
+    pg.wait_metric("pullgate_flight_followers_total", 1)
     gate.open()
     assert before.done() == (206, data[100_000:200_000])
     assert past.done() == (206, data[800_000:])

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator does: start, look, reload, drain, and make mistakes."""
-import json, os, signal, socket, stat, subprocess, tempfile, threading
+import json, os, signal, socket, stat, subprocess, sys, tempfile, threading
 
 import pg as stage
 from pg import Gate, Pullgate, Upstream
 from upstream import pause, sha256
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../check"))
+from generated import misfits
 
 SERVE = "listen: {listen}\nadmin: {{listen: 127.0.0.1:0}}\nstorage: {{path: {path}}}\n"
 
@@ -27,7 +30,41 @@ def test_looking_in():
     assert code == 0 and set(json.loads(out)) == set(status), (out, err)
     code, out, err = pg.command("status")
     assert code == 0 and "origin.test" in out, (out, err)
+    schema = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/api/status.schema.json")
+    assert not list(misfits(status, json.load(open(schema)))), status
     assert pg.admin("/nothing").status == 404
+    pg.stop()
+
+
+def test_status_says_what_was_saved_and_how_upstreams_are():
+    up = Upstream()
+    d = up.blob(b"y" * 100_000)
+    pg = Pullgate(up, upstreams='dead.test: {url: "http://127.0.0.1:1", allow_private: true}')
+    for _ in range(3):
+        assert pg.get(f"/v2/library/app/blobs/{d}").status == 200
+        pg.landed(1)
+    for _ in range(4):
+        assert pg.get("/v2/dead.test/library/app/manifests/v1").status == 503
+    assert pg.get("/v2/library/app/manifests/absent").status == 404
+    status = pg.admin("/api/v1/status").json()
+    assert status["traffic"]["hits"] == 2 and status["traffic"]["misses"] == 1, status
+    assert status["traffic"]["sent_bytes"] >= 300_000 > status["traffic"]["fetched_bytes"], status
+    live, dead = sorted(status["upstreams"], key=lambda u: not u["default"])
+    assert live["state"] == "up" and live["bytes"] >= 100_000 and live["failures"] == 0, live
+    assert live["last_error"] is None, live              # what upstream does not have is no failure
+    assert dead["state"] == "down" and dead["failures"] > 0, dead
+    assert dead["last_error"]["kind"] == "down" and "dead.test" in dead["last_error"]["message"], dead
+    assert pg.metric("pullgate_upstreams_down") == 1
+    code, out, err = pg.command("status", "--admin", f"127.0.0.1:{pg.admin_port}")
+    assert "2 from the store, 1 fetched" in out and "66 % hits" in out, out
+    assert "DOWN" in out and "last error: " in out, out
+    pg.stop()
+
+
+def test_tls_on_a_plain_port_is_told_as_such():
+    pg = Pullgate(Upstream())
+    answer = pg.raw(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    assert b" 400 " in answer and b"this is TLS" in answer, answer
     pg.stop()
 
 

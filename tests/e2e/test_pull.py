@@ -92,7 +92,7 @@ def test_followers_share_the_leaders_download():
     leader = pg.start_get(f"/v2/library/app/blobs/{layer}")
     gate.wait_reached()                              # half the blob is through
     followers = [pg.start_get(f"/v2/library/app/blobs/{layer}") for _ in range(2)]
-    pg.wait_metric("pullgate_flight_followers", 2)   # both are aboard, by our own count
+    pg.wait_metric("pullgate_flight_followers_total", 2)   # both are aboard, by our own count
     gate.open()
     for pull in [leader, *followers]:
         assert pull.done() == (200, up.blobs[layer])
@@ -113,7 +113,7 @@ def test_a_herd_of_100_costs_one_get_and_survives_its_leader():
     leader.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     gate.wait_reached()
     herd = [pg.start_get(path) for _ in range(100)]
-    pg.wait_metric("pullgate_flight_followers", 100)
+    pg.wait_metric("pullgate_flight_followers_total", 100)
     leader.close()                                   # the one who began it goes away
     gate.open()
     for pull in herd:

@@ -19,6 +19,8 @@ extern unsigned fake_fetch_orders;
 extern struct fetch_blob_order fake_fetch_order; /* the last; repo is not kept */
 extern char fake_fetch_order_repo[300];
 
+extern struct health_view fake_fetch_health; /* of every upstream */
+
 void fake_fetch_reset(void);
 const struct fake_question *fake_fetch_waiting(void); /* the oldest unanswered; NULL: none */
 unsigned fake_fetch_open(void);                       /* asks that are not freed */

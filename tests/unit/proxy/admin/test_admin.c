@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_conn.h"
+#include "fakes/fake_fetch.h"
 #include "fakes/fake_log.h"
 #include "proxy/admin/admin.h"
 
@@ -168,11 +169,31 @@ TEST(status_and_version_are_json)
     assert_int_equal(get("/api/v1/status"), 200);
     assert_json("\"uptime_s\":5,\"draining\":false");
     assert_json("\"revision\":3");
-    assert_json("\"upstreams\":[\"origin.test\"]");
+    assert_json("\"traffic\":{\"hits\":0");
+    assert_json("\"upstreams\":[{\"name\":\"origin.test\",\"url\":\"https://origin.test\"");
+    assert_json("\"state\":\"unknown\"");
+    assert_json("\"last_error\":null}]");
     assert_int_equal(get("/api/v1/version"), 200);
     assert_json("{\"version\":\"1.2.3\"}");
     assert_int_equal(get("/debug/flights"), 200);
     assert_json("{\"flights\":[]}");
+}
+
+TEST(an_upstream_that_is_down_shows_why_and_until_when)
+{
+    fake_fetch_health = (struct health_view){.state = HEALTH_DOWN,
+                                             .requests = 7,
+                                             .failures = 4,
+                                             .bytes = 99,
+                                             .wait_ms = 2500,
+                                             .kind = PG_E_TIMEOUT,
+                                             .message = "a \"quoted\" reason"};
+    assert_int_equal(get("/api/v1/status"), 200);
+    fake_fetch_health = (struct health_view){0};
+    assert_json("\"state\":\"down\",\"asked_again_ms\":2500,\"requests\":7,\"failures\":4,"
+                "\"bytes\":99,\"last_error\":{\"kind\":\"timeout\",\"at\":\"1970-");
+    assert_json("\"message\":\"a \\\"quoted\\\" reason\"");
+    assert_null(strstr(c->reply.body, "s3cret"));
 }
 
 TEST(the_configuration_is_shown_without_its_secrets)
@@ -340,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(health_readiness_metrics),
         CASE(status_and_version_are_json),
+        CASE(an_upstream_that_is_down_shows_why_and_until_when),
         CASE(the_configuration_is_shown_without_its_secrets),
         CASE(N10_only_a_literal_host_of_ours_is_answered),
         CASE(N10_on_all_addresses_any_address_is_ours_and_no_name),
