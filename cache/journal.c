@@ -328,11 +328,12 @@ static int begin_or_refuse(const struct journal_config *c, int old_fd, const cha
                            struct pg_err *err)
 {
     if (c->read_only || !c->accept_loss)
-        return pg_fail(err, PG_E_STORE_IO,
-                       "the journal %s/journal is not whole (%s): it holds revocations, pins and "
-                       "the history of tags. Restore it from a backup, or start once with "
-                       "--accept-loss to go on with what can still be read of it",
-                       c->path, why);
+        return pg_fail(
+            err, PG_E_STORE_IO,
+            "the journal %s/journal is not whole (%s): it holds revocations, pins and "
+            "the history of tags. Restore it from a backup, or run `pullgate fsck --repair "
+            "--accept-loss` once to go on with what can still be read of it",
+            c->path, why);
     found->lost = true;
     return begin_chain(c, old_fd, why, journal_r, err);
 }

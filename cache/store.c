@@ -122,11 +122,11 @@ static int open_index(struct store *s, bool *is_lost_r, struct pg_err *err)
         return pg_fail(err, PG_E_STORE_IO, "the path of the cache directory is too long");
     if (index_check(&c, &health, err) < 0)
         return -1;
-    if (health == INDEX_DAMAGED && is_read_only(s))
+    if (health != INDEX_SOUND && is_read_only(s))
         return pg_fail(err, PG_E_STORE_IO,
-                       "the index of %s is damaged: the server builds it anew when it starts, and "
+                       "the index of %s is %s: the server builds it anew when it starts, and "
                        "so does fsck with --repair",
-                       s->config.path);
+                       s->config.path, health == INDEX_DAMAGED ? "damaged" : "missing");
     if (health == INDEX_DAMAGED && move_index_aside(s, err) < 0)
         return -1;
     *is_lost_r = health == INDEX_DAMAGED || (health == INDEX_ABSENT && has_blobs(s));

@@ -201,6 +201,8 @@ static int open_clients(struct serve *s, struct pg_err *err)
         if (i == 0) {
             memcpy(s->bound, bound, sizeof(bound));
         }
+        pg_log_say(PG_LOG_INFO, PG_LOG_START, "listener %s%s", bound,
+                   l->tls_cert != NULL ? ", TLS" : "");
     }
     return 0;
 }

@@ -71,6 +71,7 @@ static enum rq_next st_route(struct rq *rq)
 
     j->times.began_ms = rq->queue->now_ms;
     j->times.deadline_ms = j->times.began_ms + config->limits_answer_timeout;
+    j->want.op = ROUTE_OTHER; /* until it is known */
     if (route_parse(j->http->method, j->http->target, &rq->arena, &j->want, &rq->err) < 0)
         return rq_fail_now(rq);
     if (j->want.op == ROUTE_CATALOG) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: what it says, where it says it, and with which status."""
-import json, os, signal, socket, subprocess, sys, tempfile
+import json, os, shutil, signal, socket, subprocess, sys, tempfile
 
 import pg as stage
 from pg import Gate, Pullgate, Upstream
@@ -277,6 +277,26 @@ def test_the_drain_command_drains():
     pg = Pullgate(Upstream())
     assert pg.control("POST", "/api/v1/drain").status == 200
     assert pg.proc.wait(stage.DEADLINE) == 0
+
+
+def test_fsck_says_what_is_missing_and_what_to_do():
+    up = Upstream()
+    up.image("library/app", "v1", [b"layer"])
+    pg = Pullgate(up)
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    pg.landed(1)
+    pg.end()
+    shutil.rmtree(f"{pg.dir}/data/index")
+    code, out, err = pg.command("fsck")
+    assert code == 2 and "is missing" in err and "--repair" in err, err
+    assert pg.command("fsck", "--repair")[0] == 0
+    pg.fsck()
+    shutil.rmtree(f"{pg.dir}/data/journal")
+    code, out, err = pg.command("fsck")
+    assert code == 2 and "pullgate fsck --repair --accept-loss" in err, err
+    assert pg.command("fsck", "--repair", "--accept-loss")[0] == 0
+    pg.start()
+    pg.stop()
 
 
 if __name__ == "__main__":
