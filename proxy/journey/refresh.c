@@ -93,7 +93,8 @@ static enum rq_next ask(struct refresh *r, enum fetch_kind kind, const struct rq
                                .snapshot = r->snapshot,
                                .upstream = r->target.upstream,
                                .repo = r->target.repo,
-                               .reference = r->reference};
+                               .reference = r->reference,
+                               .is_cold = !r->has_have};
 
     end_ask(r);
     r->ticket = rq_ticket(&r->rq);

@@ -27,6 +27,7 @@ struct fetch_work {
     bool delivered;                      /* home's: the answer came */
     atomic_uint parts;
     enum fetch_kind kind;
+    bool is_cold;
     struct snapshot *snapshot;
     const struct config_upstream *upstream;
     struct pg_arena arena; /* of all texts; the fetch thread's until it answers, then home's */

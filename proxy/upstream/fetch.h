@@ -5,7 +5,8 @@
  * Two kinds of work:
  *   - an *ask* is small and comes back as a document: a manifest, the head of a manifest or blob,
  *     a page of tags. Equal asks under way are one upstream request (same upstream, repository,
- *     reference, kind).
+ *     reference, kind). A manifest stays for FETCH_ECHO_MS, for those that looked for
+ *     it while it was on its way from here into the store.
  *   - a *blob* feeds a flight: whoever became its LEADER calls fetch_blob() and is done; the
  *     download goes on without readers.
  *
@@ -36,6 +37,7 @@
 #include "proxy/upstream/health.h"
 
 #define FETCH_QUERY_MAX 1024
+#define FETCH_ECHO_MS   1000
 
 struct fetch;
 
@@ -78,6 +80,7 @@ struct fetch_question {
     struct snapshot *snapshot;              /* pinned by the ask until it is freed */
     const struct config_upstream *upstream; /* of that snapshot */
     struct sl repo, reference, query;
+    bool is_cold; /* of MANIFEST: the asker has none, and takes one that came a moment ago */
 };
 
 struct fetch_ask *fetch_ask(struct fetch *f, const struct fetch_question *q,

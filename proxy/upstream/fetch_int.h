@@ -21,7 +21,8 @@ struct fetch {
     struct pg_mail drain, stop;
     struct health_book book;
     struct origins origins;
-    struct pg_map queries;    /* ask.c: by what is asked */
+    struct pg_map queries;    /* by what is asked */
+    size_t echo_bytes;        /* of answers among them that stay for a moment */
     struct pg_list downloads; /* download.c */
     bool draining, stopping;
 };

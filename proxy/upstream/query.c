@@ -18,6 +18,7 @@
 #define SERVER_TRIES_MAX     3
 #define CONNECTION_TRIES_MAX 2
 #define RETRY_MS             50
+#define ECHO_BYTES_MAX       ((size_t)16 * 1024 * 1024)
 
 struct query {
     struct pg_map_node node; /* by key */
@@ -36,6 +37,7 @@ struct query {
     struct pg_buf body;
     unsigned tries;
     uint64_t began_ms;
+    struct fetch_answer echo; /* body NULL: not answered yet */
 };
 
 static const struct {
@@ -100,6 +102,9 @@ static void free_query(struct query *q)
         exchange_free(&q->exchange);
     origin_leave(&q->turn);
     pg_buf_free(&q->body);
+    if (q->echo.body != NULL)
+        q->fetch->echo_bytes -= q->echo.body->n;
+    pg_bytes_unref(q->echo.body);
     config_snapshot_unref(q->snapshot);
     pg_arena_free(&q->arena);
     free(q);
@@ -184,6 +189,30 @@ static void take_head(const struct query *q, struct fetch_answer *a)
     pg_err_clear(&ignored);
 }
 
+static void fade(struct delay *d)
+{
+    free_query(pg_container_of(d, struct query, again));
+}
+
+/* The answer stays, and nothing else. Between its leaving from here and its being seen in the store
+ * others look there in vain; they would ask upstream for what has just come. */
+static bool stays(struct query *q, const struct fetch_answer *a)
+{
+    if (q->kind != FETCH_MANIFEST || q->fetch->echo_bytes + a->body->n > ECHO_BYTES_MAX)
+        return false;
+    q->echo = *a;
+    q->echo.body = pg_bytes_ref(a->body);
+    q->echo.content_type = pg_copy(&q->arena, a->content_type);
+    q->echo.link = (struct sl){NULL, 0};
+    q->fetch->echo_bytes += a->body->n;
+    exchange_free(&q->exchange);
+    q->has_exchange = false;
+    origin_leave(&q->turn);
+    pg_buf_free(&q->body);
+    delay_start(&q->fetch->origins.delays, &q->again, FETCH_ECHO_MS, fade);
+    return true;
+}
+
 static void succeed(struct query *q)
 {
     struct fetch_answer answer = {0};
@@ -198,8 +227,9 @@ static void succeed(struct query *q)
     while ((w = next_asker(q)) != NULL) {
         ask_succeed(w, &answer);
     }
+    if (!stays(q, &answer))
+        free_query(q);
     pg_bytes_unref(answer.body);
-    free_query(q);
 }
 
 /* Registries that do not know HEAD, or let HEAD not through to where they keep blobs, have still
@@ -337,6 +367,21 @@ static void board(struct query *q, struct fetch_work *w)
     pg_list_push(&q->askers, &w->node);
 }
 
+/* False: it was an echo, and w wants news. */
+static bool join(struct query *q, struct fetch_work *w)
+{
+    if (q->echo.body == NULL) {
+        board(q, w);
+        return true;
+    }
+    if (w->is_cold) {
+        ask_succeed(w, &q->echo);
+        return true;
+    }
+    free_query(q);
+    return false;
+}
+
 void query_join(struct fetch_work *w)
 {
     struct fetch *f = w->fetch;
@@ -346,10 +391,8 @@ void query_join(struct fetch_work *w)
     struct query *q;
     int retry_after_s = 0;
 
-    if (node != NULL) {
-        board(pg_container_of(node, struct query, node), w);
+    if (node != NULL && join(pg_container_of(node, struct query, node), w))
         return;
-    }
     q = new_query(w);
     board(q, w);
     o = origin_get(&f->origins, w->snapshot, w->upstream, &err);
@@ -397,6 +440,8 @@ void query_write_json(struct fetch *f, struct pg_buf *out)
         struct query *q = pg_container_of(node, struct query, node);
         unsigned waiting = 0;
 
+        if (q->echo.body != NULL)
+            continue;
         pg_list_each_safe (asker, next, &q->askers) {
             waiting++;
         }

@@ -18,6 +18,7 @@
 #define LINE_MAX_BYTES 65536
 
 struct fetch *rig_fetch;
+bool rig_is_cold;
 sem_t rig_resolver;
 struct store *rig_store;
 struct snapshot *rig_snapshot;
@@ -285,7 +286,8 @@ void rig_ask_of(struct rig_ask *a, enum fetch_kind kind, const char *repo, const
                                .upstream = rig_snapshot->config.upstreams,
                                .repo = {repo, strlen(repo)},
                                .reference = {reference, strlen(reference)},
-                               .query = {query, strlen(query)}};
+                               .query = {query, strlen(query)},
+                               .is_cold = rig_is_cold};
 
     a->done = false;
     a->ask = fetch_ask(rig_fetch, &q, &mail, on_done, a);

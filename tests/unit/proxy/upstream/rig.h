@@ -44,6 +44,7 @@ struct rig_pull {
 };
 
 extern struct fetch *rig_fetch;
+extern bool rig_is_cold;   /* what is asked next */
 extern sem_t rig_resolver; /* a name that begins with "hangs." is resolved when it is posted */
 extern struct store *rig_store;
 extern struct snapshot *rig_snapshot;

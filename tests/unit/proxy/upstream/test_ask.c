@@ -88,6 +88,24 @@ TEST(K06_equal_questions_are_one_and_a_leaver_harms_nobody)
     rig_stop();
 }
 
+/* Whoever looked into the store before the first answer got there asks next. */
+TEST(K06_who_has_none_takes_the_manifest_that_has_just_come)
+{
+    start_plain();
+    rig_is_cold = true;
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE);
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE);
+    assert_int_equal(rig_py_number("up.count('GET', '/manifests/')"), 1);
+    assert_string_equal(rig_py("up.manifests.pop(('library/app', 'v1')) and 'gone'"), "gone");
+    rig_is_cold = false; /* and one that wants to know is told */
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_MANIFEST_UNKNOWN);
+    rig_is_cold = true; /* from then on all are */
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_MANIFEST_UNKNOWN);
+    assert_int_equal(rig_py_number("up.count('GET', '/manifests/')"), 3);
+    rig_is_cold = false;
+    rig_stop();
+}
+
 TEST(when_the_last_asker_leaves_the_question_is_called_off)
 {
     struct rig_ask a;
@@ -514,6 +532,7 @@ int main(void)
         RUN(a_manifest_by_tag_and_by_digest),
         RUN(a_manifest_by_sha512),
         RUN(K06_equal_questions_are_one_and_a_leaver_harms_nobody),
+        RUN(K06_who_has_none_takes_the_manifest_that_has_just_come),
         RUN(when_the_last_asker_leaves_the_question_is_called_off),
         RUN(an_asker_may_leave_at_any_time),
         RUN(E09_another_manifest_under_that_digest),
