@@ -113,7 +113,7 @@ def test_the_control_socket_changes_state():
     a = pg.control("POST", "/api/v1/reload")
     assert a.status >= 400 and "pullgate.yaml:" in a.body.decode(), a
     assert pg.metric("pullgate_config_refused_total") == 1
-    assert any("control" in l for l in pg.log), pg.said()
+    pg.wait_log("control")
     pg.proc.kill()
     pg.proc.wait()
 
