@@ -217,6 +217,8 @@ struct adopting {
     struct stat st;
     struct writer_op op;
     bool is_bad, adopted;
+    void (*done)(void *owner, int adopted); /* of adopt_post() */
+    void *owner;
 };
 
 /* In the writer's thread, where names change: it is still the file that was read. */
@@ -259,37 +261,73 @@ static int apply(struct writer_op *op, struct index_txn *txn, struct pg_err *err
     return index_put_blob(txn, &a->digest, &row, err);
 }
 
-static int settle(struct adopting *a, int fd, struct pg_err *err)
+/* What it is, and, if it is right, durably. 1; 0: there is none; -1. */
+static int look_at(struct adopting *a, const atomic_bool *stop, struct pg_err *err)
 {
+    char path[BLOB_PATH_MAX];
+    _fd_ int fd = -1;
+    int r;
+
+    if (fstatat(a->store->blobs_fd, blob_path(&a->digest, path), &a->st, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    r = open_one(a->store, &a->digest, &fd, &a->st, err);
+    a->measure.size = (uint64_t)a->st.st_size;
+    if (r == 1)
+        r = measure(fd, stop, &a->measure, err);
+    if (r < 0)
+        return -1;
+    a->is_bad = r == 0 || !digest_eq(&a->measure.named, &a->digest);
     if (!a->is_bad && (PG_FAULT("adopt.fdatasync") || fchmod(fd, 0440) < 0 || fdatasync(fd) < 0))
         return partial_disk_error(a->store, errno, "adopting a blob", err);
-    a->op = (struct writer_op){.apply = apply};
-    if (writer_do(a->store->writer, &a->op, err) < 0)
-        return -1;
-    if (a->adopted)
-        pg_metric_inc(PG_M_STORE_RECOVERED);
-    return a->adopted;
+    return 1;
 }
 
 int adopt_file(struct store *s, const struct digest *d, const atomic_bool *stop, struct pg_err *err)
 {
     struct adopting a = {.store = s, .digest = *d, .measure = {.named = {.alg = d->alg}}};
-    char path[BLOB_PATH_MAX];
-    _fd_ int fd = -1;
-    int r;
+    int r = look_at(&a, stop, err);
 
-    if (fstatat(s->blobs_fd, blob_path(d, path), &a.st, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
-    r = open_one(s, d, &fd, &a.st, err);
-    a.measure.size = (uint64_t)a.st.st_size;
+    a.op = (struct writer_op){.apply = apply};
     if (r == 1)
-        r = measure(fd, stop, &a.measure, err);
-    if (r < 0)
-        return -1;
-    a.is_bad = r == 0 || !digest_eq(&a.measure.named, d);
-    r = settle(&a, fd, err);
+        r = writer_do(s->writer, &a.op, err) < 0 ? -1 : a.adopted;
+    if (r == 1)
+        pg_metric_inc(PG_M_STORE_RECOVERED);
     pg_buf_free(&a.measure.sums);
     return r;
+}
+
+static void on_written(struct writer_op *op)
+{
+    struct adopting *a = pg_container_of(op, struct adopting, op);
+    bool failed = op->err.kind != PG_E_NONE; /* the writer has said so */
+
+    if (!failed && a->adopted)
+        pg_metric_inc(PG_M_STORE_RECOVERED);
+    a->done(a->owner, failed ? -1 : a->adopted);
+    pg_err_clear(&op->err);
+    pg_buf_free(&a->measure.sums);
+    free(a);
+}
+
+int adopt_post(struct store *s, const struct digest *d, const atomic_bool *stop,
+               void (*done)(void *owner, int adopted), void *owner, struct pg_err *err)
+{
+    struct adopting *a = calloc(1, sizeof(*a));
+
+    PG_CHECK(a != NULL);
+    *a = (struct adopting){.store = s,
+                           .digest = *d,
+                           .measure = {.named = {.alg = d->alg}},
+                           .op = {.apply = apply, .done = on_written},
+                           .done = done,
+                           .owner = owner};
+    if (look_at(a, stop, err) < 0) {
+        pg_buf_free(&a->measure.sums);
+        free(a);
+        return -1;
+    }
+    writer_post(s->writer, &a->op); /* also when it is gone by now: then it is not in its place */
+    return 0;
 }
 
 int adopt_remove_stray(struct store *s, const char *path, struct pg_err *err)

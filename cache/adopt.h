@@ -3,7 +3,7 @@
  * adopt - the files in blobs/, as they are: which there are, what is in them, and a row for one
  * that has none.
  *
- * Threads: any that may block; adopt_file() needs the writer to run.
+ * Threads: any that may block; adopt_file() and adopt_post() need the writer to run.
  */
 #pragma once
 
@@ -41,6 +41,11 @@ int adopt_measure(struct store *s, const struct digest *d, const atomic_bool *st
  * was wrong, or has a row by now), -1. */
 int adopt_file(struct store *s, const struct digest *d, const atomic_bool *stop,
                struct pg_err *err);
+
+/* The same for many: returns once it is measured, so that the commit is shared with those that come
+ * after it. 0: done() will come, in the writer's thread, with 1, 0, or -1 (which is logged); -1. */
+PG_MUST_USE int adopt_post(struct store *s, const struct digest *d, const atomic_bool *stop,
+                           void (*done)(void *owner, int adopted), void *owner, struct pg_err *err);
 
 /* Moves what nobody can have meant to put into blobs/ to quarantine/. -1 with *err. */
 PG_MUST_USE int adopt_remove_stray(struct store *s, const char *path, struct pg_err *err);

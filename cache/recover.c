@@ -22,7 +22,8 @@
 #include "cache/writer.h"
 
 #define ROWS_A_VIEW 256
-#define DROPS_MAX   64 /* under way at once */
+#define DROPS_MAX   64  /* under way at once */
+#define ADOPTS_MAX  256 /* the same; their checksums are in memory */
 
 struct recover {
     struct store *store;
@@ -32,7 +33,9 @@ struct recover {
     pthread_cond_t over;
     bool is_over;
     pthread_t thread;
-    uint64_t removed, dropped, adopted, refused; /* the thread's own */
+    sem_t places;                         /* for files under way to be adopted */
+    atomic_uint adopted, refused, failed; /* by the writer's thread, too */
+    uint64_t removed, dropped;            /* the thread's own */
 };
 
 static bool is_stopped(struct recover *r)
@@ -155,32 +158,61 @@ static int has_row(struct store *s, const struct digest *d, struct pg_err *err)
     return index_get_blob(&v, d, &row, err);
 }
 
+static void on_adopted(void *owner, int adopted)
+{
+    struct recover *r = owner;
+
+    atomic_fetch_add(adopted < 0 ? &r->failed : adopted > 0 ? &r->adopted : &r->refused, 1);
+    PG_CHECK(sem_post(&r->places) == 0);
+}
+
+/* One that cannot be adopted now is left for the next start; the others are not. */
+static int adopt(struct recover *r, const struct digest *d, struct pg_err *err)
+{
+    wait_for(&r->places);
+    if (adopt_post(r->store, d, &r->stop, on_adopted, r, err) == 0)
+        return 0;
+    PG_CHECK(sem_post(&r->places) == 0);
+    if (is_stopped(r))
+        return -1;
+    if (atomic_fetch_add(&r->failed, 1) == 0)
+        pg_log_say(PG_LOG_ERROR, PG_LOG_STORE, "a file is not adopted: %s (%s)", err->msg,
+                   err->detail != NULL ? err->detail : "");
+    pg_err_clear(err);
+    return 0;
+}
+
 static int meet_file(void *arg, const struct adopt_file *f, struct pg_err *err)
 {
     struct recover *r = arg;
-    int found, adopted;
+    int found;
 
     if (is_stopped(r))
         return 1;
     if (!f->is_blob) {
-        r->refused++;
+        atomic_fetch_add(&r->refused, 1);
         return adopt_remove_stray(r->store, f->path, err);
     }
     found = has_row(r->store, &f->digest, err);
     if (found != 0)
         return found < 0 ? -1 : 0;
-    adopted = adopt_file(r->store, &f->digest, &r->stop, err);
-    r->adopted += adopted == 1;
-    r->refused += adopted == 0;
-    return adopted < 0 ? -1 : 0;
+    return adopt(r, &f->digest, err);
+}
+
+static int adopt_all(struct recover *r, struct pg_err *err)
+{
+    int rc = adopt_walk(r->store, meet_file, r, err);
+
+    for (int i = 0; i < ADOPTS_MAX; i++)
+        wait_for(&r->places);
+    return rc;
 }
 
 /* ---- the thread ---- */
 
 static int work(struct recover *r, struct pg_err *err)
 {
-    if (remove_damaged_rows(r, err) < 0 || drop_rows(r, err) < 0 ||
-        adopt_walk(r->store, meet_file, r, err) < 0)
+    if (remove_damaged_rows(r, err) < 0 || drop_rows(r, err) < 0 || adopt_all(r, err) < 0)
         return -1;
     if (is_stopped(r) || (!r->index_is_lost && r->adopted == 0 && r->removed == 0))
         return 0;
@@ -190,7 +222,7 @@ static int work(struct recover *r, struct pg_err *err)
 static void report(struct recover *r, int result, const struct pg_err *err, uint64_t ms)
 {
     struct pg_log_line line;
-    bool is_news = r->removed + r->dropped + r->adopted + r->refused > 0 || result < 0;
+    bool is_news = r->removed + r->dropped + r->adopted + r->refused + r->failed > 0 || result < 0;
 
     pg_log_begin(&line, PG_LOG_STORE, is_news ? PG_LOG_WARN : PG_LOG_INFO);
     pg_log_str(&line, "doing", SL("recovery"));
@@ -198,6 +230,7 @@ static void report(struct recover *r, int result, const struct pg_err *err, uint
     pg_log_u64(&line, "rows_dropped", r->dropped);
     pg_log_u64(&line, "files_adopted", r->adopted);
     pg_log_u64(&line, "files_refused", r->refused);
+    pg_log_u64(&line, "files_failed", r->failed);
     pg_log_u64(&line, "ms", ms);
     if (result < 0)
         pg_log_err(&line, err);
@@ -234,6 +267,7 @@ struct recover *recover_new(struct store *s, bool index_is_lost)
     r->index_is_lost = index_is_lost;
     PG_CHECK(pthread_mutex_init(&r->lock, NULL) == 0);
     PG_CHECK(pthread_cond_init(&r->over, NULL) == 0);
+    PG_CHECK(sem_init(&r->places, 0, ADOPTS_MAX) == 0);
     (void)sigfillset(&all);
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     PG_CHECK(pthread_create(&r->thread, NULL, run, r) == 0);
@@ -256,6 +290,7 @@ void recover_free(struct recover *r)
         return;
     atomic_store(&r->stop, true);
     PG_CHECK(pthread_join(r->thread, NULL) == 0);
+    PG_CHECK(sem_destroy(&r->places) == 0);
     PG_CHECK(pthread_cond_destroy(&r->over) == 0);
     PG_CHECK(pthread_mutex_destroy(&r->lock) == 0);
     free(r);

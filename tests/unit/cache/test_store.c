@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "cache/gc.h"
 
 #define CHUNK ((size_t)BLOB_CHUNK_BYTES)
@@ -360,6 +361,52 @@ TEST(recovery_that_meets_a_failing_disk_leaves_a_store_that_serves)
     shelf_is_sound(&sh);
 }
 
+/* One that the disk does not give is left for later; the others are not. */
+TEST(one_file_that_cannot_be_adopted_does_not_keep_the_others_out)
+{
+    unsigned adopted = 0;
+
+    shelf_open(&sh);
+    for (unsigned i = 0; i < 9; i++) {
+        struct sl bytes = shelf_bytes(500, i);
+        struct digest d = digest_of(PG_SHA256, bytes);
+
+        put_orphan(&d, bytes);
+        shelf_free(bytes);
+    }
+    shelf_close(&sh);
+    assert_int_equal(pg_fault_set("adopt.fdatasync:EIO@2"), 0);
+    shelf_open(&sh);
+    assert_int_equal(pg_fault_set(NULL), 0);
+    for (unsigned i = 0; i < 9; i++) {
+        struct sl bytes = shelf_bytes(500, i);
+        struct digest d = digest_of(PG_SHA256, bytes);
+
+        adopted += shelf_has_row(&sh, &d);
+        shelf_free(bytes);
+    }
+    assert_int_equal(adopted, 8);
+}
+
+/* Without its index a store of many blobs is whole again in seconds: each commit brings many. */
+TEST(many_files_are_adopted_by_few_commits)
+{
+    int64_t before;
+
+    shelf_open(&sh);
+    for (unsigned i = 0; i < 2000; i++) {
+        struct digest d = digest_of(PG_SHA256, (struct sl){(char *)&i, sizeof(i)});
+
+        put_orphan(&d, (struct sl){(char *)&i, sizeof(i)});
+    }
+    shelf_close(&sh);
+    before = pg_metric_read(PG_M_STORE_COMMITS);
+    shelf_open(&sh);
+    assert_int_equal(atomic_load(&store()->blobs), 2000);
+    assert_true(pg_metric_read(PG_M_STORE_COMMITS) - before < 200);
+    shelf_is_sound(&sh);
+}
+
 TEST(quarantine_is_emptied_after_a_while)
 {
     struct digest d;
@@ -440,6 +487,8 @@ int main(int argc, char **argv)
         CASE(without_its_index_a_store_loses_no_blob),
         CASE(a_damaged_index_is_put_aside_and_built_anew),
         CASE(recovery_that_meets_a_failing_disk_leaves_a_store_that_serves),
+        CASE(one_file_that_cannot_be_adopted_does_not_keep_the_others_out),
+        CASE(many_files_are_adopted_by_few_commits),
         CASE(quarantine_is_emptied_after_a_while),
         CASE(many_blobs_do_not_delay_the_start),
     };
