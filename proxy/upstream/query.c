@@ -198,7 +198,8 @@ static void fade(struct delay *d)
  * others look there in vain; they would ask upstream for what has just come. */
 static bool stays(struct query *q, const struct fetch_answer *a)
 {
-    if (q->kind != FETCH_MANIFEST || q->fetch->echo_bytes + a->body->n > ECHO_BYTES_MAX)
+    if (q->kind != FETCH_MANIFEST || a->body == NULL ||
+        q->fetch->echo_bytes + a->body->n > ECHO_BYTES_MAX)
         return false;
     q->echo = *a;
     q->echo.body = pg_bytes_ref(a->body);
