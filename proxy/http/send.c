@@ -275,7 +275,7 @@ static enum step write_file(struct conn *c, size_t budget)
     struct send *send = &c->send;
     bool lost;
     uint64_t to = may_leave(c, &lost);
-    uint64_t left = to > send->at ? to - send->at : 0;
+    size_t left = to <= send->at ? 0 : to - send->at < budget ? (size_t)(to - send->at) : budget;
     ssize_t n;
 
     if (send->at == send->end)
@@ -286,12 +286,15 @@ static enum step write_file(struct conn *c, size_t budget)
         return STEP_WAITS;
     n = wire_write_file(&c->wire,
                         send->kind == SEND_BLOB ? send->blob->fd : send->reader->flight->fd,
-                        send->at, left < budget ? (size_t)left : budget, c->loop->work->scratch);
+                        send->at, left, c->loop->work->scratch);
     if (n <= 0)
         return of_wire(n);
     send->at += (uint64_t)n;
     send->body_bytes += (uint64_t)n;
-    return send->at == send->end ? STEP_WHOLE : STEP_ON;
+    if (send->at == send->end)
+        return STEP_WHOLE;
+    /* The socket is full: asking it once more would say no more than that. */
+    return c->wire.ssl == NULL && (size_t)n < left ? STEP_BLOCKED : STEP_ON;
 }
 
 static bool has_file(const struct send *send)
