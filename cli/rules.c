@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 #include "base/fd.h"
 #include "cli/address.h"
 #include "cli/authority.h"
+#include "proxy/http/tls.h"
 #include "proxy/upstream/addr.h"
 
 #define SECRET_BYTES_MAX 65536
@@ -297,7 +300,8 @@ enum privacy {
     PRIVATE = 0077
 }; /* the bits that are not allowed */
 
-static void check_path(struct config_load *load, struct tree_at at, const char *path,
+/* Adds a problem when the file may not be used; whether it may. */
+static bool check_path(struct config_load *load, struct tree_at at, const char *path,
                        enum privacy forbidden)
 {
     struct stat st;
@@ -317,7 +321,44 @@ static void check_path(struct config_load *load, struct tree_at at, const char *
                            path);
     } else if (forbidden == PRIVATE && (st.st_size == 0 || st.st_size > SECRET_BYTES_MAX)) {
         config_add_problem(load, at, "%s is %s", path, st.st_size == 0 ? "empty" : "too large");
+    } else {
+        return true;
     }
+    return false;
+}
+
+static void check_tls(struct config_load *load, struct tree_at at, const struct config_listener *l)
+{
+    bool has_cert = check_path(load, at, l->tls_cert, PUBLIC);
+    bool has_key = check_path(load, at, l->tls_key, GROUP_MAY_READ);
+    struct tls_server *server = NULL;
+    struct pg_err err = {0};
+
+    if (!has_cert || !has_key) {
+        return;
+    }
+    if (tls_server_new(l->tls_cert, l->tls_key, &server, &err) < 0) {
+        config_add_problem(load, at, "%s", err.msg);
+        pg_err_clear(&err);
+        return;
+    }
+    tls_server_free(server);
+}
+
+static void check_authorities(struct config_load *load, struct tree_at at, const char *path)
+{
+    X509_STORE *store;
+
+    if (!check_path(load, at, path, PUBLIC)) {
+        return;
+    }
+    store = X509_STORE_new();
+    PG_CHECK(store != NULL);
+    if (X509_STORE_load_file(store, path) != 1) {
+        config_add_problem(load, at, "%s holds no certificates in PEM form", path);
+    }
+    ERR_clear_error();
+    X509_STORE_free(store);
 }
 
 void rules_check_world(struct config_load *load)
@@ -326,18 +367,17 @@ void rules_check_world(struct config_load *load)
 
     for (size_t i = 0; i < c->nlisteners; i++) {
         if (c->listeners[i].tls_cert != NULL) {
-            check_path(load, load->tls_at[i], c->listeners[i].tls_cert, PUBLIC);
-            check_path(load, load->tls_at[i], c->listeners[i].tls_key, GROUP_MAY_READ);
+            check_tls(load, load->tls_at[i], &c->listeners[i]);
         }
     }
     for (size_t i = 0; i < c->nupstreams; i++) {
         if (c->upstreams[i].upstream_password_file[0] != '\0') {
-            check_path(load, config_upstream_at(load, i, "password_file"),
-                       c->upstreams[i].upstream_password_file, PRIVATE);
+            (void)check_path(load, config_upstream_at(load, i, "password_file"),
+                             c->upstreams[i].upstream_password_file, PRIVATE);
         }
         if (c->upstreams[i].upstream_ca_file[0] != '\0') {
-            check_path(load, config_upstream_at(load, i, "ca_file"),
-                       c->upstreams[i].upstream_ca_file, PUBLIC);
+            check_authorities(load, config_upstream_at(load, i, "ca_file"),
+                              c->upstreams[i].upstream_ca_file);
         }
     }
 }

@@ -177,7 +177,8 @@ static void put_state(struct pg_buf *out, const json_t *u)
     long long wait_ms = number(u, "asked_again_ms");
 
     if (sl_eq(state, SL("unknown"))) {
-        (void)pg_buf_put(out, SL("not asked yet"));
+        (void)pg_buf_put(out,
+                         number(u, "requests") > 0 ? SL("no answer yet") : SL("not asked yet"));
     } else if (sl_eq(state, SL("down"))) {
         (void)pg_buf_put(out, SL("DOWN"));
     } else if (sl_eq(state, SL("limited"))) {

@@ -279,6 +279,22 @@ def test_the_drain_command_drains():
     assert pg.proc.wait(stage.DEADLINE) == 0
 
 
+def test_config_check_reads_certificates():
+    with tempfile.TemporaryDirectory() as d:
+        for name in ("cert", "key", "ca"):
+            with open(f"{d}/{name}", "w") as f:
+                f.write("not PEM\n")
+            os.chmod(f"{d}/{name}", 0o600)
+        with open(f"{d}/conf", "w") as f:
+            f.write(f'tls: {{cert: {d}/cert, key: {d}/key}}\nupstreams:\n'
+                    f'  a.test: {{url: "https://a.test", ca_file: {d}/ca}}\n')
+        p = subprocess.run([os.environ["PULLGATE"], "config", "check", "-c", f"{d}/conf"],
+                           text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert p.returncode == 1, p.stdout
+        assert f"conf:1:6: TLS: no certificates could be read from {d}/cert" in p.stdout, p.stdout
+        assert f"{d}/ca holds no certificates in PEM form" in p.stdout, p.stdout
+
+
 def test_fsck_says_what_is_missing_and_what_to_do():
     up = Upstream()
     up.image("library/app", "v1", [b"layer"])

@@ -3,6 +3,7 @@
 #include "harness/test.h"
 
 #include <fcntl.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -381,6 +382,36 @@ static void assert_upstream_file(const char *option, const char *path, int want,
     assert_load(put_file("u.yaml", text, 0600), want, said);
 }
 
+static char cert_pem[2048], key_pem[2048];
+
+static void take_text(BIO *bio, char *to, size_t room)
+{
+    int n = BIO_read(bio, to, (int)room - 1);
+
+    assert_true(n > 0);
+    to[n] = '\0';
+    BIO_free(bio);
+}
+
+static void make_pems(void)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *x = X509_new();
+    BIO *cert_bio = BIO_new(BIO_s_mem()), *key_bio = BIO_new(BIO_s_mem());
+
+    assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(x), 1), 1);
+    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(x), -60));
+    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(x), 3600));
+    assert_int_equal(X509_set_pubkey(x, key), 1);
+    assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+    assert_int_equal(PEM_write_bio_X509(cert_bio, x), 1);
+    assert_int_equal(PEM_write_bio_PrivateKey(key_bio, key, NULL, NULL, 0, NULL, NULL), 1);
+    take_text(cert_bio, cert_pem, sizeof cert_pem);
+    take_text(key_bio, key_pem, sizeof key_pem);
+    X509_free(x);
+    EVP_PKEY_free(key);
+}
+
 TEST(files_with_secrets_are_private_or_refused)
 {
     assert_upstream_file("password_file", put_file("pw", "secret\n", 0600), 0, "");
@@ -391,8 +422,9 @@ TEST(files_with_secrets_are_private_or_refused)
     assert_upstream_file("password_file", "/nonexistent", 1, "cannot open /nonexistent");
     assert_upstream_file("password_file", dir, 1, "is not a regular file");
     (void)put_file("pw", "secret\n", 0600);
-    assert_upstream_file("ca_file", put_file("ca", "pem", 0644), 0, "");
-    assert_upstream_file("ca_file", put_file("ca", "pem", 0666), 1, "can be written by others");
+    assert_upstream_file("ca_file", put_file("ca", cert_pem, 0644), 0, "");
+    assert_upstream_file("ca_file", put_file("ca", "no PEM", 0644), 1, "holds no certificates");
+    assert_upstream_file("ca_file", put_file("ca", cert_pem, 0666), 1, "can be written by others");
 }
 
 TEST(tls_keys_are_private_or_refused)
@@ -404,16 +436,20 @@ TEST(tls_keys_are_private_or_refused)
     } cases[] = {{0644, 0600, 0}, {0644, 0640, 0}, {0644, 0644, 1}, {0666, 0600, 1}};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        (void)put_file("cert", "pem", cases[i].cert);
-        (void)put_file("key", "pem", cases[i].key);
+        (void)put_file("cert", cert_pem, cases[i].cert);
+        (void)put_file("key", key_pem, cases[i].key);
         (void)snprintf(text, sizeof text, "tls: {cert: %s/cert, key: %s/key}\n", dir, dir);
         assert_load(put_file("tls.yaml", text, 0600), cases[i].want, "by others");
     }
+    (void)put_file("cert", "no PEM", 0644);
+    (void)put_file("key", key_pem, 0600);
+    assert_load(put_file("tls.yaml", text, 0600), 1, "no certificates could be read");
 }
 
 static int make_dir(void **state)
 {
     (void)state;
+    make_pems();
     return mkdtemp(dir) != NULL ? 0 : -1;
 }
 
