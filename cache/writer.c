@@ -268,6 +268,8 @@ static bool run_together(struct writer *w, struct writer_op *first)
 
     if (rc < 0 && ended)
         log_failure(&err);
+    if (rc < 0 && applied) /* it is not the operations' fault */
+        atomic_store(&w->store->degraded, 1);
     if (ended)
         end_group(first, rc < 0 ? &err : NULL);
     pg_err_clear(&err);
