@@ -487,7 +487,7 @@ static bool enqueue(const struct pg_log_line *l)
 
     lock();
     on = writer.on;
-    before = lines->n;
+    before = on ? lines->n : 0; /* else it may be about to be made */
     if (on && pg_buf_put(lines, (struct sl){l->text, l->n}) < 0)
         count_dropped();
     if (on && before == 0)

@@ -312,7 +312,7 @@ static enum step write_small(struct conn *c)
     bool lost;
     ssize_t n;
 
-    if (send->kind != SEND_BLOB || c->wire.ssl != NULL || send->head_sent > 0 ||
+    if (send->blob == NULL || c->wire.ssl != NULL || send->head_sent > 0 ||
         send->end - send->at > SMALL_BYTES || may_leave(c, &lost) != send->end)
         return STEP_WAITS;
     body.n = (size_t)(send->end - send->at);
