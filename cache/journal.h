@@ -17,6 +17,11 @@
  * which every old record that still reads well is carried over: losing a revocation would widen
  * what may leave.
  *
+ * Growth:     a record for each new link, and for each tag that moved: what is pulled again adds
+ * none. All of it is verified at each start, before serving: 1.7 million records (270 MB) a second
+ * on one core, so that two seconds are reached at about three million. It is not compacted: the
+ * history of tags and the acts of revocation are its purpose.
+ *
  * Failure:    STORE_IO with a sentence for the operator. A write or sync that fails: the group is
  *             gone, the file is cut back, or, where that fails, left behind by a new segment.
  * Threads:    open: before threads. append, sync, drop, take_back: the writer's. read: any one
