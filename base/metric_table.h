@@ -48,6 +48,8 @@ X(STORE_QUARANTINED, COUNTER, "pullgate_store_quarantined_total", "",
 X(STORE_COMMITS, COUNTER, "pullgate_store_commits_total", "", "Transactions of the index.")
 X(STORE_ERRORS, COUNTER, "pullgate_store_errors_total", "",
   "Reads, writes and commits that failed.")
+X(EVENTS_DROPPED, COUNTER, "pullgate_pull_events_dropped_total", "",
+  "Pulls that were not recorded because too many came at once; they were served.")
 X(STORE_RECOVERED, COUNTER, "pullgate_store_recovered_total", "",
   "Files adopted and rows dropped at start.")
 X(STORE_TXN_MAX_US, GAUGE, "pullgate_store_read_txn_max_us", "",

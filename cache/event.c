@@ -143,7 +143,7 @@ void event_add(struct event_queue *q, const struct index_event *e)
     bool first;
 
     if (atomic_load(&q->n) >= EVENT_WAITING_MAX) { /* not under the lock: a few more may slip in */
-        pg_metric_inc(PG_M_STORE_ERRORS);
+        pg_metric_inc(PG_M_EVENTS_DROPPED);
         return;
     }
     w = copy(e);
