@@ -77,7 +77,7 @@ void rig_end(void)
     upstream.pid = 0;
 }
 
-static const char *py(const char *fmt, va_list ap)
+PG_PRINTF(1, 0) static const char *py(const char *fmt, va_list ap)
 {
     assert_true(vfprintf(upstream.to, fmt, ap) > 0 && fputc('\n', upstream.to) == '\n' &&
                 fflush(upstream.to) == 0);
