@@ -77,6 +77,24 @@ static int take_apart(CURLU *u, struct url *url, struct pg_err *err)
     return 0;
 }
 
+/* Who connects reads the text again. A host that was written with percent signs is another one
+ * then:
+ * "%3127.1" is "127.1" the first time, and 127.0.0.1 the second. */
+static bool reads_the_same(const struct url *url)
+{
+    CURLU *u = curl_url();
+    char *host = NULL;
+    bool same;
+
+    PG_CHECK(u != NULL);
+    if (curl_url_set(u, CURLUPART_URL, url->text, CURLU_DISALLOW_USER) == CURLUE_OK)
+        host = part(u, CURLUPART_HOST, 0);
+    same = host != NULL && strcmp(host, url->host) == 0;
+    free(host);
+    curl_url_cleanup(u);
+    return same;
+}
+
 int url_parse(const char *base, struct sl text, struct url *url_r, struct pg_err *err)
 {
     char copy[URL_MAX + 1];
@@ -100,6 +118,8 @@ int url_parse(const char *base, struct sl text, struct url *url_r, struct pg_err
     else
         result = take_apart(u, &url, err);
     curl_url_cleanup(u);
+    if (result == 0 && !reads_the_same(&url))
+        result = pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream named a URL without a proper host");
     if (result < 0) {
         url_free(&url);
         return -1;

@@ -80,6 +80,8 @@ TEST(E17_nothing_but_a_plain_https_url)
         "https://[fe80::1%25eth0]/",
         "https://cdn%00.test/",
         "https://c*n.test/",
+        "https://%3127.1/", /* 127.1 when read once, 127.0.0.1 when read again */
+        "//%355/../5",
         "\thttps://cdn.test/",
     };
     struct url u;
