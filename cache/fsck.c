@@ -14,12 +14,12 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "cache/blob.h"
+#include "cache/damaged.h"
 #include "cache/journal.h"
 #include "cache/partial.h"
 #include "cache/recover.h"
 
-#define WHAT_MAX    512
-#define ROWS_A_VIEW 256
+#define WHAT_MAX 512
 
 const char *fsck_kind_name(enum fsck_kind kind)
 {
@@ -112,39 +112,19 @@ bool fsck_change(struct fsck *k, struct writer_op *op)
 
 /* ---- rows ---- */
 
-struct removal {
-    struct writer_op op;
-    struct index_raw row;
-};
-
-static int apply_removal(struct writer_op *op, struct index_txn *txn, struct pg_err *err)
-{
-    struct removal *m = pg_container_of(op, struct removal, op);
-
-    return index_del_raw(txn, &m->row, err) < 0 ? -1 : 0;
-}
-
-static int find_damaged(struct fsck *k, struct index_raw *place, struct pg_err *err)
-{
-    _index_view_ struct index_view v = index_view_begin(k->store->index);
-
-    return index_next_damaged(&v, ROWS_A_VIEW, place, err);
-}
-
 static int look_at_rows(struct fsck *k, struct pg_err *err)
 {
-    struct index_raw place = {0};
+    struct damaged d = {0};
 
     do {
-        int found = find_damaged(k, &place, err);
-        struct removal m = {.op = {.apply = apply_removal}, .row = place};
+        int found = damaged_next(k->store, &d, err);
 
         if (found < 0)
             return -1;
         if (found == 1)
-            fsck_found(k, FSCK_ROW_DAMAGED, fsck_change(k, &m.op), "index",
-                       "a row of the table %s cannot be read", place.table);
-    } while (place.table != NULL && !fsck_is_stopped(k));
+            fsck_found(k, FSCK_ROW_DAMAGED, fsck_change(k, &d.op), "index",
+                       "a row of the table %s cannot be read", d.row.table);
+    } while (d.row.table != NULL && !fsck_is_stopped(k));
     return 0;
 }
 

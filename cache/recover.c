@@ -15,6 +15,7 @@
 #include "base/metric.h"
 #include "cache/adopt.h"
 #include "cache/blob.h"
+#include "cache/damaged.h"
 #include "cache/index_int.h"
 #include "cache/land.h"
 #include "cache/publish.h"
@@ -45,37 +46,17 @@ static bool is_stopped(struct recover *r)
 
 /* ---- rows that cannot be read ---- */
 
-struct removal {
-    struct writer_op op;
-    struct index_raw row;
-};
-
-static int apply_removal(struct writer_op *op, struct index_txn *txn, struct pg_err *err)
-{
-    struct removal *m = pg_container_of(op, struct removal, op);
-
-    return index_del_raw(txn, &m->row, err) < 0 ? -1 : 0;
-}
-
-static int find_damaged(struct recover *r, struct index_raw *place, struct pg_err *err)
-{
-    _index_view_ struct index_view v = index_view_begin(r->store->index);
-
-    return index_next_damaged(&v, ROWS_A_VIEW, place, err);
-}
-
 static int remove_damaged_rows(struct recover *r, struct pg_err *err)
 {
-    struct index_raw place = {0};
+    struct damaged d = {0};
 
     do {
-        int found = find_damaged(r, &place, err);
-        struct removal m = {.op = {.apply = apply_removal}, .row = place};
+        int found = damaged_next(r->store, &d, err);
 
-        if (found < 0 || (found == 1 && writer_do(r->store->writer, &m.op, err) < 0))
+        if (found < 0 || (found == 1 && writer_do(r->store->writer, &d.op, err) < 0))
             return -1;
         r->removed += found == 1;
-    } while (place.table != NULL && !is_stopped(r));
+    } while (d.row.table != NULL && !is_stopped(r));
     return 0;
 }
 
