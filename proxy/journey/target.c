@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "oci/ref.h"
+#include "proxy/journey/canary.h"
 
 static struct sl of_string(const char *s)
 {
@@ -105,13 +106,26 @@ static int name_it(const struct config_upstream *upstream, struct sl name, struc
     return 0;
 }
 
+/* With or without a registry before it, known or not. */
+static int refuse_canary(struct sl name, struct sl host, struct pg_err *err)
+{
+    struct sl repo = host.n > 0 ? (struct sl){name.p + host.n + 1, name.n - host.n - 1} : name;
+
+    if (!sl_eq(repo, SL(CANARY_REPO)))
+        return 0;
+    return pg_fail(err, PG_E_DENIED,
+                   CANARY_MARK ": a client that gets it asks another registry where this one says "
+                               "no; see pullgate clientconf");
+}
+
 int target_find(const struct config *config, const struct route *want, struct sl host,
                 struct pg_arena *arena, struct target *target_r, struct pg_err *err)
 {
     const struct config_upstream *upstream = NULL, *by_path = NULL;
     struct sl first = leading_host(want->name), name = want->name;
 
-    if (beside_the_path(config, want, host, &upstream, err) < 0)
+    if (refuse_canary(name, first, err) < 0 ||
+        beside_the_path(config, want, host, &upstream, err) < 0)
         return -1;
     if (first.n > 0)
         by_path = config_find_upstream(config, first);

@@ -11,6 +11,8 @@
  * Aliases are one: nginx, library/nginx, docker.io/library/nginx, index.docker.io/library/nginx and
  * registry-1.docker.io/library/nginx all become "docker.io/library/nginx".
  *
+ * The canary (canary.h) is refused here, in all of these forms.
+ *
  * Pure; any thread.
  */
 #pragma once
@@ -26,7 +28,7 @@ struct target {
     struct sl canonical; /* "docker.io/library/nginx": the key of all that is stored about it */
 };
 
-/* host: the request's Host. NAME_UNKNOWN: no such upstream, and how to allow it; BAD_FRAMING: two
+/* host: the request's Host. DENIED: the canary; NAME_UNKNOWN: no such upstream, and how to allow it; BAD_FRAMING: two
  * ways disagree; NAME_INVALID. */
 PG_MUST_USE int target_find(const struct config *config, const struct route *want, struct sl host,
                             struct pg_arena *arena, struct target *target_r, struct pg_err *err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "oci/route.h"
+#include "proxy/journey/canary.h"
 #include "proxy/journey/target.h"
 
 static struct config config;
@@ -106,6 +107,28 @@ TEST(two_ways_that_disagree_are_refused)
     assert_is("/v2/quay.io/a/manifests/v1?ns=quay.io", "quay.local", "quay.io/a");
 }
 
+TEST(the_canary_is_refused_by_every_name_and_for_every_upstream)
+{
+    static const char *const targets[] = {
+        "/v2/pullgate/canary/manifests/v1",
+        "/v2/docker.io/pullgate/canary/manifests/v1",
+        "/v2/index.docker.io/pullgate/canary/tags/list",
+        "/v2/reg.test:5000/pullgate/canary/manifests/v1",
+        "/v2/pullgate/canary/manifests/v1?ns=quay.io",
+        "/v2/pullgate/canary/manifests/v1?ns=evil.test",
+        "/v2/evil.test/pullgate/canary/manifests/v1",
+    };
+
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++)
+        assert_refused(targets[i], "h", PG_E_DENIED);
+    assert_refused(targets[0], "quay.local", PG_E_DENIED);
+    config.upstreams[0].upstream_default = true;
+    assert_refused(targets[0], "h", PG_E_DENIED);
+    assert_non_null(strstr(err.msg, CANARY_MARK));
+    assert_is("/v2/pullgate/canary2/manifests/v1", "h", "docker.io/pullgate/canary2");
+    assert_is("/v2/docker.io/a/pullgate/canary/manifests/v1", "h", "docker.io/a/pullgate/canary");
+}
+
 TEST(B06_an_unknown_upstream_is_never_asked_and_the_message_says_how_to_allow_it)
 {
     config.upstreams[0].upstream_default = true;
@@ -150,6 +173,7 @@ int main(void)
         CASE(a_port_is_part_of_the_name),
         CASE(a_virtual_host_names_its_upstream),
         CASE(two_ways_that_disagree_are_refused),
+        CASE(the_canary_is_refused_by_every_name_and_for_every_upstream),
         CASE(B06_an_unknown_upstream_is_never_asked_and_the_message_says_how_to_allow_it),
         CASE(a_repository_may_look_like_a_host_when_its_upstream_is_named),
         CASE(without_a_default_there_is_nothing_to_guess),
