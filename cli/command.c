@@ -22,35 +22,36 @@ const struct command command_table[] = {
      "on standard error, with --json in JSON whatever log.format says. SIGHUP reads the "
      "configuration again. SIGTERM and SIGINT let running "
      "downloads end, for limits.drain_timeout at most; a second one ends it at once.",
-     serve_run},
+     serve_run, NULL},
     {"config check", "cj", "Read the configuration and say everything that is wrong with it.",
      "Reads the file as `serve` would, and the files that it names. Each problem is one line: "
      "file:line:column: what is wrong. Exit status 1 if there is one.",
-     show_check},
+     show_check, NULL},
     {"config show", "cj", "Print the configuration in effect, defaults included.",
      "Prints every option with its value and where it comes from: the line of the file, or the "
      "default. What it prints is a configuration file. It holds no secrets: those are in files of "
      "their own, which are named but not read.",
-     show_effective},
+     show_effective, NULL},
     {"config example", "c", "Print a configuration file with every option and its default.",
-     "The file that is installed as /etc/pullgate/pullgate.yaml.", reference_print_example},
+     "The file that is installed as /etc/pullgate/pullgate.yaml.", reference_print_example, NULL},
     {"config reference", "c", "Print the description of every option, in Markdown.",
-     "The file docs/configuration.md.", reference_print_markdown},
+     "The file docs/configuration.md.", reference_print_markdown, NULL},
     {"fsck", "cdrlj", "Check the store, and repair it.",
      "Looks at every invariant of the store: sizes and names of files, rows, counts, links, the "
      "journal; with --deep at every byte, too. It may run beside a server, which then may be in "
      "the "
      "middle of something: what it finds twice is wrong. --repair needs the store for itself. Exit "
      "status 1 if something is wrong and was not repaired.",
-     fsck_command},
-    {"status", "caj", "Ask a running server how it is.",
+     fsck_command, NULL},
+    {"status", "caswj", "Ask a running server how it is.",
      "Asks the admin listener, or the control socket where admin.listen leaves the port to the "
-     "kernel. Exit status 2 if it cannot be reached.",
-     status_run},
+     "kernel. With --admin or --control no configuration is read. Exit status 2 if it cannot be "
+     "reached.",
+     status_run, NULL},
     {"version", "cj", "Print the version, and those of the libraries in use.",
-     "Prints the version of pullgate and of each library that it runs with.", version_print},
+     "Prints the version of pullgate and of each library that it runs with.", version_print, NULL},
     {"man", "c", "Print the manual page.", "The file docs/pullgate.8, made of the same tables.",
-     manual_print},
+     manual_print, NULL},
 };
 const size_t command_count = sizeof command_table / sizeof *command_table;
 
@@ -61,6 +62,10 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, config_file)},
     {'a', 0, "admin", "ADDR:PORT", "Ask this admin listener, not the configured one.",
      offsetof(struct command_args, admin)},
+    {'s', 0, "control", "SOCKET", "Ask this control socket, not the configured one.",
+     offsetof(struct command_args, control)},
+    {'w', 'w', "watch", NULL, "Ask again every two seconds, until it is interrupted.",
+     offsetof(struct command_args, watch)},
     {'j', 0, "json", NULL, "Answer in JSON; docs/api/ has the schemas.",
      offsetof(struct command_args, json)},
     {'d', 0, "deep", NULL, "Read every blob and compute its digest.",
@@ -115,7 +120,9 @@ static int print_one(const struct command *c)
     struct pg_buf out;
 
     pg_buf_init(&out, PRINT_BYTES_MAX);
-    (void)pg_buf_printf(&out, "usage: pullgate %s [OPTIONS]\n\n%s\n\n", c->name, c->summary);
+    (void)pg_buf_printf(&out, "usage: pullgate %s [OPTIONS]%s%s\n\n%s\n\n", c->name,
+                        c->operands != NULL ? " " : "", c->operands != NULL ? c->operands : "",
+                        c->summary);
     print_put_wrapped(&out, "", (struct sl){c->doc, strlen(c->doc)});
     (void)pg_buf_put(&out, SL("\n"));
     for (size_t i = 0; i < command_option_count; i++) {
@@ -200,15 +207,23 @@ static int take_option(struct walk *w, const char *arg)
     return COMMAND_GOOD;
 }
 
+/* Operands are gathered at the front of argv, whose words before them are read by now. */
 static int run(struct walk *w)
 {
+    bool literal = false;
+
+    w->args.operands = (const char *const *)w->argv;
     for (; w->i < w->argc; w->i++) {
         const char *arg = w->argv[w->i];
-        if (arg[0] != '-') {
-            return print_failure("%s takes no argument %s; see pullgate %s --help",
-                                 w->command->name, arg, w->command->name);
-        }
-        if (take_option(w, arg) != COMMAND_GOOD) {
+        if (!literal && strcmp(arg, "--") == 0) {
+            literal = true;
+        } else if (literal || arg[0] != '-' || arg[1] == '\0') {
+            if (w->command->operands == NULL) {
+                return print_failure("%s takes no argument %s; see pullgate %s --help",
+                                     w->command->name, arg, w->command->name);
+            }
+            w->argv[w->args.noperands++] = w->argv[w->i];
+        } else if (take_option(w, arg) != COMMAND_GOOD) {
             return COMMAND_CANNOT;
         }
     }

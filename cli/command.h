@@ -20,7 +20,10 @@ enum {
 struct command_args {
     const char *config_file; /* NULL: see config_load() */
     const char *admin;       /* NULL: as configured */
-    bool json, deep, repair, accept_loss, help;
+    const char *control;     /* NULL: as configured */
+    const char *const *operands;
+    size_t noperands;
+    bool json, deep, repair, accept_loss, watch, help;
 };
 
 struct command {
@@ -29,6 +32,8 @@ struct command {
     const char *summary; /* one line */
     const char *doc;     /* a paragraph for the manual */
     int (*run)(const struct command_args *args);
+    const char
+        *operands; /* "REF...": what may stand behind it, as --help shows it; NULL: nothing */
 };
 
 struct command_option {

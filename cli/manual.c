@@ -72,7 +72,7 @@ static void put_commands(struct pg_buf *out)
             }
         }
         (void)pg_buf_put(&doc, lead[0] == ',' ? (struct sl){".", 2} : (struct sl){"", 1});
-        put_term(out, c->name, NULL, doc.p);
+        put_term(out, c->name, c->operands, doc.p);
         pg_buf_free(&doc);
     }
 }

@@ -1,115 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/status.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/json.h"
-#include "cli/config.h"
+#include "cli/control.h"
 #include "cli/print.h"
-#include "cli/show.h"
+#include "cli/table.h"
 
-#define WAIT_MS      5000L
-#define ANSWER_BYTES ((size_t)4 << 20)
-
-/* Whom to ask: a TCP listener, or the control socket where the kernel picked the port. */
-struct target {
-    char *address; /* "127.0.0.1:5001" */
-    char *socket;  /* NULL: over TCP */
-};
-
-static char *copy(const char *s)
-{
-    char *p = strdup(s);
-
-    PG_CHECK(p != NULL);
-    return p;
-}
-
-static void target_free(struct target *t)
-{
-    free(t->address);
-    free(t->socket);
-}
-
-static bool is_port_unknown(const char *address)
-{
-    size_t n = strlen(address);
-
-    return n > 2 && strcmp(address + n - 2, ":0") == 0;
-}
-
-static int find_target(const struct command_args *args, struct target *t)
-{
-    struct config_load load;
-    struct pg_err err = {0};
-
-    if (args->admin != NULL) {
-        t->address = copy(args->admin);
-        return COMMAND_GOOD;
-    }
-    int rc = config_load(args->config_file, &load, &err);
-    if (rc != 0) {
-        rc = show_refusal(rc, &load, &err);
-        config_load_free(&load);
-        return rc;
-    }
-    t->address = copy(load.config.admin_listen);
-    if (is_port_unknown(t->address)) {
-        t->socket = config_control_path(&load.config);
-    }
-    config_load_free(&load);
-    return COMMAND_GOOD;
-}
-
-static size_t on_bytes(char *p, size_t size, size_t n, void *owner) // NOLINT: libcurl says so
-{
-    return pg_buf_put(owner, (struct sl){p, size * n}) < 0 ? 0 : size * n;
-}
-
-static CURLcode set_up(CURL *curl, const struct target *t, const char *url, struct pg_buf *body)
-{
-    CURLcode rc = curl_easy_setopt(curl, CURLOPT_URL, url);
-
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, WAIT_MS);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
-    if (rc == CURLE_OK && t->socket != NULL) {
-        rc = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, t->socket);
-    }
-    return rc;
-}
-
-static int ask(const struct target *t, struct pg_buf *body)
-{
-    const char *where = t->socket != NULL ? t->socket : t->address;
-    char url[300];
-    long status = 0;
-    CURL *curl = curl_easy_init();
-
-    PG_CHECK(curl != NULL);
-    (void)snprintf(url, sizeof(url), "http://%s/api/v1/status",
-                   t->socket != NULL ? "localhost" : t->address);
-    CURLcode rc = set_up(curl, t, url, body);
-    rc = rc == CURLE_OK ? curl_easy_perform(curl) : rc;
-    (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_cleanup(curl);
-    if (rc == CURLE_COULDNT_CONNECT) {
-        return print_failure("nothing answers at %s; is pullgate running?", where);
-    }
-    if (rc != CURLE_OK) {
-        return print_failure("cannot ask %s: %s", where, curl_easy_strerror(rc));
-    }
-    if (status != 200) {
-        return print_failure("%s answered %ld instead of 200; is it pullgate's admin listener?",
-                             where, status);
-    }
-    return COMMAND_GOOD;
-}
+#define WAIT_MS 5000L
+#define WATCH_S 2
 
 /* ---- as text ------------------------------------------------------------------------------- */
 
@@ -134,12 +37,15 @@ static void put_store(struct pg_buf *out, const json_t *store)
     print_put_bytes(out, (uint64_t)number(store, "bytes"));
     (void)pg_buf_put(out, SL(" of "));
     print_put_bytes(out, (uint64_t)number(store, "max_bytes"));
+    if (number(store, "max_bytes") > 0) {
+        (void)pg_buf_printf(out, " (%lld %%)",
+                            number(store, "bytes") / (number(store, "max_bytes") / 100 + 1));
+    }
     (void)pg_buf_put(out, SL("; half here: "));
     print_put_bytes(out, (uint64_t)number(store, "partial_bytes"));
+    (void)pg_buf_put(out, SL("; always left free: "));
+    print_put_bytes(out, (uint64_t)number(store, "reserve_bytes"));
     (void)pg_buf_put(out, SL("\n"));
-    if (json_is_true(json_object_get(store, "degraded"))) {
-        (void)pg_buf_put(out, SL("             DEGRADED: the disk is full or fails\n"));
-    }
     if (json_is_false(json_object_get(store, "recovered"))) {
         (void)pg_buf_put(out, SL("             recovery still runs\n"));
     }
@@ -171,64 +77,81 @@ static void put_traffic(struct pg_buf *out, const json_t *t)
                         number(t, "flights"), number(t, "flight_waiters"));
 }
 
-static void put_state(struct pg_buf *out, const json_t *u)
+static void put_state(struct table *t, const json_t *u)
 {
     struct sl state = pg_json_str(u, "state");
-    long long wait_ms = number(u, "asked_again_ms");
+    long long wait_s = (number(u, "asked_again_ms") + 999) / 1000;
+    char text[100];
 
     if (sl_eq(state, SL("unknown"))) {
-        (void)pg_buf_put(out,
-                         number(u, "requests") > 0 ? SL("no answer yet") : SL("not asked yet"));
+        state = number(u, "requests") > 0 ? SL("no answer yet") : SL("not asked yet");
     } else if (sl_eq(state, SL("down"))) {
-        (void)pg_buf_put(out, SL("DOWN"));
+        state = SL("DOWN");
     } else if (sl_eq(state, SL("limited"))) {
-        (void)pg_buf_put(out, SL("LIMITED (429)"));
-    } else {
-        print_put_safe(state, out);
+        state = SL("LIMITED (429)");
     }
-    if (wait_ms > 0) {
-        (void)pg_buf_printf(out, ", asked again in %lld s", (wait_ms + 999) / 1000);
-    }
+    int n = wait_s > 0 ? snprintf(text, sizeof(text), SL_FMT ", asked again in %lld s",
+                                  SL_ARG(state), wait_s)
+                       : snprintf(text, sizeof(text), SL_FMT, SL_ARG(state));
+    table_put(t, (struct sl){text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1});
 }
 
-static void put_upstream(struct pg_buf *out, const json_t *u, size_t width)
+static void put_last_errors(struct pg_buf *out, const json_t *list)
 {
-    const json_t *error = json_object_get(u, "last_error");
-    struct sl name = pg_json_str(u, "name");
+    const json_t *u;
+    size_t i;
 
-    print_put_safe(name, out);
-    (void)pg_buf_printf(out, "%*s", (int)(name.n < width ? width - name.n : 0) + 2, "");
-    put_state(out, u);
-    if (number(u, "requests") > 0) {
-        (void)pg_buf_printf(out, "; %lld requests, %lld failed, ", number(u, "requests"),
-                            number(u, "failures"));
-        print_put_bytes(out, (uint64_t)number(u, "bytes"));
-    }
-    (void)pg_buf_put(out, SL("\n"));
-    if (json_is_object(error)) {
-        (void)pg_buf_printf(out, "%*slast error: ", 15, "");
-        print_put_safe(pg_json_str(error, "at"), out);
-        (void)pg_buf_put(out, SL(" "));
-        print_put_safe(pg_json_str(error, "message"), out);
-        (void)pg_buf_put(out, SL("\n"));
+    json_array_foreach(list, i, u)
+    {
+        const json_t *error = json_object_get(u, "last_error");
+        if (json_is_object(error)) {
+            (void)pg_buf_put(out, SL("  "));
+            print_put_safe(pg_json_str(u, "name"), out);
+            (void)pg_buf_put(out, SL(": last error: "));
+            print_put_safe(pg_json_str(error, "at"), out);
+            (void)pg_buf_put(out, SL(" "));
+            print_put_safe(pg_json_str(error, "message"), out);
+            (void)pg_buf_put(out, SL("\n"));
+        }
     }
 }
 
 static void put_upstreams(struct pg_buf *out, const json_t *list)
 {
     const json_t *u;
-    size_t i, width = 0;
+    struct table t;
+    size_t i;
 
+    table_init(&t, 5);
+    table_put(&t, SL("UPSTREAM"));
+    table_put(&t, SL("STATE"));
+    table_put(&t, SL(">REQUESTS"));
+    table_put(&t, SL(">FAILED"));
+    table_put(&t, SL(">RECEIVED"));
     json_array_foreach(list, i, u)
     {
-        struct sl name = pg_json_str(u, "name");
-
-        width = name.n > width && name.n < 40 ? name.n : width;
+        table_put(&t, pg_json_str(u, "name"));
+        put_state(&t, u);
+        table_put_number(&t, number(u, "requests"));
+        table_put_number(&t, number(u, "failures"));
+        table_put_bytes(&t, (uint64_t)number(u, "bytes"));
     }
-    json_array_foreach(list, i, u)
+    (void)pg_buf_put(out, SL("\n"));
+    table_print(&t, "", out);
+    table_free(&t);
+    put_last_errors(out, list);
+}
+
+static void put_problems(struct pg_buf *out, const json_t *list)
+{
+    const json_t *problem;
+    size_t i;
+
+    json_array_foreach(list, i, problem)
     {
-        (void)pg_buf_put(out, i == 0 ? SL("upstreams    ") : SL("             "));
-        put_upstream(out, u, width);
+        (void)pg_buf_put(out, i == 0 ? SL("DEGRADED     ") : SL("             "));
+        print_put_safe((struct sl){json_string_value(problem), json_string_length(problem)}, out);
+        (void)pg_buf_put(out, SL("\n"));
     }
 }
 
@@ -242,7 +165,9 @@ static void put_text(struct pg_buf *out, const json_t *root)
     (void)pg_buf_put(out, json_is_true(json_object_get(root, "draining")) ? SL(", DRAINING, up ")
                                                                           : SL(", up "));
     put_uptime(out, number(root, "uptime_s"));
-    (void)pg_buf_printf(out, "\nconnections  %lld on %lld loops\n", number(root, "connections"),
+    (void)pg_buf_put(out, SL("\n"));
+    put_problems(out, json_object_get(root, "problems"));
+    (void)pg_buf_printf(out, "connections  %lld on %lld loops\n", number(root, "connections"),
                         number(root, "loops"));
     put_traffic(out, json_object_get(root, "traffic"));
     (void)pg_buf_put(out, SL("config       "));
@@ -252,41 +177,61 @@ static void put_text(struct pg_buf *out, const json_t *root)
     put_upstreams(out, json_object_get(root, "upstreams"));
 }
 
-static int print_answer(const struct command_args *args, const struct pg_buf *body)
+/* ---- asking -------------------------------------------------------------------------------- */
+
+static int print_answer(const struct command_args *args, const struct control_answer *a)
 {
     struct pg_err err = {0};
     struct pg_buf out;
     _json_ json_t *root = NULL;
 
-    if (pg_json_parse(pg_buf_sl(body), PG_E_UPSTREAM_WRONG, &root, &err) < 0 ||
+    if (pg_json_parse(pg_buf_sl(&a->body), PG_E_UPSTREAM_WRONG, &root, &err) < 0 ||
         !json_is_object(root)) {
         pg_err_clear(&err);
         return print_failure("the answer is not JSON; is it pullgate's admin listener?");
     }
     if (args->json) {
-        return print_out(pg_buf_sl(body)) < 0 ? COMMAND_CANNOT : COMMAND_GOOD;
+        return print_out(pg_buf_sl(&a->body)) < 0 ? COMMAND_CANNOT : COMMAND_GOOD;
     }
     pg_buf_init(&out, PRINT_BYTES_MAX);
+    if (args->watch && isatty(STDOUT_FILENO)) {
+        (void)pg_buf_put(&out, SL("\033[H\033[2J"));
+    }
     put_text(&out, root);
     int rc = print_out(pg_buf_sl(&out));
     pg_buf_free(&out);
     return rc < 0 ? COMMAND_CANNOT : COMMAND_GOOD;
 }
 
+static int ask(const struct command_args *args, struct control *c)
+{
+    const struct control_question q = {"GET", "/api/v1/status", NULL, WAIT_MS};
+    struct control_answer a;
+
+    int rc = control_ask(c, &q, &a);
+    if (rc == COMMAND_GOOD && a.status != 200) {
+        rc = print_failure("%s answered %ld instead of 200; is it pullgate's admin listener?",
+                           c->socket != NULL ? c->socket : c->address, a.status);
+    }
+    if (rc == COMMAND_GOOD) {
+        rc = print_answer(args, &a);
+    }
+    control_answer_free(&a);
+    return rc;
+}
+
 int status_run(const struct command_args *args)
 {
-    struct target t = {0};
-    struct pg_buf body;
+    const struct timespec pause = {.tv_sec = WATCH_S};
+    struct control c;
 
-    pg_buf_init(&body, ANSWER_BYTES);
-    int rc = find_target(args, &t);
+    int rc = control_open(args, CONTROL_LOOK, &c);
     if (rc == COMMAND_GOOD) {
-        rc = ask(&t, &body);
+        rc = ask(args, &c);
     }
-    if (rc == COMMAND_GOOD) {
-        rc = print_answer(args, &body);
+    while (rc == COMMAND_GOOD && args->watch && nanosleep(&pause, NULL) == 0) {
+        rc = ask(args, &c);
     }
-    pg_buf_free(&body);
-    target_free(&t);
+    control_close(&c);
     return rc;
 }

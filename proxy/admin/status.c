@@ -2,10 +2,14 @@
 #include "proxy/admin/status.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/metric.h"
 #include "proxy/admin/options.h"
+
+#define PROBLEM_MAX 512
 
 static struct sl of_string(const char *s)
 {
@@ -47,10 +51,12 @@ static void write_store(const struct store *s, struct pg_buf *out)
     (void)pg_buf_put_json(out, of_string(s->config.path));
     (void)pg_buf_printf(out,
                         ",\"blobs\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"partial_bytes\":%" PRIu64
-                        ",\"max_bytes\":%" PRIu64 ",\"degraded\":%s,\"recovered\":%s}",
+                        ",\"max_bytes\":%" PRIu64 ",\"reserve_bytes\":%" PRIu64
+                        ",\"degraded\":%s,\"recovered\":%s}",
                         atomic_load(&s->blobs), atomic_load(&s->bytes),
-                        atomic_load(&s->partial_bytes), s->config.max_bytes,
-                        truth(atomic_load(&s->degraded)), truth(atomic_load(&s->recovered)));
+                        atomic_load(&s->partial_bytes), atomic_load(&s->config.max_bytes),
+                        atomic_load(&s->config.reserve_bytes), truth(atomic_load(&s->degraded)),
+                        truth(atomic_load(&s->recovered)));
 }
 
 static void write_traffic(struct pg_buf *out)
@@ -129,6 +135,52 @@ static void write_config(const struct admin *a, const struct snapshot *s, struct
     (void)pg_buf_put(out, SL("]"));
 }
 
+/* ---- what is not as it should be, a sentence each ---- */
+
+struct problems {
+    struct pg_buf *out;
+    size_t n;
+};
+
+static void put_problem(struct problems *p, const char *fmt, ...) PG_PRINTF(2, 3);
+
+static void put_problem(struct problems *p, const char *fmt, ...)
+{
+    char text[PROBLEM_MAX];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    (void)pg_buf_put(p->out, p->n++ > 0 ? SL(",") : SL(""));
+    (void)pg_buf_put_json(p->out, of_string(text));
+}
+
+static void write_upstream_problem(struct problems *p, const struct admin *a, const char *name)
+{
+    struct health_view v;
+
+    fetch_health(a->config.fetch, of_string(name), &v);
+    if (v.state == HEALTH_DOWN)
+        put_problem(p, "upstream %s does not answer; what is in the store is served", name);
+    else if (v.state == HEALTH_LIMITED)
+        put_problem(p, "upstream %s asks for patience (429)", name);
+}
+
+static void write_problems(const struct admin *a, const struct snapshot *s, struct pg_buf *out)
+{
+    struct problems p = {.out = out};
+
+    (void)pg_buf_put(out, SL(",\"problems\":["));
+    if (atomic_load(&a->config.store->degraded))
+        put_problem(&p, "the store: the disk is full or fails; what must be stored is refused");
+    if (atomic_load(&a->draining))
+        put_problem(&p, "it drains: no new connections are accepted");
+    for (size_t i = 0; i < s->config.nupstreams; i++)
+        write_upstream_problem(&p, a, s->config.upstreams[i].name);
+    (void)pg_buf_put(out, SL("]"));
+}
+
 void status_write(const struct admin *a, const struct snapshot *s, struct pg_buf *out)
 {
     char started[PG_CLOCK_TEXT_MAX];
@@ -147,5 +199,6 @@ void status_write(const struct admin *a, const struct snapshot *s, struct pg_buf
     write_traffic(out);
     write_store(a->config.store, out);
     write_config(a, s, out);
+    write_problems(a, s, out);
     (void)pg_buf_put(out, SL("}\n"));
 }
