@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Both commands of the README on machines that have nothing: a new Debian 12 (run, then test), and
-# a new Debian 13 (build and unit tests). Needs root, debootstrap, and the apt sources of this host.
-# What is tested is the commit that is checked out.  usage: fresh.sh [bookworm|trixie]
+# On machines that have nothing: both commands of the README in a new Debian 12 (run, then test),
+# build and unit tests in a new Debian 13, the Debian package installed and serving, the container
+# image built and serving, and the cross-build for arm64, run under an emulator. Needs root,
+# debootstrap, and the apt sources of this host.
+# What is tested is the commit that is checked out.  usage: fresh.sh [bookworm|trixie|package|image|arm64]
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
@@ -60,10 +62,11 @@ port_is_free() {
     ! { exec 3<>/dev/tcp/127.0.0.1/5000; } 2>/dev/null || die "something listens on 127.0.0.1:5000, where ./dev run would serve"
 }
 
-# ./dev run serves until it is told to stop; it is told so when it has answered.
-run_answers() {
-    local log=$top/run.log pid ok=1
-    inside "exec ./dev run" >"$log" 2>&1 &
+# A server serves until it is told to stop; it is told so when it has answered.
+answers() { # what command...
+    local what=$1 log=$top/serve.log pid ok=1
+    shift
+    "$@" >"$log" 2>&1 &
     pid=$!
     timeout 900 grep -qm1 'listening on' <(tail -n +1 -f --pid=$pid "$log") || ok=0
     if [ $ok = 1 ]; then
@@ -73,14 +76,14 @@ run_answers() {
     fi
     pkill -TERM -P $pid 2>/dev/null || kill -TERM $pid 2>/dev/null || true
     wait $pid || true
-    [ $ok = 1 ] || { tail -n 30 "$log" >&2; die "./dev run did not serve"; }
-    say "./dev run serves"
+    [ $ok = 1 ] || { tail -n 30 "$log" >&2; die "$what did not serve"; }
+    say "$what serves"
 }
 
 bookworm() {
     port_is_free
     machine bookworm
-    run_answers
+    answers "./dev run" inside "exec ./dev run"
     inside ./dev test || die "./dev test failed in a new Debian 12"
     say "./dev test is green in a new Debian 12"
     leave
@@ -93,5 +96,57 @@ trixie() {
     leave
 }
 
-for suite in ${*:-bookworm trixie}; do $suite; done
+# The package, installed as its users do, served as its own user, and taken away again.
+package() {
+    port_is_free
+    machine bookworm
+    inside "./dev package" || die "no package"
+    inside "apt-get install -q -y --no-install-recommends ./build/release/package/pullgate_*.deb" >"$top/apt.log" 2>&1 ||
+        { tail -n 20 "$top/apt.log" >&2; die "the package could not be installed"; }
+    inside "install -d -o pullgate -g pullgate -m 0700 /var/lib/pullgate && pullgate config check"
+    answers "the installed package" inside "exec setpriv --reuid pullgate --regid pullgate --clear-groups pullgate serve"
+    inside "apt-get purge -q -y pullgate && ! test -e /usr/bin/pullgate && ! test -e /etc/pullgate/pullgate.yaml && test -d /var/lib/pullgate/journal" >"$top/apt.log" 2>&1 ||
+        { tail -n 20 "$top/apt.log" >&2; die "purge left what it should not, or took the journal"; }
+    leave
+}
+
+# The image, from a base made here; its build needs no more than apt. It is run without a shell.
+image() {
+    port_is_free
+    machine bookworm
+    command -v buildah >/dev/null || apt-get -q -y install --no-install-recommends buildah >/dev/null || die "no buildah"
+    local storage=(--root "$top/storage" --runroot "$top/run" --storage-driver vfs) mounted container
+    leave
+    tar -C "$root" --exclude=./pullgate --one-file-system -c . >"$top/base.tar"
+    container=$(buildah "${storage[@]}" from scratch)
+    buildah "${storage[@]}" add -q "$container" "$top/base.tar" / >/dev/null
+    buildah "${storage[@]}" commit -q "$container" localhost/base >/dev/null
+    buildah "${storage[@]}" bud -q --isolation chroot --format docker --build-arg BASE=localhost/base \
+        -t localhost/pullgate -f docker/Dockerfile "$root/pullgate" >"$top/image.log" 2>&1 ||
+        { tail -n 30 "$top/image.log" >&2; die "the image could not be built"; }
+    container=$(buildah "${storage[@]}" from --pull-never localhost/pullgate)
+    mounted=$(buildah "${storage[@]}" mount "$container")
+    [ ! -e "$mounted/bin/sh" ] && [ ! -e "$mounted/usr/bin/sh" ] || die "there is a shell in the image"
+    buildah "${storage[@]}" inspect --type image localhost/pullgate | grep -q '"65532:65532"' || die "the image runs as root"
+    say "the image has $(du -sm "$mounted" | cut -f1) MiB"
+    answers "the image" buildah "${storage[@]}" run --isolation chroot --user 65532:65532 "$container" -- /usr/bin/pullgate serve
+    buildah "${storage[@]}" umount -a >/dev/null
+}
+
+# The emulator runs what the cross-build made; it serves, so it is whole.
+arm64() {
+    port_is_free
+    machine bookworm
+    inside "dpkg --add-architecture arm64 && apt-get -q update && apt-get install -q -y --no-install-recommends \
+        gcc-aarch64-linux-gnu libc6-dev-arm64-cross cmake ninja-build pkg-config dpkg-dev file qemu-user-static node-llhttp \
+        libuv1-dev:arm64 libssl-dev:arm64 liblmdb-dev:arm64 libcurl4-openssl-dev:arm64 libjansson-dev:arm64 \
+        libyaml-dev:arm64 libxxhash-dev:arm64" >"$top/apt.log" 2>&1 || { tail -n 20 "$top/apt.log" >&2; die "no cross-compiler"; }
+    inside "cmake --preset arm64 && cmake --build --preset arm64 && cd build/arm64 && cpack" >"$top/arm64.log" 2>&1 ||
+        { tail -n 30 "$top/arm64.log" >&2; die "the cross-build failed"; }
+    inside "ls build/arm64/package/pullgate_*_arm64.deb" >&2
+    answers "arm64 (emulated)" inside "printf 'storage: {path: /store}\n' >/conf.yaml && exec qemu-aarch64-static -L / build/arm64/pullgate serve -c /conf.yaml"
+    leave
+}
+
+for suite in ${*:-bookworm trixie package image arm64}; do $suite; done
 say "good"
