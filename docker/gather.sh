@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Gathers what the image consists of. usage: gather.sh PROGRAM FOLDER   run from the source root
+# Gathers what the image consists of: FOLDER/root is root's, FOLDER/state is the user's.
+# usage: gather.sh PROGRAM FOLDER   run from the source root
 set -eu
 program=$1
-to=$2
-mkdir -p "$to/usr/bin" "$to/etc/ssl/certs" "$to/etc/pullgate" "$to/var/lib" "$to/tmp"
+to=$2/root
+mkdir -p "$to/usr/bin" "$to/etc/ssl/certs" "$to/etc/pullgate" "$to/tmp"
 chmod 1777 "$to/tmp"
-install -d -m 0700 "$to/var/lib/pullgate"
+install -d -m 0700 "$2/state/pullgate"
 install -s -m 0755 "$program" "$to/usr/bin/pullgate"
 install -m 0644 docker/pullgate.yaml "$to/etc/pullgate/pullgate.yaml"
 install -m 0644 /etc/ssl/certs/ca-certificates.crt "$to/etc/ssl/certs/"

@@ -133,18 +133,24 @@ image() {
     buildah "${storage[@]}" umount -a >/dev/null
 }
 
-# The emulator runs what the cross-build made; it serves, so it is whole.
+# The cross-build is a package; what it made runs under an emulator, and so do the unit tests of the
+# rooms that need no 64 GiB map, which the emulator cannot give: it has not been seen serving.
 arm64() {
-    port_is_free
     machine bookworm
     inside "dpkg --add-architecture arm64 && apt-get -q update && apt-get install -q -y --no-install-recommends \
         gcc-aarch64-linux-gnu libc6-dev-arm64-cross cmake ninja-build pkg-config dpkg-dev file qemu-user-static node-llhttp \
         libuv1-dev:arm64 libssl-dev:arm64 liblmdb-dev:arm64 libcurl4-openssl-dev:arm64 libjansson-dev:arm64 \
-        libyaml-dev:arm64 libxxhash-dev:arm64" >"$top/apt.log" 2>&1 || { tail -n 20 "$top/apt.log" >&2; die "no cross-compiler"; }
+        libyaml-dev:arm64 libxxhash-dev:arm64 libseccomp-dev:arm64 libcmocka-dev:arm64 python3" >"$top/apt.log" 2>&1 ||
+        { tail -n 20 "$top/apt.log" >&2; die "no cross-compiler"; }
     inside "cmake --preset arm64 && cmake --build --preset arm64 && cd build/arm64 && cpack" >"$top/arm64.log" 2>&1 ||
         { tail -n 30 "$top/arm64.log" >&2; die "the cross-build failed"; }
-    inside "ls build/arm64/package/pullgate_*_arm64.deb" >&2
-    answers "arm64 (emulated)" inside "printf 'storage: {path: /store}\n' >/conf.yaml && exec qemu-aarch64-static -L / build/arm64/pullgate serve -c /conf.yaml"
+    inside "ls build/arm64/package/pullgate_*_arm64.deb && qemu-aarch64-static build/arm64/pullgate config check -c conf/pullgate.yaml" >&2 ||
+        die "the arm64 program does not run"
+    inside "cmake --preset base-arm64 && cmake --build build/base-arm64" >"$top/arm64.log" 2>&1 ||
+        { tail -n 30 "$top/arm64.log" >&2; die "the tests could not be cross-built"; }
+    inside "ctest --test-dir build/base-arm64 --output-on-failure -R '^(unit\\.(base|oci)|fuzz)'" >"$top/arm64.log" 2>&1 ||
+        { tail -n 40 "$top/arm64.log" >&2; die "unit tests fail on arm64"; }
+    say "arm64: $(grep 'tests passed' "$top/arm64.log")"
     leave
 }
 
