@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/clientconf.h"
 #include "cli/fsck.h"
 #include "cli/manual.h"
 #include "cli/nearest.h"
@@ -48,6 +49,16 @@ const struct command command_table[] = {
      "kernel. With --admin or --control no configuration is read. Exit status 2 if it cannot be "
      "reached.",
      status_run, NULL},
+    {"clientconf", "cCPUKO", "Write the configuration of a client.",
+     "Writes the files that make a client pull through this proxy, in the closed form: the proxy "
+     "is "
+     "the only place that is asked, so that a refusal is not answered by the registry itself. "
+     "Where a client has no such form, the files and standard error say so. Prints them, each "
+     "after a comment with its path, or writes them below --dir, where nothing is overwritten. "
+     "What is not given is taken from the configuration: its upstreams, and its first listener "
+     "where that has an address that others can reach. Closing the egress is what keeps images "
+     "out; these files make it usable.",
+     clientconf_run, NULL},
     {"version", "cj", "Print the version, and those of the libraries in use.",
      "Prints the version of pullgate and of each library that it runs with.", version_print, NULL},
     {"man", "c", "Print the manual page.", "The file docs/pullgate.8, made of the same tables.",
@@ -76,6 +87,20 @@ const struct command_option command_options[] = {
      "With --repair: begin a new journal where the old one is missing or broken. Pins and "
      "revocations in the lost part are gone; that this was done is recorded.",
      offsetof(struct command_args, accept_loss)},
+    {'C', 0, "for", "CLIENT",
+     "docker, containerd1 (1.6, 1.7), containerd2, podman (and buildah, skopeo), crio, k3s, "
+     "buildkit "
+     "or talos.",
+     offsetof(struct command_args, client)},
+    {'P', 0, "proxy", "URL", "By which clients reach the proxy: https://cache.example:5000",
+     offsetof(struct command_args, proxy)},
+    {'U', 0, "upstream", "NAME...", "A registry, as docker.io; may be given more than once.",
+     offsetof(struct command_args, upstreams)},
+    {'K', 0, "ca", "FILE", "Certificates (PEM) of the authority that signed the proxy's.",
+     offsetof(struct command_args, ca)},
+    {'O', 0, "dir", "DIR",
+     "Write the files below this folder; / for the places where the client looks for them.",
+     offsetof(struct command_args, dir)},
     {'h', 'h', "help", NULL, "Say what a command does and which options it takes.",
      offsetof(struct command_args, help)},
 };
@@ -203,7 +228,15 @@ static int take_option(struct walk *w, const char *arg)
     if (value == NULL || value[0] == '\0') {
         return print_failure("--%s needs a value: %s", o->name, o->argument);
     }
-    *(const char **)field = value;
+    if (strstr(o->argument, "...") == NULL) {
+        *(const char **)field = value;
+        return COMMAND_GOOD;
+    }
+    struct command_list *list = field;
+    if (list->n == COMMAND_LIST_MAX) {
+        return print_failure("--%s may be given %d times", o->name, COMMAND_LIST_MAX);
+    }
+    list->items[list->n++] = value;
     return COMMAND_GOOD;
 }
 

@@ -17,10 +17,20 @@ enum {
     COMMAND_CANNOT = 2, /* could not do it */
 };
 
+#define COMMAND_LIST_MAX 64
+
+/* An option that may be given more than once. */
+struct command_list {
+    const char *items[COMMAND_LIST_MAX];
+    size_t n;
+};
+
 struct command_args {
     const char *config_file; /* NULL: see config_load() */
     const char *admin;       /* NULL: as configured */
     const char *control;     /* NULL: as configured */
+    const char *client, *proxy, *ca, *dir;
+    struct command_list upstreams;
     const char *const *operands;
     size_t noperands;
     bool json, deep, repair, accept_loss, watch, help;
@@ -40,9 +50,9 @@ struct command_option {
     char key;             /* in command.options */
     char letter;          /* -c, or 0 */
     const char *name;     /* --config */
-    const char *argument; /* FILE, or NULL: a switch */
+    const char *argument; /* FILE; "NAME...": may come again; NULL: a switch */
     const char *doc;
-    size_t offset; /* in command_args: const char *, or bool */
+    size_t offset; /* in command_args: const char *, bool, or struct command_list */
 };
 
 extern const struct command command_table[];
