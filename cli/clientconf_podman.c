@@ -2,6 +2,10 @@
 /* Everything that reads registries.conf: podman, buildah, skopeo, CRI-O. */
 #include "cli/clientconf_int.h"
 
+#include <stdio.h>
+
+#include "base/fd.h"
+
 /* There is no wildcard for all registries, so the ends of names that registries have. */
 static const char *const blocked[] = {"*.com", "*.io",  "*.dev", "*.org",   "*.net",
                                       "*.aws", "*.app", "*.sh",  "*.cloud", "*.ai"};
@@ -18,13 +22,12 @@ static void put_registry(const struct clientconf *c, const char *prefix, const c
 
 static void put_located(const struct clientconf *c, const char *name, struct pg_buf *out)
 {
-    struct pg_buf location;
+    _free_ char *location = NULL;
 
-    pg_buf_init(&location, 2 * AUTHORITY_MAX + sizeof "/");
-    (void)pg_buf_printf(&location, "%s/%s%c", c->authority, name, '\0');
-    PG_CHECK(!location.over);
-    put_registry(c, name, location.p, out);
-    pg_buf_free(&location);
+    if (asprintf(&location, "%s/%s", c->authority, name) < 0) {
+        PG_BUG("no memory");
+    }
+    put_registry(c, name, location, out);
 }
 
 static void write_conf(struct clientconf *c, const char *who)

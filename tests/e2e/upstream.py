@@ -130,11 +130,11 @@ class Rule:
 
 
 class Upstream:
-    def __init__(self, cert=None, token=None):
+    def __init__(self, cert=None, token=None, address=("127.0.0.1", 0)):
         """cert: (certificate, key) for TLS. token: a Token that must be shown."""
         self.blobs, self.manifests, self.asked, self.rules = {}, {}, [], []
         self.lock, self.token, self.open = threading.Lock(), token, set()
-        self._start(("127.0.0.1", 0), cert)
+        self._start(address, cert)
         self._cert = cert
         if token:
             self.on(r"^/v2/", token.guard)
@@ -150,7 +150,7 @@ class Upstream:
                                                      do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
         self.port = self.server.server_port
-        self.host = f"127.0.0.1:{self.port}"
+        self.host = f"{address[0]}:{self.port}"
         self.url = f"http{'s' if cert else ''}://{self.host}"
 
     def die(self):
@@ -164,7 +164,7 @@ class Upstream:
                 pass
 
     def live(self):
-        self._start(("127.0.0.1", self.port), self._cert)
+        self._start(self.server.server_address[:2], self._cert)
 
     def on(self, path, fault, times=-1, methods=None):
         """Newest first. Faults of blobs are of their GET alone unless told."""

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real clients with a common face: pull(reference), digest(reference), drop(reference). Each keeps
+what it has in a folder of its own; those that have a daemon start it. For use inside a node."""
+import json, os, shutil, signal, subprocess, tempfile
+
+from pg import DEADLINE, need
+
+HOSTS_DIR = "/etc/containerd/certs.d"
+POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
+
+
+class Client:
+    programs, daemon = (), None
+
+    def __init__(self, trust=None):
+        """trust: a file of authorities that all of the client trusts, as the system's are."""
+        need(*self.programs)
+        self.dir = tempfile.mkdtemp(prefix=f"pg-{self.programs[0]}-")
+        self.env = {**os.environ, "HOME": self.dir, "TMPDIR": self.dir, "SSL_CERT_DIR": "/nonexistent"}
+        if trust:
+            self.env["SSL_CERT_FILE"] = trust
+        self.set_up()
+
+    def set_up(self):
+        pass
+
+    def run(self, *args, ok=True):
+        p = subprocess.run([*self.command, *args], text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, env=self.env, timeout=180)
+        assert not ok or p.returncode == 0, f"{' '.join([*self.command, *args])}: {p.stdout[-3000:]}"
+        return p.stdout if ok else (p.returncode, p.stdout)
+
+    def pull(self, reference, ok=True):
+        return self.run(*self.words(reference), ok=ok)
+
+    def start_pull(self, reference):
+        return subprocess.Popen([*self.command, *self.words(reference)], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, env=self.env, text=True)
+
+    def words(self, reference):
+        return ["pull", reference]
+
+    def start_daemon(self, *command):
+        self.log = open(f"{self.dir}/daemon.log", "w+")
+        self.daemon = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=self.env)
+
+    def wait_daemon(self, *question):
+        """Asks until it answers; in between waits for its end, and does not miss it."""
+        import select, time
+        gone, end = os.pidfd_open(self.daemon.pid), time.monotonic() + 4 * DEADLINE
+        while self.run(*question, ok=False)[0] != 0:
+            ended = select.select([gone], [], [], 0.1)[0]
+            assert not ended and time.monotonic() < end, self.daemon_log()
+        os.close(gone)
+
+    def daemon_log(self):
+        with open(f"{self.dir}/daemon.log") as f:
+            return f.read()[-4000:]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.daemon:
+            self.daemon.send_signal(signal.SIGTERM)
+            try:
+                self.daemon.wait(DEADLINE * 2)
+            except subprocess.TimeoutExpired:
+                self.daemon.kill()
+                self.daemon.wait()
+            self.log.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Containers(Client):
+    """What reads registries.conf."""
+    def set_up(self):
+        os.makedirs("/etc/containers", exist_ok=True)
+        for path, text in [("/etc/containers/policy.json", POLICY),
+                           ("/etc/containers/registries.conf",
+                            'unqualified-search-registries = ["docker.io"]\n')]:
+            with open(path, "w") as f:
+                f.write(text)
+        with open(f"{self.dir}/storage.conf", "w") as f:
+            f.write(f'[storage]\ndriver = "vfs"\nrunroot = "{self.dir}/run"\n'
+                    f'graphroot = "{self.dir}/graph"\n')
+        self.env["CONTAINERS_STORAGE_CONF"] = f"{self.dir}/storage.conf"
+
+
+class Podman(Containers):
+    programs = ("podman",)
+
+    @property
+    def command(self):
+        return ["podman", "--root", f"{self.dir}/graph", "--runroot", f"{self.dir}/run",
+                "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none"]
+
+    def digest(self, reference):
+        said = json.loads(self.run("image", "inspect", reference))[0]
+        return {said["Digest"], *(d.split("@")[1] for d in said["RepoDigests"])}
+
+    def drop(self, reference):
+        self.run("rmi", "-f", reference)
+
+
+class Buildah(Containers):
+    programs = ("buildah",)
+
+    @property
+    def command(self):
+        return ["buildah", "--root", f"{self.dir}/graph", "--runroot", f"{self.dir}/run",
+                "--storage-driver", "vfs"]
+
+    def digest(self, reference):
+        return {json.loads(self.run("inspect", "--type", "image", reference))["FromImageDigest"],
+                *self.run("images", "--digests", "--format", "{{.Digest}}").split()}
+
+    def drop(self, reference):
+        self.run("rmi", "-f", reference)
+
+
+class Skopeo(Containers):
+    programs, command = ("skopeo",), ["skopeo"]
+
+    def words(self, reference):
+        shutil.rmtree(f"{self.dir}/out", ignore_errors=True)
+        return ["copy", "--all", "--preserve-digests", f"docker://{reference}", f"oci:{self.dir}/out:x"]
+
+    def digest(self, reference):
+        with open(f"{self.dir}/out/index.json") as f:
+            return {json.load(f)["manifests"][0]["digest"]}
+
+    def drop(self, reference):
+        shutil.rmtree(f"{self.dir}/out")
+
+
+UNPACK = """\
+version = %s
+imports = ["/etc/containerd/conf.d/*.toml"]
+[plugins."io.containerd.transfer.v1.local"]
+[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+platform = "linux/%s"
+snapshotter = "native"
+"""
+
+
+class Containerd(Client):
+    """With ctr, in the way of its version: 2 leaves a pull to the daemon. The native snapshotter
+    works on every filesystem. The daemon's configuration imports what clientconf writes."""
+    programs = ("containerd", "ctr")
+
+    def set_up(self):
+        os.makedirs("/etc/containerd", exist_ok=True)
+        self.command = [shutil.which("ctr"), "-a", f"{self.dir}/sock"]
+        major = containerd_kind()[-1]
+        arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+        with open(f"{self.dir}/config.toml", "w") as f:
+            f.write(UNPACK % (int(major) + 1, arch))
+        self.daemon_command = ["containerd", "-c", f"{self.dir}/config.toml"]
+        self.start_daemon(*self.daemon_command, "--root", f"{self.dir}/root", "--state",
+                          f"{self.dir}/state", "--address", f"{self.dir}/sock")
+        self.wait_daemon("version")
+
+    def words(self, reference):
+        return ["images", "pull", "--hosts-dir", HOSTS_DIR, "--snapshotter", "native", reference]
+
+    def settings(self):
+        return subprocess.check_output([*self.daemon_command, "config", "dump"], text=True)
+
+    def digest(self, reference):
+        return {w for w in self.run("images", "ls", f"name=={reference}").split() if
+                w.startswith("sha256:")}
+
+    def drop(self, reference):
+        self.run("images", "rm", "--sync", reference)
+
+
+def containerd_kind():
+    """Of the containerd that is here."""
+    need("containerd")
+    return "containerd1" if " 1." in subprocess.check_output(["containerd", "--version"], text=True) \
+        else "containerd2"
+
+
+class Docker(Client):
+    """dockerd reads /etc/docker/daemon.json, which clientconf writes."""
+    programs = ("dockerd", "docker")
+
+    def set_up(self):
+        os.makedirs("/etc/docker", exist_ok=True)
+        self.command = ["docker", "-H", f"unix://{self.dir}/sock"]
+        self.env["PATH"] = os.environ["PATH"] + ":/usr/sbin:/sbin"
+        self.start_daemon("dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none",
+                          "--data-root", f"{self.dir}/data", "--exec-root", f"{self.dir}/exec",
+                          "--pidfile", f"{self.dir}/pid", "-H", f"unix://{self.dir}/sock")
+        self.wait_daemon("version")
+
+    def digest(self, reference):
+        said = json.loads(self.run("image", "inspect", reference))[0]
+        return {d.split("@")[1] for d in said["RepoDigests"]}
+
+    def drop(self, reference):
+        self.run("rmi", "-f", reference)

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pullgate clientconf`: what it writes is right for the real clients, and closed: what the proxy
+refuses is not asked elsewhere, though the registry can be reached."""
+import json, os, subprocess, tempfile, tomllib
+
+import node
+import pg as stage
+from clients import HOSTS_DIR, Buildah, Containerd, Docker, Podman, Skopeo, containerd_kind
+from node import REGISTRY, Authority
+from pg import Pullgate, Upstream
+from upstream import sha256
+
+MARK = "the canary of pullgate is refused always"
+PROXY = "https://cache.example:5000"
+KINDS = ["docker", "containerd1", "containerd2", "podman", "crio", "k3s", "buildkit", "talos"]
+CONF = """\
+listen:
+  - {{address: 127.0.0.1:0}}
+  - {{address: 127.0.0.1:5000, tls: {{cert: {cert}, key: {key}}}}}
+admin: {{listen: 127.0.0.1:0}}
+storage: {{path: {{dir}}/data, reserve: 0}}
+upstreams:
+  docker.io: {{url: https://registry-1.docker.io, default: true, allow_private: true, ca_file: {ca}}}
+"""
+
+
+def conf(*args):
+    p = subprocess.run([os.environ["PULLGATE"], "clientconf", *args], text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=stage.DEADLINE)
+    return p.returncode, p.stdout, p.stderr
+
+
+def written(folder):
+    found = {}
+    for d, _, names in os.walk(folder):
+        for n in names:
+            with open(os.path.join(d, n)) as f:
+                found[os.path.join(d, n).removeprefix(folder)] = f.read()
+    return found
+
+
+def write(kind, *more):
+    with tempfile.TemporaryDirectory(prefix="pg-conf-") as folder:
+        code, out, err = conf("--for", kind, "--proxy", PROXY, "--upstream", "docker.io",
+                              "--upstream", "ghcr.io", "--dir", folder, *more)
+        assert code == 0, err
+        return written(folder), err
+
+
+# ---- the files
+
+def test_every_client_has_its_files_and_they_parse():
+    for kind in KINDS:
+        files, err = write(kind)
+        assert files, kind
+        for path, text in files.items():
+            if path.endswith((".toml", ".conf")):
+                tomllib.loads(text)
+            elif path.endswith(".json"):
+                json.loads(text)
+            assert "cache.example:5000" in text or "conf.d/pullgate" in path or \
+                "config.yaml.d" in path, (path, text)
+        code, out, _ = conf("--for", kind, "--proxy", PROXY, "--upstream", "docker.io", "--upstream",
+                            "ghcr.io")
+        assert code == 0 and all(f"# {p}\n{t}" in out for p, t in files.items()), out
+
+
+def test_containerd_has_server_and_host():
+    for kind in ["containerd1", "containerd2"]:
+        files, _ = write(kind)
+        for name in ["docker.io", "ghcr.io", "_default", "cache.example:5000"]:
+            hosts = tomllib.loads(files[f"{HOSTS_DIR}/{name}/hosts.toml"])
+            assert hosts["server"] == PROXY and list(hosts["host"]) == [PROXY], hosts
+
+
+def test_registries_conf_relocates_and_blocks():
+    files, _ = write("podman")
+    doc = tomllib.loads(files["/etc/containers/registries.conf.d/999-pullgate.conf"])
+    by = {r["prefix"]: r for r in doc["registry"]}
+    assert by["ghcr.io"]["location"] == "cache.example:5000/ghcr.io"
+    assert by["*.com"]["blocked"] and by["*.io"]["blocked"]
+    assert by["cache.example:5000"]["location"] == "cache.example:5000"
+    assert not any("mirror" in r or "insecure" in r for r in doc["registry"])
+
+
+def test_k3s_and_talos_switch_the_fallback_off():
+    files, _ = write("k3s")
+    assert "disable-default-registry-endpoint: true\n" in files["/etc/rancher/k3s/config.yaml.d/pullgate.yaml"]
+    assert '  "*":\n    endpoint: ["https://cache.example:5000"]' in files["/etc/rancher/k3s/registries.yaml"]
+    (talos,), _ = write("talos")[0].values(), None
+    assert talos.count("kind: RegistryMirrorConfig") == talos.count("skipFallback: true") == 4
+
+
+def test_who_cannot_be_closed_is_told_so():
+    for kind in ["docker", "buildkit"]:
+        assert "NOT CLOSED" in write(kind)[1]
+    for kind in ["containerd1", "containerd2", "crio", "k3s", "talos"]:
+        assert "NOT CLOSED" not in write(kind)[1]
+
+
+def test_only_certificates_are_copied():
+    with tempfile.TemporaryDirectory() as folder:
+        ca = Authority(folder, "ours")
+        with open(ca.file) as f, open(ca.key) as k, open(folder + "/both.pem", "w") as both:
+            certificate = f.read()
+            both.write("junk\n" + k.read() + certificate)
+        for kind in KINDS:
+            files, _ = write(kind, "--ca", folder + "/both.pem")
+            assert "PRIVATE KEY" not in "".join(files.values())
+            if kind != "talos":
+                assert certificate in files.values(), kind
+        hosts = tomllib.loads(write("containerd1", "--ca", ca.file)[0][f"{HOSTS_DIR}/docker.io/hosts.toml"])
+        assert hosts["ca"] == hosts["host"][PROXY]["ca"] == f"{HOSTS_DIR}/pullgate-ca.crt"
+
+
+def test_what_is_there_is_not_overwritten():
+    with tempfile.TemporaryDirectory() as folder:
+        args = ["--for", "docker", "--proxy", PROXY, "--dir", folder]
+        assert conf(*args)[0] == 0
+        code, out, _ = conf(*args)
+        assert code == 0 and "as it was" in out and "written" not in out
+        with open(folder + "/etc/docker/daemon.json", "w") as f:
+            f.write("{}")
+        os.unlink(folder + "/etc/docker/certs.d/ghcr.io/hosts.toml")
+        code, out, err = conf(*args)
+        assert code == 2 and "daemon.json is there and says something else" in err
+        assert not os.path.exists(folder + "/etc/docker/certs.d/ghcr.io/hosts.toml")
+
+
+def test_wrong_arguments():
+    for args, said in [
+            ([], "say for which client"), (["--for", "podmann"], "did you mean podman?"),
+            (["--for", "vax"], "no client vax: --for takes one of docker, containerd1"),
+            (["--for", "podman", "--proxy", "cache.example"], "must begin with https://"),
+            (["--for", "podman", "--proxy", "https://u:p@cache.example"], "must not hold a user"),
+            (["--for", "podman", "--proxy", "https://a/b"], "must not have a path"),
+            (["--for", "podman", "--proxy", "https://a\"b"], "valid host name"),
+            (["--for", "podman", "--upstream", "../../etc"], "--upstream takes the name of a registry"),
+            (["--for", "podman", "--upstream", "_default/x"], "--upstream takes the name"),
+            (["--for", "podman", "--ca", "/nonexistent"], "--ca /nonexistent: No such file")]:
+        code, out, err = conf(*args)
+        assert code == 2 and said in err and not out, (args, out, err)
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
+        f.write("listen: 0.0.0.0:5000\nupstreams:\n  only.test: {url: https://only.test}\n")
+        f.flush()
+        code, _, err = conf("--for", "podman", "-c", f.name)
+        assert code == 2 and "say by which URL clients reach the proxy" in err
+        code, out, _ = conf("--for", "k3s", "-c", f.name, "--proxy", PROXY)
+        assert code == 0 and '"only.test":' in out and "docker.io" not in out
+
+
+# ---- with the clients themselves
+
+class Scene:
+    """docker.io that can be reached, a proxy with TLS in front of it, and the client's files."""
+    def __init__(self, kind):
+        node.need_node()
+        self.folder = tempfile.TemporaryDirectory(prefix="pg-scene-")
+        world, ours = Authority(self.folder.name, "world"), Authority(self.folder.name, "ours")
+        self.trust = world.file
+        self.hub = Upstream(cert=world.sign("registry-1.docker.io", *node.NAMES), address=(REGISTRY, 443))
+        self.digest = self.hub.image("library/app", "v1", [TAR]).digest
+        self.hub.image("pullgate/canary", "v1", [TAR])
+        cert, key = ours.sign("cache.test")
+        self.pg = Pullgate(conf=CONF.format(cert=cert, key=key, ca=world.file))
+        for path in node.SETTINGS:
+            subprocess.run(f"rm -rf {path}/*", shell=True, check=True)
+        code, self.out, self.err = conf("--for", kind, "--proxy", "https://cache.test:5000",
+                                        "--upstream", "docker.io", "--ca", ours.file, "--dir", "/")
+        assert code == 0, self.err
+
+    def direct(self):
+        """Requests to the registry that the proxy did not make."""
+        with self.hub.lock:
+            return [(m, p) for m, p, h in self.hub.asked if "pullgate" not in h.get("User-Agent", "")]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.hub.die()
+        if kind:
+            self.pg.kill()
+        else:
+            self.pg.stop()
+        self.folder.cleanup()
+
+
+# The empty tar: the smallest layer that every client takes.
+TAR = bytes(10240)
+
+
+def closed(kind, make, reason=True):
+    with Scene(kind) as scene, make(scene.trust) as client:
+        client.pull("docker.io/library/app:v1")
+        assert scene.digest in client.digest("docker.io/library/app:v1")
+        code, said = client.pull("docker.io/pullgate/canary:v1", ok=False)
+        assert code != 0 and (MARK if reason else "403") in said, said
+        code, said = client.pull("quay.io/library/app:v1", ok=False)    # no upstream of the proxy
+        assert code != 0, said
+        client.pull("cache.test:5000/docker.io/library/app:v1")
+        assert scene.direct() == []
+
+
+def test_podman_is_closed():
+    closed("podman", Podman)
+
+
+def test_buildah_is_closed():
+    closed("podman", Buildah)
+
+
+def test_skopeo_is_closed():
+    closed("podman", Skopeo)
+
+
+def test_a_mirror_alone_would_be_open():
+    """The test itself: with the form of the manuals the same client gets what was refused."""
+    with Scene("podman") as scene, Podman(scene.trust) as client:
+        with open("/etc/containers/registries.conf.d/999-pullgate.conf", "w") as f:
+            f.write('[[registry]]\nprefix = "docker.io"\nlocation = "docker.io"\n'
+                    '[[registry.mirror]]\nlocation = "cache.test:5000/docker.io"\n')
+        client.pull("docker.io/pullgate/canary:v1")
+        assert scene.direct()
+
+
+def test_containerd_is_closed():
+    closed(containerd_kind(), Containerd, reason=False)     # ctr shows the status alone
+
+
+def test_containerd_takes_the_path_of_the_hosts():
+    """For Kubernetes, whose plugin does not get --hosts-dir: without the path it asks elsewhere."""
+    with Scene(containerd_kind()) as scene, Containerd(scene.trust) as client:
+        said = client.settings().replace("'", '"')
+        assert f'config_path = "{HOSTS_DIR}"' in said, said
+
+
+def test_containerd_1_with_a_server_alone_would_be_open():
+    if containerd_kind() != "containerd1":
+        raise stage.Skip("this containerd takes a server alone")
+    with Scene("containerd1") as scene, Containerd(scene.trust) as client:
+        with open(f"{HOSTS_DIR}/docker.io/hosts.toml", "w") as f:
+            f.write('server = "https://cache.test:5000"\n')
+        client.pull("docker.io/pullgate/canary:v1")
+        assert scene.direct()
+
+
+def test_docker_by_name_is_closed_and_by_mirror_is_not():
+    with Scene("docker") as scene, Docker(scene.trust) as client:
+        client.pull("library/app:v1")
+        assert scene.digest in client.digest("library/app:v1")
+        client.pull("cache.test:5000/docker.io/library/app:v1")
+        code, said = client.pull("cache.test:5000/docker.io/pullgate/canary:v1", ok=False)
+        assert code != 0 and MARK in said, said
+        assert scene.direct() == []
+        client.pull("pullgate/canary:v1")               # as the files and standard error say
+        assert scene.direct() and "NOT CLOSED" in scene.err
+
+
+if __name__ == "__main__":
+    node.enter()
+    stage.main(globals())
