@@ -418,6 +418,7 @@ static void *run_writer(void *arg)
     bool last = false;
 
     (void)arg;
+    (void)pthread_setname_np(pthread_self(), "pg-log");
     pg_metric_slot();
     pg_buf_init(&spare, QUEUE_BYTES_MAX / 2);
     while (!last) {
@@ -450,7 +451,6 @@ void pg_log_start(void)
     (void)sigfillset(&all); /* a closed pipe is an error of the write, not the end of the program */
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     PG_CHECK(pthread_create(&writer.thread, NULL, run_writer, NULL) == 0);
-    (void)pthread_setname_np(writer.thread, "pg-log");
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
     lock();
     writer.on = true;

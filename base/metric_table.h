@@ -60,3 +60,5 @@ X(RELOADS_REFUSED, COUNTER, "pullgate_config_refused_total", "", "Reloads refuse
 X(DRAINING, GAUGE, "pullgate_draining", "", "1 while the process drains.")
 X(LOG_DROPPED, COUNTER, "pullgate_log_dropped_total", "",
   "Log lines lost because the queue was full.")
+X(SANDBOXED, GAUGE, "pullgate_sandboxed", "",
+  "1 when files and system calls that are not needed are closed off.")

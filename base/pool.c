@@ -18,7 +18,8 @@ struct pg_pool {
     struct pg_job *first, **last; /* waiting */
     unsigned queued;              /* waiting and running */
     bool ending;
-    unsigned nthreads;
+    unsigned nthreads, nnamed;
+    char name[THREAD_NAME_MAX - 5]; /* and a number */
     pthread_t threads[THREADS_MAX];
 };
 
@@ -59,8 +60,11 @@ static void *work(void *arg)
 {
     struct pg_pool *p = arg;
     struct pg_job *job;
+    char title[THREAD_NAME_MAX];
 
     lock(p);
+    (void)snprintf(title, sizeof(title), "%s-%u", p->name, p->nnamed++);
+    (void)pthread_setname_np(pthread_self(), title); /* for people; no harm if refused */
     while ((job = take(p)) != NULL) {
         unlock(p);
         job->run(job);
@@ -90,14 +94,11 @@ struct pg_pool *pg_pool_new(const char *name, unsigned nthreads)
     PG_CHECK(pthread_cond_init(&p->some, NULL) == 0);
     p->last = &p->first;
     p->nthreads = nthreads;
+    memcpy(p->name, name, strlen(name) + 1);
     (void)sigfillset(&all);
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     for (unsigned i = 0; i < nthreads; i++) {
-        char title[THREAD_NAME_MAX];
-
         PG_CHECK(pthread_create(&p->threads[i], NULL, work, p) == 0);
-        (void)snprintf(title, sizeof(title), "%s-%u", name, i);
-        (void)pthread_setname_np(p->threads[i], title); /* for people; no harm if refused */
     }
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
     return p;

@@ -429,6 +429,7 @@ static void *keep_house(void *arg)
     struct gc *gc = arg;
     uint64_t due_ms = pg_clock_mono_ms() + GC_TICK_MS, asked;
 
+    (void)pthread_setname_np(pthread_self(), "pg-gc");
     tick(gc);
     while (wait_for_news(gc, due_ms, &asked)) {
         look(gc, asked);
@@ -459,7 +460,6 @@ struct gc *gc_new(struct store *s)
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     PG_CHECK(pthread_create(&gc->thread, NULL, keep_house, gc) == 0);
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    (void)pthread_setname_np(gc->thread, "gc");
     return gc;
 }
 

@@ -223,8 +223,10 @@ static void *run(void *arg)
     struct recover *r = arg;
     uint64_t began_ms = pg_clock_mono_ms();
     struct pg_err err = {0};
-    int result = work(r, &err);
+    int result;
 
+    (void)pthread_setname_np(pthread_self(), "pg-recover");
+    result = work(r, &err);
     if (!is_stopped(r)) {
         report(r, result, &err, pg_clock_mono_ms() - began_ms);
         atomic_store(&r->store->recovered, true);
@@ -253,7 +255,6 @@ struct recover *recover_new(struct store *s, bool index_is_lost)
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     PG_CHECK(pthread_create(&r->thread, NULL, run, r) == 0);
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    (void)pthread_setname_np(r->thread, "recover");
     return r;
 }
 

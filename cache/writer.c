@@ -355,6 +355,7 @@ static void *write_groups(void *arg)
 {
     struct writer *w = arg;
 
+    (void)pthread_setname_np(pthread_self(), "pg-writer");
     draining = w;
     for (;;) {
         bool ending = atomic_load(&w->ending); /* before the drain: nothing comes after it */
@@ -388,7 +389,6 @@ struct writer *writer_new(struct store *s)
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     PG_CHECK(pthread_create(&w->thread, NULL, write_groups, w) == 0);
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-    (void)pthread_setname_np(w->thread, "writer");
     return w;
 }
 

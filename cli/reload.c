@@ -76,6 +76,8 @@ static void copy_option(const struct option *o, struct config *to, const struct 
         PG_CHECK(text != NULL);
         free(*(char **)field);
         *(char **)field = text;
+    } else if (o->type == OPTION_BOOL) {
+        memcpy(field, source, sizeof(bool));
     } else {
         PG_CHECK(o->type == OPTION_COUNT || o->type == OPTION_SIZE || o->type == OPTION_TIME);
         memcpy(field, source, sizeof(uint64_t));

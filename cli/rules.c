@@ -15,6 +15,7 @@
 #include "cli/address.h"
 #include "cli/authority.h"
 #include "proxy/http/tls.h"
+#include "proxy/sandbox.h"
 #include "proxy/upstream/addr.h"
 
 #define SECRET_BYTES_MAX 65536
@@ -308,7 +309,11 @@ static bool check_path(struct config_load *load, struct tree_at at, const char *
     _fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
     if (fd < 0) {
-        config_add_problem(load, at, "cannot open %s: %s", path, strerror(errno));
+        config_add_problem(load, at, "cannot open %s: %s%s", path, strerror(errno),
+                           errno == EACCES && sandbox_hides(path)
+                               ? ": the running server's sandbox does not reach there; restart it, "
+                                 "or use a directory that it reads already"
+                               : "");
     } else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
         config_add_problem(load, at, "%s is not a regular file", path);
     } else if (st.st_uid != 0 && st.st_uid != geteuid()) {

@@ -21,6 +21,7 @@
 #include "base/metric.h"
 #include "cache/store.h"
 #include "cli/config.h"
+#include "cli/confine.h"
 #include "cli/print.h"
 #include "cli/reload.h"
 #include "cli/show.h"
@@ -227,7 +228,7 @@ static int open_listeners(struct serve *s, struct pg_err *err)
 static int start(struct serve *s, struct pg_err *err)
 {
     if (spawn_open(SPAWN_HELPERS, &s->spawn, err) < 0 || set_up_process(s, err) < 0 ||
-        open_store(s, err) < 0) {
+        confine_files(config_of(s), err) < 0 || open_store(s, err) < 0) {
         return -1;
     }
     pg_log_start();
@@ -247,6 +248,9 @@ static int start(struct serve *s, struct pg_err *err)
     s->reload = reload_new(&target, s->first);
     for (unsigned i = 0; i < s->nloops; i++) {
         loop_run(s->loops[i]);
+    }
+    if (confine_calls(config_of(s), err) < 0) {
+        return -1;
     }
     listen_start(s->listen);
     pg_metric_inc(PG_M_RELOADS);

@@ -6,6 +6,7 @@
 #include <llhttp.h>
 #include <lmdb.h>
 #include <openssl/crypto.h>
+#include <seccomp.h>
 #include <stdio.h>
 #include <uv.h>
 #include <yaml.h>
@@ -21,18 +22,22 @@ struct part {
 
 int version_print(const struct command_args *args)
 {
-    char lmdb[32];
+    const struct scmp_version *seccomp = seccomp_version();
+    char lmdb[32], filter[32];
     struct pg_buf out;
     int major, minor, patch;
 
     (void)mdb_version(&major, &minor, &patch);
     (void)snprintf(lmdb, sizeof lmdb, "%d.%d.%d", major, minor, patch);
+    (void)snprintf(filter, sizeof filter, "%u.%u.%u", seccomp->major, seccomp->minor,
+                   seccomp->micro);
     const struct part parts[] = {
         {"curl", curl_version_info(CURLVERSION_NOW)->version},
         {"jansson", jansson_version_str()},
         {"llhttp", LLHTTP_NUMBER(LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH)},
         {"lmdb", lmdb},
         {"openssl", OpenSSL_version(OPENSSL_VERSION_STRING)},
+        {"seccomp", filter},
         {"uv", uv_version_string()},
         {"yaml", yaml_get_version_string()},
     };

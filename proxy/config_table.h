@@ -46,7 +46,10 @@
     X(log, format, LOGFORMAT, "text", 0, 0, RELOAD, "Form of log lines: text or json.")            \
     X(log, level, LOGLEVEL, "info", 0, 0, RELOAD, "Least level: debug, info, warn or error.")      \
     X(top, threads, COUNT, "0", 0, 64, RESTART,                                                    \
-      "Serving loops; 0 means as many as this process has CPUs.")
+      "Serving loops; 0 means as many as this process has CPUs.")                                  \
+    X(top, sandbox, BOOL, "true", 0, 0, RESTART,                                                   \
+      "Gives up, once started, files outside of the store and of what the configuration names, "   \
+      "running programs, and system calls that serving does not need.")
 
 #define CONFIG_UPSTREAM(X)                                                                         \
     X(upstream, url, STRING, "", 0, 0, RELOAD,                                                     \

@@ -573,6 +573,7 @@ static void *live(void *arg)
 {
     struct spawn *s = arg;
 
+    (void)pthread_setname_np(pthread_self(), "pg-spawn");
     while (!atomic_load(&s->ending))
         turn(s);
     (void)pg_mailbox_drain(&s->box);
@@ -639,7 +640,6 @@ void spawn_start(struct spawn *s)
     (void)sigfillset(&all); /* a helper that does not read is an error of the write, no signal */
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     PG_CHECK(pthread_create(&s->thread, NULL, live, s) == 0);
-    (void)pthread_setname_np(s->thread, "pg-spawn");
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
 }
 

@@ -6,7 +6,7 @@ import os, re, subprocess, sys
 SIZE_MAX = 8 << 20        # stripped of debug information; a sudden growth is looked at by hand
 ENDBR64 = bytes.fromhex("f30f1efa")
 LIBRARIES = {"libuv", "libssl", "libcrypto", "liblmdb", "libcurl", "libjansson", "libyaml-0",
-             "libxxhash", "libllhttp", "libc", "libm", "ld-linux-x86-64", "ld-linux-aarch64",
+             "libxxhash", "libllhttp", "libseccomp", "libc", "libm", "ld-linux-x86-64", "ld-linux-aarch64",
              "libgcc_s"}  # the compiler's own: cleanup attributes under -fexceptions
 
 

@@ -9,6 +9,7 @@ pg_e2e(clients TIMEOUT 300)
 pg_e2e(clientconf TIMEOUT 300)
 pg_e2e(cli THREADS TIMEOUT 300)
 pg_e2e(commands TIMEOUT 300)
+pg_e2e(life THREADS TIMEOUT 300)
 pg_e2e(crash TIMEOUT 600)
 pg_e2e(interop INTEROP TIMEOUT 600)
 
