@@ -67,44 +67,93 @@ static void skip_empty(struct sl *s)
     while (take(s, ','));
 }
 
-static enum range_verdict suffix(uint64_t n, uint64_t size, struct range *range_r)
+/* One range-spec, as numbers. A suffix has its length in `last`. False: malformed. */
+struct spec {
+    bool is_suffix;
+    uint64_t first, last;
+};
+
+static bool take_spec(struct sl *s, struct spec *spec)
 {
-    if (n == 0)
-        return RANGE_NONE;
-    if (size == 0)
-        return RANGE_WHOLE; /* satisfiable, yet no Content-Range can say so */
-    *range_r = (struct range){n < size ? size - n : 0, size};
-    return RANGE_PART;
+    bool has_last;
+
+    spec->is_suffix = !take_number(s, &spec->first, NULL);
+    if (!take(s, '-'))
+        return false;
+    has_last = take_number(s, &spec->last, NULL);
+    if (!has_last) {
+        if (spec->is_suffix)
+            return false;
+        spec->last = UINT64_MAX;
+    }
+    if (s->n > 0 && !is_space(s->p[0]) && s->p[0] != ',')
+        return false;
+    return spec->is_suffix || spec->first <= spec->last;
 }
 
-enum range_verdict range_parse(struct sl value, uint64_t size, struct range *range_r)
+/* False: it is not satisfiable. An empty body has no part. */
+static bool place(const struct spec *spec, uint64_t size, struct range *range_r)
 {
-    uint64_t first = 0, last = UINT64_MAX;
-    bool is_suffix;
+    if (spec->is_suffix) {
+        *range_r = (struct range){spec->last < size ? size - spec->last : 0, size};
+        return spec->last > 0 && size > 0;
+    }
+    if (spec->first >= size)
+        return false;
+    *range_r = (struct range){spec->first, spec->last < size ? spec->last + 1 : size};
+    return true;
+}
+
+/* After one element: a comma, with what may stand around it, or the end. */
+static bool skip_to_next(struct sl *s)
+{
+    skip_spaces(s);
+    if (s->n > 0 && s->p[0] != ',')
+        return false;
+    skip_empty(s);
+    return true;
+}
+
+/* Several that are together no less than the whole are better answered by it; so that no set of
+ * ranges, however they overlap, costs more. */
+static bool is_worth_it(const struct range_list *l, uint64_t size)
+{
+    uint64_t left = size;
+
+    if (l->n == 1)
+        return true;
+    for (size_t i = 0; i < l->n; i++) {
+        uint64_t bytes = l->at[i].end - l->at[i].first;
+
+        if (bytes >= left)
+            return false;
+        left -= bytes;
+    }
+    return true;
+}
+
+enum range_verdict range_parse(struct sl value, uint64_t size, struct range_list *list_r)
+{
+    struct range_list list = {.n = 0};
+    struct spec spec;
+    size_t nspecs = 0;
 
     if (!take_unit(&value) || !take(&value, '='))
         return RANGE_WHOLE;
     skip_empty(&value);
-    is_suffix = !take_number(&value, &first, NULL);
-    if (!take(&value, '-'))
-        return RANGE_WHOLE;
-    if (!take_number(&value, &last, NULL)) {
-        if (is_suffix)
+    do {
+        if (nspecs++ == RANGE_LIST_MAX || !take_spec(&value, &spec) || !skip_to_next(&value))
             return RANGE_WHOLE;
-        last = UINT64_MAX;
-    }
-    if (value.n > 0 && !is_space(value.p[0]) && value.p[0] != ',')
-        return RANGE_WHOLE;
-    skip_empty(&value);
-    if (value.n > 0) /* a second range, or what is none */
-        return RANGE_WHOLE;
-    if (is_suffix)
-        return suffix(last, size, range_r);
-    if (first > last)
-        return RANGE_WHOLE;
-    if (first >= size)
+        if (spec.is_suffix && spec.last > 0 && size == 0)
+            return RANGE_WHOLE; /* satisfiable, yet no Content-Range can say so */
+        if (place(&spec, size, &list.at[list.n]))
+            list.n++;
+    } while (value.n > 0);
+    if (list.n == 0)
         return RANGE_NONE;
-    *range_r = (struct range){first, last < size ? last + 1 : size};
+    if (!is_worth_it(&list, size))
+        return RANGE_WHOLE;
+    *list_r = list;
     return RANGE_PART;
 }
 

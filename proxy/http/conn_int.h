@@ -59,7 +59,9 @@ struct send {
     struct blob *blob;
     struct blob_check *check;
     struct flight_reader *reader;
-    uint64_t at, end; /* of the file */
+    uint64_t at, end;               /* of the file */
+    const struct send_parts *parts; /* or NULL */
+    size_t part;                    /* the next of them */
     uint64_t body_bytes;
     void (*done)(struct conn *c, const struct send_result *r);
 };

@@ -178,6 +178,50 @@ void send_flight(struct conn *c, struct flight_reader *reader, uint64_t first, u
     c->send.end = end;
 }
 
+/* The next text, and the range behind it; at the end the last text alone. */
+static void next_part(struct send *send)
+{
+    const struct send_parts *parts = send->parts;
+    const struct send_part *p = &parts->at[send->part];
+
+    send->mem = send->part < parts->n ? p->before : parts->after;
+    if (send->part < parts->n) {
+        send->at = p->first;
+        send->end = p->end;
+    }
+    send->part++;
+}
+
+static void take_parts(struct conn *c, enum send_kind kind, const struct send_parts *parts,
+                       uint64_t size)
+{
+    uint64_t length = parts->after.n;
+
+    PG_CHECK(parts->n > 0);
+    for (size_t i = 0; i < parts->n; i++) {
+        const struct send_part *p = &parts->at[i];
+
+        PG_CHECK(p->before.n > 0 && p->first < p->end && p->end <= size);
+        length += p->before.n + (p->end - p->first);
+    }
+    name_body(c, kind, length);
+    c->send.parts = parts;
+    next_part(&c->send);
+}
+
+void send_blob_parts(struct conn *c, struct blob *b, const struct send_parts *parts)
+{
+    take_parts(c, SEND_BLOB, parts, b->size);
+    c->send.blob = b;
+}
+
+void send_flight_parts(struct conn *c, struct flight_reader *reader, const struct send_parts *parts)
+{
+    PG_CHECK(reader->flight->fd >= 0);
+    take_parts(c, SEND_FLIGHT, parts, reader->flight->size);
+    c->send.reader = reader;
+}
+
 /* Gives back what was lent. */
 static void let_go(struct send *send)
 {
@@ -189,6 +233,7 @@ static void let_go(struct send *send)
     send->check = NULL;
     send->blob = NULL;
     send->reader = NULL;
+    send->parts = NULL;
     send->mem = (struct sl){NULL, 0};
 }
 
@@ -226,7 +271,10 @@ static uint64_t may_leave(struct conn *c, bool *lost_r)
     *lost_r = false;
     if (send->kind == SEND_FLIGHT) {
         view = flight_look(send->reader);
-        to = flight_may_send(view, send->end);
+        if (send->parts == NULL) /* else the last byte is one of a text */
+            to = flight_may_send(view, send->end);
+        else
+            to = view.committed < send->end ? view.committed : send->end;
         *lost_r = view.state == FLIGHT_LOST && to < send->end && to <= send->at;
         return to;
     }
@@ -312,7 +360,7 @@ static enum step write_small(struct conn *c)
     bool lost;
     ssize_t n;
 
-    if (send->blob == NULL || c->wire.ssl != NULL || send->head_sent > 0 ||
+    if (send->blob == NULL || send->parts != NULL || c->wire.ssl != NULL || send->head_sent > 0 ||
         send->end - send->at > SMALL_BYTES || may_leave(c, &lost) != send->end)
         return STEP_WAITS;
     body.n = (size_t)(send->end - send->at);
@@ -327,6 +375,21 @@ static enum step write_small(struct conn *c)
     send->at += (uint64_t)n - of_head;
     send->body_bytes += (uint64_t)n - of_head;
     return send->at == send->end && of_head == head.n ? STEP_WHOLE : STEP_ON;
+}
+
+/* A range has left, as a whole. */
+static enum step go_on(struct send *send)
+{
+    if (send->parts == NULL || send->part > send->parts->n)
+        return STEP_WHOLE;
+    if (send->part == send->parts->n && send->reader != NULL) {
+        struct flight_view view = flight_look(send->reader);
+
+        if (!view.verified)
+            return view.state == FLIGHT_LOST ? STEP_BROKEN : STEP_WAITS;
+    }
+    next_part(send);
+    return STEP_ON;
 }
 
 static enum step step(struct conn *c, size_t budget)
@@ -345,7 +408,10 @@ static enum step step(struct conn *c, size_t budget)
         if (s != STEP_WHOLE || !has_file(send))
             return s;
     }
-    return has_file(send) ? write_file(c, budget) : STEP_WHOLE;
+    if (!has_file(send))
+        return STEP_WHOLE;
+    s = write_file(c, budget);
+    return s == STEP_WHOLE ? go_on(send) : s;
 }
 
 static enum step steps(struct conn *c)

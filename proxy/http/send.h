@@ -5,7 +5,7 @@
  *
  *     send_head(c, 200);
  *     send_field(c, SL("Content-Type"), type);
- *     send_mem(c, body);              or send_none, send_blob, send_flight
+ *     send_mem(c, body);              or send_none, send_blob, send_flight, send_*_parts
  *     send_go(c, on_sent);
  *
  * send_head() writes Date, and Connection: close when it must; the body call writes
@@ -34,6 +34,19 @@ struct send_result {
     uint64_t body_bytes; /* given to the kernel */
 };
 
+/* Several ranges of one file, in any order, each behind a text, and a text behind the last of them.
+ * The last text of a flight is held back until it is verified. Lives until done(). */
+struct send_part {
+    struct sl before; /* not empty */
+    uint64_t first, end;
+};
+
+struct send_parts {
+    const struct send_part *at;
+    size_t n; /* at least 1 */
+    struct sl after;
+};
+
 void send_head(struct conn *c, int status);
 void send_field(struct conn *c, struct sl name,
                 struct sl value); /* value is checked: no CR, LF, NUL */
@@ -45,6 +58,10 @@ void send_mem(struct conn *c, struct sl body); /* must live until done() */
 void send_blob(struct conn *c, struct blob *b, uint64_t first, uint64_t end);
 /* reader is aboard a flight that has its file; its wake calls send_news(). */
 void send_flight(struct conn *c, struct flight_reader *reader, uint64_t first, uint64_t end);
+
+void send_blob_parts(struct conn *c, struct blob *b, const struct send_parts *parts);
+void send_flight_parts(struct conn *c, struct flight_reader *reader,
+                       const struct send_parts *parts);
 
 /* To be called with the wake of the reader while it flies: notes that there is news. */
 void send_news(struct conn *c);

@@ -10,9 +10,11 @@
 #include "cache/land.h"
 #include "cache/overlay.h"
 #include "cache/use.h"
-#include "oci/range.h"
 #include "proxy/journey/ask.h"
+#include "proxy/journey/byteranges.h"
 #include "proxy/journey/reply.h"
+
+#define BLOB_TYPE "application/octet-stream"
 
 #define PULL_BLOB_STAGES(X)                                                                        \
     X(linked, UPSTREAM)                                                                            \
@@ -308,27 +310,22 @@ static void say_range(struct journey *j, const struct range *r, uint64_t size)
     send_field(j->conn, SL("Content-Range"), (struct sl){text, (size_t)n});
 }
 
-static void say_head(struct journey *j, int status, const struct range *r)
+static void say_head(struct journey *j, int status, struct sl type)
 {
-    struct pull_blob *p = j->op;
-
     reply_begin(j, status);
     reply_digest(j, &j->want.digest);
     reply_cache_status(j);
     send_field(j->conn, SL("Cache-Control"), SL("max-age=31536000, immutable"));
     if (status == 304)
         return;
-    send_field(j->conn, SL("Content-Type"), SL("application/octet-stream"));
+    send_field(j->conn, SL("Content-Type"), type);
     send_field(j->conn, SL("Accept-Ranges"), SL("bytes"));
-    if (status == 206)
-        say_range(j, r, p->size);
 }
 
-static enum rq_next send_from(struct journey *j, int status, const struct range *r)
+static enum rq_next send_one(struct journey *j, const struct range *r)
 {
     struct pull_blob *p = j->op;
 
-    say_head(j, status, r);
     p->sending = true;
     if (p->boarded)
         send_flight(j->conn, &p->reader, r->first, r->end);
@@ -337,33 +334,58 @@ static enum rq_next send_from(struct journey *j, int status, const struct range 
     return reply_go(j);
 }
 
+static enum rq_next send_whole(struct journey *j)
+{
+    struct pull_blob *p = j->op;
+    struct range all = {0, p->size};
+
+    say_head(j, 200, SL(BLOB_TYPE));
+    if (p->blob != NULL || p->boarded)
+        return send_one(j, &all);
+    send_none(j->conn, p->size);
+    return reply_go(j);
+}
+
+static enum rq_next send_ranges(struct journey *j, const struct range_list *list)
+{
+    struct pull_blob *p = j->op;
+    const struct byteranges *several;
+
+    if (list->n == 1) {
+        say_head(j, 206, SL(BLOB_TYPE));
+        say_range(j, &list->at[0], p->size);
+        return send_one(j, &list->at[0]);
+    }
+    several = byteranges_make(&j->rq.arena, list, p->size);
+    say_head(j, 206, several->type);
+    p->sending = true;
+    if (p->boarded)
+        send_flight_parts(j->conn, &p->reader, &several->parts);
+    else
+        send_blob_parts(j->conn, p->blob, &several->parts);
+    return reply_go(j);
+}
+
 static enum rq_next st_deliver(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
     struct pull_blob *p = j->op;
-    struct range r = {0, p->size};
-    int status = 200;
+    struct range_list list;
 
     if (reply_is_known(j, &j->want.digest)) {
-        say_head(j, 304, &r);
+        say_head(j, 304, SL(BLOB_TYPE));
         send_none(j->conn, 0);
         return reply_go(j);
     }
-    switch (range_parse(reply_range(j, &j->want.digest), p->size, &r)) {
-    case RANGE_WHOLE:
-        r = (struct range){0, p->size};
-        break;
+    switch (range_parse(reply_range(j, &j->want.digest), p->size, &list)) {
     case RANGE_PART:
-        status = 206;
-        break;
+        return send_ranges(j, &list);
     case RANGE_NONE:
         j->told.total_size = p->size;
         pg_fail(&rq->err, PG_E_RANGE_INVALID, "the blob has %" PRIu64 " bytes", p->size);
         return rq_fail_now(rq);
+    case RANGE_WHOLE:
+        break;
     }
-    if (p->blob != NULL || p->boarded)
-        return send_from(j, status, &r);
-    say_head(j, status, &r);
-    send_none(j->conn, p->size);
-    return reply_go(j);
+    return send_whole(j);
 }

@@ -175,9 +175,24 @@ bool reply_is_known(const struct journey *j, const struct digest *d)
     return false;
 }
 
+/* {NULL, 0} when there is none, and when there are several: they are no list. */
+static struct sl only(const struct conn_request *q, struct sl name)
+{
+    struct sl value = {NULL, 0};
+
+    for (size_t i = 0; i < q->nheaders; i++) {
+        if (!conn_header_is(q->headers[i].name, name))
+            continue;
+        if (value.p != NULL)
+            return (struct sl){NULL, 0};
+        value = q->headers[i].value;
+    }
+    return value;
+}
+
 struct sl reply_range(const struct journey *j, const struct digest *d)
 {
-    struct sl range = conn_header(j->http, SL("Range"));
+    struct sl range = only(j->http, SL("Range"));
     struct sl only_if = conn_header(j->http, SL("If-Range"));
     char text[ETAG_TEXT_MAX];
 

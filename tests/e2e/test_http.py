@@ -7,7 +7,7 @@ import re, socket, struct
 
 import pg as stage
 from pg import Gate, Pullgate, Upstream
-from upstream import pause, sha256
+from upstream import instead, pause, sha256
 
 SMUGGLED = b"GET /v2/smuggled/app/manifests/v1 HTTP/1.1\r\nHost: x\r\n\r\n"
 HOST = b"Host: localhost\r\n"
@@ -227,6 +227,123 @@ def test_A18_ranges():
     assert pg.get(path, {"Range": many}).status == 200
     assert up.count("GET", path) == 1
     pg.stop()
+
+
+def parts_of(answer):
+    """[(first, last, total, bytes)] of a multipart/byteranges, read strictly."""
+    boundary = re.fullmatch(r"multipart/byteranges; boundary=([0-9a-f]{32})",
+                            answer.headers["Content-Type"])[1].encode()
+    assert int(answer.headers["Content-Length"]) == len(answer.body)
+    first, *middle, last = (b"\r\n" + answer.body).split(b"\r\n--" + boundary)
+    assert first == b"" and last == b"--\r\n", (first, last)
+    parts = []
+    for part in middle:
+        head, data = part.split(b"\r\n\r\n", 1)
+        m = re.fullmatch(rb"\r\nContent-Type: application/octet-stream\r\n"
+                         rb"Content-Range: bytes (\d+)-(\d+)/(\d+)", head)
+        first, last, total = map(int, m.groups())
+        assert len(data) == last - first + 1
+        parts.append((first, last, total, data))
+    return boundary, parts
+
+
+def test_A18_several_ranges():
+    up, pg = stand()
+    data = bytes(range(250)) * 4
+    path = f"/v2/library/app/blobs/{up.blob(data)}"
+    wholes = ["bytes=0-499,500-999", "bytes=0-,0-", "bytes=0-0,x", "bytes=0-0,5-4",
+              "bytes=" + ",".join(f"{i}-{i}" for i in range(33))]
+    boundaries = set()
+    for warm in [False, True]:
+        for value, wanted in [("bytes=10-19,900-", [(10, 19), (900, 999)]),
+                              ("bytes=-5, 0-0", [(995, 999), (0, 0)]),           # unsorted
+                              ("bytes=0-9,10-19,20-29", [(0, 9), (10, 19), (20, 29)]),
+                              ("bytes=0-99,50-149", [(0, 99), (50, 149)]),       # overlapping
+                              ("bytes=0-0,1000-,2-2", [(0, 0), (2, 2)]),
+                              ("bytes=" + ",".join(f"{i}-{i + 1}" for i in range(0, 320, 10)),
+                               [(i, i + 1) for i in range(0, 320, 10)])]:
+            a = pg.get(path, {"Range": value})
+            assert a.status == 206 and a.headers["Content-Range"] is None, value
+            boundary, parts = parts_of(a)
+            assert parts == [(f, l, 1000, data[f:l + 1]) for f, l in wanted], value
+            boundaries.add(boundary)
+        for value in wholes:
+            assert pg.get(path, {"Range": value}) == (200, data), value
+        one = pg.get(path, {"Range": "bytes=5000-,10-19"})
+        assert one == (206, data[10:20]) and one.headers["Content-Range"] == "bytes 10-19/1000"
+        assert pg.get(path, {"Range": "bytes=1000-,2000-3000"}).status == 416
+        assert pg.get(path, {"Range": "bytes=0-1,4-5", "If-Range": '"other"'}) == (200, data)
+        head = pg.head(path, {"Range": "bytes=0-1,4-5"})
+        assert head.status == 200 and head.headers["Content-Length"] == "1000"
+        pg.landed(1)
+    assert len(boundaries) == 12                     # a new one each time
+    assert up.count("GET", path) == 1
+    pg.stop()
+
+
+def test_A18_large_ranges_to_a_client_that_reads_late_and_one_that_goes_on():
+    import random
+    up, pg = stand()
+    data = random.Random(18).randbytes(16 << 20)
+    path = f"/v2/library/app/blobs/{up.blob(data)}"
+    ask = f"GET {path} HTTP/1.1\r\nHost: x\r\nRange: bytes=9000000-,17-4000000\r\n"
+    for warm in [False, True]:
+        with socket.create_connection(("127.0.0.1", pg.port), stage.DEADLINE) as s:
+            s.sendall(f"{ask}\r\n{ask}Connection: close\r\n\r\n".encode())
+            got = b""
+            while chunk := s.recv(1 << 20):
+                got += chunk
+        assert statuses(got) == [206, 206]
+        assert got.count(b"\r\n\r\n" + data[9000000:] + b"\r\n--") == 2
+        assert got.count(b"\r\n\r\n" + data[17:4000001] + b"\r\n--") == 2
+        pg.landed(1)
+    assert up.count("GET", path) == 1
+    pg.stop()
+
+
+def test_A19_several_ranges_of_a_cold_blob_wait_for_it_and_for_its_digest():
+    """As podman asks for a zstd:chunked layer: its end first, then what it lacks, in one request."""
+    up, gate = Upstream(), Gate()
+    data = bytes(i * 7 % 251 for i in range(1_000_000))
+    path = f"/v2/library/app/blobs/{up.blob(data)}"
+    up.on(path, pause(gate), methods=("GET",))
+    pg = Pullgate(up)
+    chunks = [(0, 63), (100_000, 199_999), (200_000, 200_999), (999_000, 999_999)]
+    footer = pg.start_get(path, {"Range": "bytes=999936-999999"})
+    gate.wait_reached()
+    several = pg.start_get(path, {"Range": "bytes=" + ",".join(f"{f}-{l}" for f, l in chunks)})
+    many = [pg.start_get(path, {"Range": f"bytes={f}-{f + 99}"})         # as eStargz does
+            for f in random_firsts(24, len(data) - 100)]
+    pg.wait_metric("pullgate_flight_followers_total", 25)
+    gate.open()
+    assert footer.done() == (206, data[-64:])
+    assert parts_of(several.done())[1] == [(f, l, len(data), data[f:l + 1]) for f, l in chunks]
+    for first, pull in zip(random_firsts(24, len(data) - 100), many):
+        assert pull.done() == (206, data[first:first + 100])
+    assert up.count("GET", path) == 1
+    pg.stop()
+
+
+def test_A19_several_ranges_of_a_corrupt_blob_are_never_whole():
+    """E09: the bytes are there, their digest does not match."""
+    up, pg = stand()
+    data = b"good" * 100_000
+    path = f"/v2/library/app/blobs/{up.blob(data)}"
+    up.on(path, instead(b"evil" * 100_000))
+    said = pg.raw(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                  "Range: bytes=0-9,20-29\r\n\r\n".encode())
+    if b"206 Partial" in said:                       # it began before the end was known
+        head, body = said.split(b"\r\n\r\n", 1)
+        assert len(body) < int(re.search(rb"Content-Length: (\d+)", head)[1])
+        assert not body.endswith(b"--\r\n")
+    else:
+        assert statuses(said) in ([502], []), said[:200]
+    pg.stop()
+
+
+def random_firsts(n, below):
+    import random
+    return [random.Random(f"{n} {i}").randrange(below) for i in range(n)]
 
 
 def test_A19_ranges_of_what_is_not_here_yet():

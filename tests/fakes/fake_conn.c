@@ -187,6 +187,27 @@ void send_flight(struct conn *c, struct flight_reader *reader, uint64_t first, u
     c->reply.content_length = end - first;
 }
 
+static uint64_t parts_bytes(const struct send_parts *parts)
+{
+    uint64_t n = parts->after.n;
+
+    for (size_t i = 0; i < parts->n; i++)
+        n += parts->at[i].before.n + (parts->at[i].end - parts->at[i].first);
+    return n;
+}
+
+void send_blob_parts(struct conn *c, struct blob *b, const struct send_parts *parts)
+{
+    send_blob(c, b, 0, parts_bytes(parts));
+    c->reply.parts = parts;
+}
+
+void send_flight_parts(struct conn *c, struct flight_reader *reader, const struct send_parts *parts)
+{
+    send_flight(c, reader, 0, parts_bytes(parts));
+    c->reply.parts = parts;
+}
+
 void send_news(struct conn *c)
 {
     PG_CHECK(c->reply.going);

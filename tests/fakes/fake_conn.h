@@ -26,6 +26,7 @@ struct fake_reply {
     char body[96 * 1024];
     size_t nbody;
     uint64_t first, end, content_length;
+    const struct send_parts *parts; /* of a blob or flight; NULL: one range */
     struct blob *blob;
     struct flight_reader *reader;
     bool going; /* send_go() came */

@@ -93,6 +93,13 @@ static void on_sent(struct conn *c, const struct send_result *r)
     conn_done(c, r->ok);
 }
 
+static const struct send_part part_list[] = {
+    {{"[a]", 3}, 5000, 9000},
+    {{"[b]", 3}, 100, SIZE / 2},
+    {{"[c]", 3}, SIZE - 10, SIZE},
+};
+static const struct send_parts part_body = {part_list, 3, {"[after]", 7}};
+
 static void begin(const struct conn_service *service, struct conn *c)
 {
     struct sl target = conn_request(c)->target;
@@ -102,6 +109,8 @@ static void begin(const struct conn_service *service, struct conn *c)
     send_head(c, 200);
     if (sl_eq(target, SL("/mem")))
         send_mem(c, (struct sl){content, SIZE});
+    else if (sl_eq(target, SL("/parts")))
+        send_blob_parts(c, fake_blob_ref(blob), &part_body);
     else if (sl_eq(target, SL("/blob")))
         send_blob(c, fake_blob_ref(blob), 0, SIZE);
     else
@@ -265,6 +274,34 @@ TEST(large_bodies_of_memory_and_blobs)
     gets_whole(ssl, GET("/mem"));
     gets_whole(ssl, GET("/blob"));
     gets_whole(ssl, GET("/mem"));
+    end_tls(ssl);
+    assert_int_equal(atomic_load(&bad_dones), 0);
+}
+
+TEST(A18_ranges_stand_behind_their_texts)
+{
+    SSL *ssl = connect_tls();
+    struct rig_got g;
+    struct sl at;
+
+    for (int turn = 0; turn < 3; turn++) {
+        say(ssl, GET("/parts"));
+        if (turn == 1)
+            (void)poll(NULL, 0, 50); /* the socket fills up */
+        g = read_response(ssl);
+        at = rig_body_of(&g);
+        assert_int_equal(at.n, rig_length_of(&g));
+        for (size_t i = 0; i < part_body.n; i++) {
+            const struct send_part *p = &part_list[i];
+            size_t n = p->end - p->first;
+
+            assert_true(at.n > p->before.n + n && sl_starts(at, p->before));
+            assert_memory_equal(at.p + p->before.n, content + p->first, n);
+            at = (struct sl){at.p + p->before.n + n, at.n - p->before.n - n};
+        }
+        assert_true(sl_eq(at, part_body.after));
+        rig_forget(&g);
+    }
     end_tls(ssl);
     assert_int_equal(atomic_load(&bad_dones), 0);
 }
@@ -546,6 +583,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         HTTP(requests_one_after_the_other),
         HTTP(large_bodies_of_memory_and_blobs),
+        HTTP(A18_ranges_stand_behind_their_texts),
         HTTP(requests_in_one_record_and_in_many),
         HTTP(a_request_that_ends_in_the_record_behind_an_answered_one),
         HTTP(A13_pipelining_without_reading),

@@ -209,6 +209,78 @@ TEST(A19_a_range_is_the_same_wherever_the_bytes_come_from)
     land(fill(), 10);
 }
 
+/* The texts between the ranges, byte by byte; from whatever boundary was chosen. */
+static void assert_parts(const struct conn *c, char boundary_r[64])
+{
+    const struct send_parts *parts = c->reply.parts;
+    const char *type = fake_conn_field(c, "Content-Type");
+    char text[300];
+
+    assert_int_equal(c->reply.status, 206);
+    assert_string_equal(fake_conn_field(c, "Content-Range"), "");
+    assert_memory_equal(type, "multipart/byteranges; boundary=", 31);
+    (void)snprintf(boundary_r, 64, "%s", type + 31);
+    assert_int_equal(strlen(boundary_r), 32);
+    assert_int_equal(strspn(boundary_r, "0123456789abcdef"), 32);
+    for (size_t i = 0; i < parts->n; i++) {
+        const struct send_part *p = &parts->at[i];
+
+        (void)snprintf(text, sizeof(text),
+                       "%s--%s\r\nContent-Type: application/octet-stream\r\n"
+                       "Content-Range: bytes %llu-%llu/10\r\n\r\n",
+                       i > 0 ? "\r\n" : "", boundary_r, (unsigned long long)p->first,
+                       (unsigned long long)p->end - 1);
+        assert_true(sl_eq(p->before, (struct sl){text, strlen(text)}));
+    }
+    (void)snprintf(text, sizeof(text), "\r\n--%s--\r\n", boundary_r);
+    assert_true(sl_eq(parts->after, (struct sl){text, strlen(text)}));
+}
+
+TEST(A18_several_ranges_are_several_parts_wherever_the_bytes_come_from)
+{
+    char first[64], second[64];
+    struct conn *c;
+
+    put(10);
+    c = get("Range: bytes=7-8, 0-1,2-3");
+    assert_int_equal(c->reply.kind, FAKE_BODY_BLOB);
+    assert_int_equal(c->reply.parts->n, 3);
+    assert_int_equal(c->reply.parts->at[0].first, 7);
+    assert_int_equal(c->reply.parts->at[2].end, 4);
+    assert_parts(c, first);
+
+    house_read(c);
+    fake_store_reset(); /* cold */
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 0);
+    c = get("Range: bytes=-3,0-0");
+    flight_head(fill(), 10);
+    house_run();
+    assert_int_equal(c->reply.kind, FAKE_BODY_FLIGHT);
+    assert_parts(c, second);
+    assert_string_not_equal(first, second);
+    land(fill(), 10);
+}
+
+TEST(A18_of_several_ranges_one_may_be_left)
+{
+    struct conn *c;
+
+    put(10);
+    c = get("Range: bytes=2-5,10-");
+    assert_range(c, 206, 2, 6);
+    assert_null(c->reply.parts);
+    assert_string_equal(fake_conn_field(c, "Content-Range"), "bytes 2-5/10");
+    assert_string_equal(fake_conn_field(c, "Content-Type"), "application/octet-stream");
+    c = get("Range: bytes=0-5,4-9");
+    assert_range(c, 200, 0, 10);
+    c = get("Range: bytes=0-1\nRange: bytes=4-5"); /* two lines are no list */
+    assert_range(c, 200, 0, 10);
+    c = ask("HEAD", "Range: bytes=0-1,4-5");
+    assert_range(c, 200, 0, 10);
+    c = get("Range: bytes=0-1,4-5\nIf-Range: \"x\"");
+    assert_range(c, 200, 0, 10);
+}
+
 TEST(a_range_beyond_the_end_is_416_and_says_the_size)
 {
     struct conn *c;
@@ -407,6 +479,8 @@ int main(void)
         CASE(a_miss_is_downloaded_once_and_read_by_all),
         CASE(a_leader_that_leaves_does_not_stop_the_download),
         CASE(A19_a_range_is_the_same_wherever_the_bytes_come_from),
+        CASE(A18_several_ranges_are_several_parts_wherever_the_bytes_come_from),
+        CASE(A18_of_several_ranges_one_may_be_left),
         CASE(a_range_beyond_the_end_is_416_and_says_the_size),
         CASE(A22_if_range_counts_only_for_the_same_digest),
         CASE(A21_a_head_of_a_cold_blob_starts_no_download),
