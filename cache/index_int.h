@@ -157,6 +157,10 @@ struct index_link_row {
 int index_next_link(struct index_view *v, const struct index_link_row *after,
                     struct index_link_row *r, struct pg_err *err);
 
+/* The first link of that repository after the digest (NULL: the first of all). 0 after its last. */
+int index_next_link_of(struct index_view *v, const struct key_repo *repo,
+                       const struct digest *after, struct index_link_row *r, struct pg_err *err);
+
 struct index_tag_row {
     struct key_repo repo;
     size_t ntag;

@@ -54,23 +54,39 @@ int index_next_manifest(struct index_view *v, const struct digest *after,
     return 1;
 }
 
-int index_next_link(struct index_view *v, const struct index_link_row *after,
-                    struct index_link_row *r, struct pg_err *err)
+static int next_link(struct index_view *v, struct key *at, struct index_link_row *r,
+                     struct pg_err *err)
 {
-    struct key at = after != NULL ? key_of_link(&after->repo, &after->digest) : (struct key){0};
     struct index_link_row row = {0};
     struct sl value, body;
     int found;
 
     do {
-        found = step(v, INDEX_TABLE_LINK, &at, &value, err);
+        found = step(v, INDEX_TABLE_LINK, at, &value, err);
         if (found <= 0)
             return found;
-    } while (key_read_link(key_sl(&at), &row.repo, &row.digest) < 0);
-    row.damaged = index_value_open(value, INDEX_TABLE_LINK, key_sl(&at), &body) < 0 ||
+    } while (key_read_link(key_sl(at), &row.repo, &row.digest) < 0);
+    row.damaged = index_value_open(value, INDEX_TABLE_LINK, key_sl(at), &body) < 0 ||
                   index_value_read_link(body, &row.link) < 0;
     *r = row;
     return 1;
+}
+
+int index_next_link(struct index_view *v, const struct index_link_row *after,
+                    struct index_link_row *r, struct pg_err *err)
+{
+    struct key at = after != NULL ? key_of_link(&after->repo, &after->digest) : (struct key){0};
+
+    return next_link(v, &at, r, err);
+}
+
+int index_next_link_of(struct index_view *v, const struct key_repo *repo,
+                       const struct digest *after, struct index_link_row *r, struct pg_err *err)
+{
+    struct key at = after != NULL ? key_of_link(repo, after) : key_of_repo(repo);
+    int found = next_link(v, &at, r, err);
+
+    return found == 1 && memcmp(&r->repo, repo, sizeof(*repo)) != 0 ? 0 : found;
 }
 
 int index_next_tag(struct index_view *v, const struct index_tag_row *after, struct index_tag_row *r,
