@@ -14,6 +14,8 @@ static const struct {
     {"storage", "Where and how much is kept."},
     {"tags", "How long a tag is believed. What is asked for by digest does not change."},
     {"limits", "How much a client may ask for, and how long things may take."},
+    {"helpers",
+     "Programs that know logins (credential_helper, docker_config); each gets only these."},
     {"log", "Lines on standard error."},
     {"top", "The file's own level."},
     {"upstream", "The options of one entry of `upstreams`."},

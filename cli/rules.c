@@ -17,6 +17,8 @@
 #include "proxy/http/tls.h"
 #include "proxy/sandbox.h"
 #include "proxy/upstream/addr.h"
+#include "proxy/upstream/docker_config.h"
+#include "proxy/upstream/docker_credential.h"
 
 #define SECRET_BYTES_MAX 65536
 #define SOCKET_PATH_MAX  107 /* sockaddr_un */
@@ -118,6 +120,12 @@ static char *lower(struct sl s)
     return p;
 }
 
+static bool has_login(const struct config_upstream *u)
+{
+    return u->upstream_username[0] != '\0' || u->upstream_docker_config[0] != '\0' ||
+           u->upstream_credential_helper[0] != '\0';
+}
+
 /* The URL in its one form, without the slash at its end. */
 static void store_url(struct config_upstream *u, const struct authority_url *url)
 {
@@ -156,7 +164,7 @@ static void check_url(struct config_load *load, size_t no)
                            "that is meant",
                            u->name);
     }
-    if (!url.is_https && u->upstream_username[0] != '\0' && !u->upstream_allow_private) {
+    if (!url.is_https && has_login(u) && !u->upstream_allow_private) {
         config_add_problem(load, at,
                            "upstreams.%s.url is http://, which would send the password in clear; "
                            "use https://",
@@ -190,17 +198,41 @@ static void check_words_of(struct config_load *load, size_t no)
     }
 }
 
-static void check_password(struct config_load *load, size_t no)
+/* A login comes from one place. */
+static void check_login(struct config_load *load, size_t no)
 {
     const struct config_upstream *u = &load->config.upstreams[no];
+    bool has_user = u->upstream_username[0] != '\0',
+         has_file = u->upstream_password_file[0] != '\0',
+         has_env = u->upstream_password_env[0] != '\0',
+         has_config = u->upstream_docker_config[0] != '\0',
+         has_helper = u->upstream_credential_helper[0] != '\0';
+    const char *secret = has_file ? "password_file" : "password_env";
 
-    if (u->upstream_username[0] != '\0' && u->upstream_password_file[0] == '\0') {
+    if (has_user && !has_file && !has_env) {
         config_add_problem(load, config_upstream_at(load, no, "username"),
-                           "upstreams.%s.username needs a password_file beside it", u->name);
+                           "upstreams.%s.username needs a password_file or password_env beside it",
+                           u->name);
+    } else if (!has_user && (has_file || has_env)) {
+        config_add_problem(load, config_upstream_at(load, no, secret),
+                           "upstreams.%s.%s needs a username beside it", u->name, secret);
+    } else if (has_file && has_env) {
+        config_add_problem(load, config_upstream_at(load, no, "password_env"),
+                           "upstreams.%s has a password_file and a password_env; one of them is "
+                           "enough",
+                           u->name);
+    } else if (has_user + has_config + has_helper > 1) {
+        config_add_problem(
+            load, config_upstream_at(load, no, has_helper ? "credential_helper" : "docker_config"),
+            "upstreams.%s has more than one of username, docker_config and "
+            "credential_helper; a login comes from one place",
+            u->name);
     }
-    if (u->upstream_username[0] == '\0' && u->upstream_password_file[0] != '\0') {
-        config_add_problem(load, config_upstream_at(load, no, "password_file"),
-                           "upstreams.%s.password_file needs a username beside it", u->name);
+    if (has_user && strchr(u->upstream_username, ':') != NULL) {
+        config_add_problem(load, config_upstream_at(load, no, "username"),
+                           "upstreams.%s.username must not have a colon; the password goes into "
+                           "password_file",
+                           u->name);
     }
 }
 
@@ -284,7 +316,7 @@ void rules_check(struct config_load *load)
         check_name(load, i);
         check_url(load, i);
         check_words_of(load, i);
-        check_password(load, i);
+        check_login(load, i);
         check_not_ourselves(load, i);
         size_t before = load->nproblems;
         for (size_t k = 0; k < i && load->nproblems == before; k++) {
@@ -366,6 +398,91 @@ static void check_authorities(struct config_load *load, struct tree_at at, const
     X509_STORE_free(store);
 }
 
+static int read_all(int fd, struct pg_buf *text)
+{
+    char chunk[4096];
+    ssize_t n;
+
+    while ((n = read(fd, chunk, sizeof chunk)) > 0) {
+        if (pg_buf_put(text, (struct sl){chunk, (size_t)n}) < 0) {
+            errno = EFBIG;
+            return -1;
+        }
+    }
+    return n == 0 ? 0 : -1;
+}
+
+static void check_helper(struct config_load *load, struct tree_at at, const char *name)
+{
+    char path[DOCKER_CREDENTIAL_PATH_MAX];
+    struct pg_err err = {0};
+
+    if (docker_credential_find(name, path, &err) < 0)
+        config_add_problem(load, at, "%s: %s", err.detail, err.msg);
+    pg_err_clear(&err);
+}
+
+/* That it has a login for this upstream, of a form that makes sense, or a helper that is there. */
+static void check_docker_config(struct config_load *load, size_t no, struct tree_at at)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+    const char *path = u->upstream_docker_config, *server = docker_config_server(u->url_host);
+    struct docker_config dc = {0};
+    struct pg_err err = {0};
+    struct pg_buf text;
+    int rc = -1;
+
+    if (!check_path(load, at, path, PRIVATE)) {
+        return;
+    }
+    pg_buf_init(&text, SECRET_BYTES_MAX);
+    _fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || read_all(fd, &text) < 0) {
+        config_add_problem(load, at, "cannot read %s: %s", path, strerror(errno));
+    } else if ((rc = docker_config_parse(pg_buf_sl(&text), server, &dc, &err)) < 0) {
+        config_add_problem(load, at, "%s: %s", path, err.msg);
+    } else if (rc == 0) {
+        config_add_problem(load, at, "%s has no login for %s", path, server);
+    } else if (dc.helper[0] != '\0') {
+        check_helper(load, at, dc.helper);
+    }
+    secret_wipe(&text);
+    docker_config_clear(&dc);
+    pg_err_clear(&err);
+}
+
+static void check_password_env(struct config_load *load, size_t no)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+    const char *value = getenv(u->upstream_password_env); // NOLINT(concurrency-mt-unsafe)
+
+    if (value == NULL || value[0] == '\0') {
+        config_add_problem(load, config_upstream_at(load, no, "password_env"),
+                           "upstreams.%s.password_env: the environment variable %s is not set",
+                           u->name, u->upstream_password_env);
+    }
+}
+
+static void check_login_world(struct config_load *load, size_t no)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+
+    if (u->upstream_password_file[0] != '\0') {
+        (void)check_path(load, config_upstream_at(load, no, "password_file"),
+                         u->upstream_password_file, PRIVATE);
+    }
+    if (u->upstream_password_env[0] != '\0') {
+        check_password_env(load, no);
+    }
+    if (u->upstream_docker_config[0] != '\0') {
+        check_docker_config(load, no, config_upstream_at(load, no, "docker_config"));
+    }
+    if (u->upstream_credential_helper[0] != '\0') {
+        check_helper(load, config_upstream_at(load, no, "credential_helper"),
+                     u->upstream_credential_helper);
+    }
+}
+
 void rules_check_world(struct config_load *load)
 {
     const struct config *c = &load->config;
@@ -376,10 +493,7 @@ void rules_check_world(struct config_load *load)
         }
     }
     for (size_t i = 0; i < c->nupstreams; i++) {
-        if (c->upstreams[i].upstream_password_file[0] != '\0') {
-            (void)check_path(load, config_upstream_at(load, i, "password_file"),
-                             c->upstreams[i].upstream_password_file, PRIVATE);
-        }
+        check_login_world(load, i);
         if (c->upstreams[i].upstream_ca_file[0] != '\0') {
             check_authorities(load, config_upstream_at(load, i, "ca_file"),
                               c->upstreams[i].upstream_ca_file);

@@ -160,7 +160,7 @@ static void make_loops(struct serve *s)
     for (unsigned i = 0; i < s->nloops; i++) {
         s->loops[i] = loop_new(i, &s->flights, s->first, s->data_pool);
     }
-    s->fetch = fetch_start(s->store);
+    s->fetch = fetch_start(s->store, s->spawn);
     s->service = service_new(s->store, s->fetch);
     for (unsigned i = 0; i < s->nloops; i++) {
         service_attach(s->service, s->loops[i]);
@@ -173,6 +173,7 @@ static void make_admin(struct serve *s)
 {
     const struct admin_config ac = {.store = s->store,
                                     .fetch = s->fetch,
+                                    .spawn = s->spawn,
                                     .loops = s->loops,
                                     .nloops = s->nloops,
                                     .version = VERSION_TEXT,

@@ -43,6 +43,11 @@
       "Time from a request's head to the head of its answer.")                                     \
     X(limits, drain_timeout, TIME, "30s", 0, 3600000, RELOAD,                                      \
       "Time for running downloads to end after SIGTERM.")                                          \
+    X(helpers, environment, STRING, "HOME PATH", 0, 0, RELOAD,                                     \
+      "Variables that credential helpers get, separated by spaces; AWS_* means all that begin "    \
+      "so.")                                                                                       \
+    X(helpers, timeout, TIME, "10s", 100, 120000, RELOAD,                                          \
+      "Time for a credential helper to answer; then it is killed.")                                \
     X(log, format, LOGFORMAT, "text", 0, 0, RELOAD, "Form of log lines: text or json.")            \
     X(log, level, LOGLEVEL, "info", 0, 0, RELOAD, "Least level: debug, info, warn or error.")      \
     X(top, threads, COUNT, "0", 0, 64, RESTART,                                                    \
@@ -65,6 +70,12 @@
     X(upstream, username, STRING, "", 0, 0, RELOAD, "User for Basic or for the token endpoint.")   \
     X(upstream, password_file, PATH, "", 0, 0, RELOAD,                                             \
       "File, mode 0600, with the password or token of that user.")                                 \
+    X(upstream, password_env, STRING, "", 0, 0, RELOAD,                                            \
+      "Or the environment variable that holds it.")                                                \
+    X(upstream, docker_config, PATH, "", 0, 0, RELOAD,                                             \
+      "Or a config.json of docker or podman, mode 0600, with the login; it may name helpers.")     \
+    X(upstream, credential_helper, STRING, "", 0, 0, RELOAD,                                       \
+      "Or a program that has it: a path, or ecr-login for docker-credential-ecr-login.")           \
     X(upstream, ca_file, PATH, "", 0, 0, RELOAD,                                                   \
       "PEM file with the authorities to trust for this upstream in place of the system's.")        \
     X(upstream, connect_timeout, TIME, "5s", 100, 120000, RELOAD,                                  \

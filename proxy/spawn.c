@@ -44,7 +44,7 @@ struct spawn {
     unsigned running_max, running, nwaiting;
     uint32_t last_id;
     bool started, blocked; /* the socket took no more */
-    atomic_bool ending;
+    atomic_bool ending, lost;
     pthread_t thread;
     struct pg_mailbox box;
     struct pg_list waiting;
@@ -361,6 +361,7 @@ static void lose_spawner(struct spawn *s)
 {
     int status = 0;
 
+    atomic_store(&s->lost, true);
     pg_fd_close(&s->sock);
     (void)kill(s->pid, SIGKILL);
     PG_CHECK(waitpid(s->pid, &status, 0) == s->pid);
@@ -646,6 +647,11 @@ void spawn_start(struct spawn *s)
 pid_t spawn_pid(const struct spawn *s)
 {
     return s->pid;
+}
+
+bool spawn_is_alive(const struct spawn *s)
+{
+    return !atomic_load(&s->lost);
 }
 
 void spawn_submit(struct spawn *s, struct spawn_request *rq)

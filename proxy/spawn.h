@@ -18,15 +18,18 @@
  * Failure:    rq->err says why there is no exit code: not run (INTERNAL, with the path and errno
  *             in detail), ended by a signal or too much output (INTERNAL), too slow (TIMEOUT),
  *             stopped (CANCELED), too many waiting (TOO_MANY_REQUESTS), and when the spawner
- *             died, every request then and later: INTERNAL. An exit code that is not 0 is no
+ *             died, every request then and later: INTERNAL. It is not begun again: a process with
+ *             threads must not fork what is to live on. An exit code that is not 0 is no
  *             error here. A child of a helper that leaves its process group is not killed with
  *             it; it holds up nobody.
  * Threads:    open and start: the main thread, open before any other thread, start once the
- *             process has given up its rights. submit: any. stop: the thread that drains `home`.
+ *             process has given up its rights. submit, is_alive: any. stop: the thread that drains
+ * `home`.
  */
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -75,8 +78,9 @@ struct spawn_request {
 
 /* Forks the spawner. running_max: helpers at a time, 1 to SPAWN_RUNNING_MAX. */
 PG_MUST_USE int spawn_open(unsigned running_max, struct spawn **spawn_r, struct pg_err *err);
-void spawn_start(struct spawn *s);      /* begins the thread */
-pid_t spawn_pid(const struct spawn *s); /* of the spawner; for operators and tests */
+void spawn_start(struct spawn *s);          /* begins the thread */
+pid_t spawn_pid(const struct spawn *s);     /* of the spawner; for operators and tests */
+bool spawn_is_alive(const struct spawn *s); /* no: nothing is run before a restart of pullgate */
 
 void spawn_submit(struct spawn *s, struct spawn_request *rq);
 void spawn_stop(struct spawn *s, struct spawn_request *rq); /* before done(), which comes soon */

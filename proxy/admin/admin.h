@@ -31,6 +31,8 @@
 #include "proxy/http/loop.h"
 #include "proxy/upstream/fetch.h"
 
+struct spawn;
+
 enum admin_verb {
     ADMIN_RELOAD, /* read the configuration again; done when every loop has taken it over */
     ADMIN_DRAIN,  /* as SIGTERM: stop accepting, let what runs end, then exit. Done at once */
@@ -49,6 +51,7 @@ struct admin_command {
 struct admin_config {
     struct store *store;
     struct fetch *fetch;
+    const struct spawn *spawn; /* NULL: not told of */
     struct loop *const *loops; /* all of them, in order of their numbers */
     unsigned nloops;
     const char *version; /* "0.1.0" */

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "proxy/admin/options.h"
+#include "proxy/spawn.h"
 
 #define PROBLEM_MAX 512
 
@@ -21,10 +22,12 @@ static const char *truth(bool b)
     return b ? "true" : "false";
 }
 
-/* It runs and answers. A full disk makes it slower, not dead: it is said, and no failure. */
+/* It runs and answers. A full disk, or no helpers, makes it less, not dead: it is said, and no
+ * failure. */
 bool status_write_health(const struct admin *a, struct pg_buf *out)
 {
-    bool degraded = atomic_load(&a->config.store->degraded);
+    bool degraded = atomic_load(&a->config.store->degraded) ||
+                    (a->config.spawn != NULL && !spawn_is_alive(a->config.spawn));
 
     (void)pg_buf_printf(out, "{\"status\":\"%s\"}\n", degraded ? "degraded" : "ok");
     return true;
@@ -174,6 +177,9 @@ static void write_problems(const struct admin *a, const struct snapshot *s, stru
     (void)pg_buf_put(out, SL(",\"problems\":["));
     if (atomic_load(&a->config.store->degraded))
         put_problem(&p, "the store: the disk is full or fails; what must be stored is refused");
+    if (a->config.spawn != NULL && !spawn_is_alive(a->config.spawn))
+        put_problem(&p, "what runs helper programs has ended: restart pullgate; upstreams whose "
+                        "login comes from a credential helper fail meanwhile");
     if (atomic_load(&a->draining))
         put_problem(&p, "it drains: no new connections are accepted");
     for (size_t i = 0; i < s->config.nupstreams; i++)

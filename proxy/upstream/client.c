@@ -461,6 +461,10 @@ void client_start(struct client *c, struct client_call *call, const struct clien
     PG_CHECK(curl_easy_setopt(e, CURLOPT_URL, order->url) == CURLE_OK);
     curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->headers);
     curl_easy_setopt(e, CURLOPT_NOBODY, order->head ? 1L : 0L);
+    if (order->form.p != NULL) {
+        curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE, (long)order->form.n);
+        curl_easy_setopt(e, CURLOPT_POSTFIELDS, order->form.p);
+    }
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, order->fresh ? 1L : 0L);
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)order->timeout_ms);
     PG_CHECK(curl_multi_add_handle(c->multi, e) == CURLM_OK);

@@ -59,6 +59,7 @@ struct client_events {
 struct client_order {
     const char *url;
     bool head;                               /* HEAD; else GET */
+    struct sl form;                          /* POST it; the asker's until on_done; p NULL: none */
     bool fresh;                              /* on a new connection */
     const char *headers[CLIENT_HEADERS_MAX]; /* "Name: value"; NULL: none */
     uint64_t timeout_ms;                     /* for all of it; 0: as long as it moves */

@@ -6,7 +6,6 @@
 
 #include "base/metric.h"
 #include "oci/challenge.h"
-#include "proxy/upstream/credential.h"
 #include "proxy/upstream/realm.h"
 #include "proxy/upstream/redirect.h"
 
@@ -39,7 +38,8 @@ static void judge(struct exchange *x)
     bool refused = status == 401 || status == 403;
 
     if (status == 404 || status == 410 || status == 451 || (refused && before_redirects(x))) {
-        if (status == 401 && x->sent == ORIGIN_BASIC)
+        if (status == 401 && (x->sent == ORIGIN_BASIC ||
+                              (x->sent == ORIGIN_BEARER && token_is_given(x->origin->tokens))))
             pg_fail(&x->err, PG_E_UPSTREAM_DOWN, "upstream refuses the configured credentials");
         else
             pg_fail(&x->err, x->spec.unknown, "not known to upstream");
@@ -107,26 +107,30 @@ static int read_challenges(struct exchange *x, struct challenge *c)
 /* Learns from the challenge how the upstream wants us to log in. 1: worth another try, 0, -1. */
 static int learn(struct exchange *x, const struct challenge *c)
 {
-    const struct config_upstream *up = x->origin->upstream;
     struct url realm = {0};
 
     if (c->has_bearer) {
-        if (realm_check(up, &x->origin->base, c->realm, &realm, &x->err) < 0)
+        if (realm_check(x->origin->upstream, &x->origin->base, c->realm, &realm, &x->err) < 0)
             return -1;
         token_set_realm(x->origin->tokens, &realm, c->service);
         x->origin->auth = ORIGIN_BEARER;
         return 1;
     }
-    if (c->has_basic && up->upstream_username != NULL && up->upstream_username[0] != '\0') {
-        bool tried = x->sent == ORIGIN_BASIC;
-
+    if (c->has_basic && credential_is_configured(x->origin->credential)) {
         x->origin->auth = ORIGIN_BASIC;
-        return tried ? 0 : 1;
+        return x->sent != ORIGIN_BASIC || credential_refused(x->origin->credential, x->serial);
     }
     return 0;
 }
 
-/* After a 401 of the upstream itself, once; or of /v2/. */
+/* The first 401 asks for a login. One that was sent may be out of date, which one more try shows.
+ */
+static bool may_log_in(const struct exchange *x)
+{
+    return x->logins == 0 || (x->logins == 1 && x->sent == ORIGIN_BASIC);
+}
+
+/* After a 401 of the upstream itself; or of /v2/. */
 static void log_in(struct exchange *x)
 {
     struct challenge c = {0};
@@ -144,7 +148,7 @@ static void log_in(struct exchange *x)
     if (x->sent == ORIGIN_BEARER)
         token_forget(x->origin->tokens, (struct sl){x->spec.repo, strlen(x->spec.repo)}, x->serial);
     worth = found == 1 ? learn(x, &c) : x->origin->auth == ORIGIN_BEARER;
-    x->refreshed = true;
+    x->logins++;
     x->probing = false;
     if (worth > 0) {
         proceed(x);
@@ -217,7 +221,7 @@ static void on_done(struct client_call *call)
         x->status = 401; /* of what was asked */
         judge(x);
         finish(x);
-    } else if (x->status == 401 && before_redirects(x) && !x->refreshed) {
+    } else if (x->status == 401 && before_redirects(x) && may_log_in(x)) {
         log_in(x);
     } else if (is_redirect(x->status)) {
         follow(x);
@@ -271,21 +275,43 @@ static void on_token(struct token_wait *w)
     finish(x);
 }
 
+static void on_login(struct credential_wait *w)
+{
+    proceed(pg_container_of(w, struct exchange, login));
+}
+
+/* As authorize(): 0: a helper has to answer first. */
+static int put_login(struct exchange *x, struct pg_buf *header)
+{
+    const struct secret *secret;
+
+    switch (credential_look(x->origin->credential, &secret, &x->serial, &x->err)) {
+    case CREDENTIAL_NONE:
+        return 1;
+    case CREDENTIAL_HERE:
+        secret_put_basic(secret, header);
+        x->sent = ORIGIN_BASIC;
+        return 1;
+    case CREDENTIAL_ASKED:
+        credential_wait_start(x->origin->credential, &x->login, on_login);
+        return 0;
+    case CREDENTIAL_BAD:
+        break;
+    }
+    return -1;
+}
+
 /* Puts what the upstream wants to see into header. 1: go on; 0: a token has to come first; -1. */
 static int authorize(struct exchange *x, struct pg_buf *header)
 {
     struct sl repo = {x->spec.repo, strlen(x->spec.repo)};
     const char *token;
-    int has;
 
     x->sent = ORIGIN_NO_AUTH;
     if (!before_redirects(x) || x->probing)
         return 1;
-    if (x->origin->auth == ORIGIN_BASIC) {
-        has = credential_basic(x->origin->upstream, header, &x->err);
-        x->sent = has == 1 ? ORIGIN_BASIC : ORIGIN_NO_AUTH;
-        return has < 0 ? -1 : 1;
-    }
+    if (x->origin->auth == ORIGIN_BASIC)
+        return put_login(x, header);
     if (x->origin->auth == ORIGIN_NO_AUTH)
         return 1;
     token = token_find(x->origin->tokens, repo, &x->serial);
@@ -328,11 +354,11 @@ static void proceed(struct exchange *x)
     struct pg_buf header;
     int ready;
 
-    pg_buf_init(&header, TOKEN_TEXT_MAX + 64);
+    pg_buf_init(&header, SECRET_HEADER_MAX);
     ready = authorize(x, &header);
     if (ready > 0)
         send_request(x, header.n > 0 ? header.p : NULL);
-    credential_wipe(&header);
+    secret_wipe(&header);
     if (ready < 0)
         finish(x);
 }
@@ -354,6 +380,7 @@ void exchange_init(struct exchange *x, const struct exchange_spec *spec, struct 
     *x = (struct exchange){.spec = *spec, .origin = origin, .events = events, .owner = owner};
     delay_init(&x->later);
     token_wait_init(&x->wait);
+    credential_wait_init(&x->login);
     client_call_init(&x->call, &call_events, x);
 }
 
@@ -373,7 +400,8 @@ void exchange_start(struct exchange *x, uint64_t from, bool again)
     x->again = again;
     x->hops = 0;
     x->status = 0;
-    x->probing = x->refreshed = x->may_retry = false;
+    x->probing = x->may_retry = false;
+    x->logins = 0;
     x->retry_after_s = 0;
     delay_start(&x->origin->set->delays, &x->later, 0, begin);
 }
@@ -382,6 +410,7 @@ void exchange_stop(struct exchange *x)
 {
     delay_stop(&x->later);
     token_wait_stop(&x->wait);
+    credential_wait_stop(&x->login);
     client_stop(&x->call);
 }
 

@@ -5,7 +5,8 @@
  * a redirect is followed without any (redirect.h), and the next exchange begins at the upstream
  * again, since the address it led to may have been for once.
  *
- *      exchange_start --> [token] --> request --> 401: learn, token, request again, once
+ *      exchange_start --> [token] --> request --> 401: learn, token, request again, once; and once
+ *                                        |        more with a newer login
  *                                        |------> 3xx: request there, REDIRECT_HOPS_MAX times
  *                                        |------> 200, or 206 when a range was asked: on_head,
  *                                        |        on_data*, on_done
@@ -53,12 +54,14 @@ struct exchange {
     bool again;    /* this one is a retry */
     struct delay later;
     struct token_wait wait;
+    struct credential_wait login;
     struct client_call call;
     struct url at; /* where redirects have led; text NULL: nowhere */
     unsigned hops;
-    bool probing, refreshed, accepted, cut;
+    bool probing, accepted, cut;
+    unsigned logins; /* answers of 401 that were followed by another try */
     enum origin_auth sent;
-    uint64_t serial; /* of the token that was sent */
+    uint64_t serial; /* of the token or login that was sent */
     size_t drained;
     int status;
     bool may_retry;

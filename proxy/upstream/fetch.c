@@ -45,9 +45,12 @@ static void on_tick(uv_timer_t *timer)
     (void)timer; /* the loop turns */
 }
 
+/* Helpers that run are stopped, and come home before this thread ends. */
 static void close_all(struct fetch *f)
 {
     origin_close(&f->origins);
+    while (f->runner.running > 0)
+        uv_run(&f->uv, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&f->async, NULL);
     uv_close((uv_handle_t *)&f->prepare, NULL);
     uv_close((uv_handle_t *)&f->tick, NULL);
@@ -97,7 +100,7 @@ static void start_stopping(struct pg_mail *mail)
     download_cancel_all(f);
 }
 
-struct fetch *fetch_start(struct store *store)
+struct fetch *fetch_start(struct store *store, struct spawn *spawn)
 {
     struct fetch *f = calloc(1, sizeof(*f));
 
@@ -115,7 +118,8 @@ struct fetch *fetch_start(struct store *store)
     PG_CHECK(uv_prepare_start(&f->prepare, on_prepare) == 0);
     PG_CHECK(uv_timer_init(&f->uv, &f->tick) == 0);
     health_open(&f->book);
-    origin_open(&f->origins, &f->uv, &f->book);
+    f->runner = (struct credential_runner){.spawn = spawn, .home = &f->mail};
+    origin_open(&f->origins, &f->uv, &f->book, &f->runner);
     PG_CHECK(uv_thread_create(&f->thread, run, f) == 0);
     return f;
 }

@@ -69,9 +69,12 @@ struct fetch_ask {
     struct fetch_work *work; /* private to fetch.c */
 };
 
-struct fetch *fetch_start(struct store *store); /* begins the thread */
-void fetch_drain(struct fetch *f);              /* no new work; what runs may end */
-void fetch_stop(struct fetch *f);               /* fails what is left; joins the thread; frees */
+/* Begins the thread. spawn runs credential helpers and outlives fetch_stop(); NULL: none are run.
+ */
+struct spawn;
+struct fetch *fetch_start(struct store *store, struct spawn *spawn);
+void fetch_drain(struct fetch *f); /* no new work; what runs may end */
+void fetch_stop(struct fetch *f);  /* fails what is left; joins the thread; frees */
 
 /* query: for TAGS "n=..&last=.." (already encoded) or empty. repo is upstream's own name for it
  * ("library/nginx"). reference: tag or digest text; empty for TAGS. */

@@ -20,6 +20,7 @@ struct fetch {
     struct pg_mailbox mail;
     struct pg_mail drain, stop;
     struct health_book book;
+    struct credential_runner runner;
     struct origins origins;
     struct pg_map queries;    /* by what is asked */
     size_t echo_bytes;        /* of answers among them that stay for a moment */

@@ -11,9 +11,10 @@ static struct sl name_of(const struct origin *o)
     return (struct sl){o->upstream->name, strlen(o->upstream->name)};
 }
 
-void origin_open(struct origins *set, uv_loop_t *uv, struct health_book *book)
+void origin_open(struct origins *set, uv_loop_t *uv, struct health_book *book,
+                 struct credential_runner *runner)
 {
-    *set = (struct origins){.uv = uv, .book = book};
+    *set = (struct origins){.uv = uv, .book = book, .runner = runner};
     pg_list_init(&set->all);
     delay_open(&set->delays, uv);
 }
@@ -30,6 +31,7 @@ static void free_origin(struct origin *o)
     PG_CHECK(is_idle(o));
     pg_list_remove(&o->node);
     token_table_free(o->tokens);
+    credential_free(o->credential);
     client_close(o->client);
     url_free(&o->base);
     config_snapshot_unref(o->snapshot);
@@ -77,7 +79,8 @@ struct origin *origin_get(struct origins *set, struct snapshot *snapshot,
     o->health = health_of(set->book, upstream->name);
     health_reset(o->health);
     o->client = client_new(set->uv, upstream, o->health);
-    o->tokens = token_table_new(o->client, &set->delays, upstream);
+    o->credential = credential_new(set->runner, &snapshot->config, upstream);
+    o->tokens = token_table_new(o->client, &set->delays, o->credential);
     for (int i = 0; i < ORIGIN_LINES; i++) {
         pg_list_init(&o->waiting[i]);
     }

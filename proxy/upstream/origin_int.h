@@ -24,6 +24,7 @@
 #include "proxy/config.h"
 #include "proxy/upstream/breaker.h"
 #include "proxy/upstream/client_int.h"
+#include "proxy/upstream/credential.h"
 #include "proxy/upstream/delay_int.h"
 #include "proxy/upstream/token.h"
 #include "proxy/upstream/url.h"
@@ -39,6 +40,7 @@ struct origins {
     struct delays delays;
     struct pg_list all;
     struct health_book *book;
+    struct credential_runner *runner;
     uint64_t revision; /* the newest that was seen */
 };
 
@@ -50,6 +52,7 @@ struct origin {
     struct url base;
     struct health *health;
     struct client *client;
+    struct credential *credential;
     struct token_table *tokens;
     enum origin_auth auth;
     struct breaker breaker, holds[ORIGIN_CLASSES];
@@ -68,7 +71,8 @@ struct origin_turn {
     void (*refused)(struct origin_turn *turn, const struct pg_err *why, int retry_after_s);
 };
 
-void origin_open(struct origins *set, uv_loop_t *uv, struct health_book *book);
+void origin_open(struct origins *set, uv_loop_t *uv, struct health_book *book,
+                 struct credential_runner *runner);
 void origin_close(struct origins *set); /* nothing is in line or running */
 
 /* Grants and refuses turns, lets go of origins that nobody needs. Once in each turn of the loop. */

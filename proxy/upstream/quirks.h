@@ -8,6 +8,9 @@
  * github.com/bazel-contrib/rules_oci (authn.bzl) for GitLab and Elastic, documentation.suse.com for
  * SUSE. Others are named by the operator, in `realms`.
  *
+ * QUIRKS_SERVERS: under which name docker and its credential helpers keep the login for a host;
+ * others are known by their host. github.com/docker/cli (cli/registry: IndexServer).
+ *
  * Quirks that are handled for all alike, since no table is needed to meet them:
  *   Artifact Registry   401 without WWW-Authenticate: the challenge of /v2/ is used
  *   Quay                a scope with more than pull breaks the token request: only pull is asked
@@ -24,3 +27,8 @@
     X("registry.gitlab.com", "gitlab.com")                                                         \
     X("docker.elastic.co", "docker-auth.elastic.co")                                               \
     X("registry.suse.com", "scc.suse.com")
+
+#define QUIRKS_SERVERS(X)                                                                          \
+    X("docker.io", "https://index.docker.io/v1/")                                                  \
+    X("index.docker.io", "https://index.docker.io/v1/")                                            \
+    X("registry-1.docker.io", "https://index.docker.io/v1/")

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/metric.h"
 #include "base/random.h"
@@ -22,27 +23,33 @@
 #define ANSWER_MS_MAX   15000
 #define RETRY_S_MAX     300
 #define SCOPE_TEXT_MAX  300
+#define KEEP_MS         10000 /* the last good token, while there is no newer one */
+#define FORM_MAX        (4 * (size_t)URL_MAX + 3 * SECRET_TEXT_MAX)
 
 struct token {
     struct pg_map_node node; /* keyed by repo */
     struct token_table *table;
     char *repo;
-    char *text; /* NULL: not here */
-    uint64_t serial, usable_until_ms, used_ms;
+    char *text;                                         /* NULL: not here */
+    uint64_t serial, usable_until_ms, next_ms, used_ms; /* next: when the next one is fetched */
     struct pg_list waits;
     struct client_call call; /* asking, from the first wait to the answer */
+    struct credential_wait login;
     struct delay again;
-    struct pg_buf body;
-    unsigned tries;
-    bool asking, with_credentials;
+    struct pg_buf body, form;
+    unsigned tries, renewals;
+    enum secret_kind sent;
+    uint64_t sent_serial;
+    bool asking, refused;
 };
 
 struct token_table {
     struct client *client;
     struct delays *delays;
-    const struct config_upstream *upstream;
+    struct credential *credential;
     struct url realm;
     char *service;
+    bool has_no_post, is_given;
     struct pg_map tokens;
     struct breaker breaker;
     uint64_t serials;
@@ -98,10 +105,12 @@ static void free_token(struct token *t)
     PG_CHECK(pg_list_empty(&t->waits));
     client_stop(&t->call);
     client_call_free(&t->call);
+    credential_wait_stop(&t->login);
     delay_stop(&t->again);
     pg_map_remove(&t->table->tokens, &t->node);
     clear_text(t);
-    credential_wipe(&t->body);
+    secret_wipe(&t->body);
+    secret_wipe(&t->form);
     free(t->repo);
     free(t);
 }
@@ -136,6 +145,19 @@ static void ask_again(struct delay *d)
     ask(pg_container_of(d, struct token, again));
 }
 
+/* The token server is down or tells nonsense: that takes nothing from the token that we have. */
+static bool keep(struct token *t)
+{
+    uint64_t until = pg_clock_mono_ms() + KEEP_MS;
+
+    if (t->text == NULL || t->refused)
+        return false;
+    t->next_ms = until;
+    if (t->usable_until_ms < until)
+        t->usable_until_ms = until;
+    return true;
+}
+
 static void fail(struct token *t, struct pg_err *err, int retry_after_s)
 {
     struct token_table *table = t->table;
@@ -145,6 +167,14 @@ static void fail(struct token *t, struct pg_err *err, int retry_after_s)
         retry_after_s = RETRY_S_MAX;
     if (retry_after_s > 0)
         breaker_hold(&table->breaker, (uint64_t)retry_after_s * 1000, pg_clock_mono_ms());
+    if (keep(t)) {
+        pg_log_say(PG_LOG_WARN, PG_LOG_UPSTREAM,
+                   "the last token of %s stays in use, since there is no newer one: %s",
+                   table->realm.host, err->msg);
+        pg_err_clear(err);
+    } else {
+        clear_text(t);
+    }
     tell_all(t, err, retry_after_s);
     pg_err_clear(err);
 }
@@ -161,6 +191,19 @@ static void retry_or_fail(struct token *t, struct pg_err *err, enum breaker_weig
     fail(t, err, 0);
 }
 
+static void take_token(struct token *t, struct sl text, unsigned life_s)
+{
+    struct pg_err none = {0};
+    uint64_t now = pg_clock_mono_ms();
+
+    clear_text(t);
+    t->text = sl_dup(text);
+    t->serial = ++t->table->serials;
+    t->usable_until_ms = now + (uint64_t)life_s * 1000;
+    t->next_ms = now + (uint64_t)life_s * 800;
+    tell_all(t, &none, 0);
+}
+
 static void take_grant(struct token *t)
 {
     struct pg_err err = {0};
@@ -175,13 +218,46 @@ static void take_grant(struct token *t)
     }
     breaker_ok(&t->table->breaker);
     pg_metric_inc(PG_M_TOKENS);
-    clear_text(t);
-    PG_CHECK(grant.text != NULL && (t->text = strdup(grant.text)) != NULL);
+    take_token(t, (struct sl){grant.text, strlen(grant.text)}, grant.life_s);
     OPENSSL_cleanse(grant.text, strlen(grant.text));
     pg_arena_free(&arena);
-    t->serial = ++t->table->serials;
-    t->usable_until_ms = pg_clock_mono_ms() + (uint64_t)grant.life_s * 800;
-    tell_all(t, &err, 0);
+}
+
+/* A server without POST is asked by GET from now on, and so is one that does not take the token in
+ * this form but may take it as the password of its user. A login that has changed is tried again.
+ */
+static bool try_otherwise(struct token *t, int status)
+{
+    bool posted = t->form.n > 0;
+
+    if (posted && (status == 404 || status == 405))
+        t->table->has_no_post = true;
+    else if ((status != 401 && (status != 400 || !posted)) || t->renewals > 0 ||
+             !credential_refused(t->table->credential, t->sent_serial))
+        return false;
+    else
+        t->renewals++;
+    delay_start(t->table->delays, &t->again, 0, ask_again);
+    return true;
+}
+
+/* Neither an answer that is one, nor a failure to answer. */
+static void take_refusal(struct token *t, int status)
+{
+    struct pg_err err = {0};
+
+    if (t->sent != SECRET_NONE && try_otherwise(t, status))
+        return;
+    t->refused = status == 401 || status == 403 || status == 400;
+    if (status == 403 || (status == 401 && t->sent == SECRET_NONE)) {
+        pg_fail(&err, PG_E_DENIED, "token server answers %d", status);
+    } else if (status == 401 || (status == 400 && t->form.n > 0)) {
+        pg_fail(&err, PG_E_UPSTREAM_DOWN, "upstream refuses the configured credentials");
+        pg_detail(&err, "%s answers %d", t->table->realm.host, status);
+    } else {
+        pg_fail(&err, PG_E_UPSTREAM_DOWN, "token server answers %d", status);
+    }
+    fail(t, &err, 0);
 }
 
 static void on_done(struct client_call *call)
@@ -205,15 +281,8 @@ static void on_done(struct client_call *call)
     } else if (status == 429) {
         pg_fail(&err, PG_E_UPSTREAM_DOWN, "token server asks for patience");
         fail(t, &err, call->retry_after_s > 0 ? call->retry_after_s : 1);
-    } else if (status == 403 || (status == 401 && !t->with_credentials)) {
-        pg_fail(&err, PG_E_DENIED, "token server answers %d", status);
-        fail(t, &err, 0);
     } else {
-        pg_fail(&err, PG_E_UPSTREAM_DOWN,
-                status == 401 ? "upstream refuses the configured credentials"
-                              : "token server answers %d",
-                status);
-        fail(t, &err, 0);
+        take_refusal(t, status);
     }
 }
 
@@ -235,58 +304,110 @@ static enum client_taken on_data(struct client_call *call, struct sl data)
 
 static const struct client_events token_events = {on_head, on_data, on_done};
 
-/* realm?service=...&scope=repository:<repo>:pull */
-static void write_url(const struct token *t, struct pg_buf *url)
+static void put_pair(struct pg_buf *out, char join, const char *name, const char *value)
 {
-    const struct token_table *table = t->table;
-    char scope[SCOPE_TEXT_MAX];
-    char join = strchr(table->realm.text, '?') == NULL ? '?' : '&';
-    char *escaped;
+    char *escaped = curl_easy_escape(NULL, value, 0);
 
-    pg_buf_printf(url, "%s", table->realm.text);
-    if (table->service[0] != '\0') {
-        escaped = curl_easy_escape(NULL, table->service, 0);
-        PG_CHECK(escaped != NULL);
-        pg_buf_printf(url, "%cservice=%s", join, escaped);
-        curl_free(escaped);
+    PG_CHECK(escaped != NULL);
+    if (join != '\0')
+        pg_buf_put(out, (struct sl){&join, 1});
+    pg_buf_printf(out, "%s=", name);
+    pg_buf_put(out, (struct sl){escaped, strlen(escaped)});
+    OPENSSL_cleanse(escaped, strlen(escaped));
+    curl_free(escaped);
+}
+
+/* service=...&scope=repository:<repo>:pull, behind what `join` says. */
+static void put_wish(const struct token *t, struct pg_buf *out, char join)
+{
+    char scope[SCOPE_TEXT_MAX];
+
+    if (t->table->service[0] != '\0') {
+        put_pair(out, join, "service", t->table->service);
         join = '&';
     }
     if (t->repo[0] != '\0') {
         PG_CHECK((size_t)snprintf(scope, sizeof(scope), "repository:%s:pull", t->repo) <
                  sizeof(scope));
-        escaped = curl_easy_escape(NULL, scope, 0);
-        PG_CHECK(escaped != NULL);
-        pg_buf_printf(url, "%cscope=%s", join, escaped);
-        curl_free(escaped);
+        put_pair(out, join, "scope", scope);
     }
-    pg_buf_put(url, (struct sl){"", 1});
-    PG_CHECK(!url->over);
+}
+
+static void send_form(struct token *t, const struct secret *secret)
+{
+    struct client_order order = {.timeout_ms = ANSWER_MS_MAX,
+                                 .fresh = t->tries > 1,
+                                 .url = t->table->realm.text,
+                                 .headers = {"Accept: application/json"}};
+
+    pg_buf_put(&t->form, SL("grant_type=refresh_token&client_id=pullgate"));
+    put_wish(t, &t->form, '&');
+    put_pair(&t->form, '&', "refresh_token", secret->text);
+    PG_CHECK(!t->form.over);
+    order.form = pg_buf_sl(&t->form);
+    client_start(t->table->client, &t->call, &order);
+}
+
+/* secret NULL: without a login. */
+static void send_get(struct token *t, const struct secret *secret)
+{
+    struct client_order order = {.timeout_ms = ANSWER_MS_MAX, .fresh = t->tries > 1};
+    const char *realm = t->table->realm.text;
+    struct pg_buf url, header;
+
+    pg_buf_init(&url, 4 * (size_t)URL_MAX);
+    pg_buf_init(&header, SECRET_HEADER_MAX);
+    pg_buf_printf(&url, "%s", realm);
+    put_wish(t, &url, strchr(realm, '?') == NULL ? '?' : '&');
+    pg_buf_put(&url, (struct sl){"", 1});
+    PG_CHECK(!url.over);
+    if (secret != NULL)
+        secret_put_basic(secret, &header);
+    order.url = url.p;
+    order.headers[0] = "Accept: application/json";
+    order.headers[1] = secret != NULL ? header.p : NULL;
+    client_start(t->table->client, &t->call, &order);
+    pg_buf_free(&url);
+    secret_wipe(&header);
+}
+
+static void send_request(struct token *t, const struct secret *secret)
+{
+    t->sent = secret != NULL ? secret->kind : SECRET_NONE;
+    t->tries++;
+    pg_buf_clear(&t->body);
+    pg_buf_clear(&t->form);
+    t->table->is_given = t->sent == SECRET_BEARER;
+    if (t->sent == SECRET_BEARER)
+        take_token(t, (struct sl){secret->text, strlen(secret->text)}, TOKEN_LIFE_MIN_S);
+    else if (t->sent == SECRET_REFRESH && !t->table->has_no_post)
+        send_form(t, secret);
+    else
+        send_get(t, secret);
+}
+
+static void on_login(struct credential_wait *w)
+{
+    ask(pg_container_of(w, struct token, login));
 }
 
 static void ask(struct token *t)
 {
-    struct client_order order = {.timeout_ms = ANSWER_MS_MAX, .fresh = t->tries > 0};
-    struct pg_buf url, login;
+    const struct secret *secret = NULL;
     struct pg_err err = {0};
-    int has;
 
-    t->tries++;
-    pg_buf_clear(&t->body);
-    pg_buf_init(&url, 4 * (size_t)URL_MAX);
-    pg_buf_init(&login, CREDENTIAL_HEADER_MAX);
-    has = credential_basic(t->table->upstream, &login, &err);
-    if (has < 0) {
+    switch (credential_look(t->table->credential, &secret, &t->sent_serial, &err)) {
+    case CREDENTIAL_NONE:
+    case CREDENTIAL_HERE:
+        send_request(t, secret);
+        break;
+    case CREDENTIAL_ASKED:
+        credential_wait_start(t->table->credential, &t->login, on_login);
+        break;
+    case CREDENTIAL_BAD:
         fail(t, &err, 0);
-    } else {
-        t->with_credentials = has == 1;
-        write_url(t, &url);
-        order.url = url.p;
-        order.headers[0] = "Accept: application/json";
-        order.headers[1] = has == 1 ? login.p : NULL;
-        client_start(t->table->client, &t->call, &order);
+        break;
     }
-    pg_buf_free(&url);
-    credential_wipe(&login);
 }
 
 /* In the loop's next turn, so that no wait is done before it began. */
@@ -297,16 +418,25 @@ static void begin(struct delay *d)
     uint64_t now = pg_clock_mono_ms();
     struct pg_err err = {0};
 
-    t->tries = 0;
-    if (pg_list_empty(&t->waits)) {
-        t->asking = false;
-    } else if (!breaker_may(b, now)) {
+    t->tries = t->renewals = 0;
+    t->refused = false;
+    if (!breaker_may(b, now)) {
         pg_fail(&err, PG_E_UPSTREAM_DOWN, "the upstream's token server does not answer");
+        if (keep(t))
+            pg_err_clear(&err);
         tell_all(t, &err, breaker_wait_s(b, now));
         pg_err_clear(&err);
     } else {
         ask(t);
     }
+}
+
+static void start_asking(struct token *t)
+{
+    if (t->asking)
+        return;
+    t->asking = true;
+    delay_start(t->table->delays, &t->again, 0, begin);
 }
 
 /* Makes room for one more scope: the one that was not used for the longest. */
@@ -342,22 +472,24 @@ static struct token *token_of(struct token_table *table, struct sl repo, bool ma
     t->table = table;
     t->repo = sl_dup(repo);
     pg_list_init(&t->waits);
+    credential_wait_init(&t->login);
     delay_init(&t->again);
     client_call_init(&t->call, &token_events, t);
     pg_buf_init(&t->body, TOKEN_ANSWER_MAX);
+    pg_buf_init(&t->form, FORM_MAX);
     pg_map_put(&table->tokens, &t->node, (struct sl){t->repo, repo.n});
     return t;
 }
 
 struct token_table *token_table_new(struct client *client, struct delays *delays,
-                                    const struct config_upstream *upstream)
+                                    struct credential *credential)
 {
     struct token_table *table = calloc(1, sizeof(*table));
 
     PG_CHECK(table != NULL);
     table->client = client;
     table->delays = delays;
-    table->upstream = upstream;
+    table->credential = credential;
     pg_map_init(&table->tokens);
     return table;
 }
@@ -396,6 +528,7 @@ void token_set_realm(struct token_table *table, struct url *realm, struct sl ser
     table->realm = *realm;
     *realm = (struct url){0};
     table->service = sl_dup(service);
+    table->has_no_post = false;
 }
 
 const char *token_find(struct token_table *table, struct sl repo, uint64_t *serial_r)
@@ -406,6 +539,8 @@ const char *token_find(struct token_table *table, struct sl repo, uint64_t *seri
     if (t == NULL || t->text == NULL || now >= t->usable_until_ms)
         return NULL;
     t->used_ms = now;
+    if (now >= t->next_ms)
+        start_asking(t);
     *serial_r = t->serial;
     return t->text;
 }
@@ -416,6 +551,11 @@ void token_forget(struct token_table *table, struct sl repo, uint64_t serial)
 
     if (t != NULL && t->serial == serial)
         clear_text(t);
+}
+
+bool token_is_given(const struct token_table *table)
+{
+    return table->is_given;
 }
 
 void token_wait_init(struct token_wait *w)
@@ -435,10 +575,7 @@ void token_wait_start(struct token_table *table, struct sl repo, struct token_wa
     w->done = done;
     t->used_ms = pg_clock_mono_ms();
     pg_list_push(&t->waits, &w->node);
-    if (!t->asking) {
-        t->asking = true;
-        delay_start(table->delays, &t->again, 0, begin);
-    }
+    start_asking(t);
 }
 
 void token_wait_stop(struct token_wait *w)

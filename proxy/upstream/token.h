@@ -5,8 +5,13 @@
  * "repository:<name>:pull"; nothing of a challenge but realm and service is used, and the realm
  * was checked before (realm.h). A token server that does not answer is left alone for a while.
  *
- * A token is used for four fifths of its life, which is taken as 60 s when it is not said and kept
- * between 60 s and an hour when it is.
+ * A login goes there as Basic by GET; an identity token by POST, as OAuth 2 has it, and by GET
+ * where a server has no POST. A token that was given to us for the registry itself is used as it
+ * is.
+ *
+ * A token's life is taken as 60 s when it is not said and kept between 60 s and an hour when it is.
+ * After four fifths of it the next one is fetched, while this one is used. When that fails, though
+ * not because we were refused, it stays in use until the upstream refuses it.
  *
  * Ownership:  a wait is embedded in its asker's object; done comes once unless token_wait_stop().
  * Failure:    UPSTREAM_DOWN (no sane answer, or the configured credentials are refused);
@@ -16,10 +21,12 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/err.h"
 #include "base/list.h"
 #include "base/slice.h"
-#include "proxy/config.h"
 #include "proxy/upstream/url.h"
 
 #define TOKEN_ANSWER_MAX 65536
@@ -31,6 +38,7 @@
 struct token_table;
 struct client;
 struct delays;
+struct credential;
 
 struct token_wait {
     struct pg_list node;
@@ -40,7 +48,7 @@ struct token_wait {
 };
 
 struct token_table *token_table_new(struct client *client, struct delays *delays,
-                                    const struct config_upstream *upstream);
+                                    struct credential *credential);
 void token_table_free(struct token_table *t); /* no wait may be left */
 
 /* Where tokens come from; another place than before forgets all of them. Takes *realm. */
@@ -50,6 +58,7 @@ void token_set_realm(struct token_table *t, struct url *realm, struct sl service
  * returned to. *serial_r names it for token_forget(). */
 const char *token_find(struct token_table *t, struct sl repo, uint64_t *serial_r);
 void token_forget(struct token_table *t, struct sl repo, uint64_t serial); /* upstream refused it */
+bool token_is_given(const struct token_table *t); /* not by a token server: it is our login */
 
 void token_wait_init(struct token_wait *w);
 void token_wait_start(struct token_table *t, struct sl repo, struct token_wait *w,

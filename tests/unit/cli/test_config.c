@@ -142,7 +142,7 @@ static const struct mistake {
     {"tags:\n  tlt: 60s\n", "f:2:3: unknown key \"tlt\"; did you mean \"ttl\"?\n"},
     {"max_size: 1GiB\n", "f:1:1: unknown key \"max_size\"; it belongs in \"storage\"\n"},
     {"colour: red\n",
-     "f:1:1: unknown key \"colour\"; known here: admin, storage, tags, limits, log, "
+     "f:1:1: unknown key \"colour\"; known here: admin, storage, tags, limits, helpers, log, "
      "threads, listen, tls, upstreams\n"},
     {"upstreams:\n  a.test: {url: https://a.test, defualt: true}\n",
      "f:2:33: unknown key \"defualt\"; did you mean \"default\"?\n"},
@@ -229,11 +229,10 @@ static const struct mistake {
     {"upstreams:\n  a_b/c: {url: https://a.test}\n",
      "f:2:3: upstreams: a key must be the host name of a registry, such as quay.io, and perhaps a "
      "port\n"},
-    {"upstreams: {\"a\\e[31m\\u202e.test\": {url: https://a.test, \"\\a\": 1}}\n",
+    {"upstreams: {\"a\\e[31m\\u202e.test\": {url: https://a.test}}\nlog: {\"\\a\": 1}\n",
      "f:1:13: upstreams: a key must be the host name of a registry, such as quay.io, and perhaps a "
      "port\n"
-     "f:1:57: unknown key \"\\u0007\"; known here: url, default, host, allow_private, realms, "
-     "username, password_file, ca_file, connect_timeout, stall_timeout, max_connections\n"},
+     "f:2:7: unknown key \"\\u0007\"; known here: format, level\n"},
     {"upstreams: {\"a\\e[31m.test\": 1}\n",
      "f:1:13: upstreams: a key must be the host name of a registry, such as quay.io, and perhaps a "
      "port\n"
@@ -246,7 +245,26 @@ static const struct mistake {
     {"upstreams:\n  a.test: {url: https://a.test, host: \"a.test:80\"}\n",
      "f:2:39: upstreams.a.test.host must be a host name without a port\n"},
     {"upstreams:\n  a.test: {url: https://a.test, username: u}\n",
-     "f:2:43: upstreams.a.test.username needs a password_file beside it\n"},
+     "f:2:43: upstreams.a.test.username needs a password_file or password_env beside it\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, password_env: P}\n",
+     "f:2:47: upstreams.a.test.password_env needs a username beside it\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, username: u, password_file: /p, password_env: "
+     "P}\n",
+     "f:2:79: upstreams.a.test has a password_file and a password_env; one of them is enough\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, docker_config: /c, credential_helper: "
+     "ecr-login}\n",
+     "f:2:71: upstreams.a.test has more than one of username, docker_config and "
+     "credential_helper; a login comes from one place\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, username: u, password_file: /p, docker_config: "
+     "/c}\n",
+     "f:2:80: upstreams.a.test has more than one of username, docker_config and "
+     "credential_helper; a login comes from one place\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, username: \"u:secret\", password_file: /p}\n",
+     "f:2:43: upstreams.a.test.username must not have a colon; the password goes into "
+     "password_file\n"},
+    {"upstreams:\n  a.test: {url: http://a.test, credential_helper: x}\n",
+     "f:2:17: upstreams.a.test.url is http://, which would send the password in clear; use "
+     "https://\n"},
     {"upstreams:\n  a.test: {url: https://a.test, password_file: /p}\n",
      "f:2:48: upstreams.a.test.password_file needs a username beside it\n"},
     {"upstreams:\n  a.test: {url: http://a.test, username: u, password_file: /p}\n",
@@ -427,6 +445,42 @@ TEST(files_with_secrets_are_private_or_refused)
     assert_upstream_file("ca_file", put_file("ca", cert_pem, 0666), 1, "can be written by others");
 }
 
+/* path is of a program or of a config.json. */
+static void assert_login(const char *option, const char *path, int want, const char *said)
+{
+    char text[1024];
+
+    (void)snprintf(text, sizeof text, "upstreams:\n  a.test: {url: https://a.test, %s: %s}\n",
+                   option, path);
+    assert_load(put_file("u.yaml", text, 0600), want, said);
+}
+
+TEST(C16_logins_of_others_are_private_or_refused)
+{
+    static const char good[] = "{\"auths\":{\"a.test\":{\"auth\":\"dTpzZWNyZXQ=\"}}}";
+    static const char other[] = "{\"auths\":{\"b.test\":{\"auth\":\"dTpzZWNyZXQ=\"}}}";
+    static const char helped[] = "{\"credHelpers\":{\"a.test\":\"nobody-has-this\"}}";
+    static const char twice[] = "upstreams:\n  a.test: {url: https://a.test, username: u, "
+                                "password_env: PULLGATE_TEST_UNSET}\n";
+
+    assert_login("docker_config", put_file("dc", good, 0600), 0, "");
+    assert_login("docker_config", put_file("dc", good, 0644), 1, "run: chmod 0600");
+    assert_login("docker_config", put_file("dc", "{", 0600), 1, "is not proper JSON");
+    assert_login("docker_config", put_file("dc", "", 0600), 1, "is empty");
+    assert_login("docker_config", put_file("dc", other, 0600), 1, "has no login for a.test");
+    assert_login("docker_config", put_file("dc", helped, 0600), 1,
+                 "nobody-has-this: the credential helper is in none of /usr/libexec/pullgate");
+    assert_login("credential_helper", put_file("h", "#!/bin/sh\n", 0700), 0, "");
+    assert_login("credential_helper", put_file("h", "#!/bin/sh\n", 0600), 1,
+                 "is not an executable file");
+    assert_login("credential_helper", put_file("h", "#!/bin/sh\n", 0722), 1,
+                 "can be written by others");
+    assert_login("credential_helper", "/nonexistent/h", 1, "is not there");
+    assert_login("credential_helper", "../h", 1, "must be an absolute path, or a name");
+    assert_load(put_file("u.yaml", twice, 0600), 1,
+                "the environment variable PULLGATE_TEST_UNSET is not set");
+}
+
 TEST(tls_keys_are_private_or_refused)
 {
     char text[1024];
@@ -479,6 +533,7 @@ int main(void)
         RUN(too_much_is_refused),
         RUN(the_file_itself_is_safe_or_refused),
         RUN(files_with_secrets_are_private_or_refused),
+        RUN(C16_logins_of_others_are_private_or_refused),
         RUN(tls_keys_are_private_or_refused),
     };
 

@@ -19,6 +19,7 @@
 
 struct fetch *rig_fetch;
 bool rig_is_cold;
+struct spawn *rig_spawn;
 sem_t rig_resolver;
 struct store *rig_store;
 struct snapshot *rig_snapshot;
@@ -165,7 +166,7 @@ static char *password_file(const char *password)
 
 static void configure(const struct rig_options *o)
 {
-    struct config c = {0};
+    struct config c = {.helpers_environment = text("PATH"), .helpers_timeout = 10000};
     struct config_upstream *up = calloc(1, sizeof(*up));
     char url[128], host[64];
 
@@ -181,6 +182,9 @@ static void configure(const struct rig_options *o)
     up->upstream_realms = text(o->realms);
     up->upstream_username = text(o->username);
     up->upstream_password_file = password_file(o->password);
+    up->upstream_password_env = text("");
+    up->upstream_docker_config = text(o->docker_config);
+    up->upstream_credential_helper = text(o->helper);
     up->upstream_ca_file = text("");
     up->upstream_connect_timeout = o->connect_ms > 0 ? o->connect_ms : 2000;
     up->upstream_stall_timeout = o->stall_ms > 0 ? o->stall_ms : 10000;
@@ -206,7 +210,7 @@ static void open_all(const struct rig_options *o)
     flight_table_init(&flights);
     flight_bell_init(&bell, &flights, ring);
     configure(o);
-    rig_fetch = fetch_start(rig_store);
+    rig_fetch = fetch_start(rig_store, rig_spawn);
 }
 
 static void close_all(void)

@@ -22,8 +22,11 @@
 
 #define RIG_S 20
 
+struct spawn;
+
 struct rig_options {
     const char *realms, *username, *password; /* NULL: not set */
+    const char *docker_config, *helper;       /* absolute paths; NULL: not set */
     const char *url;                          /* NULL: the scripted upstream's */
     bool public_only;                         /* without allow_private */
     unsigned max_connections;                 /* 0: 16 */
@@ -44,8 +47,9 @@ struct rig_pull {
 };
 
 extern struct fetch *rig_fetch;
-extern bool rig_is_cold;   /* what is asked next */
-extern sem_t rig_resolver; /* a name that begins with "hangs." is resolved when it is posted */
+extern struct spawn *rig_spawn; /* NULL unless a test opens one, before all else */
+extern bool rig_is_cold;        /* what is asked next */
+extern sem_t rig_resolver;      /* a name that begins with "hangs." is resolved when it is posted */
 extern struct store *rig_store;
 extern struct snapshot *rig_snapshot;
 

@@ -397,7 +397,7 @@ TEST(the_end_loses_what_is_under_way_and_keeps_its_bytes)
     rig_leave(&q);
     assert_int_equal(rig_partial_bytes(), SIZE / 2);
     rig_py("gate.open()");
-    rig_fetch = fetch_start(rig_store);
+    rig_fetch = fetch_start(rig_store, NULL);
     rig_stop();
 }
 
