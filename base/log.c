@@ -309,9 +309,9 @@ static bool is_writable(bool is_writer)
     return n > 0;
 }
 
-static void drop_lines(const char *p, size_t n)
+static void drop_lines(struct sl lines)
 {
-    const char *end = p + n;
+    const char *p = lines.p, *end = p + lines.n;
 
     while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
         count_dropped();
@@ -320,21 +320,27 @@ static void drop_lines(const char *p, size_t n)
 }
 
 /* One write(2). Only a descriptor that took less than it was given gets a second, so that the next
- * line starts on its own. */
-static void write_out(const char *p, size_t n, bool is_writer)
+ * line starts on its own; where it took no more, the next line ends what it took. Returns how much
+ * it took: all of it, unless the disk is full or nobody reads. */
+static size_t write_out(const char *p, size_t n, bool is_writer)
 {
-    while (n > 0) {
-        ssize_t put = is_writable(is_writer) ? write(STDERR_FILENO, p, n) : 0;
+    static atomic_bool torn;
+
+    if (atomic_load(&torn) && is_writable(is_writer) && write(STDERR_FILENO, "\n", 1) == 1)
+        atomic_store(&torn, false);
+    for (size_t done = 0; done < n;) {
+        ssize_t put = is_writable(is_writer) ? write(STDERR_FILENO, p + done, n - done) : 0;
 
         if (put < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (put <= 0) {
-            drop_lines(p, n);
-            return;
+            if (done > 0 && p[done - 1] != '\n')
+                atomic_store(&torn, true);
+            return done;
         }
-        p += put;
-        n -= (size_t)put;
+        done += (size_t)put;
     }
+    return n;
 }
 
 /* A file takes what it is given; a pipe that is writable takes PIPE_BUF bytes without a wait, and
@@ -353,28 +359,30 @@ static void write_lines(struct sl lines)
 
     while (lines.n > 0) {
         const char *end = lines.n <= max ? lines.p + lines.n - 1 : memrchr(lines.p, '\n', max);
-        size_t n;
+        size_t n, done;
 
         if (end == NULL)
             end = memchr(lines.p, '\n', lines.n);
         PG_CHECK(end != NULL);
         n = (size_t)(end - lines.p) + 1;
-        write_out(lines.p, n, true);
+        done = write_out(lines.p, n, true);
+        drop_lines((struct sl){lines.p + done, n - done});
         lines = (struct sl){lines.p + n, lines.n - n};
     }
 }
 
-static void say_dropped(uint64_t n)
+/* False: not yet, it could not be written either. */
+static bool say_dropped(uint64_t n)
 {
     struct pg_log_line l PG_UNINITIALIZED;
 
     pg_log_begin(&l, PG_LOG_LOOP, PG_LOG_WARN);
     if (l.off)
-        return;
+        return true;
     pg_log_str(&l, "text", SL("log lines were dropped"));
     pg_log_u64(&l, "dropped", n);
     close_line(&l);
-    write_out(l.text, l.n, true);
+    return write_out(l.text, l.n, true) == l.n;
 }
 
 static void wait_for(sem_t *sem)
@@ -429,8 +437,8 @@ static void *run_writer(void *arg)
         write_gathered(&spare);
         now_dropped = atomic_load(&dropped);
         if (now_dropped != said && (last || pg_clock_mono_ms() - said_ms >= DROPS_NEWS_MS)) {
-            say_dropped(now_dropped);
-            said = now_dropped;
+            if (say_dropped(now_dropped))
+                said = now_dropped;
             said_ms = pg_clock_mono_ms();
         }
         if (!last)
@@ -504,8 +512,8 @@ void pg_log_end(struct pg_log_line *l)
         return;
     close_line(l);
     l->off = true; /* ended: what is called on it now is lost, not written behind the line */
-    if (!enqueue(l))
-        write_out(l->text, l->n, false);
+    if (!enqueue(l) && write_out(l->text, l->n, false) < l->n)
+        count_dropped();
 }
 
 void pg_log_say(enum pg_log_level level, enum pg_log_tag tag, const char *fmt, ...)

@@ -203,6 +203,7 @@ static void on_done(struct pg_mail *mail)
     pg_metric_inc(PG_M_RELOADS);
     pg_log_say(PG_LOG_INFO, PG_LOG_CONFIG, "configuration %s is in use: revision %llu",
                r->snapshot->config.file, (unsigned long long)r->snapshot->revision);
+    notify_say(r->target.notify, "READY=1");
     answer(r, NULL);
     r->under_way = false;
     if (r->again) {
@@ -235,6 +236,10 @@ static void begin(struct reload *r)
     struct config_load load = {0};
     struct pg_err err = {0};
 
+    if (!r->closed) {
+        notify_reloading(r->target.notify);
+    }
+
     r->again = false;
     r->asking = r->waiting;
     r->waiting = NULL;
@@ -245,6 +250,7 @@ static void begin(struct reload *r)
         pg_metric_inc(PG_M_RELOADS_REFUSED);
         pg_log_say(PG_LOG_ERROR, PG_LOG_CONFIG, "the configuration stays as it was: revision %llu",
                    (unsigned long long)r->snapshot->revision);
+        notify_say(r->target.notify, "READY=1");
         answer(r, &err);
     } else {
         struct snapshot *old = r->snapshot;

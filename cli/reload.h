@@ -18,6 +18,7 @@
 
 #include "base/mailbox.h"
 #include "cli/config.h"
+#include "cli/notify.h"
 #include "proxy/admin/admin.h"
 #include "proxy/http/listen.h"
 #include "proxy/http/loop.h"
@@ -29,6 +30,7 @@ struct reload_target {
     unsigned nloops;
     struct listen *listen;
     struct store *store;
+    struct notify *notify;
     struct pg_mailbox *home;
 };
 

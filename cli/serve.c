@@ -22,6 +22,7 @@
 #include "cache/store.h"
 #include "cli/config.h"
 #include "cli/confine.h"
+#include "cli/notify.h"
 #include "cli/print.h"
 #include "cli/reload.h"
 #include "cli/show.h"
@@ -59,6 +60,7 @@ struct serve {
     struct listen *listen;
     struct tls_server *tls[CONFIG_LISTENERS_MAX];
     struct reload *reload;
+    struct notify *notify;
     struct pg_mailbox mail;
     int wake_fd, signal_fd;
     enum phase phase;
@@ -107,7 +109,8 @@ static int set_up_process(struct serve *s, struct pg_err *err)
 {
     sigset_t set = our_signals();
 
-    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN); /* what nobody reads, or what is too long, is the */
+    (void)signal(SIGXFSZ, SIG_IGN); /* trouble of who writes it, not the end of all */
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     raise_file_limit();
     pg_hash_setup();
@@ -245,11 +248,13 @@ static int start(struct serve *s, struct pg_err *err)
                                          .json = s->args->json,
                                          .listen = s->listen,
                                          .store = s->store,
+                                         .notify = s->notify,
                                          .home = &s->mail};
     s->reload = reload_new(&target, s->first);
     for (unsigned i = 0; i < s->nloops; i++) {
         loop_run(s->loops[i]);
     }
+    notify_watch(s->notify, s->loops, s->nloops);
     if (confine_calls(config_of(s), err) < 0) {
         return -1;
     }
@@ -258,7 +263,8 @@ static int start(struct serve *s, struct pg_err *err)
     return 0;
 }
 
-static int say_ready(const struct serve *s)
+/* Somebody may have closed standard output, or its disk is full: it is served all the same. */
+static void say_ready(const struct serve *s)
 {
     char line[2 * BOUND_MAX + 32];
     int n = snprintf(line, sizeof(line), "listening on %s admin %s\n", s->bound, s->admin_bound);
@@ -268,7 +274,10 @@ static int say_ready(const struct serve *s)
                "pullgate " VERSION_TEXT " serves on %s, admin on %s, "
                "%u loops, store %s",
                s->bound, s->admin_bound, s->nloops, config_of(s)->storage_path);
-    return print_out((struct sl){line, (size_t)n});
+    if (print_out((struct sl){line, (size_t)n}) < 0) {
+        pg_log_say(PG_LOG_WARN, PG_LOG_START, "standard output takes nothing");
+    }
+    notify_say(s->notify, "READY=1");
 }
 
 /* ---- run ----------------------------------------------------------------------------------- */
@@ -297,6 +306,7 @@ static void drain(struct serve *s, const char *why)
     s->drained_by_ms = pg_clock_mono_ms() + ms;
     pg_log_say(PG_LOG_INFO, PG_LOG_STOP, "%s: drains %u connections for at most %llu ms", why,
                count_connections(s), (unsigned long long)ms);
+    notify_say(s->notify, "STOPPING=1");
     pg_metric_set(PG_M_DRAINING, 1);
     admin_set_draining(s->admin);
     listen_drain(s->listen, true);
@@ -369,7 +379,8 @@ static void run(struct serve *s)
 
     while (s->phase != ENDING) {
         eventfd_t n;
-        int rc = poll(polls, 2, s->phase == DRAINING ? DRAIN_LOOK_MS : -1);
+        int wait_ms = notify_turn(s->notify);
+        int rc = poll(polls, 2, s->phase == DRAINING ? DRAIN_LOOK_MS : wait_ms);
         PG_CHECK(rc >= 0 || errno == EINTR);
         if (polls[0].revents != 0) {
             take_signals(s);
@@ -426,6 +437,7 @@ static void end(struct serve *s)
     for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
         tls_server_free(s->tls[i]);
     }
+    notify_close(s->notify);
     store_close(s->store);
     if (s->spawn != NULL) {
         spawn_close(s->spawn);
@@ -453,11 +465,11 @@ static int serve(struct serve *s)
     struct pg_err err = {0};
     int status = COMMAND_GOOD;
 
+    s->notify = notify_open(false);
     if (start(s, &err) < 0) {
         status = fail_start(&err);
-    } else if (say_ready(s) < 0) {
-        status = COMMAND_CANNOT;
     } else {
+        say_ready(s);
         run(s);
     }
     restore_signals();

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of the process: its sandbox, its end, and what may go wrong around it."""
-import json, os, re, shutil, subprocess, tempfile
+import json, os, re, shutil, signal, socket, subprocess, tempfile, threading
 
 from pg import Pullgate, Skip, Upstream, main
 
@@ -56,6 +56,122 @@ def test_the_sandbox_can_be_switched_off():
     status = open(f"/proc/{pg.proc.pid}/status").read()
     assert re.search(r"^Seccomp:\s+0$", status, re.M), status
     pg.stop()
+
+
+# ---- the log: where it goes may be full, shut, or read by nobody
+
+
+def test_a_full_log_disk_costs_lines_and_nothing_else():
+    up = Upstream()
+    d = up.blob(b"x" * 100_000)
+    with open("/dev/full", "w") as full:
+        pg = Pullgate(up, more="log: {level: debug}", stderr=full)
+        for _ in range(5):
+            assert pg.get(f"/v2/library/app/blobs/{d}") == (200, up.blobs[d])
+        pg.wait_metric("pullgate_log_dropped_total", 5)
+        pg.stop()
+
+
+def test_a_log_that_has_room_again_says_what_was_lost():
+    with tempfile.TemporaryDirectory(prefix="pg-e2e-") as folder:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder]).returncode:
+            raise Skip("mount is not permitted")
+        try:
+            path, filler = os.path.join(folder, "log"), os.path.join(folder, "filler")
+            with open(path, "w") as log:
+                pg = Pullgate(Upstream(), stderr=log)
+            with open(filler, "wb") as f:
+                try:
+                    while f.write(b"x" * 512):
+                        f.flush()
+                except OSError:
+                    f.raw.close()
+            pg.wait_true(lambda: pg.get("/v2/").status == 200 and
+                         pg.metric("pullgate_log_dropped_total") > 0, "no line was lost")
+            os.remove(filler)
+            look = lambda: pg.get("/v2/") and "log lines were dropped" in open(path).read()
+            pg.wait_true(look, "nobody says that lines were lost")
+            lines = open(path).read().splitlines()
+            assert all(re.match(r"\d{4}-\d\d-\d\dT", l) for l in lines[-3:]), lines[-3:]
+            pg.stop()
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+def test_a_log_that_nobody_reads_holds_up_no_request():
+    up = Upstream()
+    d = up.blob(b"x" * 1000)
+    reading, writing = os.pipe()
+    pg = Pullgate(up, more="log: {level: debug}", stderr=writing)
+    os.close(writing)
+    ask = b"GET /healthz?%s HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\n\r\n"
+    many = ask % (b"q" * 3000, b"keep-alive") * 300 + ask % (b"q", b"close")
+    while pg.metric("pullgate_log_dropped_total") == 0:   # the pipe and the queue are full soon
+        pg.raw(many, pg.admin_port)
+        assert pg.get(f"/v2/library/app/blobs/{d}") == (200, up.blobs[d])
+    assert pg.get(f"/v2/library/app/blobs/{d}") == (200, up.blobs[d])
+    pg.end()                                     # it does not wait for ever for the reader
+    os.close(reading)
+    pg.fsck()
+    shutil.rmtree(pg.dir)
+
+
+def test_a_log_whose_reader_went_away_does_not_end_the_server():
+    up = Upstream()
+    d = up.blob(b"x" * 1000)
+    reading, writing = os.pipe()
+    pg = Pullgate(up, stderr=writing)
+    os.close(writing)
+    os.close(reading)
+    for _ in range(3):
+        assert pg.get(f"/v2/library/app/blobs/{d}") == (200, up.blobs[d])
+    pg.wait_metric("pullgate_log_dropped_total", 3)
+    pg.stop()
+
+
+# ---- the service manager
+
+
+class Manager:
+    """$NOTIFY_SOCKET: hears how the server is."""
+    def __init__(self, abstract=False):
+        self.folder = tempfile.mkdtemp(prefix="pg-e2e-")
+        self.path = f"@{self.folder}/notify" if abstract else f"{self.folder}/notify"
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.bind(self.path.replace("@", "\0"))
+        self.sock.settimeout(30)
+
+    def hear(self, state):
+        """Waits for it; all that came before is passed over."""
+        while True:
+            said = self.sock.recv(4096).decode()
+            if state in said:
+                return said
+
+    def close(self):
+        self.sock.close()
+        shutil.rmtree(self.folder)
+
+
+def test_the_service_manager_hears_how_it_is():
+    for abstract in (False, True):
+        manager = Manager(abstract)
+        pg = Pullgate(Upstream(), env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "100000"})
+        manager.hear("READY=1")
+        manager.hear("WATCHDOG=1")
+        manager.hear("WATCHDOG=1")
+        pg.reload()
+        assert re.search(r"MONOTONIC_USEC=\d+", manager.hear("RELOADING=1"))
+        manager.hear("READY=1")
+        with open(pg.conf, "a") as f:
+            f.write("nonsense: 1\n")
+        pg.reload()
+        manager.hear("RELOADING=1")
+        manager.hear("READY=1")                  # refused: all is as it was
+        pg.end()
+        manager.hear("STOPPING=1")
+        manager.close()
+        shutil.rmtree(pg.dir)
 
 
 main(globals())
