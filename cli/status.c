@@ -96,22 +96,57 @@ static void put_state(struct table *t, const json_t *u)
     table_put(t, (struct sl){text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1});
 }
 
-static void put_last_errors(struct pg_buf *out, const json_t *list)
+/* What is to be said of an upstream besides the table's row. */
+static void put_budget(struct pg_buf *out, const json_t *b)
+{
+    (void)pg_buf_printf(out, "budget: %lld of %lld left", number(b, "left"), number(b, "limit"));
+    if (pg_json_str(b, "source").n > 0) {
+        (void)pg_buf_put(out, SL(" for "));
+        print_put_safe(pg_json_str(b, "source"), out);
+    }
+    if (number(b, "slowness") == 0) {
+        (void)pg_buf_put(out, SL("; tags are not confirmed, the rest is for cold pulls"));
+    } else if (number(b, "slowness") > 1) {
+        (void)pg_buf_printf(out, "; tags are confirmed %lld times as rarely",
+                            number(b, "slowness"));
+    }
+    (void)pg_buf_put(out, SL("\n"));
+}
+
+static void put_last_error(struct pg_buf *out, const json_t *error)
+{
+    (void)pg_buf_put(out, SL("last error: "));
+    print_put_safe(pg_json_str(error, "at"), out);
+    (void)pg_buf_put(out, SL(" "));
+    print_put_safe(pg_json_str(error, "message"), out);
+    (void)pg_buf_put(out, SL("\n"));
+}
+
+static void put_name(struct pg_buf *out, const json_t *u)
+{
+    (void)pg_buf_put(out, SL("  "));
+    print_put_safe(pg_json_str(u, "name"), out);
+    (void)pg_buf_put(out, SL(": "));
+}
+
+static void put_notes(struct pg_buf *out, const json_t *list)
 {
     const json_t *u;
     size_t i;
 
     json_array_foreach(list, i, u)
     {
-        const json_t *error = json_object_get(u, "last_error");
-        if (json_is_object(error)) {
-            (void)pg_buf_put(out, SL("  "));
-            print_put_safe(pg_json_str(u, "name"), out);
-            (void)pg_buf_put(out, SL(": last error: "));
-            print_put_safe(pg_json_str(error, "at"), out);
-            (void)pg_buf_put(out, SL(" "));
-            print_put_safe(pg_json_str(error, "message"), out);
-            (void)pg_buf_put(out, SL("\n"));
+        if (json_is_object(json_object_get(u, "budget"))) {
+            put_name(out, u);
+            put_budget(out, json_object_get(u, "budget"));
+        }
+        if (number(u, "kept") > 0) {
+            put_name(out, u);
+            (void)pg_buf_printf(out, "answers with what it has deleted: %lld\n", number(u, "kept"));
+        }
+        if (json_is_object(json_object_get(u, "last_error"))) {
+            put_name(out, u);
+            put_last_error(out, json_object_get(u, "last_error"));
         }
     }
 }
@@ -139,7 +174,7 @@ static void put_upstreams(struct pg_buf *out, const json_t *list)
     (void)pg_buf_put(out, SL("\n"));
     table_print(&t, "", out);
     table_free(&t);
-    put_last_errors(out, list);
+    put_notes(out, list);
 }
 
 static void put_problems(struct pg_buf *out, const json_t *list)

@@ -33,7 +33,7 @@ ADMIN_STAGES(X)
 
 static void write_metrics(struct admin_request *r)
 {
-    pg_metric_write(&r->body);
+    status_write_metrics(r->admin, r->snapshot, &r->body);
     r->type = "text/plain; version=0.0.4; charset=utf-8";
 }
 

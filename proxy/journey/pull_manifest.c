@@ -85,6 +85,29 @@ static bool is_within(int64_t age_s, uint64_t limit_ms)
     return age_s >= 0 && (uint64_t)age_s * 1000 < limit_ms;
 }
 
+static enum rq_next serve_stale(struct journey *j, const char *detail)
+{
+    struct pull_manifest *p = j->op;
+
+    j->told.detail = detail;
+    j->told.age_s = p->age_s;
+    return serve(j, JOURNEY_STALE);
+}
+
+/* Upstream counts what we ask, and little is left: it is for those who have to wait. */
+static bool is_saved_for_others(const struct journey *j)
+{
+    const struct pull_manifest *p = j->op;
+    const char *name = j->target.upstream->name;
+    struct health_view health;
+    unsigned slowness;
+
+    fetch_health(j->home->fetch, (struct sl){name, strlen(name)}, &health);
+    slowness = health_slowness(&health);
+    return slowness == BUDGET_RESERVE ||
+           is_within(p->age_s, slowness * j->snapshot->config.tags_ttl);
+}
+
 static enum rq_next lookup_tag(struct journey *j)
 {
     const struct config *config = &j->snapshot->config;
@@ -102,6 +125,8 @@ static enum rq_next lookup_tag(struct journey *j)
         p->age_s = pg_clock_wall_s() - tag.validated_s;
         if (is_within(p->age_s, config->tags_ttl))
             return serve(j, JOURNEY_HIT);
+        if (is_within(p->age_s, config->tags_max_stale) && is_saved_for_others(j))
+            return serve_stale(j, "budget");
         p->age_s = p->age_s < 0 ? 0 : p->age_s;
         p->may_be_stale = is_within(p->age_s, config->tags_max_stale);
     }
@@ -150,15 +175,6 @@ static enum rq_next st_ask(struct rq *rq)
     if (left_ms > PULL_MANIFEST_PATIENCE_MS)
         left_ms = PULL_MANIFEST_PATIENCE_MS;
     return rq_wait_or_go(rq, &ST_asked, left_ms, stop_asking);
-}
-
-static enum rq_next serve_stale(struct journey *j, const char *detail)
-{
-    struct pull_manifest *p = j->op;
-
-    j->told.detail = detail;
-    j->told.age_s = p->age_s;
-    return serve(j, JOURNEY_STALE);
 }
 
 static enum rq_next take_error(struct journey *j, const struct refresh_answer *a)

@@ -57,5 +57,6 @@ void breaker_hold(struct breaker *b, uint64_t ms, uint64_t now_ms)
 {
     b->open = true;
     b->probing = false;
+    b->window_ms = ms;
     b->until_ms = now_ms + ms;
 }

@@ -14,6 +14,7 @@
 #define PATIENCE_S_MAX   300
 #define RETRY_NOW_S_MAX  2 /* a 5xx that says later than this is not retried */
 #define RANGE_HEADER_MAX 64
+#define SAID_BYTES_MAX   ((size_t)2048)
 
 static void proceed(struct exchange *x);
 
@@ -31,6 +32,27 @@ static bool before_redirects(const struct exchange *x)
     return x->hops == 0;
 }
 
+/* A quota is of its own class of questions, and may take hours to come back: each 429 in a row
+ * holds it for longer. What guards against abuse is meant for all of them, and for a moment. */
+static void wait_patiently(struct exchange *x)
+{
+    bool spent = budget_is_spent(&x->call.head, pg_buf_sl(&x->said));
+    unsigned said_s = x->call.retry_after_s > 0 ? (unsigned)x->call.retry_after_s : 0;
+
+    x->retry_after_s = said_s > 0 ? (int)said_s : PATIENCE_S;
+    if (spent && said_s == 0 && before_redirects(x))
+        x->retry_after_s = origin_held_s(x->origin, x->spec.class) * 2;
+    if (x->retry_after_s < PATIENCE_S && said_s == 0)
+        x->retry_after_s = PATIENCE_S;
+    if (x->retry_after_s > PATIENCE_S_MAX)
+        x->retry_after_s = PATIENCE_S_MAX;
+    if (before_redirects(x))
+        origin_hold(x->origin, spent ? x->spec.class : ORIGIN_CLASSES, x->retry_after_s);
+    pg_fail(&x->err, PG_E_UPSTREAM_DOWN,
+            spent ? "upstream's pull rate limit is reached (429)"
+                  : "upstream asks for patience (429)");
+}
+
 /* What the last status means when it is not the one hoped for. */
 static void judge(struct exchange *x)
 {
@@ -45,12 +67,7 @@ static void judge(struct exchange *x)
             pg_fail(&x->err, x->spec.unknown, "not known to upstream");
         pg_detail(&x->err, "status %d", status);
     } else if (status == 429) {
-        x->retry_after_s = x->call.retry_after_s > 0 ? x->call.retry_after_s : PATIENCE_S;
-        if (x->retry_after_s > PATIENCE_S_MAX)
-            x->retry_after_s = PATIENCE_S_MAX;
-        if (before_redirects(x))
-            origin_hold(x->origin, x->spec.class, x->retry_after_s);
-        pg_fail(&x->err, PG_E_UPSTREAM_DOWN, "upstream asks for patience (429)");
+        wait_patiently(x);
     } else if (status >= 500 || status == 408 || refused) {
         x->retry_after_s =
             x->call.retry_after_s > PATIENCE_S_MAX ? PATIENCE_S_MAX : x->call.retry_after_s;
@@ -237,6 +254,8 @@ static bool on_head(struct client_call *call)
     int status = call->head.status;
 
     x->status = status;
+    if (before_redirects(x))
+        health_told(x->origin->health, &call->head);
     x->accepted = !x->probing && (status == 200 || (status == 206 && x->from > 0));
     if (!x->accepted)
         return true;
@@ -250,6 +269,8 @@ static enum client_taken on_data(struct client_call *call, struct sl data)
     if (x->accepted)
         return x->events->on_data(x, data);
     x->drained += data.n;
+    if (x->status == 429 && data.n <= SAID_BYTES_MAX)
+        (void)pg_buf_put(&x->said, data);
     if (x->drained <= DRAIN_BYTES_MAX)
         return CLIENT_TAKEN;
     x->cut = true;
@@ -345,6 +366,7 @@ static void send_request(struct exchange *x, const char *authorization)
     x->status = 0;
     x->accepted = x->cut = false;
     x->drained = 0;
+    pg_buf_clear(&x->said);
     client_start(x->origin->client, &x->call, &order);
     pg_buf_free(&own);
 }
@@ -379,6 +401,7 @@ void exchange_init(struct exchange *x, const struct exchange_spec *spec, struct 
 {
     *x = (struct exchange){.spec = *spec, .origin = origin, .events = events, .owner = owner};
     delay_init(&x->later);
+    pg_buf_init(&x->said, SAID_BYTES_MAX);
     token_wait_init(&x->wait);
     credential_wait_init(&x->login);
     client_call_init(&x->call, &call_events, x);
@@ -389,6 +412,7 @@ void exchange_free(struct exchange *x)
     exchange_stop(x);
     client_call_free(&x->call);
     url_free(&x->at);
+    pg_buf_free(&x->said);
     pg_err_clear(&x->err);
 }
 

@@ -24,6 +24,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "proxy/upstream/client_int.h"
 #include "proxy/upstream/origin_int.h"
 
@@ -63,6 +64,7 @@ struct exchange {
     enum origin_auth sent;
     uint64_t serial; /* of the token or login that was sent */
     size_t drained;
+    struct pg_buf said; /* the beginning of the body of a 429 */
     int status;
     bool may_retry;
     bool refused; /* by the origin's breakers: nothing was asked */

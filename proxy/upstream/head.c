@@ -96,6 +96,26 @@ static void take_link(struct head *h, struct sl value)
     h->link = (struct sl){joined, room - 1};
 }
 
+/* What is left of how much we may ask. Of several the first counts. */
+static void take_rate(struct head *h, struct sl name, struct sl value)
+{
+    struct {
+        const char *name;
+        struct sl *field;
+    } rates[] = {{"ratelimit-limit", &h->rate_limit},
+                 {"ratelimit-remaining", &h->rate_left},
+                 {"ratelimit-reset", &h->rate_reset},
+                 {"docker-ratelimit-source", &h->rate_source}};
+    struct sl bare = name;
+
+    if (name.n > 2 && strncasecmp(name.p, "x-", 2) == 0)
+        bare = (struct sl){name.p + 2, name.n - 2};
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        if (named(bare, rates[i].name) && rates[i].field->p == NULL && value.n <= HEAD_RATE_MAX)
+            *rates[i].field = pg_copy(&h->arena, value);
+    }
+}
+
 static int take_field(struct head *h, struct sl name, struct sl value, struct pg_err *err)
 {
     if (named(name, "content-length"))
@@ -114,6 +134,8 @@ static int take_field(struct head *h, struct sl name, struct sl value, struct pg
         take_link(h, value);
     else if (named(name, "www-authenticate") && h->nchallenges < HEAD_CHALLENGES_MAX)
         h->challenges[h->nchallenges++] = pg_copy(&h->arena, value);
+    else
+        take_rate(h, name, value);
     return 0;
 }
 

@@ -19,12 +19,14 @@
 #define HEAD_BYTES_MAX      ((size_t)64 * 1024) /* 1xx responses before it included */
 #define HEAD_LINES_MAX      256
 #define HEAD_CHALLENGES_MAX 8
+#define HEAD_RATE_MAX       256 /* of a header that says how much may be asked; longer: none */
 
 struct head {
     int status;
     bool over, has_length, chunked;
     uint64_t length;
     struct sl content_type, location, digest, link, content_range;
+    struct sl rate_limit, rate_left, rate_reset, rate_source; /* see budget.h */
     struct sl challenges[HEAD_CHALLENGES_MAX];
     unsigned nchallenges;
     size_t nbytes, nlines;

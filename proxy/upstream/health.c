@@ -66,8 +66,13 @@ static void set_state(struct health *h, enum health_state state, uint64_t until_
         pg_metric_add(PG_M_UPSTREAMS_DOWN, was_down ? -1 : 1);
 }
 
+/* Another account may have another budget, and another registry may know HEAD. */
 void health_reset(struct health *h)
 {
+    PG_CHECK(pthread_mutex_lock(&h->book->lock) == 0);
+    h->view.budget = (struct budget){0};
+    h->no_head_until_ms = 0;
+    PG_CHECK(pthread_mutex_unlock(&h->book->lock) == 0);
     set_state(h, HEALTH_UNKNOWN, 0);
 }
 
@@ -101,6 +106,48 @@ void health_failed(struct health *h, const struct pg_err *why)
     PG_CHECK(pthread_mutex_unlock(&h->book->lock) == 0);
 }
 
+void health_told(struct health *h, const struct head *head)
+{
+    uint64_t now = pg_clock_mono_ms();
+    int64_t wall_s = pg_clock_wall_s();
+
+    if (head->rate_left.p == NULL)
+        return;
+    PG_CHECK(pthread_mutex_lock(&h->book->lock) == 0);
+    (void)budget_read(&h->view.budget, head, now, wall_s);
+    PG_CHECK(pthread_mutex_unlock(&h->book->lock) == 0);
+}
+
+void health_headless(struct health *h)
+{
+    uint64_t until_ms = pg_clock_mono_ms() + HEALTH_NO_HEAD_MS;
+
+    PG_CHECK(pthread_mutex_lock(&h->book->lock) == 0);
+    h->no_head_until_ms = until_ms;
+    PG_CHECK(pthread_mutex_unlock(&h->book->lock) == 0);
+}
+
+bool health_is_headless(const struct health *h)
+{
+    return pg_clock_mono_ms() < h->no_head_until_ms; /* written by the same thread */
+}
+
+void health_kept(struct health_book *b, struct sl name)
+{
+    struct health *h;
+
+    PG_CHECK(pthread_mutex_lock(&b->lock) == 0);
+    h = find(b, name);
+    if (h != NULL)
+        h->view.kept++;
+    PG_CHECK(pthread_mutex_unlock(&b->lock) == 0);
+}
+
+unsigned health_slowness(const struct health_view *v)
+{
+    return budget_slowness(&v->budget, v->no_head, pg_clock_mono_ms());
+}
+
 void health_read(struct health_book *b, struct sl name, struct health_view *view_r)
 {
     uint64_t now = pg_clock_mono_ms();
@@ -114,6 +161,8 @@ void health_read(struct health_book *b, struct sl name, struct health_view *view
         view_r->requests = atomic_load_explicit(&h->requests, memory_order_relaxed);
         view_r->bytes = atomic_load_explicit(&h->bytes, memory_order_relaxed);
         view_r->wait_ms = h->until_mono_ms > now ? h->until_mono_ms - now : 0;
+        view_r->no_head = now < h->no_head_until_ms;
+        view_r->budget_left = budget_left(&h->view.budget, now);
         if (view_r->state == HEALTH_LIMITED && view_r->wait_ms == 0)
             view_r->state = HEALTH_UP;
     }

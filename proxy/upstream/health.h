@@ -16,8 +16,10 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/slice.h"
+#include "proxy/upstream/budget.h"
 
-#define HEALTH_TEXT_MAX 200
+#define HEALTH_TEXT_MAX   200
+#define HEALTH_NO_HEAD_MS (UINT64_C(3600) * 1000) /* so long HEAD is not tried again */
 
 enum health_state {
     HEALTH_UNKNOWN, /* nothing was asked yet, or not since a reload */
@@ -33,6 +35,10 @@ struct health_view {
     enum pg_ekind kind;                 /* of the last failure; NONE: there was none */
     int64_t failed_wall_ms;
     char message[HEALTH_TEXT_MAX];
+    struct budget budget;
+    uint64_t budget_left; /* as of now */
+    bool no_head;         /* HEAD of a manifest tells no digest there: it is asked by GET */
+    uint64_t kept;        /* answers with what upstream has deleted or withdrawn */
 };
 
 struct health_book {
@@ -45,8 +51,8 @@ struct health {
     struct health_book *book;
     char *name;
     atomic_uint_least64_t requests, bytes;
-    struct health_view view; /* under the lock; its requests, bytes and wait_ms are not used */
-    uint64_t until_mono_ms;
+    struct health_view view; /* under the lock; what is told of now is not used */
+    uint64_t until_mono_ms, no_head_until_ms;
 };
 
 void health_open(struct health_book *b);
@@ -61,5 +67,18 @@ void health_limited(struct health *h, uint64_t until_mono_ms);
 /* Upstream's own failures are noted: DOWN, WRONG, TIMEOUT. What it does not know is none. */
 void health_failed(struct health *h, const struct pg_err *why);
 
+/* The head of an answer of the upstream itself: what it says of our budget. */
+void health_told(struct health *h, const struct head *head);
+/* HEAD of a manifest said no digest, or was not understood. */
+void health_headless(struct health *h);
+bool health_is_headless(const struct health *h); /* the fetch thread's */
+
+/* Something was served that upstream has deleted. Any thread; a name that is not known counts
+ * nowhere. */
+void health_kept(struct health_book *b, struct sl name);
+
 /* {0} for a name that was never asked. */
 void health_read(struct health_book *b, struct sl name, struct health_view *view_r);
+
+/* How many times tags.ttl a tag of this upstream counts as fresh now, or BUDGET_RESERVE. */
+unsigned health_slowness(const struct health_view *v);

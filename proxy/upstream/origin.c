@@ -144,10 +144,20 @@ void origin_failed(struct origin *o, enum breaker_weight weight, const struct pg
 
 void origin_hold(struct origin *o, enum origin_class class, int seconds)
 {
-    breaker_hold(&o->holds[class], (uint64_t)seconds * 1000, pg_clock_mono_ms());
-    health_limited(o->health, o->holds[class].until_ms);
+    uint64_t now = pg_clock_mono_ms(), ms = (uint64_t)seconds * 1000;
+
+    for (unsigned i = 0; i < ORIGIN_CLASSES; i++) {
+        if (class == ORIGIN_CLASSES || class == (enum origin_class)i)
+            breaker_hold(&o->holds[i], ms, now);
+    }
+    health_limited(o->health, now + ms);
     pg_log_say(PG_LOG_WARN, PG_LOG_UPSTREAM, "upstream " SL_FMT " asks for patience: %d s",
                SL_ARG(name_of(o)), seconds);
+}
+
+int origin_held_s(const struct origin *o, enum origin_class class)
+{
+    return (int)(o->holds[class].window_ms / 1000);
 }
 
 void origin_turn_init(struct origin_turn *turn)

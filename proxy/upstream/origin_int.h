@@ -7,9 +7,9 @@
  * leave a quarter to the asks; blobs that nobody waits for leave half of theirs to those that
  * somebody does. A blob that was ordered ahead counts as waited for once its flight has a reader.
  *
- * While the breaker is open, those in line are refused at once, and so are new ones. What upstream
- * limits by 429 is held back for its class alone: the blobs of an image whose manifest was the last
- * one allowed still come.
+ * While the breaker is open, those in line are refused at once, and so are new ones. A quota that
+ * is spent (429, budget.h) holds back its class alone: the blobs of an image whose manifest was the
+ * last one allowed still come. Any other 429 holds back all.
  *
  * Ownership:  a turn is embedded in its asker's object. An origin goes when nothing uses it and
  *             the configuration has moved on, or at the end. Callbacks come from origin_run().
@@ -92,4 +92,6 @@ PG_MUST_USE int origin_may(struct origin *o, enum origin_class class, int *retry
                            struct pg_err *err);
 void origin_answered(struct origin *o, enum origin_class class);
 void origin_failed(struct origin *o, enum breaker_weight weight, const struct pg_err *why);
+/* After a 429. ORIGIN_CLASSES: all of them. */
 void origin_hold(struct origin *o, enum origin_class class, int seconds);
+int origin_held_s(const struct origin *o, enum origin_class class); /* the last time; 0: answered */

@@ -221,6 +221,8 @@ static void succeed(struct query *q)
     struct fetch_work *w;
 
     take_head(q, &answer);
+    if (q->kind == FETCH_MANIFEST_HEAD && !answer.has_digest)
+        health_headless(q->exchange.origin->health);
     if (!kinds[q->kind].head && take_body(q, &answer, &err) < 0) {
         fail(q, &err, 0);
         return;
@@ -383,6 +385,17 @@ static bool join(struct query *q, struct fetch_work *w)
     return false;
 }
 
+/* HEAD is known to tell nothing there: it is not sent. */
+static void say_nothing(struct query *q)
+{
+    const struct fetch_answer nothing = {0};
+    struct fetch_work *w;
+
+    while ((w = next_asker(q)) != NULL)
+        ask_succeed(w, &nothing);
+    free_query(q);
+}
+
 void query_join(struct fetch_work *w)
 {
     struct fetch *f = w->fetch;
@@ -397,6 +410,10 @@ void query_join(struct fetch_work *w)
     q = new_query(w);
     board(q, w);
     o = origin_get(&f->origins, w->snapshot, w->upstream, &err);
+    if (o != NULL && q->kind == FETCH_MANIFEST_HEAD && health_is_headless(o->health)) {
+        say_nothing(q);
+        return;
+    }
     if (o == NULL || origin_join(o, &q->turn, &retry_after_s, &err) < 0)
         fail(q, &err, retry_after_s);
 }

@@ -19,6 +19,7 @@ struct fetch_work {
 unsigned fake_fetch_asks, fake_fetch_frees, fake_fetch_orders;
 struct fetch_blob_order fake_fetch_order;
 char fake_fetch_order_repo[300];
+struct health_view fake_fetch_health;
 static struct pg_list waiting = PG_LIST_INIT(waiting);
 static unsigned open_asks;
 
@@ -26,6 +27,7 @@ void fake_fetch_reset(void)
 {
     PG_CHECK(pg_list_empty(&waiting) && open_asks == 0);
     fake_fetch_asks = fake_fetch_frees = fake_fetch_orders = 0;
+    fake_fetch_health = (struct health_view){0};
 }
 
 unsigned fake_fetch_open(void)
@@ -111,8 +113,6 @@ void fetch_write_json(struct fetch *f, struct pg_buf *out)
     (void)f;
     (void)pg_buf_put(out, SL("[]"));
 }
-
-struct health_view fake_fetch_health;
 
 void fetch_health(struct fetch *f, struct sl name, struct health_view *view_r)
 {

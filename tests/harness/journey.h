@@ -193,3 +193,11 @@ static inline const char *house_path(const char *repo, const char *what, const s
                    SL_ARG(digest_write(d, text)));
     return path;
 }
+
+static inline const char *house_tag_path(const char *repo, const char *tag)
+{
+    static char path[600];
+
+    (void)snprintf(path, sizeof(path), "/v2/%s/manifests/%s", repo, tag);
+    return path;
+}

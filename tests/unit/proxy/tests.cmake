@@ -16,6 +16,7 @@ pg_fuzz(proxy/http head)
 
 pg_unit(proxy/upstream addr)
 pg_unit(proxy/upstream breaker)
+pg_unit(proxy/upstream budget)
 pg_unit(proxy/upstream head)
 pg_unit(proxy/upstream health)
 pg_unit(proxy/upstream realm)

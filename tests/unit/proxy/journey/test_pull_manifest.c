@@ -176,6 +176,52 @@ TEST(upstream_dead_and_a_tag_known_is_stale_and_says_so)
     assert_int_equal(fake_store.landed_tags, 0);
 }
 
+/* Of 100 requests so many are left. */
+static void set_budget(uint64_t left)
+{
+    fake_fetch_health.budget = (struct budget){.known = true,
+                                               .limit = 100,
+                                               .left = left,
+                                               .window_s = 21600,
+                                               .seen_ms = fake_clock_mono_ms_now};
+}
+
+TEST(E12_tags_are_confirmed_the_more_rarely_the_less_upstream_allows)
+{
+    static const struct {
+        uint64_t left;
+        int64_t age_s; /* tags.ttl is 60 s, tags.max_stale an hour */
+        bool asks;
+    } rows[] = {{50, 61, true},  {49, 119, false}, {49, 121, true}, {24, 479, false},
+                {24, 481, true}, {9, 3599, false}, {9, 3601, true}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        unsigned asks = fake_fetch_asks;
+        char tag[8];
+        const char *path;
+        struct conn *c;
+
+        (void)snprintf(tag, sizeof(tag), "v%zu", i);
+        put(tag, rows[i].age_s);
+        set_budget(rows[i].left);
+        path = house_tag_path("app", tag);
+        c = house_ask("GET", path, "");
+        assert_int_equal(fake_fetch_asks - asks, rows[i].asks ? 1 : 0);
+        if (rows[i].asks)
+            continue;
+        assert_int_equal(c->reply.status, 200);
+        assert_string_equal(fake_conn_field(c, "Cache-Status"),
+                            "pullgate; fwd=stale; detail=budget");
+    }
+}
+
+TEST(E12_the_reserve_is_for_those_who_would_have_to_wait)
+{
+    set_budget(0);
+    (void)house_ask("GET", "/v2/app/manifests/v1", "");
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST);
+}
+
 TEST(a_slow_upstream_does_not_hold_up_who_can_be_served_stale_and_is_still_heard)
 {
     struct digest d2 = house_digest(DOC2);
@@ -489,6 +535,8 @@ int main(void)
         CASE(an_expired_tag_that_moved_is_fetched),
         CASE(E20_a_head_without_a_digest_or_refused_is_asked_again_by_get),
         CASE(upstream_dead_and_a_tag_known_is_stale_and_says_so),
+        CASE(E12_tags_are_confirmed_the_more_rarely_the_less_upstream_allows),
+        CASE(E12_the_reserve_is_for_those_who_would_have_to_wait),
         CASE(a_slow_upstream_does_not_hold_up_who_can_be_served_stale_and_is_still_heard),
         CASE(too_old_is_not_served_stale),
         CASE(a_clock_set_back_is_no_proof_of_freshness),

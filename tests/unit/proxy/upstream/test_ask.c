@@ -343,10 +343,76 @@ TEST(E12_patience)
             assert_int_equal(a.ask->retry_after_s, rows[i].s);
             rig_free(&a);
         }
-        assert_int_equal(rig_py_number("len(up.asked)"), 1);  /* one probe per window */
-        assert_int_equal(rig_try(FETCH_TAGS, ""), PG_E_NONE); /* another class */
+        assert_int_equal(rig_try(FETCH_TAGS, ""), PG_E_UPSTREAM_DOWN); /* whatever is asked */
+        assert_int_equal(rig_py_number("len(up.asked)"), 1);           /* one probe per window */
         rig_stop();
     }
+}
+
+/* A quota that is spent is another thing than a guard against abuse: what it does not count may
+ * still be asked. */
+TEST(E12_a_quota_holds_back_its_own_class)
+{
+    static const char *const says[] = {
+        "b'{\"errors\":[{\"code\":\"TOOMANYREQUESTS\",\"message\":\"You have reached your "
+        "unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit\"}]}'",
+        "b'{}', {'RateLimit-Limit': '100;w=21600', 'RateLimit-Remaining': '0;w=21600'}"};
+    struct rig_ask a;
+
+    for (size_t i = 0; i < 2; i++) {
+        start_plain();
+        rig_py("quota = lambda body, more={}: say(429, more, body)");
+        rig_py("up.on('/manifests/', quota(%s))", says[i]);
+        rig_ask(&a, FETCH_MANIFEST, "v1");
+        rig_wait(&a);
+        assert_int_equal(a.ask->err.kind, PG_E_UPSTREAM_DOWN);
+        assert_int_equal(a.ask->retry_after_s, 30);
+        assert_non_null(strstr(a.ask->err.msg, "pull rate limit"));
+        rig_free(&a);
+        assert_int_equal(rig_try(FETCH_TAGS, ""), PG_E_NONE);
+        assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_UPSTREAM_DOWN);
+        assert_int_equal(rig_py_number("up.count('GET', '/manifests/')"), 1);
+        rig_stop();
+    }
+}
+
+TEST(what_an_upstream_says_of_our_budget_is_kept)
+{
+    struct health_view v;
+
+    start_plain();
+    fetch_health(rig_fetch, SL("origin.test"), &v);
+    assert_false(v.budget.known);
+    rig_py("told = lambda x: x.answer(200, {'RateLimit-Limit': '100;w=21600', "
+           "'RateLimit-Remaining': '7;w=21600', 'Docker-RateLimit-Source': '192.0.2.7', "
+           "'Content-Type': OCI_MANIFEST}, image.body) or True");
+    rig_py("up.on('/manifests/', told)");
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE);
+    fetch_health(rig_fetch, SL("origin.test"), &v);
+    assert_true(v.budget.known && v.budget.limit == 100 && v.budget.window_s == 21600);
+    assert_in_range(v.budget_left, 7, 8);
+    assert_string_equal(v.budget.source, "192.0.2.7");
+    rig_stop();
+}
+
+TEST(where_head_tells_nothing_it_is_not_sent_again)
+{
+    static const char *const says[] = {"status(405)", "status(400)", "say(200)"};
+
+    for (size_t i = 0; i < 3; i++) {
+        start_plain();
+        rig_py("up.on('/manifests/', %s, methods=('HEAD',))", says[i]);
+        for (int again = 0; again < 3; again++)
+            assert_int_equal(rig_try(FETCH_MANIFEST_HEAD, "v1"), PG_E_NONE);
+        assert_int_equal(rig_py_number("up.count('HEAD', '/manifests/')"), 1);
+        assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE);
+        rig_stop();
+    }
+    start_plain(); /* one that does tell is asked each time */
+    for (int again = 0; again < 3; again++)
+        assert_int_equal(rig_try(FETCH_MANIFEST_HEAD, "v1"), PG_E_NONE);
+    assert_int_equal(rig_py_number("up.count('HEAD', '/manifests/')"), 3);
+    rig_stop();
 }
 
 TEST(E13_errors_of_the_server)
@@ -546,6 +612,9 @@ int main(void)
         RUN(E06_half_a_manifest),
         RUN(E10_silence_and_drips),
         RUN(E12_patience),
+        RUN(E12_a_quota_holds_back_its_own_class),
+        RUN(what_an_upstream_says_of_our_budget_is_kept),
+        RUN(where_head_tells_nothing_it_is_not_sent_again),
         RUN(E13_errors_of_the_server),
         RUN(E02_refused_and_back),
         RUN(E01_a_resolver_that_hangs_holds_nobody_else),

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What upstreams allow, deny, delete, and do not have."""
+import json
+
+import pg as stage
+from pg import Pullgate, Upstream
+from upstream import OCI_MANIFEST, Gate, hold, say, sha256, status
+
+TAG = "/v2/library/app/manifests/v1"
+SPENT = (b'{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your unauthenticated pull '
+         b'rate limit. https://www.docker.com/increase-rate-limit"}]}')
+
+
+def stand(**more):
+    up = Upstream()
+    image = up.image("library/app", "v1")
+    return up, Pullgate(up, **more), image
+
+
+def counts(up, limit=100, window=21600, heads=False):
+    """From now on it says what is left, as Docker Hub does: GETs of manifests count, HEADs do not."""
+    left = [limit]
+
+    def rule(x):
+        if x.command == "GET" or heads:
+            left[0] -= 1
+        say = {"RateLimit-Limit": f"{limit};w={window}", "RateLimit-Remaining": f"{max(left[0], 0)};w={window}",
+               "Docker-RateLimit-Source": "192.0.2.7"}
+        if left[0] < 0:
+            x.answer(429, say, SPENT)
+            return True
+        code, media, body = x.body()
+        if code != 200:
+            return False
+        x.answer(200, {"Content-Type": media, "Docker-Content-Digest": sha256(body), **say}, body)
+        return True
+    up.on("/manifests/", rule)
+    return left
+
+
+def upstream_status(pg):
+    return pg.admin("/api/v1/status").json()["upstreams"][0]
+
+
+def test_a_budget_is_told_to_the_operator():
+    up, pg, image = stand()
+    assert pg.get(TAG).status == 200 and upstream_status(pg)["budget"] is None
+    pg.stop()
+    up, pg, image = stand()
+    counts(up)
+    assert pg.get(TAG).status == 200
+    b = upstream_status(pg)["budget"]
+    assert b["limit"] == 100 and b["left"] == 99 and b["window_s"] == 21600 and b["source"] == "192.0.2.7", b
+    label = '{upstream="origin.test",source="192.0.2.7"}'
+    assert pg.metric("pullgate_upstream_budget_left" + label) == 99
+    assert pg.metric("pullgate_upstream_budget_limit" + label) == 100
+    code, out, err = pg.command("status", "--admin", f"127.0.0.1:{pg.admin_port}")
+    assert code == 0 and "budget: 99 of 100 left for 192.0.2.7" in out, out + err
+    pg.stop()
+
+
+def test_tags_are_confirmed_by_head_alone_and_that_costs_no_budget():
+    up, pg, image = stand(more="tags: {ttl: 0s}")
+    left = counts(up)
+    for _ in range(20):
+        assert pg.get(TAG) == (200, image.body)
+    assert left[0] == 99 and up.count("GET", "/manifests/v1") == 1 and up.count("HEAD", "/manifests/v1") == 19
+    pg.stop()
+
+
+def test_the_last_tenth_is_for_cold_pulls():
+    """E12: what can be served from the store waits, what cannot goes on to be asked for."""
+    up, pg, image = stand(more="tags: {ttl: 0s}")
+    left = counts(up)
+    other = up.image("library/other", "v1", [b"another"])
+    assert pg.get(TAG) == (200, image.body)
+    left[0] = 10
+    assert pg.get("/v2/library/other/manifests/v1") == (200, other.body)       # tells that 9 are left
+    asked = len(up.asked)
+    a = pg.get(TAG)
+    assert a == (200, image.body) and "detail=budget" in a.headers["Cache-Status"], a.headers
+    assert len(up.asked) == asked
+    assert upstream_status(pg)["budget"]["slowness"] == 0
+    third = up.image("library/third", "v1", [b"a third"])
+    assert pg.get("/v2/library/third/manifests/v1") == (200, third.body)       # somebody waits for it
+    pg.stop()
+
+
+def test_E12_a_quota_that_is_spent_serves_stale_and_holds_back_only_what_it_counts():
+    up, pg, image = stand(more="tags: {ttl: 0s}")
+    assert pg.get(TAG) == (200, image.body)
+    left = counts(up, heads=True)
+    left[0] = 0
+    a = pg.get(TAG)                                                             # HEAD and then GET: both 429
+    assert a == (200, image.body) and "stale" in a.headers["Cache-Status"]
+    cold = pg.get("/v2/library/app/manifests/cold")
+    assert cold.status == 503 and "pull rate limit" in cold.message(), cold
+    asked = len(up.asked)
+    assert pg.get("/v2/library/app/manifests/colder").status == 503
+    assert len(up.asked) == asked                                               # one probe in a window
+    assert pg.get(f"/v2/library/app/blobs/{image.layers[0]}").status == 200     # blobs are not counted
+    pg.stop()
+
+
+def test_E12_a_guard_against_abuse_is_heeded_by_all_that_is_asked():
+    up, pg, image = stand()
+    up.on("/manifests/", say(429, {"Retry-After": "60"}, b"Too Many Requests"), times=1)
+    a = pg.get(TAG)
+    assert a.status == 503 and 0 < int(a.headers["Retry-After"]) <= 10
+    asked = len(up.asked)
+    assert pg.get("/v2/library/app/tags/list").status == 503
+    assert pg.get(f"/v2/library/app/blobs/{image.layers[0]}").status == 503
+    assert len(up.asked) == asked
+    assert upstream_status(pg)["state"] == "limited"
+    pg.stop()
+
+
+def test_where_head_is_unknown_it_is_tried_once():
+    up, pg, image = stand(more="tags: {ttl: 0s}")
+    up.on("/manifests/", status(405), methods=("HEAD",))
+    for _ in range(5):
+        assert pg.get(TAG) == (200, image.body)
+    assert up.count("HEAD", "/manifests/") == 1, up.asked
+    assert upstream_status(pg)["head"] is False
+    pg.stop()
+
+
+if __name__ == "__main__":
+    stage.main(globals())
