@@ -95,8 +95,8 @@ static uint64_t size_of(struct index_view *v, const struct digest *d, bool *stor
     return *stored_r ? blob.size : 0;
 }
 
-static void measure(struct tree *t, const struct digest *d,
-                    unsigned depth) // NOLINT(misc-no-recursion)
+/* As deep as DEPTH_MAX. NOLINTNEXTLINE(misc-no-recursion) */
+static void measure(struct tree *t, const struct digest *d, unsigned depth)
 {
     struct pg_err ignored = {0};
     struct index_edge edge;

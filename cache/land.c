@@ -19,6 +19,7 @@
 #include "cache/partial.h"
 #include "cache/publish.h"
 #include "cache/replay_int.h"
+#include "cache/use.h"
 #include "cache/work.h"
 #include "cache/writer.h"
 
@@ -94,6 +95,8 @@ static void finish(struct arrival *a)
         pg_metric_inc(PG_M_STORE_ERRORS);
         atomic_store(&s->degraded, true);
     }
+    if (!lost && a->bytes != NULL)
+        use_touch(s->use, &a->landing.digest, a->landing.now_s);
     if (a->batch != NULL && lost)
         overlay_fail(s->overlay, a->batch);
     else if (a->batch != NULL)

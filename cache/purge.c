@@ -274,8 +274,9 @@ static int purge_scope(struct purge_plan *p, struct purge_result *r, struct pg_b
 {
     const struct catalog_scope *scope = &p->question->scope;
 
-    if (purge_part(p, &r->tags, next, err) < 0)
+    if (purge_part(p, next, err) < 0)
         return -1;
+    r->tags = p->ntags;
     if (scope->repo.n > 0 && p->question->cursor.n == 0 && p->nlinks == 0 && r->tags == 0)
         return unknown(scope, err);
     return carry_out(p, r, err);

@@ -37,6 +37,7 @@ struct purge_plan {
     struct pg_map contents; /* by digest */
     struct pg_list links;
     size_t nlinks;
+    uint64_t ntags;       /* that purge_part counted */
     struct key_repo repo; /* of purge_trace */
     struct key last; /* of purge_part: links of the scope up to here are in the plan, or gone */
 };
@@ -53,8 +54,7 @@ PG_MUST_USE int purge_trace(struct purge_plan *p, const struct digest *d, struct
 
 /* The next links of the scope, PURGE_PART at most, from the question's cursor on; the tags of their
  * repositories are counted, and forgotten. */
-PG_MUST_USE int purge_part(struct purge_plan *p, uint64_t *ntags, struct pg_buf *next,
-                           struct pg_err *err);
+PG_MUST_USE int purge_part(struct purge_plan *p, struct pg_buf *next, struct pg_err *err);
 
 /* A link that a tag needs by now stays. */
 PG_MUST_USE int purge_forget(struct purge_plan *p, struct pg_err *err);

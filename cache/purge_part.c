@@ -16,7 +16,6 @@ struct part {
     struct key_repo repo; /* whose tags are done */
     bool has_repo, is_inside;
     char name[CATALOG_REPO_MAX];
-    uint64_t *ntags;
 };
 
 /* ---- cursors: as catalog's, a link's key in hexadecimal digits ---- */
@@ -93,7 +92,7 @@ static int purge_tags(struct part *p, struct pg_err *err)
         more = read_tags(p, after, &t, err);
         if (more < 0 || forget_tags(p, &t, err) < 0)
             return -1;
-        *p->ntags += t.n;
+        p->plan->ntags += t.n;
         if (t.n > 0) {
             memcpy(last, t.names[t.n - 1], t.sizes[t.n - 1]);
             after.n = t.sizes[t.n - 1];
@@ -139,10 +138,10 @@ static int enter(struct part *p, struct pg_err *err)
     return p->is_inside ? purge_tags(p, err) : 0;
 }
 
-int purge_part(struct purge_plan *plan, uint64_t *ntags, struct pg_buf *next, struct pg_err *err)
+int purge_part(struct purge_plan *plan, struct pg_buf *next, struct pg_err *err)
 {
     struct sl only = plan->question->scope.repo;
-    struct part p = {.plan = plan, .ntags = ntags};
+    struct part p = {.plan = plan};
     size_t most = plan->question->part > 0 ? plan->question->part : PURGE_PART;
     int found = 1;
 

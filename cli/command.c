@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "cli/clientconf.h"
+#include "cli/forget.h"
 #include "cli/fsck.h"
+#include "cli/ls.h"
 #include "cli/manual.h"
 #include "cli/nearest.h"
 #include "cli/print.h"
@@ -59,6 +61,20 @@ const struct command command_table[] = {
      "where that has an address that others can reach. Closing the egress is what keeps images "
      "out; these files make it usable.",
      clientconf_run, NULL},
+    {"ls", "csmbj", "List what is in the store.",
+     "Tags with the size of all that they name and that is here, how long ago upstream confirmed "
+     "them, and the last pull; with --manifests or --blobs those, by repository. REF is a "
+     "registry, "
+     "a repository, or one of its tags or digests. Asks the control socket.",
+     ls_run, "[REF]"},
+    {"purge", "csnj", "Forget tags, digests, repositories or all of an upstream.",
+     "REF is REPOSITORY:TAG, REPOSITORY@DIGEST, REPOSITORY, a registry, or a digest alone. With a "
+     "tag "
+     "goes what it alone needs; with the last link to it, content leaves the disk; a digest alone "
+     "removes the content and keeps the right to fetch it again. Downloads under way end as they "
+     "would have. Says how many bytes came free. Exit status 1 if a REF was not there or could not "
+     "be purged.",
+     forget_run, "REF..."},
     {"version", "cj", "Print the version, and those of the libraries in use.",
      "Prints the version of pullgate and of each library that it runs with.", version_print, NULL},
     {"man", "c", "Print the manual page.", "The file docs/pullgate.8, made of the same tables.",
@@ -77,6 +93,11 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, control)},
     {'w', 'w', "watch", NULL, "Ask again every two seconds, until it is interrupted.",
      offsetof(struct command_args, watch)},
+    {'m', 0, "manifests", NULL, "List manifests.", offsetof(struct command_args, manifests)},
+    {'b', 0, "blobs", NULL, "List layers, configurations and other blobs.",
+     offsetof(struct command_args, blobs)},
+    {'n', 'n', "dry-run", NULL, "Say what would be done, and do not do it.",
+     offsetof(struct command_args, dry_run)},
     {'j', 0, "json", NULL, "Answer in JSON; docs/api/ has the schemas.",
      offsetof(struct command_args, json)},
     {'d', 0, "deep", NULL, "Read every blob and compute its digest.",

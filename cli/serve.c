@@ -427,6 +427,9 @@ static void end(struct serve *s)
     if (s->data_pool != NULL) {
         pg_pool_free(s->data_pool);
     }
+    if (s->admin != NULL) {
+        admin_stop(s->admin);
+    }
     for (unsigned i = 0; i < s->nloops; i++) {
         loop_free(s->loops[i]);
     }

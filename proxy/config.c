@@ -125,6 +125,20 @@ const struct config_upstream *config_default_upstream(const struct config *c)
     return NULL;
 }
 
+struct sl config_canonical(const char *upstream, struct sl repo, struct pg_arena *arena)
+{
+    size_t host = strlen(upstream);
+    bool official = strcmp(upstream, "docker.io") == 0 && memchr(repo.p, '/', repo.n) == NULL;
+    struct sl between = official ? SL("/library/") : SL("/");
+    size_t n = host + between.n + repo.n;
+    char *p = pg_alloc(arena, n + 1);
+
+    memcpy(p, upstream, host);
+    memcpy(p + host, between.p, between.n);
+    memcpy(p + host + between.n, repo.p, repo.n);
+    return (struct sl){p, n};
+}
+
 char *config_control_path(const struct config *c)
 {
     char *path = NULL;

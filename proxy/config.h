@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "proxy/config_table.h"
@@ -73,6 +74,11 @@ const char *config_alias_of(struct sl host);
 /* By canonical name or alias ("index.docker.io", "registry-1.docker.io"); NULL when unknown. */
 const struct config_upstream *config_find_upstream(const struct config *c, struct sl host);
 const struct config_upstream *config_default_upstream(const struct config *c);
+
+/* The name under which all is kept about a repository of an upstream, by its canonical name:
+ * "docker.io/library/nginx" for "nginx", since the hub calls its official images so and lets
+ * clients leave that out. In the arena. */
+struct sl config_canonical(const char *upstream, struct sl repo, struct pg_arena *arena);
 
 /* The control socket: admin.control, or control.sock in the storage directory. To be freed. */
 char *config_control_path(const struct config *c);

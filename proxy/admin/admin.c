@@ -11,16 +11,21 @@
 #include "base/metric.h"
 #include "oci/reply.h"
 #include "proxy/admin/gather.h"
+#include "proxy/admin/listing.h"
 #include "proxy/admin/options.h"
 #include "proxy/admin/status.h"
 #include "proxy/http/send.h"
 
 #define GATHER_MS  5000
 #define COMMAND_MS 60000
+#define WORK_MS    600000
+#define JOBS       2 /* at a time */
 #define SEND_MS    60000
 
 #define ADMIN_STAGES(X)                                                                            \
-    X(check) X(read) X(gather) X(gathered) X(command) X(commanded) X(deliver) X(sent) X(refuse)
+    X(check)                                                                                       \
+    X(read) X(gather) X(gathered) X(command) X(commanded) X(work) X(worked) X(deliver) X(sent)     \
+        X(refuse)
 
 #define X(name) static enum rq_next st_##name(struct rq *rq);
 ADMIN_STAGES(X)
@@ -80,8 +85,10 @@ static const struct path {
     const char *path;
     const struct rq_stage *stage;
     void (*write)(struct admin_request *r); /* of `read` */
-    bool changes;                           /* POST, on the control socket alone */
-    enum admin_verb verb;                   /* with changes */
+    void (*work)(struct job *j);            /* of `work` */
+    bool is_private;                        /* on the control socket alone */
+    bool changes;                           /* private, and POST */
+    enum admin_verb verb;                   /* of `command` */
 } paths[] = {
     {.path = "/metrics", .stage = &ST_read, .write = write_metrics},
     {.path = "/healthz", .stage = &ST_read, .write = write_health},
@@ -94,8 +101,14 @@ static const struct path {
     {.path = "/api/v1/status", .stage = &ST_read, .write = write_status},
     {.path = "/api/v1/version", .stage = &ST_read, .write = write_version},
     {.path = "/api/v1/config", .stage = &ST_read, .write = write_config},
-    {.path = "/api/v1/reload", .stage = &ST_command, .changes = true, .verb = ADMIN_RELOAD},
-    {.path = "/api/v1/drain", .stage = &ST_command, .changes = true, .verb = ADMIN_DRAIN},
+    {.path = "/api/v1/tags", .stage = &ST_work, .work = listing_tags, .is_private = true},
+    {.path = "/api/v1/manifests", .stage = &ST_work, .work = listing_manifests, .is_private = true},
+    {.path = "/api/v1/blobs", .stage = &ST_work, .work = listing_blobs, .is_private = true},
+#define CHANGES .is_private = true, .changes = true
+    {.path = "/api/v1/reload", .stage = &ST_command, CHANGES, .verb = ADMIN_RELOAD},
+    {.path = "/api/v1/drain", .stage = &ST_command, CHANGES, .verb = ADMIN_DRAIN},
+    {.path = "/api/v1/purge", .stage = &ST_work, CHANGES, .work = listing_purge},
+#undef CHANGES
 };
 
 static const struct path *find_path(struct sl path)
@@ -168,7 +181,7 @@ static int check_method(const struct admin_request *r, const struct path *p, str
 
     if (!r->is_control && !reads)
         return pg_fail(err, PG_E_UNSUPPORTED, "this listener only reads: GET or HEAD");
-    if (p == NULL || (p->changes && !r->is_control))
+    if (p == NULL || (p->is_private && !r->is_control))
         return pg_fail(err, PG_E_NAME_UNKNOWN, "there is nothing at this path");
     if (p->changes && !sl_eq(r->http->method, SL("POST")))
         return pg_fail(err, PG_E_UNSUPPORTED, "this changes state: POST");
@@ -285,7 +298,8 @@ static void disown_command(struct rq *rq)
 
 static void log_command(const struct admin_request *r)
 {
-    pg_log_say(PG_LOG_INFO, PG_LOG_CONTROL, "%s asks for " SL_FMT, r->http->peer, SL_ARG(r->path));
+    pg_log_say(PG_LOG_INFO, PG_LOG_CONTROL, "%s asks for " SL_FMT, r->http->peer,
+               SL_ARG(r->http->target));
 }
 
 static enum rq_next st_command(struct rq *rq)
@@ -317,6 +331,60 @@ static enum rq_next st_commanded(struct rq *rq)
     }
     (void)pg_buf_printf(&r->body, "{\"status\":\"ok\",\"revision\":%llu}\n",
                         (unsigned long long)c->revision);
+    return rq_go(rq, &ST_deliver);
+}
+
+/* ---- jobs ---- */
+
+static void on_worked(void *owner)
+{
+    struct admin_request *r = owner;
+
+    rq_wake(&r->rq, r->ticket);
+}
+
+static void abandon_job(struct rq *rq)
+{
+    struct admin_request *r = request_of(rq);
+
+    job_free(r->job);
+    r->job = NULL;
+}
+
+/* What it needs of the configuration is copied: the job may outlive the request. */
+static enum rq_next st_work(struct rq *rq)
+{
+    struct admin_request *r = request_of(rq);
+    const struct path *p = find_path(r->path);
+    struct job *j = job_new(r->admin->config.store, p->work);
+    struct sl target = pg_copy(&j->arena, r->http->target);
+
+    r->job = j;
+    if (query_parse(&r->snapshot->config, target, &j->arena, &j->query, &rq->err) < 0)
+        return rq_fail_now(rq);
+    if (p->changes && j->query.ref.p == NULL) {
+        pg_fail(&rq->err, PG_E_BAD_FRAMING, "it must be said what is to be changed: ref=...");
+        return rq_fail_now(rq);
+    }
+    if (p->changes)
+        log_command(r);
+    j->query.scope.upstream = pg_copy(&j->arena, j->query.scope.upstream);
+    r->ticket = rq_ticket(rq);
+    job_start(j, r->admin->pool, &conn_loop(r->conn)->mail, on_worked, r);
+    return rq_wait(rq, &ST_worked, WORK_MS, abandon_job);
+}
+
+static enum rq_next st_worked(struct rq *rq)
+{
+    struct admin_request *r = request_of(rq);
+
+    if (r->job->err.kind != PG_E_NONE) {
+        pg_err_move(&rq->err, &r->job->err);
+        return rq_fail_now(rq);
+    }
+    pg_buf_free(&r->body);
+    r->body = r->job->body;
+    pg_buf_init(&r->job->body, 0);
     return rq_go(rq, &ST_deliver);
 }
 
@@ -417,6 +485,7 @@ static void on_end(struct rq *rq)
     gather_free(r->gather);
     if (r->command != NULL)
         free_command(r->command);
+    job_free(r->job);
     pg_buf_free(&r->body);
     config_snapshot_unref(r->snapshot);
     conn_set_owner(c, NULL);
@@ -467,6 +536,7 @@ struct admin *admin_new(const struct admin_config *config)
 
     PG_CHECK(a != NULL && config->command != NULL);
     a->config = *config;
+    a->pool = pg_pool_new("pg-admin", JOBS);
     a->started_wall_ms = pg_clock_wall_ms();
     a->started_mono_ms = pg_clock_mono_ms();
     a->tcp =
@@ -479,8 +549,16 @@ struct admin *admin_new(const struct admin_config *config)
     return a;
 }
 
+void admin_stop(struct admin *a)
+{
+    if (a->pool != NULL)
+        pg_pool_free(a->pool);
+    a->pool = NULL;
+}
+
 void admin_free(struct admin *a)
 {
+    admin_stop(a);
     free(a);
 }
 

@@ -6,7 +6,8 @@
  *     GET  /metrics /healthz /readyz                              both
  *     GET  /debug/requests /debug/flights /debug/faults           both (faults: debug builds)
  *     GET  /api/v1/status /api/v1/version /api/v1/config          both
- *     POST /api/v1/reload /api/v1/drain                           the unix socket alone
+ *     GET  /api/v1/tags /api/v1/manifests /api/v1/blobs           the unix socket alone
+ *     POST /api/v1/reload /api/v1/drain /api/v1/purge             the unix socket alone
  *
  * On TCP a request must name one of localhost, 127.0.0.1, [::1] or the configured address as its
  * Host, and must have no Origin: a page in an operator's browser cannot speak to it, whatever its
@@ -15,9 +16,12 @@
  * Whatever must be done by the main thread is an admin_command: serve takes it by its
  * `command` function, does it, and calls admin_command_done().
  *
+ * What takes its time, as listing or purging, is a job in the admin's own threads.
+ *
  * Ownership:  admin_new() copies the config it is given; what it points at outlives the admin.
- *             admin_free() after the loops have stopped.
- * Threads:    new and free: main. admin_set_draining, admin_command_done: any.
+ *             admin_stop() after the loops have stopped and before they are freed, and before the
+ *             store is closed; admin_free() after it.
+ * Threads:    new, stop and free: main. admin_set_draining, admin_command_done: any.
  */
 #pragma once
 
@@ -68,6 +72,7 @@ struct admin_config {
 struct admin;
 
 struct admin *admin_new(const struct admin_config *config); /* notes the time: start of uptime */
+void admin_stop(struct admin *a); /* waits for its jobs; those that asked are gone */
 void admin_free(struct admin *a);
 
 const struct conn_service *admin_service(struct admin *a);         /* for the TCP listener */

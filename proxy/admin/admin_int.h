@@ -3,7 +3,7 @@
  * admin_int - one request to the admin, and the struct behind both services.
  *
  *     check --> (the path's own stage: fills body) --> deliver --> sent
- *       |            |  command, requests: wait for other threads
+ *       |            |  command, requests, work: wait for other threads
  *       +--> refuse -+--> sent
  *
  * Threads: a request: its loop's. struct admin is const once the loops run, but for `draining`.
@@ -11,6 +11,7 @@
 #pragma once
 
 #include "proxy/admin/admin.h"
+#include "proxy/admin/job.h"
 #include "proxy/http/rq.h"
 
 #define ADMIN_BODY_MAX ((size_t)72 * 1024 * 1024) /* a part of each loop, at most 64 of them */
@@ -18,6 +19,7 @@
 struct admin {
     struct conn_service tcp, control;
     struct admin_config config;
+    struct pg_pool *pool; /* of jobs; NULL after admin_stop() */
     atomic_bool draining;
     int64_t started_wall_ms;
     uint64_t started_mono_ms;
@@ -36,5 +38,6 @@ struct admin_request {
     struct pg_buf body;
     struct gather *gather;         /* of /debug/requests, under way or home */
     struct admin_command *command; /* under way or answered */
+    struct job *job;               /* under way or home */
     unsigned ticket;
 };

@@ -85,24 +85,17 @@ static int beside_the_path(const struct config *config, const struct route *want
     return 0;
 }
 
-/* One allocation: canonical is "<upstream>/<repo>", repo its tail. Docker's hub calls its official
- * images library/<name> and lets clients leave that out. */
+/* repo is the tail of canonical, behind the upstream's name. */
 static int name_it(const struct config_upstream *upstream, struct sl name, struct pg_arena *arena,
                    struct target *target_r, struct pg_err *err)
 {
-    size_t host = strlen(upstream->name);
-    bool official = strcmp(upstream->name, "docker.io") == 0 && memchr(name.p, '/', name.n) == NULL;
-    struct sl between = official ? SL("/library/") : SL("/");
-    size_t n = host + between.n + name.n;
-    char *p = pg_alloc(arena, n + 1);
-    struct sl repo = {p + host + 1, n - host - 1};
+    struct sl canonical = config_canonical(upstream->name, name, arena);
+    size_t host = strlen(upstream->name) + 1;
+    struct sl repo = {canonical.p + host, canonical.n - host};
 
-    memcpy(p, upstream->name, host);
-    memcpy(p + host, between.p, between.n);
-    memcpy(p + host + between.n, name.p, name.n);
     if (ref_check_name(repo, err) < 0)
         return -1;
-    *target_r = (struct target){.upstream = upstream, .repo = repo, .canonical = {p, n}};
+    *target_r = (struct target){.upstream = upstream, .repo = repo, .canonical = canonical};
     return 0;
 }
 

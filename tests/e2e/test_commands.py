@@ -57,5 +57,129 @@ def test_status_watches_until_it_is_interrupted():
     pg.stop()
 
 
+def rows(pg, what, *args):
+    flags = [] if what == "tags" else ["--" + what]
+    return fits(what, good(pg, "ls", "--json", *flags, *args))[what]
+
+
+def pull(pg, repo, ref):
+    manifest = pg.get(f"/v2/{repo}/manifests/{ref}")
+    assert manifest.status == 200, manifest
+    for layer in [manifest.json()["config"], *manifest.json()["layers"]]:
+        assert pg.get(f"/v2/{repo}/blobs/{layer['digest']}").status == 200
+
+
+def two_images(pg, up):
+    """library/app:v1 and v2, with one layer in common; library/b:v1 with v1's other layer."""
+    v1 = up.image("library/app", "v1", [b"a" * 1000, b"common" * 100])
+    v2 = up.image("library/app", "v2", [b"b" * 3000, b"common" * 100])
+    b = up.image("library/b", "v1", [b"a" * 1000], arch="arm64")
+    for repo, ref in (("library/app", "v1"), ("library/app", "v2"), ("library/b", "v1")):
+        pull(pg, repo, ref)
+    pg.landed(9)
+    pg.wait_true(lambda: len(rows(pg, "tags")) == 3, "tags are not listed")
+    return v1, v2, b
+
+
+def test_ls_says_what_is_there():
+    up = Upstream()
+    pg = Pullgate(up)
+    v1, v2, b = two_images(pg, up)
+    tags = {(r["repo"], r["tag"]): r for r in rows(pg, "tags")}
+    one = tags["origin.test/library/app", "v1"]
+    assert one["digest"] == v1.digest and one["missing"] == 0, one
+    assert one["bytes"] == len(v1.body) + 1600 + len(up.blobs[v1.config]), one
+    assert one["last_pull"] and one["validated"] and one["first_seen"], one
+    assert len(rows(pg, "tags", "library/app")) == 2            # of the default upstream
+    assert len(rows(pg, "tags", "origin.test")) == 3
+    assert [r["tag"] for r in rows(pg, "tags", "origin.test/library/app:v2")] == ["v2"]
+    assert len(rows(pg, "manifests")) == 3
+    assert {r["digest"] for r in rows(pg, "blobs", "library/b")} == {b.config, *b.layers}
+    assert len(rows(pg, "blobs")) == 7                          # v1's layer in both repositories
+    assert rows(pg, "tags", "gone.test") == []
+    out = good(pg, "ls")
+    assert "origin.test/library/app:v1" in out and "KiB" in out, out
+    assert v1.layers[0] in good(pg, "ls", "--blobs"), out
+    code, out, err = pg.command("ls", "library/app:")
+    assert code == 1 and "tag" in err, (code, err)
+    pg.stop()
+
+
+def test_purge_frees_what_nobody_else_needs_and_says_how_much():
+    up = Upstream()
+    pg = Pullgate(up)
+    v1, v2, b = two_images(pg, up)
+    dry = fits("purge", good(pg, "purge", "--dry-run", "--json", "library/app:v2"))
+    assert dry["tags"] == 1 and dry["bytes"] == 3000 + len(v2.body) + len(up.blobs[v2.config]), dry
+    assert pg.metric("pullgate_store_blobs") == 9
+    size = sum(pg.files("blobs").values())
+    real = fits("purge", good(pg, "purge", "--json", "library/app:v2"))
+    assert {**dry, "dry_run": False} == real, (dry, real)
+    assert sum(pg.files("blobs").values()) == size - real["bytes"]
+    assert not os.path.exists(pg.blob_file(v2.digest))
+    assert os.path.exists(pg.blob_file(v2.layers[1]))           # v1's, too
+    code, out, err = pg.command("purge", "library/app:v2")
+    assert code == 1 and "is not in the store" in err, err
+    up.die()
+    pull(pg, "library/app", "v1")                               # untouched
+    pull(pg, "library/b", "v1")
+    assert pg.get(f"/v2/library/app/blobs/{v2.layers[0]}").status == 503
+    up.live()
+    pull(pg, "library/app", "v2")                               # fetched again
+    out = good(pg, "purge", "library/app", "library/b")
+    assert out.count("freed") == 2, out
+    assert rows(pg, "tags") == [] and pg.files("blobs") == {}, pg.files("blobs")
+    pg.restart()
+    assert rows(pg, "tags") == []
+    pg.stop()
+
+
+def test_a_purge_breaks_no_download():
+    up, gate = Upstream(), Gate()
+    data = os.urandom(3_000_000)
+    image = up.image("library/app", "v1", [data])
+    up.on(rf"/blobs/{image.layers[0]}", lambda x: halves(x, data, gate), times=1)
+    pg = Pullgate(up)
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    pg.landed(1)
+    pg.wait_true(lambda: len(rows(pg, "tags")) == 1, "the tag is not listed")
+    pulls = [pg.start_get(f"/v2/library/app/blobs/{image.layers[0]}") for _ in range(3)]
+    gate.wait_reached()
+    good(pg, "purge", "library/app")
+    gate.open()
+    for p in pulls:
+        assert p.done() == (200, data)
+    pg.landed(1)
+    pg.stop()
+
+
+def halves(x, data, gate):
+    x.send_response(200)
+    x.send_header("Content-Length", str(len(data)))
+    x.end_headers()
+    x.wfile.write(data[:len(data) // 2])
+    x.wfile.flush()
+    gate.pass_through()
+    x.wfile.write(data[len(data) // 2:])
+    return True
+
+
+def test_N10_what_lists_or_changes_is_not_on_tcp():
+    pg = Pullgate(Upstream())
+    for path in ("tags", "manifests", "blobs", "purge?ref=library/app", "reload", "drain"):
+        for method in ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"):
+            answer = pg.admin("/api/v1/" + path, method=method)
+            assert answer.status in (404, 405), (method, path, answer)
+    for bad in ("tags?n=0", "tags?n=1001", "tags?n=1&n=2", "tags?x=1", "tags?ref=%zz", "tags?ref=",
+                "blobs?cursor=zz", "tags?cursor=00", "tags?ref=a%00b", "tags?ref=../../x", "tags?n=-1",
+                "tags?ref=docker.io/" + "a" * 300):
+        answer = pg.control("GET", "/api/v1/" + bad)
+        assert answer.status == 400 and answer.message(), (bad, answer)
+    for bad in ("purge", "purge?dry_run=1", "purge?ref=sha256:12", "purge?ref=a@sha256:zz", "purge?dry_run=2&ref=a"):
+        assert pg.control("POST", "/api/v1/" + bad).status == 400, bad
+    assert pg.control("GET", "/api/v1/purge?ref=library/app").status == 405
+    pg.stop()
+
+
 if __name__ == "__main__":
     stage.main(globals())

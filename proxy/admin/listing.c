@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/admin/listing.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "cache/purge.h"
+
+struct list {
+    struct pg_buf *out;
+    enum catalog_what what;
+    size_t n;
+};
+
+static void put_time(struct pg_buf *out, const char *name, int64_t s)
+{
+    char text[PG_CLOCK_TEXT_MAX];
+
+    if (s == 0)
+        (void)pg_buf_printf(out, ",\"%s\":null", name);
+    else
+        (void)pg_buf_printf(out, ",\"%s\":\"%s\"", name, pg_clock_rfc3339(s * 1000, text));
+}
+
+static void put_text(struct pg_buf *out, const char *name, struct sl text)
+{
+    (void)pg_buf_printf(out, ",\"%s\":", name);
+    (void)pg_buf_put_json(out, text);
+}
+
+static void put_row(void *arg, const struct catalog_row *row)
+{
+    struct list *l = arg;
+    struct pg_buf *out = l->out;
+    char digest[DIGEST_TEXT_MAX];
+
+    (void)pg_buf_put(out, l->n++ > 0 ? SL(",{\"repo\":") : SL("{\"repo\":"));
+    (void)pg_buf_put_json(out, row->repo);
+    if (l->what == CATALOG_TAGS)
+        put_text(out, "tag", row->tag);
+    put_text(out, "digest", digest_write(&row->digest, digest));
+    if (l->what != CATALOG_BLOBS)
+        put_text(out, "media_type", row->media_type);
+    (void)pg_buf_printf(out, ",\"bytes\":%" PRIu64, row->bytes);
+    if (l->what == CATALOG_TAGS) {
+        (void)pg_buf_printf(out, ",\"missing\":%" PRIu64, row->missing);
+        put_time(out, "validated", row->validated_s);
+    }
+    put_time(out, "first_seen", row->first_seen_s);
+    put_time(out, "last_pull", row->last_pull_s);
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static void put_next(struct pg_buf *out, const struct pg_buf *next)
+{
+    if (next->n == 0)
+        (void)pg_buf_put(out, SL(",\"next\":null}\n"));
+    else
+        (void)pg_buf_printf(out, ",\"next\":\"" SL_FMT "\"}\n", SL_ARG(pg_buf_sl(next)));
+}
+
+static void list(struct job *j, enum catalog_what what, const char *name)
+{
+    struct catalog_question q = {.what = what,
+                                 .scope = j->query.scope,
+                                 .cursor = j->query.cursor,
+                                 .nrows = j->query.nrows,
+                                 .stop = &j->abandoned};
+    struct list l = {.out = &j->body, .what = what};
+    struct pg_buf next;
+
+    pg_buf_init(&next, CATALOG_CURSOR_MAX);
+    (void)pg_buf_printf(&j->body, "{\"%s\":[", name);
+    if (catalog_page(j->store, &q, put_row, &l, &next, &j->err) == 0) {
+        (void)pg_buf_put(&j->body, SL("]"));
+        put_next(&j->body, &next);
+    }
+    pg_buf_free(&next);
+}
+
+void listing_tags(struct job *j)
+{
+    list(j, CATALOG_TAGS, "tags");
+}
+
+void listing_manifests(struct job *j)
+{
+    list(j, CATALOG_MANIFESTS, "manifests");
+}
+
+void listing_blobs(struct job *j)
+{
+    list(j, CATALOG_BLOBS, "blobs");
+}
+
+void listing_purge(struct job *j)
+{
+    struct purge_question q = {.scope = j->query.scope,
+                               .dry_run = j->query.dry_run,
+                               .cursor = j->query.cursor,
+                               .stop = &j->abandoned};
+    struct purge_result r;
+    struct pg_buf next;
+
+    pg_buf_init(&next, CATALOG_CURSOR_MAX);
+    if (purge_run(j->store, &q, &r, &next, &j->err) == 0) {
+        (void)pg_buf_put(&j->body, SL("{\"ref\":"));
+        (void)pg_buf_put_json(&j->body, j->query.ref);
+        (void)pg_buf_printf(&j->body,
+                            ",\"dry_run\":%s,\"tags\":%" PRIu64 ",\"links\":%" PRIu64
+                            ",\"blobs\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"kept\":%" PRIu64,
+                            q.dry_run ? "true" : "false", r.tags, r.links, r.blobs, r.bytes,
+                            r.kept);
+        put_next(&j->body, &next);
+    }
+    pg_buf_free(&next);
+}

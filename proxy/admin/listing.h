@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * listing - what is in the store and what a purge took out of it, as JSON: the bodies of jobs.
+ * docs/api/ has the schemas. Threads: the pool's.
+ */
+#pragma once
+
+#include "proxy/admin/job.h"
+
+void listing_tags(struct job *j);
+void listing_manifests(struct job *j);
+void listing_blobs(struct job *j);
+void listing_purge(struct job *j);
