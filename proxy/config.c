@@ -127,15 +127,11 @@ const struct config_upstream *config_default_upstream(const struct config *c)
 
 struct sl config_canonical(const char *upstream, struct sl repo, struct pg_arena *arena)
 {
-    size_t host = strlen(upstream);
     bool official = strcmp(upstream, "docker.io") == 0 && memchr(repo.p, '/', repo.n) == NULL;
-    struct sl between = official ? SL("/library/") : SL("/");
-    size_t n = host + between.n + repo.n;
-    char *p = pg_alloc(arena, n + 1);
+    size_t n = strlen(upstream) + strlen("/library/") + repo.n + 1;
+    char *p = pg_alloc(arena, n);
 
-    memcpy(p, upstream, host);
-    memcpy(p + host, between.p, between.n);
-    memcpy(p + host + between.n, repo.p, repo.n);
+    n = (size_t)snprintf(p, n, "%s%s" SL_FMT, upstream, official ? "/library/" : "/", SL_ARG(repo));
     return (struct sl){p, n};
 }
 

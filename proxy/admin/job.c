@@ -15,7 +15,7 @@ static void release(struct job *j)
     free(j);
 }
 
-static void run(struct pg_job *pool)
+static void run_pooled(struct pg_job *pool)
 {
     struct job *j = pg_container_of(pool, struct job, pool);
 
@@ -34,13 +34,13 @@ static void come_home(struct pg_job *pool)
         j->done(j->owner);
 }
 
-struct job *job_new(struct store *s, void (*work)(struct job *j))
+struct job *job_new(struct store *s, void (*run)(struct job *j))
 {
     struct job *j = calloc(1, sizeof(*j));
 
     PG_CHECK(j != NULL);
     j->store = s;
-    j->run = work;
+    j->run = run;
     pg_arena_init(&j->arena, ARENA_BYTES);
     pg_buf_init(&j->body, JOB_BODY_MAX);
     return j;
@@ -53,7 +53,7 @@ void job_start(struct job *j, struct pg_pool *pool, struct pg_mailbox *home,
     j->done = done;
     j->owner = owner;
     j->is_running = true;
-    j->pool = (struct pg_job){.run = run, .done = come_home, .home = home};
+    j->pool = (struct pg_job){.run = run_pooled, .done = come_home, .home = home};
     pg_pool_submit(pool, &j->pool);
 }
 

@@ -125,6 +125,7 @@ def test_purge_frees_what_nobody_else_needs_and_says_how_much():
     pull(pg, "library/b", "v1")
     assert pg.get(f"/v2/library/app/blobs/{v2.layers[0]}").status == 503
     up.live()
+    pg.wait_true(lambda: pg.get(f"/v2/library/app/blobs/{v2.layers[0]}").status == 200, "no retry")
     pull(pg, "library/app", "v2")                               # fetched again
     out = good(pg, "purge", "library/app", "library/b")
     assert out.count("freed") == 2, out

@@ -220,6 +220,42 @@ void land_event(struct store *s, const struct land_event *e)
                    SL_ARG(e->caller), SL_ARG(e->repo), SL_ARG(e->reference));
 }
 
+char fake_store_scope[1200];
+
+static void note_scope(const struct catalog_scope *scope)
+{
+    (void)snprintf(fake_store_scope, sizeof(fake_store_scope), SL_FMT "|" SL_FMT "|" SL_FMT,
+                   SL_ARG(scope->upstream), SL_ARG(scope->repo), SL_ARG(scope->tag));
+}
+
+/* One row, and one more page. */
+int catalog_page(struct store *s, const struct catalog_question *q, catalog_each *each, void *arg,
+                 struct pg_buf *next, struct pg_err *err)
+{
+    struct catalog_row row = {.repo = SL("docker.io/library/app"), .tag = SL("v1"), .bytes = 7};
+
+    (void)s;
+    note_scope(&q->scope);
+    if (fake_store_fails)
+        return broken(err);
+    each(arg, &row);
+    if (q->cursor.n == 0)
+        (void)pg_buf_put(next, SL("c0"));
+    return 0;
+}
+
+int purge_run(struct store *s, const struct purge_question *q, struct purge_result *r,
+              struct pg_buf *next, struct pg_err *err)
+{
+    (void)s;
+    (void)next;
+    note_scope(&q->scope);
+    if (fake_store_fails)
+        return broken(err);
+    *r = (struct purge_result){.tags = 1, .blobs = q->dry_run ? 3 : 2};
+    return 0;
+}
+
 int blob_open(struct store *s, const struct digest *d, struct blob **blob_r, struct pg_err *err)
 {
     struct row *row = find(blob_rows, SL(""), SL(""), d);

@@ -6,8 +6,10 @@
 #pragma once
 
 #include "cache/blob.h"
+#include "cache/catalog.h"
 #include "cache/land.h"
 #include "cache/overlay.h"
+#include "cache/purge.h"
 #include "cache/use.h"
 
 #define FAKE_STORE_ROWS 16
@@ -22,6 +24,8 @@ extern char fake_store_event[512];     /* "<caller> <repo> <reference>" of the l
 extern unsigned fake_store_blobs_open; /* not closed yet */
 extern unsigned fake_store_late;       /* so many more blob_open() find nothing */
 extern bool fake_store_fails;          /* lookups are STORE_IO */
+
+extern char fake_store_scope[1200]; /* "<upstream>|<repo>|<tag>" of the last page or purge */
 
 void fake_store_reset(void);
 void fake_store_put_tag(const char *repo, const char *tag, const struct digest *d,

@@ -9,6 +9,7 @@
 #include "fakes/fake_conn.h"
 #include "fakes/fake_fetch.h"
 #include "fakes/fake_log.h"
+#include "fakes/fake_store.h"
 #include "proxy/admin/admin.h"
 
 static struct store store;
@@ -273,6 +274,114 @@ static int control(const char *method, const char *target)
     return ask(admin_control_service(admin), method, target, "Host: x");
 }
 
+static const struct {
+    const char *target;
+    bool is_private;
+} routes[] = {
+    {"/metrics", false},
+    {"/healthz", false},
+    {"/readyz", false},
+    {"/debug/requests", false},
+    {"/debug/flights", false},
+    {"/debug/faults", false},
+    {"/api/v1/status", false},
+    {"/api/v1/version", false},
+    {"/api/v1/config", false},
+    {"/api/v1/tags", true},
+    {"/api/v1/manifests", true},
+    {"/api/v1/blobs", true},
+    {"/api/v1/purge?ref=docker.io/a", true},
+    {"/api/v1/reload", true},
+    {"/api/v1/drain", true},
+};
+
+/* A name that somebody's DNS makes point here; a web page; a program on this machine that knows the
+ * address and wants to change something; one that is none of ours on the control socket's way. */
+TEST(N10_four_attackers_at_every_route)
+{
+    static const char *const methods[] = {"GET",    "HEAD",  "POST",   "PUT",
+                                          "DELETE", "PATCH", "OPTIONS"};
+
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        const struct conn_service *tcp = admin_service(admin);
+        const char *t = routes[i].target;
+
+        for (size_t m = 0; m < sizeof(methods) / sizeof(methods[0]); m++) {
+            bool reads = m < 2;
+            int status;
+
+            assert_int_equal(ask(tcp, methods[m], t, "Host: evil.test"), 403);
+            assert_int_equal(ask(tcp, methods[m], t, "Host: 127.0.0.1\nOrigin: http://127.0.0.1"),
+                             403);
+            assert_int_equal(
+                ask(admin_control_service(admin), methods[m], t, "Host: localhost\nOrigin: null"),
+                403);
+            status = ask(tcp, methods[m], t, "Host: 127.0.0.1");
+            assert_int_equal(status, !reads ? 405 : routes[i].is_private ? 404 : 200);
+        }
+    }
+    assert_null(asked);
+    assert_string_equal(fake_store_scope, "");
+}
+
+static int work(const char *method, const char *target)
+{
+    int status = ask(admin_control_service(admin), method, target, "Host: localhost");
+
+    while (c->done == 0 && !c->reply.going) { /* its thread works */
+        run();
+        sched_yield();
+    }
+    return status != 0 ? status : c->reply.status;
+}
+
+TEST(what_is_listed_and_purged_is_what_was_meant)
+{
+    static const struct {
+        const char *ref, *scope;
+    } refs[] = {
+        {"app", "|origin.test/app|"},
+        {"app:v1", "|origin.test/app|v1"},
+        {"a:5000", "|origin.test/a|5000"},
+        {"library/app:v1", "|origin.test/library/app|v1"},
+        {"docker.io/nginx", "|docker.io/library/nginx|"},
+        {"index.docker.io/nginx:1", "|docker.io/library/nginx|1"},
+        {"gone.test:5000/a/b:c", "|gone.test:5000/a/b|c"},
+        {"docker.io", "docker.io||"},
+        {"registry-1.docker.io", "docker.io||"},
+        {"gone.test", "gone.test||"},
+        {"origin.test", "origin.test||"},
+    };
+
+    loops[0].snapshot->config.upstreams[0].upstream_default = true;
+    for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++) {
+        char target[256];
+
+        (void)snprintf(target, sizeof(target), "/api/v1/tags?n=5&ref=%s", refs[i].ref);
+        assert_int_equal(work("GET", target), 200);
+        assert_json("\"repo\":\"docker.io/library/app\",\"tag\":\"v1\"");
+        assert_json("\"next\":\"c0\"");
+        assert_string_equal(fake_store_scope, refs[i].scope);
+    }
+    assert_int_equal(work("POST", "/api/v1/purge?ref=app%3av1&dry_run=1"), 200);
+    assert_json("\"ref\":\"app:v1\",\"dry_run\":true,\"tags\":1,\"links\":0,\"blobs\":3");
+    fake_store_fails = true;
+    assert_int_equal(work("POST", "/api/v1/purge?ref=app"), 503);
+    fake_store_fails = false;
+}
+
+TEST(an_asker_that_leaves_lets_go_of_its_job)
+{
+    (void)ask(admin_control_service(admin), "GET", "/api/v1/blobs", "Host: localhost");
+    if (c->done == 0 && !c->reply.going) {
+        admin_control_service(admin)->gone(c);
+        run();
+    }
+    admin_stop(admin);
+    run();
+    end();
+}
+
 TEST(a_reload_is_answered_when_every_loop_has_it)
 {
     assert_int_equal(control("GET", "/api/v1/reload"), 405);
@@ -369,6 +478,9 @@ int main(void)
         CASE(N10_only_a_literal_host_of_ours_is_answered),
         CASE(N10_on_all_addresses_any_address_is_ours_and_no_name),
         CASE(N10_on_tcp_nothing_changes_state),
+        CASE(N10_four_attackers_at_every_route),
+        CASE(what_is_listed_and_purged_is_what_was_meant),
+        CASE(an_asker_that_leaves_lets_go_of_its_job),
         CASE(a_reload_is_answered_when_every_loop_has_it),
         CASE(a_reload_that_is_refused_says_why),
         CASE(an_asker_that_leaves_does_not_take_the_command_back),
