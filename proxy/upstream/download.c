@@ -70,9 +70,28 @@ static void log_failure(const struct download *d, const struct pg_err *err)
     pg_log_end(&line);
 }
 
+static struct unknown_key unknown_key_of(const struct download *d, char text[DIGEST_TEXT_MAX])
+{
+    return (struct unknown_key){.revision = d->snapshot->revision,
+                                .kind = UNKNOWN_BLOB,
+                                .upstream = {d->upstream->name, strlen(d->upstream->name)},
+                                .repo = {d->repo, strlen(d->repo)},
+                                .reference = digest_write(&d->digest, text)};
+}
+
+static void note_unknown(const struct download *d)
+{
+    char text[DIGEST_TEXT_MAX];
+    struct unknown_key key = unknown_key_of(d, text);
+
+    unknown_note(&d->fetch->unknown, &key, pg_clock_mono_ms());
+}
+
 /* Takes the texts of *err and frees d. */
 static void fail(struct download *d, struct pg_err *err)
 {
+    if (d->state != IN_LINE && err->kind == PG_E_BLOB_UNKNOWN && exchange_is_unknown(&d->exchange))
+        note_unknown(d);
     if (err->kind == PG_E_UPSTREAM_WRONG)
         pg_metric_inc(PG_M_UPSTREAM_WRONG);
     if (d->state != IN_LINE && err->kind != PG_E_CANCELED && err->kind != PG_E_BLOB_UNKNOWN)
@@ -255,6 +274,8 @@ static void on_refused(struct origin_turn *turn, const struct pg_err *why, int r
 /* 1: go on; 0: the blob landed since the order was written; -1. */
 static int look_once_more(struct download *d, struct pg_err *err)
 {
+    char text[DIGEST_TEXT_MAX];
+    struct unknown_key key = unknown_key_of(d, text);
     struct blob *blob;
     int found;
 
@@ -262,6 +283,8 @@ static int look_once_more(struct download *d, struct pg_err *err)
         return pg_fail(err, PG_E_UPSTREAM_DOWN, "pullgate is about to stop");
     if (ref_check_name((struct sl){d->repo, strlen(d->repo)}, err) < 0)
         return -1;
+    if (unknown_has(&d->fetch->unknown, &key, pg_clock_mono_ms()))
+        return pg_fail(err, PG_E_BLOB_UNKNOWN, "not known to upstream");
     found = blob_open(d->fetch->store, &d->digest, &blob, err);
     if (found < 0)
         return -1;

@@ -289,10 +289,12 @@ static void on_token(struct token_wait *w)
         return;
     }
     x->retry_after_s = w->retry_after_s;
-    if (w->err.kind == PG_E_DENIED)
+    if (w->err.kind == PG_E_DENIED) {
+        x->status = 401; /* at another door than ours, but no */
         pg_fail(&x->err, x->spec.unknown, "not known to upstream");
-    else
+    } else {
         pg_err_move(&x->err, &w->err);
+    }
     finish(x);
 }
 
@@ -441,4 +443,14 @@ void exchange_stop(struct exchange *x)
 bool exchange_is_silent(const struct exchange *x)
 {
     return x->call.easy != NULL && x->call.head.status == 0 && before_redirects(x);
+}
+
+bool exchange_is_unknown(const struct exchange *x)
+{
+    return before_redirects(x) && (x->status == 404 || x->status == 410 || x->status == 451);
+}
+
+bool exchange_is_denied(const struct exchange *x)
+{
+    return before_redirects(x) && (x->status == 401 || x->status == 403);
 }

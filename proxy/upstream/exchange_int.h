@@ -78,4 +78,9 @@ void exchange_free(struct exchange *x); /* stops it, too */
 
 void exchange_start(struct exchange *x, uint64_t from, bool again); /* never calls back at once */
 void exchange_stop(struct exchange *x);
+/* With ->err `unknown`: upstream itself said that there is no such thing (404, 410, 451), or that
+ * we may not see it (401, 403, at its door or at its token server's). */
+bool exchange_is_unknown(const struct exchange *x);
+bool exchange_is_denied(const struct exchange *x);
+
 bool exchange_is_silent(const struct exchange *x); /* asked, and not a byte of an answer yet */

@@ -112,6 +112,7 @@ struct fetch *fetch_start(struct store *store, struct spawn *spawn)
     f->stop.deliver = start_stopping;
     pg_map_init(&f->queries);
     pg_list_init(&f->downloads);
+    unknown_open(&f->unknown);
     PG_CHECK(uv_loop_init(&f->uv) == 0);
     PG_CHECK(uv_async_init(&f->uv, &f->async, on_mail) == 0);
     PG_CHECK(uv_prepare_init(&f->uv, &f->prepare) == 0);
@@ -134,6 +135,7 @@ void fetch_stop(struct fetch *f)
     pg_mailbox_post(&f->mail, &f->stop);
     PG_CHECK(uv_thread_join(&f->thread) == 0);
     pg_map_free(&f->queries);
+    unknown_close(&f->unknown);
     health_close(&f->book);
     free(f);
     curl_global_cleanup();
@@ -161,6 +163,35 @@ void fetch_ask_free(struct fetch_ask *ask)
 void fetch_blob(struct fetch *f, const struct fetch_blob_order *order)
 {
     download_order(f, order);
+}
+
+struct forget {
+    struct pg_mail mail;
+    struct fetch *fetch;
+    char *upstream, *repo;
+};
+
+static void forget(struct pg_mail *mail)
+{
+    struct forget *m = pg_container_of(mail, struct forget, mail);
+
+    unknown_forget(&m->fetch->unknown, (struct sl){m->upstream, strlen(m->upstream)},
+                   (struct sl){m->repo, strlen(m->repo)});
+    free(m->upstream);
+    free(m->repo);
+    free(m);
+}
+
+void fetch_forget_unknown(struct fetch *f, struct sl upstream, struct sl repo)
+{
+    struct forget *m = calloc(1, sizeof(*m));
+
+    PG_CHECK(m != NULL);
+    m->fetch = f;
+    m->upstream = sl_dup(upstream);
+    m->repo = sl_dup(repo);
+    m->mail.deliver = forget;
+    pg_mailbox_post(&f->mail, &m->mail);
 }
 
 /* Somebody looks at what is under way; whoever of the two comes last frees it. */

@@ -64,6 +64,7 @@ struct fetch_answer {
 struct fetch_ask {
     struct pg_err err; /* kind NONE: *answer is valid */
     int retry_after_s; /* with UPSTREAM_DOWN; 0: not said */
+    bool denied;       /* with an UNKNOWN: it is not known to us, since upstream lets us not in */
     struct fetch_answer answer;
     void *owner;             /* the asker's */
     struct fetch_work *work; /* private to fetch.c */
@@ -109,6 +110,11 @@ void fetch_blob(struct fetch *f, const struct fetch_blob_order *order);
 /* For status and /debug/flights: one JSON array of what is under way. Any thread but the fetch
  * thread's, which it waits for, 2 s at most; not after fetch_stop(). */
 void fetch_write_json(struct fetch *f, struct pg_buf *out);
+
+/* What upstream said it does not have is not asked for again for UNKNOWN_MS (unknown.h). Forgets
+ * that of one repository: what is asked by this thread after it is asked of upstream. repo is
+ * upstream's own name for it. Any thread; not after fetch_stop(). */
+void fetch_forget_unknown(struct fetch *f, struct sl upstream, struct sl repo);
 
 /* How the upstream of that name is. Any thread; not after fetch_stop(). */
 void fetch_health(struct fetch *f, struct sl name, struct health_view *view_r);

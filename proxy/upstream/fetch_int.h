@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "proxy/upstream/fetch.h"
 #include "proxy/upstream/origin_int.h"
+#include "proxy/upstream/unknown.h"
 
 struct fetch {
     struct store *store;
@@ -25,5 +26,6 @@ struct fetch {
     struct pg_map queries;    /* by what is asked */
     size_t echo_bytes;        /* of answers among them that stay for a moment */
     struct pg_list downloads; /* download.c */
+    struct unknown_table unknown;
     bool draining, stopping;
 };

@@ -133,10 +133,56 @@ static void log_failure(const struct query *q, const struct pg_err *err)
     pg_log_end(&line);
 }
 
+/* false: this kind of question is not remembered. */
+static bool unknown_key_of(const struct query *q, struct unknown_key *key_r)
+{
+    static const enum unknown_kind of[] = {[FETCH_MANIFEST] = UNKNOWN_MANIFEST,
+                                           [FETCH_MANIFEST_HEAD] = UNKNOWN_MANIFEST,
+                                           [FETCH_BLOB_HEAD] = UNKNOWN_BLOB_HEAD,
+                                           [FETCH_TAGS] = UNKNOWN_REPO};
+
+    if (q->kind == FETCH_REFERRERS)
+        return false;
+    *key_r = (struct unknown_key){.revision = q->snapshot->revision,
+                                  .kind = of[q->kind],
+                                  .upstream = {q->upstream->name, strlen(q->upstream->name)},
+                                  .repo = {q->repo, strlen(q->repo)},
+                                  .reference = q->reference};
+    return true;
+}
+
+static bool is_known_unknown(const struct query *q)
+{
+    struct unknown_table *t = &q->fetch->unknown;
+    uint64_t now = pg_clock_mono_ms();
+    struct unknown_key key;
+
+    if (!unknown_key_of(q, &key))
+        return false;
+    if (unknown_has(t, &key, now))
+        return true;
+    key.kind = UNKNOWN_BLOB;
+    return q->kind == FETCH_BLOB_HEAD && unknown_has(t, &key, now);
+}
+
+/* HEAD of a manifest is followed by GET, whatever it said: only that is an answer. */
+static void note_unknown(const struct query *q)
+{
+    struct unknown_key key;
+
+    if (q->kind != FETCH_MANIFEST_HEAD && exchange_is_unknown(&q->exchange) &&
+        unknown_key_of(q, &key))
+        unknown_note(&q->fetch->unknown, &key, pg_clock_mono_ms());
+}
+
 /* Takes the texts of *err and frees q. */
 static void fail(struct query *q, struct pg_err *err, int retry_after_s)
 {
+    bool is_unknown = q->has_exchange && err->kind == kinds[q->kind].unknown;
     struct fetch_work *w;
+
+    if (is_unknown)
+        note_unknown(q);
 
     if (err->kind == PG_E_UPSTREAM_WRONG)
         pg_metric_inc(PG_M_UPSTREAM_WRONG);
@@ -144,6 +190,7 @@ static void fail(struct query *q, struct pg_err *err, int retry_after_s)
         err->kind != kinds[q->kind].unknown)
         log_failure(q, err);
     while ((w = next_asker(q)) != NULL) {
+        w->ask.denied = is_unknown && exchange_is_denied(&q->exchange);
         ask_fail(w, err, retry_after_s);
     }
     pg_err_clear(err);
@@ -409,6 +456,12 @@ void query_join(struct fetch_work *w)
         return;
     q = new_query(w);
     board(q, w);
+    if (is_known_unknown(q)) {
+        pg_fail(&err, kinds[q->kind].unknown, "not known to upstream");
+        pg_detail(&err, "it said so less than %d s ago", UNKNOWN_MS / 1000);
+        fail(q, &err, 0);
+        return;
+    }
     o = origin_get(&f->origins, w->snapshot, w->upstream, &err);
     if (o != NULL && q->kind == FETCH_MANIFEST_HEAD && health_is_headless(o->health)) {
         say_nothing(q);

@@ -125,5 +125,37 @@ def test_where_head_is_unknown_it_is_tried_once():
     pg.stop()
 
 
+def test_a_herd_of_1000_that_asks_for_a_missing_tag_costs_one_request():
+    up, pg, image = stand()
+    gate = Gate()
+    up.on("/manifests/missing", hold(gate))
+    first = pg.start_get("/v2/library/app/manifests/missing")
+    gate.wait_reached()
+    gate.open()
+    assert first.done().status == 404
+    pulls = 0
+    while pulls < 1000:
+        herd = [pg.start_get("/v2/library/app/manifests/missing") for _ in range(50)]
+        pulls += len(herd)
+        for pull in herd:
+            a = pull.done()
+            assert a.status == 404 and a.code() == "MANIFEST_UNKNOWN", a
+    assert up.count("GET", "/manifests/missing") + up.count("HEAD", "/manifests/missing") == 1
+    assert pg.get(TAG) == (200, image.body)                                     # of that tag alone
+    pg.stop()
+
+
+def test_a_blob_that_is_missing_is_asked_for_once():
+    up, pg, image = stand()
+    assert pg.get(TAG).status == 200
+    layer = image.layers[0]
+    del up.blobs[layer]
+    for _ in range(5):
+        a = pg.get(f"/v2/library/app/blobs/{layer}")
+        assert a.status == 404 and a.code() == "BLOB_UNKNOWN", a
+    assert up.count("GET", layer) == 1
+    pg.stop()
+
+
 if __name__ == "__main__":
     stage.main(globals())

@@ -99,11 +99,58 @@ TEST(K06_who_has_none_takes_the_manifest_that_has_just_come)
     assert_string_equal(rig_py("up.manifests.pop(('library/app', 'v1')) and 'gone'"), "gone");
     rig_is_cold = false; /* and one that wants to know is told */
     assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_MANIFEST_UNKNOWN);
-    rig_is_cold = true; /* from then on all are */
+    rig_is_cold = true; /* from then on all are, and for a moment upstream is left alone */
     assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_MANIFEST_UNKNOWN);
-    assert_int_equal(rig_py_number("up.count('GET', '/manifests/')"), 3);
+    assert_int_equal(rig_py_number("up.count('GET', '/manifests/')"), 2);
     rig_is_cold = false;
     rig_stop();
+}
+
+TEST(what_upstream_does_not_have_is_asked_for_once)
+{
+    static const char *const blob =
+        "sha256:0000000000000000000000000000000000000000000000000000000000000001";
+    struct rig_ask a;
+
+    start_plain();
+    for (int again = 0; again < 3; again++) {
+        assert_int_equal(rig_try(FETCH_MANIFEST, "gone"), PG_E_MANIFEST_UNKNOWN);
+        assert_int_equal(rig_try(FETCH_BLOB_HEAD, blob), PG_E_BLOB_UNKNOWN);
+        rig_ask_of(&a, FETCH_TAGS, "library/gone", "", "n=2");
+        rig_wait(&a);
+        assert_int_equal(a.ask->err.kind, PG_E_NAME_UNKNOWN);
+        assert_false(a.ask->denied);
+        rig_free(&a);
+    }
+    assert_int_equal(rig_py_number("len(up.asked)"), 3);
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE); /* just that */
+    rig_py("up.manifests['library/app', 'gone'] = up.manifests['library/app', 'v1']");
+    fetch_forget_unknown(rig_fetch, SL("origin.test"), SL("library/app"));
+    assert_int_equal(rig_try(FETCH_MANIFEST, "gone"), PG_E_NONE);
+    rig_stop();
+}
+
+/* That we are not let in, or that it fails, says nothing of what it has. */
+TEST(what_is_no_word_on_content_is_not_remembered)
+{
+    static const struct {
+        const char *said;
+        bool denied;
+    } rows[] = {{"status(401)", true}, {"status(403)", true}, {"status(500)", false}};
+    struct rig_ask a;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        start_plain();
+        rig_py("up.on('/manifests/', %s)", rows[i].said);
+        rig_ask(&a, FETCH_MANIFEST, "v1");
+        rig_wait(&a);
+        assert_int_not_equal(a.ask->err.kind, PG_E_NONE);
+        assert_int_equal(a.ask->denied, rows[i].denied);
+        rig_free(&a);
+        rig_py("up.well()");
+        assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE);
+        rig_stop();
+    }
 }
 
 TEST(when_the_last_asker_leaves_the_question_is_called_off)
@@ -599,6 +646,8 @@ int main(void)
         RUN(a_manifest_by_sha512),
         RUN(K06_equal_questions_are_one_and_a_leaver_harms_nobody),
         RUN(K06_who_has_none_takes_the_manifest_that_has_just_come),
+        RUN(what_upstream_does_not_have_is_asked_for_once),
+        RUN(what_is_no_word_on_content_is_not_remembered),
         RUN(when_the_last_asker_leaves_the_question_is_called_off),
         RUN(an_asker_may_leave_at_any_time),
         RUN(E09_another_manifest_under_that_digest),
