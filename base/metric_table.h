@@ -20,6 +20,14 @@ X(BYTES_FETCHED, COUNTER, "pullgate_fetched_bytes_total", "",
   "Bytes of bodies received from upstreams.")
 X(CONNECTIONS, GAUGE, "pullgate_connections", "", "Client connections open.")
 X(CONNECTIONS_TOTAL, COUNTER, "pullgate_connections_total", "", "Client connections accepted.")
+X(TLS_FAILED, COUNTER, "pullgate_tls_handshakes_failed_total", "",
+  "TLS handshakes that came to nothing.")
+X(TLS_LOADED, COUNTER, "pullgate_tls_loaded_total", "",
+  "Certificates, keys and authorities of listeners read, the first time included.")
+X(TLS_STALE, GAUGE, "pullgate_tls_stale", "",
+  "Listeners whose certificate files changed and are no good: the old ones are in use.")
+X(TLS_EXPIRES, GAUGE, "pullgate_tls_expires_seconds", "",
+  "When the first certificate of a listener expires, Unix time; 0 without TLS.")
 X(HTTP_REFUSED, COUNTER, "pullgate_http_refused_total", "",
   "Requests refused for their framing or size.")
 X(UPSTREAM_REQUESTS, COUNTER, "pullgate_upstream_requests_total", "",

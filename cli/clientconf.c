@@ -123,7 +123,7 @@ static int guess_proxy(struct clientconf *c, const struct config *config)
                              "https://HOST:PORT (it listens on %s)",
                              l->address);
     }
-    if (asprintf(&url, "http%s://%s", l->tls_cert != NULL ? "s" : "", l->address) < 0) {
+    if (asprintf(&url, "http%s://%s", l->tls.npairs > 0 ? "s" : "", l->address) < 0) {
         PG_BUG("no memory");
     }
     int rc = take_proxy(c, url);

@@ -11,13 +11,13 @@
 
 #include "base/fd.h"
 #include "cli/authority.h"
+#include "cli/config_int.h"
+#include "cli/listener.h"
 #include "cli/nearest.h"
 #include "cli/print.h"
 #include "cli/rules.h"
 
-#define ARENA_BYTES    ((size_t)16 << 20) /* TREE_NODES_MAX nodes and their texts */
-#define WORDS_MAX      64
-#define LISTEN_DEFAULT "127.0.0.1:5000"
+#define ARENA_BYTES ((size_t)16 << 20) /* TREE_NODES_MAX nodes and their texts */
 
 /* What is there when the file has no `upstreams:`. */
 static const struct {
@@ -118,24 +118,18 @@ struct tree_at config_upstream_at(const struct config_load *load, size_t upstrea
 
 /* ---- keys ---------------------------------------------------------------------------------- */
 
-/* The words that may stand as keys in one place. */
-struct words {
-    const char *word[WORDS_MAX];
-    size_t n;
-};
-
-static void add_word(struct words *w, const char *word)
+static void add_word(struct config_words *w, const char *word)
 {
     for (size_t i = 0; i < w->n; i++) {
         if (strcmp(w->word[i], word) == 0) {
             return;
         }
     }
-    PG_CHECK(w->n < WORDS_MAX);
+    PG_CHECK(w->n < CONFIG_WORDS_MAX);
     w->word[w->n++] = word;
 }
 
-static bool has_word(const struct words *w, struct sl word)
+static bool has_word(const struct config_words *w, struct sl word)
 {
     for (size_t i = 0; i < w->n; i++) {
         if (sl_eq(word, (struct sl){w->word[i], strlen(w->word[i])})) {
@@ -146,9 +140,9 @@ static bool has_word(const struct words *w, struct sl word)
 }
 
 /* The words of section; of the file's own level for "top". */
-static struct words words_of(const char *section)
+static struct config_words words_of(const char *section)
 {
-    struct words w = {.n = 0};
+    struct config_words w = {.n = 0};
     bool top = strcmp(section, "top") == 0;
 
     for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
@@ -184,8 +178,8 @@ static const char *home_of(struct sl name)
     return home;
 }
 
-static void add_unknown_key(struct config_load *load, const struct tree *t, const struct words *w,
-                            bool is_top)
+static void add_unknown_key(struct config_load *load, const struct tree *t,
+                            const struct config_words *w, bool is_top)
 {
     const char *near = nearest_of(t->key, w->word, w->n);
     struct pg_buf b;
@@ -207,9 +201,8 @@ static void add_unknown_key(struct config_load *load, const struct tree *t, cons
     pg_buf_free(&b);
 }
 
-/* True if t is a mapping; complains if it is not, and of keys that are not among the words. */
-static bool check_map(struct config_load *load, const struct tree *t, const char *name,
-                      const struct words *w)
+bool config_check_map(struct config_load *load, const struct tree *t, const char *name,
+                      const struct config_words *w)
 {
     if (t->kind != TREE_MAP) {
         config_add_problem(load, t->at, "%s%smust be a mapping of options to values", name,
@@ -224,8 +217,7 @@ static bool check_map(struct config_load *load, const struct tree *t, const char
     return true;
 }
 
-/* True if t is a value; complains if it is not. */
-static bool check_scalar(struct config_load *load, const struct tree *t, const char *name)
+bool config_check_scalar(struct config_load *load, const struct tree *t, const char *name)
 {
     if (t->kind != TREE_SCALAR) {
         config_add_problem(load, t->at, "%s must be a single value", name);
@@ -247,7 +239,7 @@ static void read_option(struct config_load *load, const struct option *o, const 
     struct pg_buf why;
 
     (void)snprintf(name, sizeof name, "%s%s", prefix, o->name);
-    if (!check_scalar(load, t, name)) {
+    if (!config_check_scalar(load, t, name)) {
         return;
     }
     pg_buf_init(&why, OPTION_WHY_MAX);
@@ -286,120 +278,19 @@ static void check_sections(struct config_load *load, const struct tree *root)
         (void)snprintf(name, sizeof name, SL_FMT, SL_ARG(t->key));
         for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
             if (strcmp(option_global[i].section, name) == 0 && !option_is_top(&option_global[i])) {
-                struct words w = words_of(name);
-                (void)check_map(load, t, name, &w);
+                struct config_words w = words_of(name);
+                (void)config_check_map(load, t, name, &w);
                 break;
             }
         }
     }
 }
 
-/* ---- listen, tls --------------------------------------------------------------------------- */
-
-static char *read_path(struct config_load *load, const struct tree *map, struct sl key,
-                       const char *name)
-{
-    const struct option path = {.name = "", .type = OPTION_PATH};
-    const struct tree *t = tree_get(map, key);
-    char *value = NULL;
-
-    if (t == NULL) {
-        config_add_problem(load, map->at, "%s is missing", name);
-    } else if (check_scalar(load, t, name)) {
-        struct pg_buf why;
-        pg_buf_init(&why, OPTION_WHY_MAX);
-        if (option_parse(&path, t->text, &value, &why) < 0) {
-            config_add_problem(load, t->at, "%s: %.*s", name, (int)why.n, why.p);
-        } else if (value[0] == '\0') {
-            config_add_problem(load, t->at, "%s is empty", name);
-        }
-        pg_buf_free(&why);
-    }
-    return value;
-}
-
-static void read_tls(struct config_load *load, const struct tree *t, struct config_listener *l)
-{
-    const struct words w = {.word = {"cert", "key"}, .n = 2};
-
-    if (check_map(load, t, "tls", &w)) {
-        l->tls_cert = read_path(load, t, SL("cert"), "tls.cert");
-        l->tls_key = read_path(load, t, SL("key"), "tls.key");
-    }
-}
-
-/* One listener, which is an address or {address, tls}. */
-static void read_listener(struct config_load *load, const struct tree *t, const struct tree *tls,
-                          size_t no)
-{
-    const struct words w = {.word = {"address", "tls"}, .n = 2};
-    struct config_listener *l = &load->config.listeners[no];
-
-    if (t->kind == TREE_MAP) {
-        const struct tree *own = tree_get(t, SL("tls")), *address = tree_get(t, SL("address"));
-        (void)check_map(load, t, "listen", &w);
-        tls = own != NULL ? own : tls;
-        if (address == NULL) {
-            config_add_problem(load, t->at, "listen: address is missing");
-            return;
-        }
-        t = address;
-    }
-    load->listener_at[no] = t->at;
-    if (check_scalar(load, t, "listen")) {
-        l->address = sl_dup(t->text);
-    }
-    if (tls != NULL) {
-        load->tls_at[no] = tls->at;
-        read_tls(load, tls, l);
-    }
-}
-
-static void make_listeners(struct config_load *load, size_t n)
-{
-    load->config.listeners = zeroed(n, sizeof *load->config.listeners);
-    load->listener_at = zeroed(n, sizeof *load->listener_at);
-    load->tls_at = zeroed(n, sizeof *load->tls_at);
-    load->config.nlisteners = n;
-}
-
-static void read_listen(struct config_load *load, const struct tree *root)
-{
-    const struct tree *listen = root != NULL ? tree_get(root, SL("listen")) : NULL;
-    const struct tree *tls = root != NULL ? tree_get(root, SL("tls")) : NULL;
-    size_t no = 0;
-
-    if (listen == NULL) {
-        make_listeners(load, 1);
-        load->config.listeners[0].address = sl_dup(SL(LISTEN_DEFAULT));
-        if (tls != NULL) {
-            load->tls_at[0] = tls->at;
-            read_tls(load, tls, &load->config.listeners[0]);
-        }
-        return;
-    }
-    load->listen_at = listen->at;
-    if (listen->kind != TREE_LIST) {
-        make_listeners(load, 1);
-        read_listener(load, listen, tls, 0);
-        return;
-    }
-    if (listen->nchildren == 0 || listen->nchildren > CONFIG_LISTENERS_MAX) {
-        config_add_problem(load, listen->at, "listen must have from 1 to %d addresses",
-                           CONFIG_LISTENERS_MAX);
-        return;
-    }
-    make_listeners(load, listen->nchildren);
-    for (const struct tree *t = listen->first; t != NULL; t = t->next) {
-        read_listener(load, t, tls, no++);
-    }
-}
-
 /* ---- upstreams ----------------------------------------------------------------------------- */
 
-static struct words words_of_upstream(void)
+static struct config_words words_of_upstream(void)
 {
-    struct words w = {.n = 0};
+    struct config_words w = {.n = 0};
 
     for (size_t i = 0; i < OPTION_NUPSTREAM; i++) {
         add_word(&w, option_upstream[i].name);
@@ -421,14 +312,14 @@ static void make_upstreams(struct config_load *load, size_t n)
 
 static void read_upstream(struct config_load *load, const struct tree *t, size_t no)
 {
-    const struct words w = words_of_upstream();
+    const struct config_words w = words_of_upstream();
     struct config_upstream *u = &load->config.upstreams[no];
     char prefix[AUTHORITY_MAX + 20];
 
     (void)snprintf(prefix, sizeof prefix, "upstreams." SL_FMT, SL_ARG(t->key));
     u->name = sl_dup(t->key);
     load->upstream_at[no].name = t->key_at;
-    if (!check_map(load, t, prefix, &w)) {
+    if (!config_check_map(load, t, prefix, &w)) {
         return;
     }
     (void)snprintf(prefix, sizeof prefix, "upstreams." SL_FMT ".", SL_ARG(t->key));
@@ -467,7 +358,7 @@ static void read_upstreams(struct config_load *load, const struct tree *root)
         return;
     }
     load->upstreams_at = map->at;
-    if (!check_map(load, map, "upstreams", NULL)) {
+    if (!config_check_map(load, map, "upstreams", NULL)) {
         return;
     }
     if (map->nchildren > CONFIG_UPSTREAMS_MAX) {
@@ -484,19 +375,19 @@ static void read_upstreams(struct config_load *load, const struct tree *root)
 
 static void read_root(struct config_load *load, const struct tree *root)
 {
-    const struct words w = words_of("top");
+    const struct config_words w = words_of("top");
 
     for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
         option_initial(&option_global[i], &load->config);
     }
-    if (root != NULL && !check_map(load, root, "", &w)) {
+    if (root != NULL && !config_check_map(load, root, "", &w)) {
         return;
     }
     if (root != NULL) {
         check_sections(load, root);
         read_globals(load, root);
     }
-    read_listen(load, root);
+    listener_read(load, root);
     read_upstreams(load, root);
     rules_check(load);
 }

@@ -22,6 +22,7 @@
 #define CONFIG_PROBLEMS_MAX  50
 #define CONFIG_UPSTREAMS_MAX 256
 #define CONFIG_LISTENERS_MAX 16
+#define CONFIG_PAIRS_MAX     16 /* certificates of a listener */
 #define CONFIG_FILE_DEFAULT  "/etc/pullgate/pullgate.yaml"
 
 struct config_problem {

@@ -74,12 +74,38 @@ static int let_options(const struct option *options, size_t n, const void *base,
     return 0;
 }
 
+static int let_tls(const struct config_tls *tls, struct pg_err *err)
+{
+    for (size_t i = 0; i < tls->npairs; i++) {
+        if (sandbox_let_file(tls->pairs[i].cert, err) < 0 ||
+            sandbox_let_file(tls->pairs[i].key, err) < 0) {
+            return -1;
+        }
+    }
+    return tls->client_ca != NULL ? sandbox_let_file(tls->client_ca, err) : 0;
+}
+
+/* A unix socket is made and removed in its directory. */
+static int let_socket(const char *address, struct pg_err *err)
+{
+    if (strncmp(address, CONFIG_UNIX, strlen(CONFIG_UNIX)) != 0) {
+        return 0;
+    }
+    char *path =
+        sl_dup((struct sl){address + strlen(CONFIG_UNIX), strlen(address) - strlen(CONFIG_UNIX)});
+    char *slash = strrchr(path, '/');
+
+    *slash = '\0';
+    int rc = path[0] != '\0' ? sandbox_let(path, SANDBOX_WRITE, err) : 0;
+    free(path);
+    return rc;
+}
+
 static int let_listeners(const struct config *c, struct pg_err *err)
 {
     for (size_t i = 0; i < c->nlisteners; i++) {
         const struct config_listener *l = &c->listeners[i];
-        if (l->tls_cert != NULL &&
-            (sandbox_let_file(l->tls_cert, err) < 0 || sandbox_let_file(l->tls_key, err) < 0)) {
+        if (let_tls(&l->tls, err) < 0 || let_socket(l->address, err) < 0) {
             return -1;
         }
     }

@@ -97,7 +97,8 @@ static void put_configuration(struct pg_buf *out)
                   "with every option, its default and its range.");
     put_term(out, "listen", "ADDR:PORT",
              "Where clients connect; or a list, of addresses or of "
-             "{address, tls: {cert, key}}.");
+             "{address, tls, proxy_protocol, trusted_proxies, mode, owner}. Addresses are also "
+             "unix:/PATH and systemd:NAME.");
     put_term(out, "tls", "{cert: FILE, key: FILE}",
              "For every address of listen that has none of "
              "its own.");

@@ -22,12 +22,21 @@ static const struct {
 };
 
 static const char listen_doc[] =
-    "Where clients connect: an IP address and a port. Or a list of them; an entry may also be "
-    "{address: ..., tls: {cert: ..., key: ...}}. Names are not resolved; an IPv6 address stands in "
-    "quotes: \"[::]:5000\".";
+    "Where clients connect: an IP address and a port, unix:/PATH, or systemd:NAME for a socket "
+    "that "
+    "systemd passes. Or a list of them; an entry may also be a mapping: {address: ..., tls: ..., "
+    "proxy_protocol: [NETWORK, ...], trusted_proxies: [NETWORK, ...]}, and for a unix socket mode "
+    "and owner. proxy_protocol: these alone may connect, and say whose connection it is. "
+    "trusted_proxies: their X-Forwarded-For and Forwarded are believed. Networks and certificates "
+    "are taken over by a reload. Names are not resolved; an IPv6 address stands in quotes: "
+    "\"[::]:5000\".";
 static const char tls_doc[] =
     "Certificate chain and key, PEM files, for every address of `listen` that has none of its own. "
-    "Without it they speak plain HTTP. The key must not be readable for others.";
+    "Without it they speak plain HTTP, and so do unix sockets without a tls of their own. More "
+    "certificates: certs, a list of {cert, key}; the first that is for the host that a client asks "
+    "for is shown, else the first of all. With client_ca clients must show a certificate of these "
+    "authorities; with client_auth: optional they may. Files that change are taken over by "
+    "themselves. The key must not be readable for others.";
 static const char upstreams_doc[] =
     "The registries that can be pulled through, by their names. Without this key the ones below "
     "are known; with it, exactly those that are listed.";
@@ -174,7 +183,7 @@ static void put_listen_table(struct pg_buf *out, const struct config *c)
 {
     (void)pg_buf_printf(out,
                         "| `listen` | an address, or a list | `%s` | restart | %s |\n"
-                        "| `tls` | `{cert: FILE, key: FILE}` | | restart | %s |\n"
+                        "| `tls` | `{cert: FILE, key: FILE}` | | reload | %s |\n"
                         "| `upstreams` | a mapping | see below | reload | %s |\n",
                         c->listeners[0].address, listen_doc, tls_doc, upstreams_doc);
 }

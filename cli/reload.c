@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/metric.h"
+#include "cli/door.h"
 #include "cli/print.h"
 #include "cli/rules.h"
 
@@ -84,52 +85,6 @@ static void copy_option(const struct option *o, struct config *to, const struct 
     }
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static bool has_same_listeners(const struct config *a, const struct config *b)
-{
-    if (a->nlisteners != b->nlisteners) {
-        return false;
-    }
-    for (size_t i = 0; i < a->nlisteners; i++) {
-        const struct config_listener *la = &a->listeners[i], *lb = &b->listeners[i];
-        if (!is_same_text(la->address, lb->address) || !is_same_text(la->tls_cert, lb->tls_cert) ||
-            !is_same_text(la->tls_key, lb->tls_key)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static char *copy_text(const char *s)
-{
-    char *p = s != NULL ? strdup(s) : NULL;
-
-    PG_CHECK((p == NULL) == (s == NULL));
-    return p;
-}
-
-static void copy_listeners(struct config *to, const struct config *from)
-{
-    for (size_t i = 0; i < to->nlisteners; i++) {
-        free(to->listeners[i].address);
-        free(to->listeners[i].tls_cert);
-        free(to->listeners[i].tls_key);
-    }
-    free(to->listeners);
-    to->nlisteners = from->nlisteners;
-    to->listeners = calloc(from->nlisteners, sizeof(*to->listeners));
-    PG_CHECK(to->listeners != NULL);
-    for (size_t i = 0; i < from->nlisteners; i++) {
-        to->listeners[i].address = copy_text(from->listeners[i].address);
-        to->listeners[i].tls_cert = copy_text(from->listeners[i].tls_cert);
-        to->listeners[i].tls_key = copy_text(from->listeners[i].tls_key);
-    }
-}
-
 static void keep_fixed(struct config *new, const struct config *old)
 {
     for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
@@ -140,9 +95,11 @@ static void keep_fixed(struct config *new, const struct config *old)
             copy_option(o, new, old);
         }
     }
-    if (!has_same_listeners(old, new)) {
-        pg_log_say(PG_LOG_WARN, PG_LOG_CONFIG, "listen and tls are taken over by a restart only");
-        copy_listeners(new, old);
+    if (!config_same_sockets(old, new)) {
+        pg_log_say(PG_LOG_WARN, PG_LOG_CONFIG,
+                   "other addresses in listen are taken over by a restart only; its certificates "
+                   "and proxies stay as they were, too");
+        config_copy_listeners(new, old);
     }
 }
 
@@ -216,6 +173,7 @@ static void hand_over(struct reload *r)
     const struct config *c = &r->snapshot->config;
 
     pg_log_setup(r->target.json ? PG_LOG_JSON : c->log_format, c->log_level);
+    door_reload(r->target.door, c);
     listen_limit(r->target.listen, c->limits_connections);
     store_set_limits(r->target.store, c->storage_max_size, c->storage_reserve);
     r->under_way = true;
@@ -255,8 +213,8 @@ static void begin(struct reload *r)
     } else {
         struct snapshot *old = r->snapshot;
         r->snapshot = config_snapshot_new(&load.config, old->revision + 1);
+        hand_over(r); /* the door still looks at the old one */
         config_snapshot_unref(old);
-        hand_over(r);
     }
     pg_err_clear(&err);
     config_load_free(&load);

@@ -29,6 +29,7 @@ struct reload_target {
     struct loop *const *loops;
     unsigned nloops;
     struct listen *listen;
+    struct door *door;
     struct store *store;
     struct notify *notify;
     struct pg_mailbox *home;

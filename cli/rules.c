@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/guarded.h"
 #include "cli/address.h"
 #include "cli/authority.h"
+#include "proxy/http/socket.h"
 #include "proxy/http/tls.h"
 #include "proxy/sandbox.h"
 #include "proxy/upstream/addr.h"
@@ -51,23 +53,81 @@ static bool listener_address(const struct config_load *load, size_t no,
     return text != NULL && address_parse(text_of(text), address_r) == 0;
 }
 
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* A unix socket or one that systemd passes: what is wrong with it, or NULL. */
+static const char *check_special(const char *text)
+{
+    const char *rest = strchr(text, ':') + 1;
+
+    if (starts_with(text, CONFIG_UNIX)) {
+        return rest[0] != '/'                   ? "must be followed by an absolute path"
+               : strlen(rest) > SOCKET_PATH_MAX ? "the path of a socket has at most 107 bytes"
+                                                : NULL;
+    }
+    for (const char *c = rest; *c != '\0'; c++) {
+        if ((*c < '0' || *c > '9') && (*c < 'A' || *c > 'Z') && (*c < 'a' || *c > 'z') &&
+            strchr("-_.", *c) == NULL) {
+            return "must be followed by the FileDescriptorName of a socket unit";
+        }
+    }
+    return rest[0] == '\0' ? "must be followed by the FileDescriptorName of a socket unit" : NULL;
+}
+
+static bool is_special(const char *text)
+{
+    return starts_with(text, CONFIG_UNIX) || starts_with(text, CONFIG_SYSTEMD);
+}
+
+static bool check_address(struct config_load *load, size_t no)
+{
+    const char *text = listener_text(load, no);
+    bool is_admin = no == load->config.nlisteners;
+    struct sockaddr_storage a;
+
+    if (!is_admin && is_special(text)) {
+        const char *why = check_special(text);
+        if (why != NULL) {
+            config_add_problem(load, listener_position(load, no), "listen: %s: %s", text, why);
+        }
+        return why == NULL;
+    }
+    if (!listener_address(load, no, &a)) {
+        config_add_problem(load, listener_position(load, no),
+                           "%s must be an IP address and a port, such as 127.0.0.1:5000 or "
+                           "\"[::]:5000\"%s",
+                           is_admin ? "admin.listen" : "listen",
+                           is_admin ? "" : ", or unix:/PATH, or systemd:NAME");
+        return false;
+    }
+    return true;
+}
+
+static bool is_same_place(const struct config_load *load, size_t first, size_t second)
+{
+    struct sockaddr_storage a, b;
+
+    if (listener_address(load, first, &a) && listener_address(load, second, &b)) {
+        return address_reaches(&b, &a);
+    }
+    return strcmp(listener_text(load, first), listener_text(load, second)) == 0;
+}
+
 static void check_listeners(struct config_load *load)
 {
     for (size_t i = 0; i <= load->config.nlisteners; i++) {
-        struct sockaddr_storage a, b;
         const char *text = listener_text(load, i);
-        const char *name = i < load->config.nlisteners ? "listen" : "admin.listen";
-        if (text != NULL && !listener_address(load, i, &a)) {
-            config_add_problem(load, listener_position(load, i),
-                               "%s must be an IP address and a port, such as 127.0.0.1:5000 or "
-                               "\"[::]:5000\"",
-                               name);
+        if (text == NULL || !check_address(load, i)) {
             continue;
         }
-        for (size_t k = 0; k < i && text != NULL; k++) {
-            if (listener_address(load, k, &b) && address_reaches(&a, &b)) {
+        for (size_t k = 0; k < i; k++) {
+            if (listener_text(load, k) != NULL && is_same_place(load, k, i)) {
                 config_add_problem(load, listener_position(load, i),
-                                   "%s: %s is taken by the listener %s already", name, text,
+                                   "%s: %s is taken by the listener %s already",
+                                   i < load->config.nlisteners ? "listen" : "admin.listen", text,
                                    listener_text(load, k));
                 break;
             }
@@ -327,55 +387,50 @@ void rules_check(struct config_load *load)
 
 /* ---- files --------------------------------------------------------------------------------- */
 
-enum privacy {
-    PUBLIC = 0022,
-    GROUP_MAY_READ = 0027,
-    PRIVATE = 0077
-}; /* the bits that are not allowed */
+/* What more there is to say of a file that could not be opened just now. */
+static const char *hint(const char *path)
+{
+    return errno == EACCES && path != NULL && sandbox_hides(path)
+               ? ": the running server's sandbox does not reach there; restart it, or use a "
+                 "directory that it reads already"
+               : "";
+}
 
 /* Adds a problem when the file may not be used; whether it may. */
 static bool check_path(struct config_load *load, struct tree_at at, const char *path,
-                       enum privacy forbidden)
+                       enum pg_guarded_mode forbidden)
 {
+    struct pg_err err = {0};
     struct stat st;
-    _fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    _fd_ int fd = pg_guarded_open(path, forbidden, &err);
 
     if (fd < 0) {
-        config_add_problem(load, at, "cannot open %s: %s%s", path, strerror(errno),
-                           errno == EACCES && sandbox_hides(path)
-                               ? ": the running server's sandbox does not reach there; restart it, "
-                                 "or use a directory that it reads already"
-                               : "");
-    } else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        config_add_problem(load, at, "%s is not a regular file", path);
-    } else if (st.st_uid != 0 && st.st_uid != geteuid()) {
-        config_add_problem(load, at, "%s belongs to uid %u; it must belong to root or to uid %u",
-                           path, (unsigned)st.st_uid, (unsigned)geteuid());
-    } else if ((st.st_mode & (mode_t)forbidden) != 0) {
-        config_add_problem(load, at, "%s can be %s by others (mode %04o); run: chmod %s %s", path,
-                           forbidden == PUBLIC ? "written" : "read or written",
-                           (unsigned)(st.st_mode & 07777), forbidden == PUBLIC ? "go-w" : "0600",
-                           path);
-    } else if (forbidden == PRIVATE && (st.st_size == 0 || st.st_size > SECRET_BYTES_MAX)) {
-        config_add_problem(load, at, "%s is %s", path, st.st_size == 0 ? "empty" : "too large");
-    } else {
-        return true;
+        config_add_problem(load, at, "%s%s", err.msg, hint(path));
+        pg_err_clear(&err);
+        return false;
     }
-    return false;
+    if (forbidden == PG_GUARDED_PRIVATE &&
+        (fstat(fd, &st) < 0 || st.st_size == 0 || st.st_size > SECRET_BYTES_MAX)) {
+        config_add_problem(load, at, "%s is empty or too large", path);
+        return false;
+    }
+    return true;
 }
 
-static void check_tls(struct config_load *load, struct tree_at at, const struct config_listener *l)
+/* The whole that will be used at the start is made here, and thrown away. */
+static void check_tls(struct config_load *load, struct tree_at at, const struct config_tls *tls)
 {
-    bool has_cert = check_path(load, at, l->tls_cert, PUBLIC);
-    bool has_key = check_path(load, at, l->tls_key, GROUP_MAY_READ);
     struct tls_server *server = NULL;
     struct pg_err err = {0};
 
-    if (!has_cert || !has_key) {
-        return;
-    }
-    if (tls_server_new(l->tls_cert, l->tls_key, &server, &err) < 0) {
-        config_add_problem(load, at, "%s", err.msg);
+    errno = 0;
+    if (tls_server_new(tls, &server, &err) < 0) {
+        const char *more = hint(tls->client_ca);
+        for (size_t i = 0; i < tls->npairs && more[0] == '\0'; i++) {
+            more = hint(tls->pairs[i].cert);
+            more = more[0] != '\0' ? more : hint(tls->pairs[i].key);
+        }
+        config_add_problem(load, at, "%s%s", err.msg, more);
         pg_err_clear(&err);
         return;
     }
@@ -386,7 +441,7 @@ static void check_authorities(struct config_load *load, struct tree_at at, const
 {
     X509_STORE *store;
 
-    if (!check_path(load, at, path, PUBLIC)) {
+    if (!check_path(load, at, path, PG_GUARDED_PUBLIC)) {
         return;
     }
     store = X509_STORE_new();
@@ -432,7 +487,7 @@ static void check_docker_config(struct config_load *load, size_t no, struct tree
     struct pg_buf text;
     int rc = -1;
 
-    if (!check_path(load, at, path, PRIVATE)) {
+    if (!check_path(load, at, path, PG_GUARDED_PRIVATE)) {
         return;
     }
     pg_buf_init(&text, SECRET_BYTES_MAX);
@@ -469,7 +524,7 @@ static void check_login_world(struct config_load *load, size_t no)
 
     if (u->upstream_password_file[0] != '\0') {
         (void)check_path(load, config_upstream_at(load, no, "password_file"),
-                         u->upstream_password_file, PRIVATE);
+                         u->upstream_password_file, PG_GUARDED_PRIVATE);
     }
     if (u->upstream_password_env[0] != '\0') {
         check_password_env(load, no);
@@ -486,10 +541,18 @@ static void check_login_world(struct config_load *load, size_t no)
 void rules_check_world(struct config_load *load)
 {
     const struct config *c = &load->config;
+    struct pg_err err = {0};
+    uid_t uid;
+    gid_t gid;
 
     for (size_t i = 0; i < c->nlisteners; i++) {
-        if (c->listeners[i].tls_cert != NULL) {
-            check_tls(load, load->tls_at[i], &c->listeners[i]);
+        const struct config_listener *l = &c->listeners[i];
+        if (l->tls.npairs > 0) {
+            check_tls(load, load->tls_at[i], &l->tls);
+        }
+        if (l->owner != NULL && socket_find_owner(l->owner, &uid, &gid, &err) < 0) {
+            config_add_problem(load, load->listener_at[i], "listen: %s", err.msg);
+            pg_err_clear(&err);
         }
     }
     for (size_t i = 0; i < c->nupstreams; i++) {

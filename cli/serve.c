@@ -22,6 +22,7 @@
 #include "cache/store.h"
 #include "cli/config.h"
 #include "cli/confine.h"
+#include "cli/door.h"
 #include "cli/notify.h"
 #include "cli/print.h"
 #include "cli/reload.h"
@@ -29,7 +30,6 @@
 #include "cli/version.h"
 #include "proxy/admin/admin.h"
 #include "proxy/http/listen.h"
-#include "proxy/http/tls.h"
 #include "proxy/journey/service.h"
 #include "proxy/spawn.h"
 #include "proxy/upstream/fetch.h"
@@ -40,7 +40,6 @@
 #define SPAWN_HELPERS    4
 #define FILES_MAX        ((rlim_t)1 << 20)
 #define DRAIN_LOOK_MS    20 /* how often the connections that are left are counted */
-#define BOUND_MAX        128
 #define UNCACHED_BYTES   ((uint64_t)64 << 20)
 
 enum phase { SERVING, DRAINING, ENDING };
@@ -58,14 +57,13 @@ struct serve {
     struct service *service;
     struct admin *admin;
     struct listen *listen;
-    struct tls_server *tls[CONFIG_LISTENERS_MAX];
+    struct door *door;
     struct reload *reload;
     struct notify *notify;
     struct pg_mailbox mail;
     int wake_fd, signal_fd;
     enum phase phase;
     uint64_t drained_by_ms;
-    char bound[BOUND_MAX], admin_bound[BOUND_MAX];
 };
 
 static const struct config *config_of(const struct serve *s)
@@ -189,50 +187,21 @@ static void make_admin(struct serve *s)
     s->admin = admin_new(&ac);
 }
 
-static int open_clients(struct serve *s, struct pg_err *err)
-{
-    const struct config *c = config_of(s);
-
-    for (size_t i = 0; i < c->nlisteners; i++) {
-        const struct config_listener *l = &c->listeners[i];
-        char bound[BOUND_MAX];
-        if (l->tls_cert != NULL && tls_server_new(l->tls_cert, l->tls_key, &s->tls[i], err) < 0) {
-            return -1;
-        }
-        if (listen_open(s->listen, l->address, service_conn(s->service), s->tls[i], bound, err) <
-            0) {
-            return -1;
-        }
-        if (i == 0) {
-            memcpy(s->bound, bound, sizeof(bound));
-        }
-        pg_log_say(PG_LOG_INFO, PG_LOG_START, "listener %s%s", bound,
-                   l->tls_cert != NULL ? ", TLS" : "");
-    }
-    return 0;
-}
-
 static int open_listeners(struct serve *s, struct pg_err *err)
 {
     const struct config *c = config_of(s);
-    char bound[BOUND_MAX];
 
     s->listen = listen_new(s->loops, s->nloops, c->limits_connections);
-    if (open_clients(s, err) < 0 || listen_open(s->listen, c->admin_listen, admin_service(s->admin),
-                                                NULL, s->admin_bound, err) < 0) {
-        return -1;
-    }
-    char *control = config_control_path(c);
-    int rc = listen_open(s->listen, control, admin_control_service(s->admin), NULL, bound, err);
-    free(control);
-    return rc;
+    s->door = door_new();
+    return door_open(s->door, s->listen, c, service_conn(s->service), s->admin, err);
 }
 
 /* All that can fail is done before anything runs. */
 static int start(struct serve *s, struct pg_err *err)
 {
-    if (spawn_open(SPAWN_HELPERS, &s->spawn, err) < 0 || set_up_process(s, err) < 0 ||
-        confine_files(config_of(s), err) < 0 || open_store(s, err) < 0) {
+    if (socket_take_passed(err) < 0 || spawn_open(SPAWN_HELPERS, &s->spawn, err) < 0 ||
+        set_up_process(s, err) < 0 || confine_files(config_of(s), err) < 0 ||
+        open_store(s, err) < 0) {
         return -1;
     }
     pg_log_start();
@@ -247,6 +216,7 @@ static int start(struct serve *s, struct pg_err *err)
                                          .nloops = s->nloops,
                                          .json = s->args->json,
                                          .listen = s->listen,
+                                         .door = s->door,
                                          .store = s->store,
                                          .notify = s->notify,
                                          .home = &s->mail};
@@ -266,14 +236,16 @@ static int start(struct serve *s, struct pg_err *err)
 /* Somebody may have closed standard output, or its disk is full: it is served all the same. */
 static void say_ready(const struct serve *s)
 {
-    char line[2 * BOUND_MAX + 32];
-    int n = snprintf(line, sizeof(line), "listening on %s admin %s\n", s->bound, s->admin_bound);
+    char line[2 * SOCKET_BOUND_MAX + 32];
+    int n = snprintf(line, sizeof(line), "listening on %s admin %s\n", door_bound(s->door),
+                     door_bound_admin(s->door));
 
     PG_CHECK(n > 0 && (size_t)n < sizeof(line));
     pg_log_say(PG_LOG_INFO, PG_LOG_START,
                "pullgate " VERSION_TEXT " serves on %s, admin on %s, "
                "%u loops, store %s",
-               s->bound, s->admin_bound, s->nloops, config_of(s)->storage_path);
+               door_bound(s->door), door_bound_admin(s->door), s->nloops,
+               config_of(s)->storage_path);
     if (print_out((struct sl){line, (size_t)n}) < 0) {
         pg_log_say(PG_LOG_WARN, PG_LOG_START, "standard output takes nothing");
     }
@@ -371,6 +343,12 @@ static void take_signals(struct serve *s)
     }
 }
 
+/* -1 is never. */
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 /* Waits for signals and messages; while it drains, also for the last connection. */
 static void run(struct serve *s)
 {
@@ -379,7 +357,7 @@ static void run(struct serve *s)
 
     while (s->phase != ENDING) {
         eventfd_t n;
-        int wait_ms = notify_turn(s->notify);
+        int wait_ms = sooner(notify_turn(s->notify), door_look(s->door));
         int rc = poll(polls, 2, s->phase == DRAINING ? DRAIN_LOOK_MS : wait_ms);
         PG_CHECK(rc >= 0 || errno == EINTR);
         if (polls[0].revents != 0) {
@@ -437,9 +415,7 @@ static void end(struct serve *s)
         admin_free(s->admin);
     }
     service_free(s->service);
-    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
-        tls_server_free(s->tls[i]);
-    }
+    door_free(s->door);
     notify_close(s->notify);
     store_close(s->store);
     if (s->spawn != NULL) {

@@ -101,6 +101,54 @@ static void put_option(struct pg_buf *out, const char *indent, const struct opti
     put_origin(out, start, at);
 }
 
+static void put_tls(const struct config_tls *tls, struct pg_buf *out)
+{
+    (void)pg_buf_put(out, SL("    tls: {certs: ["));
+    for (size_t i = 0; i < tls->npairs; i++) {
+        (void)pg_buf_put(out, i > 0 ? SL(", {cert: ") : SL("{cert: "));
+        (void)pg_buf_put_json(out, text_of(tls->pairs[i].cert));
+        (void)pg_buf_put(out, SL(", key: "));
+        (void)pg_buf_put_json(out, text_of(tls->pairs[i].key));
+        (void)pg_buf_put(out, SL("}"));
+    }
+    (void)pg_buf_put(out, SL("]"));
+    if (tls->client_ca != NULL) {
+        (void)pg_buf_put(out, SL(", client_ca: "));
+        (void)pg_buf_put_json(out, text_of(tls->client_ca));
+        (void)pg_buf_printf(out, ", client_auth: %s",
+                            tls->client_required ? "required" : "optional");
+    }
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static void put_nets(const char *name, const struct pg_ip_nets *nets, struct pg_buf *out)
+{
+    if (pg_ip_nets_is_empty(nets)) {
+        return;
+    }
+    (void)pg_buf_printf(out, "    %s: [%s", name, nets->has_unix ? "unix" : "");
+    for (size_t i = 0; i < nets->n; i++) {
+        (void)pg_buf_put(out, i > 0 || nets->has_unix ? SL(", \"") : SL("\""));
+        pg_ip_put_net(&nets->nets[i], out);
+        (void)pg_buf_put(out, SL("\""));
+    }
+    (void)pg_buf_put(out, SL("]\n"));
+}
+
+static void put_socket(const struct config_listener *l, struct pg_buf *out)
+{
+    if (strncmp(l->address, CONFIG_UNIX, strlen(CONFIG_UNIX)) == 0) {
+        (void)pg_buf_printf(out, "    mode: \"%04o\"\n", l->mode);
+    }
+    if (l->owner != NULL) {
+        (void)pg_buf_put(out, SL("    owner: "));
+        (void)pg_buf_put_json(out, text_of(l->owner));
+        (void)pg_buf_put(out, SL("\n"));
+    }
+    put_nets("proxy_protocol", &l->proxy_protocol, out);
+    put_nets("trusted_proxies", &l->trusted_proxies, out);
+}
+
 static void put_listeners(const struct config_load *load, struct pg_buf *out)
 {
     (void)pg_buf_put(out, SL("listen:\n"));
@@ -110,13 +158,10 @@ static void put_listeners(const struct config_load *load, struct pg_buf *out)
         (void)pg_buf_put(out, SL("  - address: "));
         option_put_text(text_of(l->address), out);
         put_origin(out, start, load->listener_at[i]);
-        if (l->tls_cert != NULL) {
+        put_socket(l, out);
+        if (l->tls.npairs > 0) {
             start = out->n;
-            (void)pg_buf_put(out, SL("    tls: {cert: "));
-            (void)pg_buf_put_json(out, text_of(l->tls_cert));
-            (void)pg_buf_put(out, SL(", key: "));
-            (void)pg_buf_put_json(out, text_of(l->tls_key));
-            (void)pg_buf_put(out, SL("}"));
+            put_tls(&l->tls, out);
             put_origin(out, start, load->tls_at[i]);
         }
     }

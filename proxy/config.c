@@ -34,20 +34,122 @@ static void free_upstream(struct config_upstream *u)
     free(u->url_host);
 }
 
+/* ---- listeners ----------------------------------------------------------------------------- */
+
+static void free_tls(struct config_tls *t)
+{
+    for (size_t i = 0; i < t->npairs; i++) {
+        free(t->pairs[i].cert);
+        free(t->pairs[i].key);
+    }
+    free(t->pairs);
+    free(t->client_ca);
+}
+
+static void free_listeners(struct config *c)
+{
+    for (size_t i = 0; i < c->nlisteners; i++) {
+        struct config_listener *l = &c->listeners[i];
+        free(l->address);
+        free(l->owner);
+        free_tls(&l->tls);
+        pg_ip_nets_free(&l->proxy_protocol);
+        pg_ip_nets_free(&l->trusted_proxies);
+    }
+    free(c->listeners);
+    c->listeners = NULL;
+    c->nlisteners = 0;
+}
+
+static char *copy_text(const char *s)
+{
+    char *p = s != NULL ? strdup(s) : NULL;
+
+    PG_CHECK((p == NULL) == (s == NULL));
+    return p;
+}
+
+static struct config_tls copy_tls(const struct config_tls *from)
+{
+    struct config_tls t = {.npairs = from->npairs,
+                           .client_ca = copy_text(from->client_ca),
+                           .client_required = from->client_required};
+
+    if (t.npairs > 0) {
+        t.pairs = calloc(t.npairs, sizeof *t.pairs);
+        PG_CHECK(t.pairs != NULL);
+    }
+    for (size_t i = 0; i < t.npairs; i++) {
+        t.pairs[i].cert = copy_text(from->pairs[i].cert);
+        t.pairs[i].key = copy_text(from->pairs[i].key);
+    }
+    return t;
+}
+
+void config_copy_listeners(struct config *to, const struct config *from)
+{
+    free_listeners(to);
+    to->listeners = calloc(from->nlisteners, sizeof *to->listeners);
+    PG_CHECK(to->listeners != NULL);
+    to->nlisteners = from->nlisteners;
+    for (size_t i = 0; i < from->nlisteners; i++) {
+        const struct config_listener *l = &from->listeners[i];
+        to->listeners[i] =
+            (struct config_listener){.address = copy_text(l->address),
+                                     .mode = l->mode,
+                                     .owner = copy_text(l->owner),
+                                     .tls = copy_tls(&l->tls),
+                                     .proxy_protocol = pg_ip_nets_copy(&l->proxy_protocol),
+                                     .trusted_proxies = pg_ip_nets_copy(&l->trusted_proxies)};
+    }
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool config_same_tls(const struct config_tls *a, const struct config_tls *b)
+{
+    if (a->npairs != b->npairs || a->client_required != b->client_required ||
+        !is_same_text(a->client_ca, b->client_ca)) {
+        return false;
+    }
+    for (size_t i = 0; i < a->npairs; i++) {
+        if (strcmp(a->pairs[i].cert, b->pairs[i].cert) != 0 ||
+            strcmp(a->pairs[i].key, b->pairs[i].key) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool config_same_sockets(const struct config *a, const struct config *b)
+{
+    if (a->nlisteners != b->nlisteners) {
+        return false;
+    }
+    for (size_t i = 0; i < a->nlisteners; i++) {
+        const struct config_listener *la = &a->listeners[i], *lb = &b->listeners[i];
+        if (!is_same_text(la->address, lb->address) || la->mode != lb->mode ||
+            !is_same_text(la->owner, lb->owner) || (la->tls.npairs > 0) != (lb->tls.npairs > 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------- */
+
 void config_free(struct config *c)
 {
 #define X(section, name, type, ...) FREE_##type(c->section##_##name);
     CONFIG_GLOBAL(X)
 #undef X
-    for (size_t i = 0; i < c->nlisteners; i++) {
-        free(c->listeners[i].address);
-        free(c->listeners[i].tls_cert);
-        free(c->listeners[i].tls_key);
-    }
+    free_listeners(c);
     for (size_t i = 0; i < c->nupstreams; i++) {
         free_upstream(&c->upstreams[i]);
     }
-    free(c->listeners);
     free(c->upstreams);
     free(c->file);
     memset(c, 0, sizeof *c);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/slice.h"
 #include "proxy/config_table.h"
@@ -34,9 +35,25 @@
 /* Fields are named section_name: config->storage_path, upstream->upstream_url. */
 #define CONFIG_FIELD(section, name, type, ...) CONFIG_C_##type section##_##name;
 
+/* A certificate chain and its key, PEM files. */
+struct config_pair {
+    char *cert, *key;
+};
+
+struct config_tls {
+    struct config_pair *pairs; /* the first is for clients who ask for a host that no pair is for */
+    size_t npairs;             /* 0: plain HTTP */
+    char *client_ca;           /* NULL: no client is asked for a certificate */
+    bool client_required;      /* with client_ca: who has none is turned away */
+};
+
 struct config_listener {
-    char *address;            /* "127.0.0.1:5000", "[::]:5000" */
-    char *tls_cert, *tls_key; /* NULL: plain */
+    char *address; /* "127.0.0.1:5000", "[::]:5000", "unix:/path", "systemd:name" */
+    unsigned mode; /* of a unix socket */
+    char *owner;   /* of a unix socket: "user", "user:group", ":group"; NULL: who runs this */
+    struct config_tls tls;
+    struct pg_ip_nets proxy_protocol;  /* not empty: these alone connect, with a PROXY header */
+    struct pg_ip_nets trusted_proxies; /* whose X-Forwarded-For is believed */
 };
 
 struct config_upstream {
@@ -55,6 +72,10 @@ struct config {
     char *file; /* where it came from; "" for the defaults alone */
 };
 
+#define CONFIG_UNIX    "unix:"
+#define CONFIG_SYSTEMD "systemd:"
+#define CONFIG_MODE    0660 /* of a unix socket, unless told */
+
 struct snapshot {
     atomic_uint refs;
     uint64_t revision; /* 1, 2, ...: also the name of connections and tokens of its upstreams */
@@ -62,6 +83,13 @@ struct snapshot {
 };
 
 void config_free(struct config *c); /* what it holds; *c is {0} after it */
+
+/* The listeners of `from` in place of those that `to` has. */
+void config_copy_listeners(struct config *to, const struct config *from);
+/* Whether one can go over to the other without being bound again: all may differ but the address,
+ * the mode, the owner, and that it speaks TLS. */
+bool config_same_sockets(const struct config *a, const struct config *b);
+bool config_same_tls(const struct config_tls *a, const struct config_tls *b);
 
 struct snapshot *config_snapshot_new(struct config *c, uint64_t revision); /* takes c's contents */
 struct snapshot *config_snapshot_ref(struct snapshot *s);

@@ -9,9 +9,8 @@
  *   COUNT   uint64_t                       BOOL  bool
  *   LOGFORMAT, LOGLEVEL  the enums of base/log.h
  * CONFIG_GLOBAL: each section is a mapping of that name in the file; section `top` is the file's
- * own level. CONFIG_UPSTREAM: the options of one entry of `upstreams`. `listen` (an address, or a
- * list of addresses or {address, tls: {cert, key}}), `tls` ({cert, key} for all of `listen`) and
- * `upstreams` are read by hand.
+ * own level. CONFIG_UPSTREAM: the options of one entry of `upstreams`. `listen`, `tls` (for
+ * all of `listen`; see cli/listener.h) and `upstreams` are read by hand.
  */
 #pragma once
 

@@ -96,7 +96,7 @@ static void write_listener(const struct config_listener *l, struct pg_buf *out)
 {
     (void)pg_buf_put(out, SL("{\"address\":"));
     (void)pg_buf_put_json(out, of_string(l->address));
-    (void)pg_buf_printf(out, ",\"tls\":%s}", l->tls_cert != NULL ? "true" : "false");
+    (void)pg_buf_printf(out, ",\"tls\":%s}", l->tls.npairs > 0 ? "true" : "false");
 }
 
 void options_write(const struct snapshot *s, struct pg_buf *out)

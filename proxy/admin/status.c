@@ -26,7 +26,7 @@ static const char *truth(bool b)
  * failure. */
 bool status_write_health(const struct admin *a, struct pg_buf *out)
 {
-    bool degraded = atomic_load(&a->config.store->degraded) ||
+    bool degraded = atomic_load(&a->config.store->degraded) || pg_metric_read(PG_M_TLS_STALE) > 0 ||
                     (a->config.spawn != NULL && !spawn_is_alive(a->config.spawn));
 
     (void)pg_buf_printf(out, "{\"status\":\"%s\"}\n", degraded ? "degraded" : "ok");
@@ -226,6 +226,9 @@ static void write_problems(const struct admin *a, const struct snapshot *s, stru
     if (a->config.spawn != NULL && !spawn_is_alive(a->config.spawn))
         put_problem(&p, "what runs helper programs has ended: restart pullgate; upstreams whose "
                         "login comes from a credential helper fail meanwhile");
+    if (pg_metric_read(PG_M_TLS_STALE) > 0)
+        put_problem(&p, "certificate files of a listener changed and are no good; the old ones are "
+                        "in use; the log says why");
     if (atomic_load(&a->draining))
         put_problem(&p, "it drains: no new connections are accepted");
     for (size_t i = 0; i < s->config.nupstreams; i++)

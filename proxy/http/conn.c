@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/http/conn.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -14,7 +13,9 @@
 #include "base/metric.h"
 #include "oci/reply.h"
 #include "proxy/http/conn_int.h"
+#include "proxy/http/forwarded.h"
 #include "proxy/http/loop_int.h"
+#include "proxy/http/preface.h"
 #include "proxy/http/send_int.h"
 #include "proxy/http/tls.h"
 
@@ -38,6 +39,19 @@ static void no_limit(struct conn *c)
 static const struct config *config_of(const struct conn *c)
 {
     return &c->loop->snapshot->config;
+}
+
+/* What the configuration says of the listener through which it came; NULL: of none. */
+static const struct config_listener *listener_of(const struct conn *c)
+{
+    const struct config *config = config_of(c);
+
+    return c->door->listener < config->nlisteners ? &config->listeners[c->door->listener] : NULL;
+}
+
+static struct sl of_string(const char *s)
+{
+    return (struct sl){s, strlen(s)};
 }
 
 /* Each change costs two epoll_ctl(): the common request makes none. */
@@ -71,6 +85,8 @@ static void free_if_over(struct conn *c)
         return;
     give_page(c);
     loop_left(c->loop, c);
+    free(c->via);
+    free(c->subject);
     free(c);
 }
 
@@ -139,7 +155,7 @@ static void log_refusal(const struct conn *c, const struct pg_err *err)
 
     pg_log_begin(&line, PG_LOG_REQUEST, PG_LOG_INFO);
     pg_log_str(&line, "service", (struct sl){c->service->name, strlen(c->service->name)});
-    pg_log_str(&line, "client", (struct sl){c->peer, strlen(c->peer)});
+    pg_log_str(&line, "client", (struct sl){c->peer.text, strlen(c->peer.text)});
     if (c->head.method.p != NULL) {
         pg_log_str(&line, "method", c->head.method);
         pg_log_str(&line, "target", (struct sl){target.p, target.n < 256 ? target.n : 256});
@@ -185,7 +201,7 @@ static void refuse(struct conn *c, struct pg_err *err)
     c->state = CONN_BUSY;
     c->service = &refuser;
     c->flow.last = c->flow.deaf = true;
-    c->request = (struct conn_request){.peer = c->peer};
+    c->request = (struct conn_request){.peer = c->peer.text};
     no_limit(c);
     send_head(c, status);
     send_field(c, SL("Content-Type"), SL("application/json"));
@@ -200,6 +216,24 @@ static void refuse(struct conn *c, struct pg_err *err)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
+/* Through a trusted proxy it is another's request than that of who connected. */
+static void name_client(struct conn *c, struct conn_request *q)
+{
+    const struct config_listener *l = listener_of(c);
+    struct pg_ip ip;
+    uint16_t port;
+
+    q->peer = c->peer.text;
+    q->via = c->via;
+    q->subject = c->subject;
+    if (l != NULL && peer_is_in(&c->peer, &l->trusted_proxies) &&
+        forwarded_find(q->headers, q->nheaders, &l->trusted_proxies, &ip, &port)) {
+        peer_be(&c->page->client, &ip, port);
+        q->via = c->peer.text;
+        q->peer = c->page->client.text;
+    }
+}
+
 static void begin(struct conn *c)
 {
     struct head *h = &c->head;
@@ -211,7 +245,7 @@ static void begin(struct conn *c)
     q->host = h->host;
     q->headers = h->headers;
     q->nheaders = h->nheaders;
-    q->peer = c->peer;
+    name_client(c, q);
     q->id = (uint64_t)(c->loop->no + 1) << 48 | ++c->loop->work->nrequests;
     c->flow.last = c->flow.last || h->closes || c->loop->draining;
     c->flow.deaf = c->flow.last || c->in_n == CONN_IN_MAX;
@@ -339,11 +373,72 @@ static void read_some(struct conn *c)
     }
 }
 
+static void log_stranger(const struct conn *c, const char *why)
+{
+    struct pg_log_line line;
+
+    pg_log_begin(&line, PG_LOG_SECURITY, PG_LOG_WARN);
+    pg_log_str(&line, "service", of_string(c->service->name));
+    pg_log_str(&line, "client", of_string(c->peer.text));
+    pg_log_str(&line, "error", of_string(why));
+    pg_log_end(&line);
+}
+
+static void log_handshake(const struct conn *c, const char *why)
+{
+    struct pg_log_line line;
+
+    pg_metric_inc(PG_M_TLS_FAILED);
+    if (why == NULL)
+        return; /* a port scan, a health check */
+    pg_log_begin(&line, PG_LOG_REQUEST, PG_LOG_INFO);
+    pg_log_str(&line, "service", of_string(c->service->name));
+    pg_log_str(&line, "client", of_string(c->peer.text));
+    pg_log_str(&line, "error", SL("the TLS handshake failed"));
+    pg_log_str(&line, "detail", of_string(why));
+    pg_log_end(&line);
+}
+
+/* The only thing that is ever said in the clear on this port. */
+static void refuse_plain(struct conn *c)
+{
+    struct pg_err err = {0};
+
+    wire_unwrap(&c->wire);
+    expect_head(c);
+    (void)pg_fail(&err, PG_E_BAD_FRAMING,
+                  "this is plain HTTP, and here TLS is spoken: ask for https://");
+    refuse(c, &err);
+}
+
+/* False: it has one that cannot be told whole, and half a name may be another's. */
+static bool keep_subject(struct conn *c)
+{
+    char text[TLS_SUBJECT_MAX];
+    int has = tls_subject(c->wire.ssl, text);
+
+    if (has == 1) {
+        c->subject = strdup(text);
+        PG_CHECK(c->subject != NULL);
+    }
+    return has >= 0;
+}
+
 static void shake_hands(struct conn *c)
 {
-    int r = wire_handshake(&c->wire);
+    const char *why;
+    int r = wire_handshake(&c->wire, &why);
 
+    if (r == WIRE_HTTP) {
+        refuse_plain(c);
+        return;
+    }
+    if (r == 1 && !keep_subject(c)) {
+        why = "the subject of the client's certificate is too long";
+        r = WIRE_BROKEN;
+    }
     if (r == WIRE_BROKEN) {
+        log_handshake(c, why);
         close_conn(c, false);
         return;
     }
@@ -352,6 +447,54 @@ static void shake_hands(struct conn *c)
     conn_watch(c);
     if (r == 1 && wire_has_more(&c->wire))
         loop_ready(c->loop, c);
+}
+
+/* ---- the PROXY header ---------------------------------------------------------------------- */
+
+static void take_preface(struct conn *c, const struct preface *p)
+{
+    if (p->has_address) {
+        c->via = strdup(c->peer.text);
+        PG_CHECK(c->via != NULL);
+        peer_be(&c->peer, &p->ip, p->port);
+    }
+    give_page(c);
+    c->state = c->wire.ssl != NULL ? CONN_HANDSHAKE : CONN_HEAD;
+}
+
+/* Takes from the socket what belongs to it and no byte more. */
+static void read_preface(struct conn *c)
+{
+    struct preface p;
+    struct pg_err err = {0};
+    char *scratch = c->loop->work->scratch;
+    ssize_t n = recv(c->wire.fd, scratch, PREFACE_MAX, MSG_PEEK);
+    size_t takes;
+    int r;
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0) {
+        close_conn(c, false);
+        return;
+    }
+    if (c->page == NULL)
+        c->page = loop_take_page(c->loop);
+    takes = preface_takes((struct sl){c->page->in, c->in_n}, (struct sl){scratch, (size_t)n});
+    PG_CHECK(c->in_n + takes <= CONN_IN_MAX);
+    if (recv(c->wire.fd, c->page->in + c->in_n, takes, 0) != (ssize_t)takes) {
+        close_conn(c, false); /* they were there */
+        return;
+    }
+    c->in_n += takes;
+    r = preface_feed((struct sl){c->page->in, c->in_n}, &p, &err);
+    if (r < 0) {
+        log_stranger(c, err.msg);
+        pg_err_clear(&err);
+        close_conn(c, true);
+    } else if (r == 1) {
+        take_preface(c, &p);
+    }
 }
 
 /* TLS or not: these bytes mean nothing to us any more. */
@@ -369,6 +512,9 @@ static void throw_away(struct conn *c)
 static void on_readable(struct conn *c, int events)
 {
     switch (c->state) {
+    case CONN_PREFACE:
+        read_preface(c);
+        return;
     case CONN_HANDSHAKE:
         shake_hands(c);
         return;
@@ -455,16 +601,16 @@ void conn_abort(struct conn *c)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
-struct conn *conn_new(struct loop *l, int fd, const struct conn_service *service,
-                      struct tls_server *tls)
+struct conn *conn_new(struct loop *l, int fd, const struct conn_door *door)
 {
     struct conn *c = calloc(1, sizeof(*c));
 
     PG_CHECK(c != NULL);
     c->loop = l;
-    c->service = service;
+    c->door = door;
+    c->service = door->service;
     c->wire.fd = fd;
-    c->wire.ssl = tls != NULL ? tls_server_accept(tls, fd) : NULL;
+    c->wire.ssl = door->tls != NULL ? tls_server_accept(door->tls, fd) : NULL;
     c->poll.data = c;
     pg_list_init(&c->node);
     pg_list_init(&c->ready);
@@ -472,48 +618,31 @@ struct conn *conn_new(struct loop *l, int fd, const struct conn_service *service
     return c;
 }
 
-/* False: this peer may not speak. */
-static bool name_unix_peer(struct conn *c)
+/* Whether this peer may speak. */
+static bool may_speak(const struct conn *c)
 {
-    struct ucred who;
-    socklen_t n = sizeof(who);
-    bool may;
+    const struct config_listener *l = listener_of(c);
 
-    if (getsockopt(c->wire.fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0)
+    if (c->service->is_control &&
+        (!c->peer.is_unix || (c->peer.uid != 0 && c->peer.uid != c->service->peer_uid))) {
+        log_stranger(c, "this user may not use the control socket");
         return false;
-    (void)snprintf(c->peer, sizeof(c->peer), "unix:uid=%u", (unsigned)who.uid);
-    may = !c->service->is_control || who.uid == 0 || who.uid == c->service->peer_uid;
-    if (!may)
-        pg_log_say(PG_LOG_WARN, PG_LOG_SECURITY, "%s: uid %u may not use this socket",
-                   c->service->name, (unsigned)who.uid);
-    return may;
+    }
+    if (l != NULL && !pg_ip_nets_is_empty(&l->proxy_protocol) &&
+        !peer_is_in(&c->peer, &l->proxy_protocol)) {
+        log_stranger(c, "not one of those who may send a PROXY header (proxy_protocol)");
+        return false;
+    }
+    return true;
 }
 
-static bool name_peer(struct conn *c)
+static enum conn_state first_state(const struct conn *c)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } peer = {0};
-    socklen_t n = sizeof(peer);
-    char text[INET6_ADDRSTRLEN] = "?";
+    const struct config_listener *l = listener_of(c);
 
-    if (getpeername(c->wire.fd, &peer.any, &n) < 0)
-        return false; /* gone already */
-    if (peer.any.sa_family == AF_UNIX)
-        return name_unix_peer(c);
-    if (c->service->is_control)
-        return false;
-    if (peer.any.sa_family == AF_INET) {
-        (void)inet_ntop(AF_INET, &peer.v4.sin_addr, text, sizeof(text));
-        (void)snprintf(c->peer, sizeof(c->peer), "%s:%u", text, ntohs(peer.v4.sin_port));
-    } else {
-        (void)inet_ntop(AF_INET6, &peer.v6.sin6_addr, text, sizeof(text));
-        (void)snprintf(c->peer, sizeof(c->peer), "[%s]:%u", text, ntohs(peer.v6.sin6_port));
-    }
-    (void)setsockopt(c->wire.fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    return true;
+    if (l != NULL && !pg_ip_nets_is_empty(&l->proxy_protocol))
+        return CONN_PREFACE;
+    return c->wire.ssl != NULL ? CONN_HANDSHAKE : CONN_HEAD;
 }
 
 void conn_open(struct conn *c)
@@ -521,14 +650,17 @@ void conn_open(struct conn *c)
     struct loop *l = c->loop;
 
     pg_list_push(&l->conns, &c->node);
-    if (l->work->stopping || !name_peer(c) || uv_poll_init(&l->uv, &c->poll, c->wire.fd) != 0) {
+    if (l->work->stopping || !peer_of_socket(c->wire.fd, &c->peer) || !may_speak(c) ||
+        uv_poll_init(&l->uv, &c->poll, c->wire.fd) != 0) {
         wire_close(&c->wire, false);
         c->state = CONN_CLOSED;
         free_if_over(c);
         return;
     }
+    if (!c->peer.is_unix)
+        (void)setsockopt(c->wire.fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     c->flow.handle = true;
-    c->state = c->wire.ssl != NULL ? CONN_HANDSHAKE : CONN_HEAD;
+    c->state = first_state(c);
     pg_metric_inc(PG_M_CONNECTIONS_TOTAL);
     pg_metric_add(PG_M_CONNECTIONS, 1);
     conn_limit(c, config_of(c)->limits_head_timeout);

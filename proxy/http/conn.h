@@ -3,8 +3,8 @@
  * conn - one client connection: raw socket under uv_poll, llhttp with every lenient flag off, our
  * own strictness on top, and one request at a time.
  *
- *     accept --> [TLS] --> HEAD --------> BUSY (service has it) ----> HEAD (next, maybe pipelined)
- *                           | error         | send done, conn_done()
+ *     accept --> [PROXY] --> [TLS] --> HEAD --------> BUSY (service has it) ----> HEAD (next, maybe
+ * pipelined) | error         | send done, conn_done()
  *                           +--> refused: error body, linger, CLOSE <--- client left, deadline
  *
  * The parser is paused at message-complete; a pipelined request is parsed when the response
@@ -47,9 +47,13 @@ struct conn_request {
     struct sl host;           /* the Host header, checked, without its port stripped */
     const struct conn_header *headers;
     size_t nheaders;
-    const char *peer;  /* "127.0.0.1:43210", or "unix:uid=0" on the control socket */
-    uint64_t id;       /* unique in this process */
-    uint64_t began_us; /* monotonic, at the first byte of the head */
+    /* Whose request it is: "127.0.0.1:43210", "[::1]:43210", "unix:uid=0". Of the socket, or as the
+     * PROXY header of a listed balancer says, or a Forwarded of a trusted proxy: those alone. */
+    const char *peer;
+    const char *via;     /* which of them passed it on; NULL: nobody */
+    const char *subject; /* of the verified certificate that the client showed; NULL: none */
+    uint64_t id;         /* unique in this process */
+    uint64_t began_us;   /* monotonic, at the first byte of the head */
 };
 
 /* What a listener serves. */
@@ -66,6 +70,15 @@ struct conn_service {
     bool is_control;
     bool is_admin; /* this, or is_control: open while draining, and not counted in the limit */
 };
+
+/* What a listener says of those who come through it. */
+struct conn_door {
+    const struct conn_service *service;
+    struct tls_server *tls; /* NULL: plain */
+    /* Which of the configuration's listeners it is: whose proxies are believed; CONN_NO_LISTENER */
+    size_t listener;
+};
+#define CONN_NO_LISTENER SIZE_MAX
 
 const struct conn_request *conn_request(struct conn *c);
 struct loop *conn_loop(struct conn *c);

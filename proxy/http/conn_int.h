@@ -5,6 +5,7 @@
 #include "proxy/http/body.h"
 #include "proxy/http/conn.h"
 #include "proxy/http/head.h"
+#include "proxy/http/peer.h"
 #include "proxy/http/send.h"
 #include "proxy/http/wheel.h"
 #include "proxy/http/wire.h"
@@ -13,12 +14,12 @@
     (CONN_HEAD_MAX + 4096) /* a head, and then some of a body or of what follows                   \
                             */
 #define CONN_OUT_MAX   ((size_t)8192)
-#define CONN_PEER_MAX  64
 #define CONN_LINGER_MS 2000
 #define CONN_DRAIN_MS  1000 /* for a first request, once draining */
 
 enum conn_state {
     CONN_NEW,       /* on its way from the acceptor */
+    CONN_PREFACE,   /* a PROXY header */
     CONN_HANDSHAKE, /* TLS */
     CONN_HEAD,      /* no request, or a part of its head */
     CONN_BODY,      /* a head, and a part of a body that is thrown away */
@@ -33,6 +34,7 @@ struct conn_page {
     struct conn_header headers[CONN_HEADERS_MAX];
     char in[CONN_IN_MAX];
     char out[CONN_OUT_MAX];
+    struct peer client; /* as a trusted proxy says */
 };
 
 enum send_phase {
@@ -85,7 +87,8 @@ struct conn {
     struct pg_list ready; /* to be run */
     struct wheel_node deadline;
     struct loop *loop;
-    const struct conn_service *service;
+    const struct conn_door *door;
+    const struct conn_service *service; /* the door's, or what refuses */
     struct wire wire;
     enum conn_state state;
     struct conn_flow flow;
@@ -97,11 +100,12 @@ struct conn {
     struct conn_request request;
     struct send send;
     void *owner;
-    char peer[CONN_PEER_MAX];
+    struct peer peer;
+    char *via;     /* the balancer that sent a PROXY header; NULL */
+    char *subject; /* of the client's certificate; NULL */
 };
 
-struct conn *conn_new(struct loop *l, int fd, const struct conn_service *service,
-                      struct tls_server *tls);
+struct conn *conn_new(struct loop *l, int fd, const struct conn_door *door);
 void conn_open(struct conn *c);    /* in its loop */
 void conn_run(struct conn *c);     /* it was ready */
 void conn_expired(struct conn *c); /* its deadline came */

@@ -2,8 +2,6 @@
 #include "proxy/http/listen.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -11,8 +9,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -25,10 +21,8 @@
 #define SAY_MS        10000 /* what may come again and again is said so often */
 
 struct listener {
-    int fd; /* -1: closed */
-    const struct conn_service *service;
-    struct tls_server *tls;
-    char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "" when not a unix socket */
+    struct socket_bound socket; /* its fd is -1 once it is closed */
+    const struct conn_door *door;
 };
 
 struct listen {
@@ -47,139 +41,19 @@ struct listen {
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
-static int fail_at(struct pg_err *err, const char *address, const char *why)
-{
-    return pg_fail(err, PG_E_STORE_IO, "cannot listen on %s: %s", address, why);
-}
-
-static int fail_bind(struct pg_err *err, const char *address)
-{
-    switch (errno) {
-    case EADDRINUSE:
-        return fail_at(
-            err, address,
-            "the address is in use: another program, or another pullgate, listens there");
-    case EACCES:
-        return fail_at(err, address,
-                       "not permitted: choose a port from 1024 on, or give the right to this one");
-    case EADDRNOTAVAIL:
-        return fail_at(err, address, "this machine has no such address");
-    default:
-        return fail_at(err, address, strerrordesc_np(errno));
-    }
-}
-
-static bool is_port(const char *s)
-{
-    unsigned long port = 0;
-    size_t n = 0;
-
-    for (; s[n] >= '0' && s[n] <= '9' && n < 6; n++)
-        port = port * 10 + (unsigned long)(s[n] - '0');
-    return n > 0 && s[n] == '\0' && port <= 65535;
-}
-
-/* "127.0.0.1:5000", "[::1]:5000": literals only, nothing is asked of a name server. NULL: not so.
- */
-static struct addrinfo *parse_address(const char *address)
-{
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                                   .ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
-    const char *colon = strrchr(address, ':');
-    struct addrinfo *list = NULL;
-    char host[64];
-    size_t n = colon != NULL ? (size_t)(colon - address) : 0;
-    bool bracketed = n >= 2 && address[0] == '[' && address[n - 1] == ']';
-
-    if (n == 0 || n >= sizeof(host) || !is_port(colon + 1) ||
-        (!bracketed && memchr(address, ':', n) != NULL))
-        return NULL;
-    (void)snprintf(host, sizeof(host), "%.*s", (int)(bracketed ? n - 2 : n),
-                   address + (bracketed ? 1 : 0));
-    return getaddrinfo(host, colon + 1, &hints, &list) == 0 ? list : NULL;
-}
-
-/* A descriptor, or -1. */
-static int open_tcp(const char *address, struct pg_err *err)
-{
-    struct addrinfo *at = parse_address(address);
-
-    if (at == NULL)
-        return fail_at(err, address, "not of the form 127.0.0.1:5000 or [::1]:5000");
-    _fd_ int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) < 0 ||
-        bind(fd, at->ai_addr, at->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0) {
-        (void)fail_bind(err, address);
-        pg_fd_close(&fd);
-    }
-    freeaddrinfo(at);
-    return TAKE_FD(fd);
-}
-
-/* A socket that a dead process left behind; of a living one, connecting succeeds. */
-static void remove_stale(const struct sockaddr_un *at)
-{
-    struct stat st;
-
-    if (lstat(at->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
-        return;
-    _fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 &&
-        errno == ECONNREFUSED)
-        (void)unlink(at->sun_path);
-}
-
-/* The mode is there from the first moment: the umask makes it, and main is alone. */
-static int open_unix(const char *path, struct pg_err *err)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    mode_t before;
-    int r;
-
-    if (strlen(path) >= sizeof(at.sun_path))
-        return fail_at(err, path, "the path of a unix socket may not be that long");
-    (void)snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
-    remove_stale(&at);
-    _fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    before = umask(0177);
-    r = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)&at, sizeof(at));
-    (void)umask(before);
-    if (r < 0 || listen(fd, SOMAXCONN) < 0)
-        return fail_bind(err, path);
-    return TAKE_FD(fd);
-}
-
-static void name_bound(int fd, const char *address, char bound_r[128])
-{
-    struct sockaddr_storage at = {0};
-    socklen_t n = sizeof(at);
-    char host[64], port[8];
-
-    if (address[0] == '/' || getsockname(fd, (struct sockaddr *)&at, &n) < 0 ||
-        getnameinfo((struct sockaddr *)&at, n, host, sizeof(host), port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        (void)snprintf(bound_r, 128, "%s", address);
-    else
-        (void)snprintf(bound_r, 128, at.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
-
-int listen_open(struct listen *a, const char *address, const struct conn_service *service,
-                struct tls_server *tls, char bound_r[128], struct pg_err *err)
+int listen_open(struct listen *a, const struct socket_want *want, const struct conn_door *door,
+                char bound_r[SOCKET_BOUND_MAX], struct pg_err *err)
 {
     struct listener *l = &a->listeners[a->nlisteners];
-    int fd;
 
     PG_CHECK(!a->running);
     if (a->nlisteners == LISTENERS_MAX)
-        return fail_at(err, address, "there are too many listeners");
-    fd = address[0] == '/' ? open_unix(address, err) : open_tcp(address, err);
-    if (fd < 0)
+        return pg_fail(err, PG_E_STORE_IO, "cannot listen on %s: there are too many listeners",
+                       want->address);
+    if (socket_open(want, &l->socket, err) < 0)
         return -1;
-    *l = (struct listener){.fd = fd, .service = service, .tls = tls};
-    if (address[0] == '/')
-        (void)snprintf(l->path, sizeof(l->path), "%s", address);
-    name_bound(fd, address, bound_r);
+    l->door = door;
+    memcpy(bound_r, l->socket.address, SOCKET_BOUND_MAX);
     a->nlisteners++;
     return 0;
 }
@@ -188,7 +62,7 @@ int listen_open(struct listen *a, const char *address, const struct conn_service
 
 static bool is_counted(const struct listener *l)
 {
-    return !l->service->is_admin && !l->service->is_control;
+    return !l->door->service->is_admin && !l->door->service->is_control;
 }
 
 static uint64_t count(const struct listen *a)
@@ -231,11 +105,11 @@ static bool is_full(struct listen *a)
 static void accept_some(struct listen *a, struct listener *l)
 {
     for (int i = 0; i < BATCH && (!is_counted(l) || !is_full(a)); i++) {
-        int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(l->socket.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
             a->starved = false;
-            loop_adopt(least_loaded(a), fd, l->service, l->tls);
+            loop_adopt(least_loaded(a), fd, l->door);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -260,7 +134,7 @@ static int choose(struct listen *a, struct pollfd *polls)
         struct listener *l = &a->listeners[i];
         bool rests = a->starved || (full && is_counted(l));
 
-        polls[i] = (struct pollfd){.fd = rests ? -1 : l->fd, .events = POLLIN};
+        polls[i] = (struct pollfd){.fd = rests ? -1 : l->socket.fd, .events = POLLIN};
     }
     polls[a->nlisteners] = (struct pollfd){.fd = a->wake_fd, .events = POLLIN};
     return full || a->starved ? PAUSE_MS : -1;
@@ -296,7 +170,7 @@ static void *work(void *arg)
         was_starved = a->starved;
         lock(a);
         for (unsigned i = 0; i < a->nlisteners; i++) {
-            if (a->listeners[i].fd >= 0 && (was_starved || polls[i].revents != 0))
+            if (a->listeners[i].socket.fd >= 0 && (was_starved || polls[i].revents != 0))
                 accept_some(a, &a->listeners[i]);
         }
         unlock(a);
@@ -348,13 +222,15 @@ void listen_drain(struct listen *a, bool keep_admin)
     for (unsigned i = 0; i < a->nlisteners; i++) {
         struct listener *l = &a->listeners[i];
 
-        if (l->fd < 0 || (keep_admin && !is_counted(l)))
+        if (l->socket.fd < 0 || (keep_admin && !is_counted(l)))
             continue;
-        /* first: a poll under way on the descriptor ends only so */
-        (void)shutdown(l->fd, SHUT_RDWR);
-        pg_fd_close(&l->fd);
-        if (l->path[0] != '\0')
-            (void)unlink(l->path);
+        /* at once, also while the acceptor polls it; what systemd holds too goes on for the next
+         * process, which finds there who comes from now on */
+        if (!l->socket.is_passed)
+            (void)shutdown(l->socket.fd, SHUT_RDWR);
+        pg_fd_close(&l->socket.fd);
+        if (l->socket.path[0] != '\0')
+            (void)unlink(l->socket.path);
     }
     unlock(a);
     wake(a);

@@ -7,7 +7,7 @@
  * limit, or when the process has no descriptors left, accepting pauses and goes on when there
  * is room: it never spins. Admin and control are not counted in the limit and do not wait for it.
  *
- * Failure:  listen_open: STORE_IO naming the address and what to do ("port in use").
+ * Failure:  listen_open: what socket_open() says.
  * Threads:  the acceptor's own; open and start: main.
  */
 #pragma once
@@ -15,16 +15,16 @@
 #include "base/err.h"
 #include "proxy/http/conn.h"
 #include "proxy/http/loop.h"
+#include "proxy/http/socket.h"
 
 struct listen;
 
 struct listen *listen_new(struct loop **loops, unsigned nloops, uint64_t connections_max);
 
-/* address: "127.0.0.1:0", "[::1]:5000", or a path for a unix socket of mode 0600. tls may be
- * NULL. bound_r: the address with its real port, NUL-terminated. */
-PG_MUST_USE int listen_open(struct listen *a, const char *address,
-                            const struct conn_service *service, struct tls_server *tls,
-                            char bound_r[128], struct pg_err *err);
+/* door: outlives the loops. bound_r: the address with its real port, NUL-terminated. */
+PG_MUST_USE int listen_open(struct listen *a, const struct socket_want *want,
+                            const struct conn_door *door, char bound_r[SOCKET_BOUND_MAX],
+                            struct pg_err *err);
 void listen_start(struct listen *a);
 void listen_limit(struct listen *a, uint64_t connections_max); /* a new limit; any thread */
 /* Closes the listeners; with keep_admin all but those of admin and control. They are closed, and a

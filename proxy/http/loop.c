@@ -325,9 +325,9 @@ static void on_adopt(struct pg_mail *mail)
     conn_open(pg_container_of(mail, struct conn, mail));
 }
 
-void loop_adopt(struct loop *l, int fd, const struct conn_service *service, struct tls_server *tls)
+void loop_adopt(struct loop *l, int fd, const struct conn_door *door)
 {
-    struct conn *c = conn_new(l, fd, service, tls);
+    struct conn *c = conn_new(l, fd, door);
 
     atomic_fetch_add(&l->nconns, 1);
     c->mail = (struct pg_mail){.deliver = on_adopt};

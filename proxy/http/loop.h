@@ -58,7 +58,7 @@ struct loop_reload {
 };
 void loop_set_snapshot(struct loop *l, struct loop_reload *r);
 
-/* Takes an accepted, non-blocking socket; the loop closes it. Any thread. `tls` may be NULL and
- * belongs to the listener, which outlives the loops. */
-struct tls_server;
-void loop_adopt(struct loop *l, int fd, const struct conn_service *service, struct tls_server *tls);
+/* Takes an accepted, non-blocking socket; the loop closes it. Any thread. The door outlives the
+ * loops. */
+struct conn_door;
+void loop_adopt(struct loop *l, int fd, const struct conn_door *door);

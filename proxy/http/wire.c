@@ -34,17 +34,34 @@ static int of_ssl(struct wire *w, int r)
     }
 }
 
-int wire_handshake(struct wire *w)
+int wire_handshake(struct wire *w, const char **why_r)
 {
+    unsigned long code;
     int r;
 
     ERR_clear_error();
     w->wants_out = false;
+    *why_r = NULL;
     r = SSL_do_handshake(w->ssl);
-    if (r != 1)
-        return of_ssl(w, r) == WIRE_AGAIN ? WIRE_AGAIN : WIRE_BROKEN;
-    w->ktls = BIO_get_ktls_send(SSL_get_wbio(w->ssl)) != 0;
-    return 1;
+    if (r == 1) {
+        w->ktls = BIO_get_ktls_send(SSL_get_wbio(w->ssl)) != 0;
+        return 1;
+    }
+    code = ERR_peek_error();
+    r = of_ssl(w, r);
+    if (r == WIRE_AGAIN)
+        return r;
+    *why_r = code != 0 ? ERR_reason_error_string(code) : NULL;
+    return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST
+               ? WIRE_HTTP
+               : WIRE_BROKEN;
+}
+
+void wire_unwrap(struct wire *w)
+{
+    SSL_free(w->ssl);
+    w->ssl = NULL;
+    w->wants_out = false;
 }
 
 ssize_t wire_read(struct wire *w, char *p, size_t n)

@@ -20,7 +20,7 @@
 #define WIRE_RECORD_BYTES  ((size_t)16 * 1024)
 
 /* Besides a number of bytes, which is not zero. */
-enum { WIRE_END = 0, WIRE_AGAIN = -1, WIRE_BROKEN = -2 };
+enum { WIRE_END = 0, WIRE_AGAIN = -1, WIRE_BROKEN = -2, WIRE_HTTP = -3 };
 
 struct wire {
     int fd;
@@ -30,8 +30,10 @@ struct wire {
     size_t pending; /* bytes of a file that a TLS record under way was made of */
 };
 
-/* TLS only. 1 done, WIRE_AGAIN, WIRE_BROKEN. */
-int wire_handshake(struct wire *w);
+/* TLS only. 1 done, WIRE_AGAIN, WIRE_BROKEN; then *why_r says why, or is NULL when the client just
+ * went away; WIRE_HTTP: what came is plain HTTP. */
+int wire_handshake(struct wire *w, const char **why_r);
+void wire_unwrap(struct wire *w); /* no handshake was made: from here on it is plain */
 
 /* WIRE_END: the client sends no more. */
 ssize_t wire_read(struct wire *w, char *p, size_t n);

@@ -99,6 +99,10 @@ static void write_line(const struct journey *j, uint64_t total_us)
         return;
     pg_log_u64(&line, "id", j->http->id);
     pg_log_str(&line, "client", of_string(j->http->peer));
+    if (j->http->via != NULL)
+        pg_log_str(&line, "via", of_string(j->http->via));
+    if (j->http->subject != NULL)
+        pg_log_str(&line, "subject", of_string(j->http->subject));
     pg_log_str(&line, "method", j->http->method);
     log_target(&line, j);
     pg_log_u64(&line, "status", (uint64_t)status);

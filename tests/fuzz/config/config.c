@@ -18,8 +18,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PG_CHECK(rc == (load.nproblems > 0 ? 1 : 0));
     for (size_t i = 0; rc == 0 && i < load.config.nlisteners; i++) {
         PG_CHECK(load.config.listeners[i].address != NULL);
-        PG_CHECK((load.config.listeners[i].tls_cert == NULL) ==
-                 (load.config.listeners[i].tls_key == NULL));
+        const struct config_tls *tls = &load.config.listeners[i].tls;
+        for (size_t k = 0; k < tls->npairs; k++) {
+            PG_CHECK(tls->pairs[k].cert != NULL && tls->pairs[k].key != NULL);
+        }
     }
     unsigned defaults = 0;
     for (size_t i = 0; rc == 0 && i < load.config.nupstreams; i++) {

@@ -38,7 +38,7 @@ TEST(the_example_works)
     const struct config *c = &load.config;
     assert_int_equal(c->nlisteners, 1);
     assert_string_equal(c->listeners[0].address, "127.0.0.1:5000");
-    assert_null(c->listeners[0].tls_cert);
+    assert_int_equal(c->listeners[0].tls.npairs, 0);
     assert_string_equal(c->admin_listen, "127.0.0.1:5001");
     assert_string_equal(c->storage_path, "/var/lib/pullgate");
     assert_true(c->storage_max_size == UINT64_C(100) << 30);
@@ -103,9 +103,9 @@ TEST(listeners_have_the_tls_beside_them_or_their_own)
                            &load),
                      0);
     assert_int_equal(load.config.nlisteners, 2);
-    assert_string_equal(load.config.listeners[0].tls_cert, "/all.pem");
+    assert_string_equal(load.config.listeners[0].tls.pairs[0].cert, "/all.pem");
     assert_string_equal(load.config.listeners[1].address, "[::1]:5443");
-    assert_string_equal(load.config.listeners[1].tls_key, "/own.key");
+    assert_string_equal(load.config.listeners[1].tls.pairs[0].key, "/own.key");
     config_load_free(&load);
 }
 
@@ -143,7 +143,7 @@ static const struct mistake {
     {"max_size: 1GiB\n", "f:1:1: unknown key \"max_size\"; it belongs in \"storage\"\n"},
     {"colour: red\n",
      "f:1:1: unknown key \"colour\"; known here: admin, storage, tags, limits, helpers, log, "
-     "threads, listen, tls, upstreams\n"},
+     "threads, sandbox, listen, tls, upstreams\n"},
     {"upstreams:\n  a.test: {url: https://a.test, defualt: true}\n",
      "f:2:33: unknown key \"defualt\"; did you mean \"default\"?\n"},
     {"listen: {adress: 127.0.0.1:1}\n", "f:1:9: listen: address is missing\n"
@@ -166,7 +166,8 @@ static const struct mistake {
      "f:2:13: tags.ttl: \"1\" is not a time; write a number with ms, s, m, h or d, such as 60s\n"},
     /* listeners */
     {"listen: localhost:5000\n",
-     "f:1:9: listen must be an IP address and a port, such as 127.0.0.1:5000 or \"[::]:5000\"\n"},
+     "f:1:9: listen must be an IP address and a port, such as 127.0.0.1:5000 or \"[::]:5000\", "
+     "or unix:/PATH, or systemd:NAME\n"},
     {"admin: {listen: \":5001\"}\n", "f:1:17: admin.listen must be an IP address and a port, such "
                                      "as 127.0.0.1:5000 or \"[::]:5000\"\n"},
     {"listen: []\n", "f:1:9: listen must have from 1 to 16 addresses\n"},
@@ -177,7 +178,8 @@ static const struct mistake {
     {"tls: {cert: /c}\n", "f:1:6: tls.key is missing\n"},
     {"tls: {cert: c, key: /k, ca: /x}\n",
      "f:1:13: tls.cert: \"c\" is not an absolute path; it must begin with /\n"
-     "f:1:25: unknown key \"ca\"; known here: cert, key\n"},
+     "f:1:25: unknown key \"ca\"; known here: cert, key, certs, client_ca, "
+     "client_auth\n"},
     /* upstreams */
     {"upstreams: [docker.io]\n", "f:1:12: upstreams must be a mapping of options to values\n"},
     {"upstreams:\n  a.test:\n",

@@ -27,6 +27,8 @@
 
 #define RIG_PATIENCE_MS 8000 /* for what should come at once, on a slow machine */
 
+#define RIG_DOORS 32
+
 struct rig {
     struct flight_table flights;
     struct pg_pool *pool;
@@ -34,7 +36,9 @@ struct rig {
     struct loop *loops[2];
     unsigned nloops;
     struct listen *listen;
-    char bound[128];
+    struct conn_door doors[RIG_DOORS];
+    unsigned ndoors;
+    char bound[SOCKET_BOUND_MAX];
     uint16_t port;
 };
 
@@ -60,16 +64,28 @@ static inline void rig_open(struct config config, unsigned nloops, uint64_t conn
     rig.pool = pg_pool_new("pg-test", 1);
     rig.snapshot = config_snapshot_new(&config, 1);
     rig.nloops = nloops;
+    rig.ndoors = 0;
     for (unsigned i = 0; i < nloops; i++)
         rig.loops[i] = loop_new(i, &rig.flights, rig.snapshot, rig.pool);
     rig.listen = listen_new(rig.loops, nloops, connections_max);
+}
+
+static inline int rig_open_at(const char *address, const struct conn_service *service,
+                              struct tls_server *tls, struct pg_err *err)
+{
+    const struct socket_want want = {.address = address, .mode = 0600};
+    struct conn_door *door = &rig.doors[rig.ndoors++];
+
+    *door = (struct conn_door){.service = service, .tls = tls, .listener = CONN_NO_LISTENER};
+    assert_true(rig.ndoors < RIG_DOORS);
+    return listen_open(rig.listen, &want, door, rig.bound, err);
 }
 
 static inline void rig_listen(const struct conn_service *service, struct tls_server *tls)
 {
     struct pg_err err = {0};
 
-    assert_int_equal(listen_open(rig.listen, "127.0.0.1:0", service, tls, rig.bound, &err), 0);
+    assert_int_equal(rig_open_at("127.0.0.1:0", service, tls, &err), 0);
     rig.port = rig_port_of(rig.bound);
 }
 

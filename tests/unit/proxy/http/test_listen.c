@@ -214,7 +214,7 @@ TEST(the_control_socket_is_for_its_owner)
 
     control.peer_uid = getuid();
     rig_open(rig_config(), 1, 1000);
-    assert_int_equal(listen_open(rig.listen, path, &control, NULL, rig.bound, &err), 0);
+    assert_int_equal(rig_open_at(path, &control, NULL, &err), 0);
     assert_string_equal(rig.bound, path);
     rig_run();
     assert_int_equal(stat(path, &st), 0);
@@ -232,6 +232,7 @@ TEST(the_control_socket_is_for_its_owner)
 /* A socketpair's peer is this process; the service expects somebody else. */
 TEST(a_stranger_on_the_control_socket_is_closed)
 {
+    const struct conn_door door = {.service = &control, .listener = CONN_NO_LISTENER};
     int pair[2];
     struct rig_got g;
 
@@ -242,7 +243,7 @@ TEST(a_stranger_on_the_control_socket_is_closed)
     rig_listen(&service, NULL);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
     rig_run();
-    loop_adopt(rig.loops[0], pair[0], &control, NULL);
+    loop_adopt(rig.loops[0], pair[0], &door);
     rig_send(pair[1], SL(GET));
     g = rig_read_all(pair[1]);
     assert_int_equal(g.n, 0);
@@ -263,7 +264,7 @@ TEST(draining_closes_the_doors_but_those_of_admin)
     rig_open(rig_config(), 1, 1000);
     rig_listen(&admin, NULL);
     admin_port = rig.port;
-    assert_int_equal(listen_open(rig.listen, path, &control, NULL, rig.bound, &err), 0);
+    assert_int_equal(rig_open_at(path, &control, NULL, &err), 0);
     rig_listen(&service, NULL);
     rig_run();
     fd = rig_connect();
@@ -289,9 +290,8 @@ TEST(draining_closes_the_doors_but_those_of_admin)
 static void fails_with(const char *address, const char *words)
 {
     struct pg_err err = {0};
-    char bound[128];
 
-    assert_int_equal(listen_open(rig.listen, address, &service, NULL, bound, &err), -1);
+    assert_int_equal(rig_open_at(address, &service, NULL, &err), -1);
     assert_int_equal(err.kind, PG_E_STORE_IO);
     if (strstr(err.msg, words) == NULL || strstr(err.msg, address) == NULL)
         fail_msg("\"%s\" does not say \"%s\"", err.msg, words);
@@ -315,7 +315,7 @@ TEST(addresses_that_cannot_be_listened_on_are_named)
     fails_with("[::1:5000", "not of the form");
     fails_with("192.0.2.1:5000", "no such address");
     fails_with("/nowhere/control.sock", "No such file");
-    assert_int_equal(listen_open(rig.listen, path, &control, NULL, taken, &err), 0);
+    assert_int_equal(rig_open_at(path, &control, NULL, &err), 0);
     fails_with(path, "in use"); /* alive: it is not taken over */
     rig_close();
 }
@@ -332,7 +332,7 @@ TEST(a_socket_that_a_dead_process_left_is_replaced)
     close(dead);
     control.peer_uid = getuid();
     rig_open(rig_config(), 1, 1000);
-    assert_int_equal(listen_open(rig.listen, path, &control, NULL, rig.bound, &err), 0);
+    assert_int_equal(rig_open_at(path, &control, NULL, &err), 0);
     rig_run();
     fd = connect_unix();
     assert_true(answers(fd));
@@ -345,7 +345,7 @@ TEST(ipv6_where_there_is_one)
     struct pg_err err = {0};
 
     rig_open(rig_config(), 1, 1000);
-    if (listen_open(rig.listen, "[::1]:0", &service, NULL, rig.bound, &err) == 0) {
+    if (rig_open_at("[::1]:0", &service, NULL, &err) == 0) {
         assert_true(strncmp(rig.bound, "[::1]:", 6) == 0);
         assert_int_not_equal(rig_port_of(rig.bound), 0);
     }

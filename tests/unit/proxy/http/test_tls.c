@@ -8,6 +8,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "base/fd.h"
 #include "fakes/fake_blob.h"
@@ -32,6 +33,7 @@ static EVP_PKEY *make_key(const char *file)
 
     assert_non_null(key);
     assert_non_null(f);
+    assert_int_equal(fchmod(fileno(f), 0600), 0);
     assert_int_equal(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL), 1);
     assert_int_equal(fclose(f), 0);
     return key;
@@ -138,7 +140,10 @@ static int open_with(struct config config)
         content[i] = (char)('a' + (i + i / 4096 + i / 1048576) % 26);
     assert_int_equal(pg_fd_pwrite(fd, content, SIZE, 0), 0);
     blob = fake_blob_new(fd, SIZE);
-    assert_int_equal(tls_server_new(cert_file, key_file, &server, &err), 0);
+    struct config_pair pair = {cert_file, key_file};
+    const struct config_tls tls = {.pairs = &pair, .npairs = 1};
+
+    assert_int_equal(tls_server_new(&tls, &server, &err), 0);
     client = SSL_CTX_new(TLS_client_method());
     assert_non_null(client);
     rig_open(config, 1, 1000);
@@ -509,10 +514,13 @@ TEST(a_session_is_resumed)
     end_tls(ssl);
 }
 
-TEST(plain_http_on_a_tls_port_is_closed)
+TEST(plain_http_on_a_tls_port_is_told_so)
 {
     struct rig_got g = rig_talk(SL(GET("/")));
 
+    assert_int_equal(rig_status_of(&g), 400);
+    assert_int_equal(rig_count(&g, "https://"), 1);
+    assert_int_equal(rig_count(&g, "Connection: close"), 1);
     assert_int_equal(atomic_load(&begun), 0);
     rig_forget(&g);
     RIG_WAIT(atomic_load(&rig.loops[0]->nconns) == 0);
@@ -555,12 +563,14 @@ TEST(A23_resets_during_handshake_and_body)
     RIG_WAIT(atomic_load(&fake_blob_open) == 1);
 }
 
-static void fails_with(const char *cert, const char *key, const char *words)
+static void fails_with(char *cert, char *key, const char *words)
 {
+    struct config_pair pair = {cert, key};
+    const struct config_tls tls = {.pairs = &pair, .npairs = 1};
     struct tls_server *s = NULL;
     struct pg_err err = {0};
 
-    assert_int_equal(tls_server_new(cert, key, &s, &err), -1);
+    assert_int_equal(tls_server_new(&tls, &s, &err), -1);
     assert_int_equal(err.kind, PG_E_STORE_IO);
     assert_non_null(strstr(err.msg, words));
     assert_null(s);
@@ -569,8 +579,10 @@ static void fails_with(const char *cert, const char *key, const char *words)
 
 TEST(files_that_do_not_fit_are_named)
 {
-    fails_with("/nowhere/cert.pem", key_file, "/nowhere/cert.pem");
-    fails_with(cert_file, "/nowhere/key.pem", "/nowhere/key.pem");
+    char nowhere[] = "/nowhere/file.pem";
+
+    fails_with(nowhere, key_file, "/nowhere/file.pem");
+    fails_with(cert_file, nowhere, "/nowhere/file.pem");
     fails_with(cert_file, other_key_file, "other.pem");
     fails_with(key_file, key_file, "key.pem");
     tls_server_free(NULL);
@@ -596,7 +608,7 @@ int main(void)
         HTTP(old_versions_and_renegotiation_are_refused),
         HTTP(tls_1_2_works_as_well),
         HTTP(a_session_is_resumed),
-        HTTP(plain_http_on_a_tls_port_is_closed),
+        HTTP(plain_http_on_a_tls_port_is_told_so),
         HURRIED(K02_a_handshake_that_takes_too_long),
         HURRIED(K02_a_client_that_does_not_read),
         HTTP(A23_resets_during_handshake_and_body),

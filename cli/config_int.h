@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config_int - what the files that read a configuration share; private to cli. */
+#pragma once
+
+#include "cli/config.h"
+
+#define CONFIG_WORDS_MAX 64
+
+/* The words that may stand as keys in one place. */
+struct config_words {
+    const char *word[CONFIG_WORDS_MAX];
+    size_t n;
+};
+
+/* True if t is a mapping; complains if it is not, and of keys that are not among the words (any,
+ * if w is NULL). name: "" for the file itself. */
+bool config_check_map(struct config_load *load, const struct tree *t, const char *name,
+                      const struct config_words *w);
+/* True if t is a value; complains if it is not. */
+bool config_check_scalar(struct config_load *load, const struct tree *t, const char *name);
