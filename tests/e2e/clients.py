@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real clients with a common face: pull(reference), digest(reference), drop(reference). Each keeps
 what it has in a folder of its own; those that have a daemon start it. For use inside a node."""
-import json, os, shutil, signal, subprocess, tempfile
+import json, os, re, shutil, signal, subprocess, tempfile
 
 from pg import DEADLINE, need
 
@@ -11,6 +11,7 @@ POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
 
 class Client:
     programs, daemon = (), None
+    version_words = ("--version",)
 
     def __init__(self, trust=None):
         """trust: a file of authorities that all of the client trusts, as the system's are."""
@@ -23,6 +24,15 @@ class Client:
 
     def set_up(self):
         pass
+
+    @property
+    def name(self):
+        return self.programs[0]
+
+    def version(self):
+        said = subprocess.check_output([self.programs[0], *self.version_words], text=True,
+                                       stderr=subprocess.STDOUT)
+        return re.search(r"\d+\.\d+\.\d+", said)[0]
 
     def run(self, *args, ok=True):
         p = subprocess.run([*self.command, *args], text=True, stdout=subprocess.PIPE,
@@ -201,3 +211,77 @@ class Docker(Client):
 
     def drop(self, reference):
         self.run("rmi", "-f", reference)
+
+
+class Crane(Client):
+    programs, command, version_words = ("crane",), ["crane"], ("version",)
+
+    def version(self):
+        return go_version("crane")
+
+    def words(self, reference):
+        shutil.rmtree(f"{self.dir}/out", ignore_errors=True)
+        return ["pull", "--format", "oci", reference, f"{self.dir}/out"]
+
+    def digest(self, reference):
+        return {self.run("digest", reference).strip()}
+
+    def drop(self, reference):
+        shutil.rmtree(f"{self.dir}/out")
+
+
+class Regctl(Client):
+    programs, command = ("regctl",), ["regctl"]
+
+    def version(self):
+        return go_version("regctl")
+
+    def words(self, reference):
+        shutil.rmtree(f"{self.dir}/out", ignore_errors=True)
+        return ["image", "copy", "--verbosity", "error", reference, f"ocidir://{self.dir}/out"]
+
+    def digest(self, reference):
+        return {self.run("image", "digest", reference).strip()}
+
+    def drop(self, reference):
+        shutil.rmtree(f"{self.dir}/out")
+
+
+class Oras(Client):
+    programs, command = ("oras",), ["oras"]
+
+    def version(self):
+        return go_version("oras")
+
+    def words(self, reference):
+        shutil.rmtree(f"{self.dir}/out", ignore_errors=True)
+        return ["copy", "--to-oci-layout", reference, f"{self.dir}/out:x"]
+
+    def digest(self, reference):
+        with open(f"{self.dir}/out/index.json") as f:
+            return {json.load(f)["manifests"][0]["digest"]}
+
+    def drop(self, reference):
+        shutil.rmtree(f"{self.dir}/out")
+
+
+class Helm(Client):
+    programs, command = ("helm",), ["helm"]
+
+    def version(self):
+        return go_version("helm")
+
+
+class Cosign(Client):
+    programs, command = ("cosign",), ["cosign"]
+
+    def version(self):
+        return go_version("cosign")
+
+
+def go_version(program):
+    """As the module says that it was built of."""
+    said = subprocess.run(["go", "version", "-m", shutil.which(program)], text=True,
+                          stdout=subprocess.PIPE).stdout
+    found = re.search(r"\smod\s+\S+\s+v(\S+)", said)
+    return found[1] if found else "?"

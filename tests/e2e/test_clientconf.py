@@ -7,22 +7,12 @@ import node
 import pg as stage
 from clients import HOSTS_DIR, Buildah, Containerd, Docker, Podman, Skopeo, containerd_kind
 from node import REGISTRY, Authority
-from pg import Pullgate, Upstream
-from upstream import sha256
+from matrix import NAMED, Scene, seen
+from pg import Upstream
 
 MARK = "the canary of pullgate is refused always"
 PROXY = "https://cache.example:5000"
 KINDS = ["docker", "containerd1", "containerd2", "podman", "crio", "k3s", "buildkit", "talos"]
-CONF = """\
-listen:
-  - {{address: 127.0.0.1:0}}
-  - {{address: 127.0.0.1:5000, tls: {{cert: {cert}, key: {key}}}}}
-admin: {{listen: 127.0.0.1:0}}
-storage: {{path: {{dir}}/data, reserve: 0}}
-upstreams:
-  docker.io: {{url: https://registry-1.docker.io, default: true, allow_private: true, ca_file: {ca}}}
-"""
-
 
 def conf(*args):
     p = subprocess.run([os.environ["PULLGATE"], "clientconf", *args], text=True,
@@ -151,23 +141,17 @@ def test_wrong_arguments():
 
 # ---- with the clients themselves
 
-class Scene:
-    """docker.io that can be reached, a proxy with TLS in front of it, and the client's files."""
+class Open:
+    """docker.io can be reached by all, has what the proxy refuses, and writes down who asks."""
     def __init__(self, kind):
         node.need_node()
-        self.folder = tempfile.TemporaryDirectory(prefix="pg-scene-")
-        world, ours = Authority(self.folder.name, "world"), Authority(self.folder.name, "ours")
+        self.folder = tempfile.TemporaryDirectory(prefix="pg-world-")
+        world = Authority(self.folder.name, "world")
         self.trust = world.file
         self.hub = Upstream(cert=world.sign("registry-1.docker.io", *node.NAMES), address=(REGISTRY, 443))
         self.digest = self.hub.image("library/app", "v1", [TAR]).digest
         self.hub.image("pullgate/canary", "v1", [TAR])
-        cert, key = ours.sign("cache.test")
-        self.pg = Pullgate(conf=CONF.format(cert=cert, key=key, ca=world.file))
-        for path in node.SETTINGS:
-            subprocess.run(f"rm -rf {path}/*", shell=True, check=True)
-        code, self.out, self.err = conf("--for", kind, "--proxy", "https://cache.test:5000",
-                                        "--upstream", "docker.io", "--ca", ours.file, "--dir", "/")
-        assert code == 0, self.err
+        self.scene = Scene(self.hub, kind, "https://registry-1.docker.io", f", ca_file: {world.file}")
 
     def direct(self):
         """Requests to the registry that the proxy did not make."""
@@ -177,29 +161,25 @@ class Scene:
     def __enter__(self):
         return self
 
-    def __exit__(self, kind, *_):
-        self.hub.die()
-        if kind:
-            self.pg.kill()
-        else:
-            self.pg.stop()
+    def __exit__(self, *failed):
+        self.scene.__exit__(*failed)
         self.folder.cleanup()
 
 
-# The empty tar: the smallest layer that every client takes.
-TAR = bytes(10240)
+TAR = bytes(10240)      # the empty tar: the smallest layer that every client takes
 
 
 def closed(kind, make, reason=True):
-    with Scene(kind) as scene, make(scene.trust) as client:
+    with Open(kind) as world, make(world.trust) as client:
         client.pull("docker.io/library/app:v1")
-        assert scene.digest in client.digest("docker.io/library/app:v1")
+        assert world.digest in client.digest("docker.io/library/app:v1")
         code, said = client.pull("docker.io/pullgate/canary:v1", ok=False)
         assert code != 0 and (MARK if reason else "403") in said, said
         code, said = client.pull("quay.io/library/app:v1", ok=False)    # no upstream of the proxy
         assert code != 0, said
-        client.pull("cache.test:5000/docker.io/library/app:v1")
-        assert scene.direct() == []
+        client.pull(NAMED + "library/app:v1")
+        assert world.direct() == []
+        seen(client, "refusal is final")
 
 
 def test_podman_is_closed():
@@ -216,12 +196,12 @@ def test_skopeo_is_closed():
 
 def test_a_mirror_alone_would_be_open():
     """The test itself: with the form of the manuals the same client gets what was refused."""
-    with Scene("podman") as scene, Podman(scene.trust) as client:
+    with Open("podman") as world, Podman(world.trust) as client:
         with open("/etc/containers/registries.conf.d/999-pullgate.conf", "w") as f:
             f.write('[[registry]]\nprefix = "docker.io"\nlocation = "docker.io"\n'
                     '[[registry.mirror]]\nlocation = "cache.test:5000/docker.io"\n')
         client.pull("docker.io/pullgate/canary:v1")
-        assert scene.direct()
+        assert world.direct()
 
 
 def test_containerd_is_closed():
@@ -230,7 +210,7 @@ def test_containerd_is_closed():
 
 def test_containerd_takes_the_path_of_the_hosts():
     """For Kubernetes, whose plugin does not get --hosts-dir: without the path it asks elsewhere."""
-    with Scene(containerd_kind()) as scene, Containerd(scene.trust) as client:
+    with Open(containerd_kind()) as world, Containerd(world.trust) as client:
         said = client.settings().replace("'", '"')
         assert f'config_path = "{HOSTS_DIR}"' in said, said
 
@@ -238,23 +218,24 @@ def test_containerd_takes_the_path_of_the_hosts():
 def test_containerd_1_with_a_server_alone_would_be_open():
     if containerd_kind() != "containerd1":
         raise stage.Skip("this containerd takes a server alone")
-    with Scene("containerd1") as scene, Containerd(scene.trust) as client:
+    with Open("containerd1") as world, Containerd(world.trust) as client:
         with open(f"{HOSTS_DIR}/docker.io/hosts.toml", "w") as f:
             f.write('server = "https://cache.test:5000"\n')
         client.pull("docker.io/pullgate/canary:v1")
-        assert scene.direct()
+        assert world.direct()
 
 
 def test_docker_by_name_is_closed_and_by_mirror_is_not():
-    with Scene("docker") as scene, Docker(scene.trust) as client:
+    with Open("docker") as world, Docker(world.trust) as client:
         client.pull("library/app:v1")
-        assert scene.digest in client.digest("library/app:v1")
-        client.pull("cache.test:5000/docker.io/library/app:v1")
-        code, said = client.pull("cache.test:5000/docker.io/pullgate/canary:v1", ok=False)
+        assert world.digest in client.digest("library/app:v1")
+        client.pull(NAMED + "library/app:v1")
+        code, said = client.pull(NAMED + "pullgate/canary:v1", ok=False)
         assert code != 0 and MARK in said, said
-        assert scene.direct() == []
+        assert world.direct() == []
         client.pull("pullgate/canary:v1")               # as the files and standard error say
-        assert scene.direct() and "NOT CLOSED" in scene.err
+        assert world.direct() and "NOT CLOSED" in world.scene.said
+        seen(client, "refusal is final", "by name only")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,11 @@
 """Real clients pull real images out of a real registry through pullgate."""
 import hashlib, json, os, shutil, tempfile
 
+import node
 import pg as stage
+from clients import Podman, Skopeo
+from matrix import DEFAULT, NAMED, broken, killed, pulls
+from node import need_node
 from origin import POLICY, Origin, run
 from pg import Pullgate, need
 
@@ -104,5 +108,41 @@ upstreams:
     origin.end()
 
 
+# ---- all that every client is put through, on a machine of its own
+
+FORMS = {"mirror": "docker.io/", "by name": NAMED, "default upstream": DEFAULT}
+
+
+def test_podman_pulls():
+    need_node()
+    pulls(Podman, FORMS, "podman")
+
+
+def test_podman_A19_killed():
+    need_node()
+    killed(Podman, "docker.io/library/app:v1", "podman")
+
+
+def test_podman_E09_upstream_breaks_off():
+    need_node()
+    broken(Podman, "docker.io/library/app:v1", "podman")
+
+
+def test_skopeo_pulls():
+    need_node()
+    pulls(Skopeo, FORMS, "podman")
+
+
+def test_skopeo_A19_killed():
+    need_node()
+    killed(Skopeo, "docker.io/library/app:v1", "podman")
+
+
+def test_skopeo_E09_upstream_breaks_off():
+    need_node()
+    broken(Skopeo, "docker.io/library/app:v1", "podman")
+
+
 if __name__ == "__main__":
+    node.enter()
     stage.main(globals())

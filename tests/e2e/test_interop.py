@@ -1,60 +1,164 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that Debian does not have, built with Go: crane and oras."""
-import json, os, shutil, tempfile
+"""Clients that Debian does not have, built with Go: crane, oras, regctl, helm, cosign. They have no
+settings for mirrors: the proxy is in the name."""
+import json, os
 
+import node
 import pg as stage
-from origin import Origin, run
-from pg import Pullgate, need
-from test_clients import blob_gets, layout_digests
+from clients import Cosign, Crane, Helm, Oras, Regctl
+from matrix import DEFAULT, NAMED, Scene, broken, killed, pulls, seen
+from node import need_node
+from origin import Origin
+
+FORMS = {"by name": NAMED, "default upstream": DEFAULT}
 
 
-def test_crane():
-    need("crane")
+def test_crane_pulls():
+    need_node()
+    pulls(Crane, FORMS)
+
+
+def test_crane_A19_killed():
+    need_node()
+    killed(Crane, NAMED + "library/app:v1")
+
+
+def test_crane_E09_upstream_breaks_off():
+    need_node()
+    broken(Crane, NAMED + "library/app:v1")
+
+
+def test_crane_lists_and_validates():
+    need_node()
     origin = Origin()
-    digest = origin.push("library/app", "v1", "crane")
-    pg = Pullgate(origin)
-    image = f"127.0.0.1:{pg.port}/library/app"
-    before = len(blob_gets(origin))
-    for n in range(2):
-        for reference in [image + ":v1", f"{image}@{digest}"]:
-            assert run("crane", "digest", "--insecure", reference).strip() == digest
-            folder = tempfile.mkdtemp(prefix="pg-crane-")
-            run("crane", "pull", "--insecure", "--format", "oci", reference, folder + "/out")
-            assert all(n == c for n, c in layout_digests(folder + "/out").items())
-            shutil.rmtree(folder)
-        if n == 0:
-            cold = blob_gets(origin)[before:]
-            assert len(cold) == 6, cold
-    assert len(blob_gets(origin)) == before + 6
-    assert run("crane", "ls", "--insecure", image).split() == ["v1"]
-    run("crane", "validate", "--insecure", "--remote", image + ":v1")
-    pg.stop()
-    origin.end()
+    origin.push("library/app", "v1", "crane")
+    with Scene(origin) as scene, Crane(scene.ours.file) as client:
+        assert client.run("ls", NAMED + "library/app").split() == ["v1"]
+        client.run("validate", "--remote", NAMED + "library/app:v1")
 
 
-def test_oras():
-    need("oras")
+def test_regctl_pulls():
+    need_node()
+    pulls(Regctl, FORMS)
+
+
+def test_regctl_A19_killed():
+    need_node()
+    killed(Regctl, NAMED + "library/app:v1")
+
+
+def test_regctl_E09_upstream_breaks_off():
+    need_node()
+    broken(Regctl, NAMED + "library/app:v1")
+
+
+def test_oras_pulls():
+    need_node()
+    pulls(Oras, FORMS)
+
+
+def test_oras_A19_killed():
+    need_node()
+    killed(Oras, NAMED + "library/app:v1")
+
+
+def test_oras_E09_upstream_breaks_off():
+    need_node()
+    broken(Oras, NAMED + "library/app:v1")
+
+
+def test_oras_artifact():
+    """Files, and what was attached to them, are found and come; cold, warm and without upstream."""
+    need_node()
     origin = Origin()
-    work = tempfile.mkdtemp(prefix="pg-oras-")
-    with open(work + "/hello.txt", "w") as f:
-        f.write("hello")
-    env = {"HOME": work}
-    os.chdir(work)
-    run("oras", "push", "--plain-http", "--artifact-type", "application/vnd.test",
-        f"{origin.host}/library/art:v1", "hello.txt", env=env)
-    pg = Pullgate(origin)
-    for n in range(2):
-        run("oras", "pull", "--plain-http", "-o", f"{work}/out{n}",
-            f"127.0.0.1:{pg.port}/library/art:v1", env=env)
-        with open(f"{work}/out{n}/hello.txt") as f:
-            assert f.read() == "hello"
-    tags = run("oras", "repo", "tags", "--plain-http", f"127.0.0.1:{pg.port}/library/art", env=env)
-    assert tags.split() == ["v1"]
-    run("oras", "discover", "--plain-http", f"127.0.0.1:{pg.port}/library/art:v1", env=env)
-    pg.stop()
-    origin.end()
-    shutil.rmtree(work)
+    with Scene(origin) as scene, Oras(scene.ours.file) as client:
+        os.chdir(client.dir)
+        for name in ["hello", "sbom"]:
+            with open(name, "w") as f:
+                f.write(name * 1000)
+        art, there = f"{NAMED}library/art:v1", f"{origin.host}/library/art:v1"
+        client.run("push", "--plain-http", "--artifact-type", "application/vnd.test", there, "hello")
+        client.run("attach", "--plain-http", "--artifact-type", "application/vnd.sbom", there, "sbom")
+
+        def pull(reference, name):
+            client.run("pull", "-o", "out", reference)
+            with open("out/" + name) as f:
+                assert f.read() == name * 1000
+        pull(art, "hello")
+        found = json.loads(client.run("discover", "--format", "json", art))
+        (one,) = found.get("referrers") or found["manifests"]
+        assert one["artifactType"] == "application/vnd.sbom"
+        attached = f"{NAMED}library/art@{one['digest']}"
+        pull(attached, "sbom")
+        assert client.run("repo", "tags", NAMED + "library/art").split()[-1] == "v1"
+        origin.die()
+        pull(art, "hello")
+        pull(attached, "sbom")
+        seen(client, "artifacts", "files, attachments")
+
+
+def test_helm_chart():
+    need_node()
+    origin = Origin()
+    with Scene(origin) as scene, Helm(scene.ours.file) as client:
+        os.chdir(client.dir)
+        client.run("create", "app")
+        client.run("package", "app", "--version", "1.2.3")
+        client.run("push", "app-1.2.3.tgz", f"oci://{origin.host}/charts", "--plain-http")
+        with open("app-1.2.3.tgz", "rb") as f:
+            chart = f.read()
+        for form, prefix in FORMS.items():
+            for n in range(2):
+                os.unlink("app-1.2.3.tgz")
+                client.run("pull", f"oci://{prefix}charts/app", "--version", "1.2.3")
+                with open("app-1.2.3.tgz", "rb") as f:
+                    assert f.read() == chart
+            seen(client, form)
+        assert "1.2.3" in client.run("show", "chart", f"oci://{NAMED}charts/app")   # the newest, by its tags
+        seen(client, "cold, warm")
+        origin.die()
+        client.run("pull", f"oci://{NAMED}charts/app", "--version", "1.2.3")
+        seen(client, "upstream down")
+        seen(client, "artifacts", "charts")
+
+
+def test_cosign_verifies_and_finds():
+    """The signature is at the registry as a tag; it is verified through the proxy, offline."""
+    need_node()
+    origin = Origin()
+    digest = origin.push("library/app", "v1", "cosign")
+    with Scene(origin) as scene, Cosign(scene.ours.file) as client:
+        client.env.update(COSIGN_PASSWORD="", SIGSTORE_NO_CACHE="1")
+        os.chdir(client.dir)
+        client.run("generate-key-pair")
+        there = f"{origin.host}/library/app@{digest}"
+        client.run("sign", "--key", "cosign.key", "--tlog-upload=false", "--yes", there)
+        client.run("attest", "--key", "cosign.key", "--tlog-upload=false", "--yes", "--type", "custom",
+                   "--predicate", "cosign.pub", there)
+
+        def look(image):
+            said = client.run("verify", "--key", "cosign.pub", "--insecure-ignore-tlog=true",
+                              "--offline", image)
+            assert digest in said, said
+            client.run("verify-attestation", "--key", "cosign.pub", "--insecure-ignore-tlog=true",
+                       "--offline", "--type", "custom", image)
+            said = client.run("tree", image)
+            assert ".sig" in said and ".att" in said, said
+        for form, prefix in FORMS.items():
+            look(prefix + "library/app:v1")
+            look(f"{prefix}library/app@{digest}")
+            seen(client, form)
+        seen(client, "cold, warm")
+        origin.push("library/other", "v1", "unsigned")
+        code, said = client.run("verify", "--key", "cosign.pub", "--insecure-ignore-tlog=true",
+                                "--offline", NAMED + "library/other:v1", ok=False)
+        assert code != 0 and "no signatures found" in said, said
+        origin.die()
+        look(NAMED + "library/app:v1")
+        seen(client, "upstream down")
+        seen(client, "artifacts", "signatures, attestations")
 
 
 if __name__ == "__main__":
+    node.enter()
     stage.main(globals())

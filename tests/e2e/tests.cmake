@@ -13,6 +13,7 @@ pg_e2e(commands TIMEOUT 300)
 pg_e2e(life THREADS TIMEOUT 300)
 pg_e2e(crash TIMEOUT 600)
 pg_e2e(interop INTEROP TIMEOUT 600)
+pg_e2e(daemons INTEROP TIMEOUT 600)
 
 # The long form of the crash test: thousands of kills, for a release.
 if (NOT PG_HARDEN AND TARGET pullgate)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every client is put through, and the table of it in docs/clients.md (tests/check/clients.py).
+For use inside a node: the proxy is cache.test:5000, with TLS; its docker.io is the test's."""
+import gzip, hashlib, json, os, subprocess, tempfile
+
+from node import SETTINGS, Authority
+from origin import Origin, layer
+from pg import Gate, Pullgate, Upstream
+from upstream import cut, pause
+
+NAMED, DEFAULT = "cache.test:5000/docker.io/", "cache.test:5000/"
+CONF = """\
+listen:
+  - {{address: 127.0.0.1:0}}
+  - {{address: 127.0.0.1:5000, tls: {{cert: {cert}, key: {key}}}}}
+admin: {{listen: 127.0.0.1:0}}
+storage: {{path: {{dir}}/data, reserve: 0}}
+tags: {{ttl: 0s}}
+upstreams:
+  docker.io: {{url: "{url}", default: true, allow_private: true{more}}}
+"""
+
+
+def seen(client, column, value="yes"):
+    """One cell of the table, once it was seen; the run of all clients keeps them."""
+    if file := os.environ.get("PG_CLIENTS_SEEN"):
+        with open(file, "a") as f:
+            f.write(json.dumps({"client": client.name, "version": client.version(),
+                                "column": column, "value": value}) + "\n")
+
+
+def write_conf(kind, ca):
+    """The client's files where it looks for them; what clientconf says on standard error."""
+    for path in SETTINGS:
+        subprocess.run(f"rm -rf {path}/*", shell=True, check=True)
+    p = subprocess.run([os.environ["PULLGATE"], "clientconf", "--for", kind, "--proxy",
+                        "https://cache.test:5000", "--upstream", "docker.io", "--ca", ca,
+                        "--dir", "/"], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert p.returncode == 0, p.stderr
+    return p.stderr
+
+
+class Scene:
+    """A proxy with a certificate in front of `upstream`, and the settings of one kind of client."""
+    def __init__(self, upstream, kind=None, url=None, more=""):
+        self.upstream = upstream
+        self.folder = tempfile.TemporaryDirectory(prefix="pg-scene-")
+        self.ours = Authority(self.folder.name, "ours")
+        cert, key = self.ours.sign("cache.test")
+        self.pg = Pullgate(conf=CONF.format(cert=cert, key=key, url=url or upstream.url, more=more))
+        self.said = write_conf(kind, self.ours.file) if kind else ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *_):
+        if failed:
+            self.pg.kill()
+        else:
+            self.pg.stop()
+        if isinstance(self.upstream, Origin):
+            self.upstream.end()
+        else:
+            self.upstream.die()
+        self.folder.cleanup()
+
+
+def blob_gets(origin):
+    return [p for m, p, _ in origin.requests() if m == "GET" and "/blobs/" in p]
+
+
+def pulls(make, forms, kind=None):
+    """An index of two platforms: cold, then warm by tag and by digest in every form, then with the
+    upstream gone, and after a restart. The registry's own log says that nothing came twice."""
+    origin = Origin()
+    digest = origin.push("library/app", "v1", make.__name__)
+    with Scene(origin, kind) as scene, make(scene.ours.file) as client:
+        before = len(blob_gets(origin))
+
+        def pull(reference):
+            client.pull(reference)
+            assert digest in client.digest(reference), client.digest(reference)
+            client.drop(reference)
+        prefix = list(forms.values())[0]
+        pull(prefix + "library/app:v1")
+        cold = blob_gets(origin)[before:]
+        assert len(cold) == len(set(cold)) >= 3, cold
+        for form, prefix in forms.items():
+            pull(prefix + "library/app:v1")
+            pull(f"{prefix}library/app@{digest}")
+            seen(client, form)
+        assert blob_gets(origin)[before:] == cold
+        seen(client, "cold, warm")
+        scene.pg.landed(len(cold) + 2)
+        origin.die()
+        for again in range(2):
+            for prefix in forms.values():
+                pull(prefix + "library/app:v1")
+                pull(f"{prefix}library/app@{digest}")
+            if not again:
+                scene.pg.restart()
+        seen(client, "upstream down")
+
+
+def scripted(seed):
+    """An upstream with an image of one layer of 4 MiB: (upstream, digest of its index, the layer)."""
+    up = Upstream()
+    image = up.image("library/app", None, [tar(seed)])
+    return up, up.index("library/app", "v1", {"amd64": image, "arm64": image}), image.layers[0]
+
+
+def tar(seed):
+    return gzip.decompress(layer({"stuff": hashlib.shake_256(seed.encode()).digest(4 << 20)})[0])
+
+
+def killed(make, reference, kind=None):
+    """A19: the client is killed in the middle of a layer and starts again: the download went on."""
+    up, digest, big = scripted("killed " + make.__name__)
+    gate = Gate()
+    up.on(f"/blobs/{big}", pause(gate))
+    with Scene(up, kind) as scene, make(scene.ours.file) as client:
+        first = client.start_pull(reference)
+        gate.wait_reached()
+        first.kill()
+        first.wait()
+        first.stdout.close()
+        gate.open()
+        client.pull(reference)
+        assert digest in client.digest(reference)
+        assert up.count("GET", big) == 1
+        seen(client, "client killed")
+
+
+def broken(make, reference, kind=None):
+    """E09: the upstream breaks off in a layer; the client does not notice, and only the rest is asked."""
+    up, digest, big = scripted("broken " + make.__name__)
+    up.on(f"/blobs/{big}", cut(3 << 20), times=1)
+    with Scene(up, kind) as scene, make(scene.ours.file) as client:
+        client.pull(reference)
+        assert digest in client.digest(reference)
+        asked = [h.get("Range") for m, p, h in up.asked if m == "GET" and big in p]
+        assert asked == [None, f"bytes={3 << 20}-"], asked
+        seen(client, "upstream breaks off")

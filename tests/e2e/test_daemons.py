@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What runs on nodes besides podman: containerd, dockerd, buildah; each in a network of its own."""
+import node
+import pg as stage
+from clients import Buildah, Containerd, Docker, containerd_kind
+from matrix import DEFAULT, NAMED, broken, killed, pulls
+from node import need_node
+
+
+def containerd(scenario, what):
+    need_node()
+    scenario(Containerd, what, containerd_kind())
+
+
+def docker(scenario, what):
+    need_node()
+    scenario(Docker, what, "docker")
+
+
+def test_containerd_pulls():
+    containerd(pulls, {"?ns=": "docker.io/", "by name": NAMED, "default upstream": DEFAULT})
+
+
+def test_containerd_A19_killed():
+    containerd(killed, "docker.io/library/app:v1")
+
+
+def test_containerd_E09_upstream_breaks_off():
+    containerd(broken, "docker.io/library/app:v1")
+
+
+def test_docker_pulls():
+    docker(pulls, {"mirror": "", "by name": NAMED, "default upstream": DEFAULT})
+
+
+def test_docker_A19_killed():
+    docker(killed, "library/app:v1")
+
+
+def test_docker_E09_upstream_breaks_off():
+    docker(broken, NAMED + "library/app:v1")
+
+
+def test_buildah_pulls():
+    need_node()
+    pulls(Buildah, {"mirror": "docker.io/", "by name": NAMED, "default upstream": DEFAULT}, "podman")
+
+
+def test_buildah_A19_killed():
+    need_node()
+    killed(Buildah, "docker.io/library/app:v1", "podman")
+
+
+def test_buildah_E09_upstream_breaks_off():
+    need_node()
+    broken(Buildah, "docker.io/library/app:v1", "podman")
+
+
+if __name__ == "__main__":
+    node.enter()
+    stage.main(globals())
