@@ -9,7 +9,7 @@ versions may differ, and clients that were not here are not looked at.
 import json, sys
 
 DOC, BEGIN, END = "docs/clients.md", "<!-- seen: begin -->\n", "<!-- seen: end -->\n"
-CLIENTS = ["dockerd", "containerd", "podman", "buildah", "skopeo", "crane", "regctl", "oras", "helm",
+CLIENTS = ["dockerd", "containerd", "containerd2", "podman", "buildah", "skopeo", "crane", "regctl", "oras", "helm",
            "cosign"]
 COLUMNS = ["by name", "default upstream", "mirror", "?ns=", "cold, warm", "upstream down",
            "client killed", "upstream breaks off", "refusal is final", "artifacts"]

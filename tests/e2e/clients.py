@@ -159,14 +159,20 @@ class Containerd(Client):
     works on every filesystem. The daemon's configuration imports what clientconf writes."""
     programs = ("containerd", "ctr")
 
+    @classmethod
+    def kind(cls):
+        """For clientconf; by the version of what is here."""
+        need(*cls.programs)
+        said = subprocess.check_output([cls.programs[0], "--version"], text=True)
+        return "containerd1" if re.search(r"\sv?1\.", said) else "containerd2"
+
     def set_up(self):
         os.makedirs("/etc/containerd", exist_ok=True)
-        self.command = [shutil.which("ctr"), "-a", f"{self.dir}/sock"]
-        major = containerd_kind()[-1]
+        self.command = [self.programs[1], "-a", f"{self.dir}/sock"]
         arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
         with open(f"{self.dir}/config.toml", "w") as f:
-            f.write(UNPACK % (int(major) + 1, arch))
-        self.daemon_command = ["containerd", "-c", f"{self.dir}/config.toml"]
+            f.write(UNPACK % (int(self.kind()[-1]) + 1, arch))
+        self.daemon_command = [self.programs[0], "-c", f"{self.dir}/config.toml"]
         self.start_daemon(*self.daemon_command, "--root", f"{self.dir}/root", "--state",
                           f"{self.dir}/state", "--address", f"{self.dir}/sock")
         self.wait_daemon("version")
@@ -185,11 +191,9 @@ class Containerd(Client):
         self.run("images", "rm", "--sync", reference)
 
 
-def containerd_kind():
-    """Of the containerd that is here."""
-    need("containerd")
-    return "containerd1" if " 1." in subprocess.check_output(["containerd", "--version"], text=True) \
-        else "containerd2"
+class Containerd2(Containerd):
+    """Built beside the system's."""
+    programs = ("containerd2", "ctr2")
 
 
 class Docker(Client):

@@ -5,7 +5,7 @@ import json, os, subprocess, tempfile, tomllib
 
 import node
 import pg as stage
-from clients import HOSTS_DIR, Buildah, Containerd, Docker, Podman, Skopeo, containerd_kind
+from clients import HOSTS_DIR, Buildah, Containerd, Containerd2, Docker, Podman, Skopeo
 from node import REGISTRY, Authority
 from matrix import NAMED, Scene, seen
 from pg import Upstream
@@ -205,18 +205,30 @@ def test_a_mirror_alone_would_be_open():
 
 
 def test_containerd_is_closed():
-    closed(containerd_kind(), Containerd, reason=False)     # ctr shows the status alone
+    closed(Containerd.kind(), Containerd, reason=False)     # ctr shows the status alone
 
 
-def test_containerd_takes_the_path_of_the_hosts():
+def test_containerd2_is_closed():
+    closed("containerd2", Containerd2, reason=False)
+
+
+def path_of_the_hosts(make):
     """For Kubernetes, whose plugin does not get --hosts-dir: without the path it asks elsewhere."""
-    with Open(containerd_kind()) as world, Containerd(world.trust) as client:
+    with Open(make.kind()) as world, make(world.trust) as client:
         said = client.settings().replace("'", '"')
         assert f'config_path = "{HOSTS_DIR}"' in said, said
 
 
+def test_containerd_takes_the_path_of_the_hosts():
+    path_of_the_hosts(Containerd)
+
+
+def test_containerd2_takes_the_path_of_the_hosts():
+    path_of_the_hosts(Containerd2)
+
+
 def test_containerd_1_with_a_server_alone_would_be_open():
-    if containerd_kind() != "containerd1":
+    if Containerd.kind() != "containerd1":
         raise stage.Skip("this containerd takes a server alone")
     with Open("containerd1") as world, Containerd(world.trust) as client:
         with open(f"{HOSTS_DIR}/docker.io/hosts.toml", "w") as f:

@@ -2,14 +2,9 @@
 """What runs on nodes besides podman: containerd, dockerd, buildah; each in a network of its own."""
 import node
 import pg as stage
-from clients import Buildah, Containerd, Docker, containerd_kind
+from clients import Buildah, Containerd, Containerd2, Docker
 from matrix import DEFAULT, NAMED, broken, killed, pulls
 from node import need_node
-
-
-def containerd(scenario, what):
-    need_node()
-    scenario(Containerd, what, containerd_kind())
 
 
 def docker(scenario, what):
@@ -17,16 +12,36 @@ def docker(scenario, what):
     scenario(Docker, what, "docker")
 
 
+def containerd(scenario, what, make):
+    need_node()
+    scenario(make, what, make.kind())
+
+
+FORMS = {"?ns=": "docker.io/", "by name": NAMED, "default upstream": DEFAULT}
+
+
 def test_containerd_pulls():
-    containerd(pulls, {"?ns=": "docker.io/", "by name": NAMED, "default upstream": DEFAULT})
+    containerd(pulls, FORMS, Containerd)
 
 
 def test_containerd_A19_killed():
-    containerd(killed, "docker.io/library/app:v1")
+    containerd(killed, "docker.io/library/app:v1", Containerd)
 
 
 def test_containerd_E09_upstream_breaks_off():
-    containerd(broken, "docker.io/library/app:v1")
+    containerd(broken, "docker.io/library/app:v1", Containerd)
+
+
+def test_containerd2_pulls():
+    containerd(pulls, FORMS, Containerd2)
+
+
+def test_containerd2_A19_killed():
+    containerd(killed, "docker.io/library/app:v1", Containerd2)
+
+
+def test_containerd2_E09_upstream_breaks_off():
+    containerd(broken, "docker.io/library/app:v1", Containerd2)
 
 
 def test_docker_pulls():

@@ -9,6 +9,7 @@ from clients import Cosign, Crane, Helm, Oras, Regctl
 from matrix import DEFAULT, NAMED, Scene, broken, killed, pulls, seen
 from node import need_node
 from origin import Origin
+from pg import Upstream
 
 FORMS = {"by name": NAMED, "default upstream": DEFAULT}
 
@@ -65,6 +66,20 @@ def test_oras_A19_killed():
 def test_oras_E09_upstream_breaks_off():
     need_node()
     broken(Oras, NAMED + "library/app:v1")
+
+
+def test_a_refusal_says_why():
+    """To everyone who asks by name."""
+    need_node()
+    for make in [Crane, Regctl, Oras]:
+        with Scene(Upstream()) as scene, make(scene.ours.file) as client:
+            code, said = client.pull(NAMED + "pullgate/canary:v1", ok=False)
+            assert code != 0 and "the canary of pullgate is refused always" in said, said
+            seen(client, "refusal is final")
+    with Scene(Upstream()) as scene, Helm(scene.ours.file) as client:
+        code, said = client.run("pull", f"oci://{NAMED}pullgate/canary", "--version", "1.2.3", ok=False)
+        assert code != 0 and "403" in said, said
+        seen(client, "refusal is final")
 
 
 def test_oras_artifact():
