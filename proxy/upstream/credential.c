@@ -15,9 +15,9 @@
 #include "proxy/upstream/docker_config.h"
 #include "proxy/upstream/docker_credential.h"
 
-#define HELPER_LIFE_MS (10 * 60 * 1000)      /* then it is asked anew */
-#define HELPER_KEEP_MS (12 * 60 * 60 * 1000) /* no answer is used that is older */
-#define HELPER_REST_MS 10000                 /* after a failure, or a refusal of what it said */
+#define HELPER_LIFE_MS (UINT64_C(10) * 60 * 1000)      /* then it is asked anew */
+#define HELPER_KEEP_MS (UINT64_C(12) * 60 * 60 * 1000) /* no answer is used that is older */
+#define HELPER_REST_MS 10000 /* after a failure, or a refusal of what it said */
 #define HELPER_CPU_S   30
 #define HELPER_MEMORY  (UINT64_C(4) << 30) /* of addresses; Go reserves many */
 #define HELPER_FILES   256
@@ -416,16 +416,18 @@ bool credential_is_configured(const struct credential *c)
 enum credential_state credential_look(struct credential *c, const struct secret **secret_r,
                                       uint64_t *serial_r, struct pg_err *err)
 {
-    enum credential_state state = CREDENTIAL_HERE;
+    enum credential_state state;
+    int rc = 0;
 
     if (!credential_is_configured(c))
         return CREDENTIAL_NONE;
-    if (c->file != NULL && look_at_file(c, err) < 0)
-        state = CREDENTIAL_BAD;
-    else if (c->helper[0] != '\0')
+    if (c->file != NULL)
+        rc = look_at_file(c, err);
+    else if (c->helper[0] == '\0')
+        rc = look_at_environment(c, err);
+    state = rc < 0 ? CREDENTIAL_BAD : CREDENTIAL_HERE;
+    if (state == CREDENTIAL_HERE && c->helper[0] != '\0')
         state = look_at_helper(c, err);
-    else if (c->file == NULL && look_at_environment(c, err) < 0)
-        state = CREDENTIAL_BAD;
     if (state == CREDENTIAL_BAD)
         pg_wrap(err, "credentials for upstream %s", c->upstream->name);
     if (state == CREDENTIAL_HERE) {

@@ -14,8 +14,6 @@
 #define VARIABLES_BYTES ((size_t)32 * 1024) /* what the spawner takes is more */
 #define PREFIX          "docker-credential-"
 
-extern char **environ;
-
 bool docker_credential_is_name(struct sl name)
 {
     static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";

@@ -209,6 +209,7 @@ static void take_grant(struct token *t)
     struct pg_err err = {0};
     struct pg_arena arena;
     struct token_grant grant = {0};
+    struct sl text;
 
     pg_arena_init(&arena, TOKEN_ANSWER_MAX);
     if (token_parse(pg_buf_sl(&t->body), &arena, &grant, &err) < 0) {
@@ -216,10 +217,12 @@ static void take_grant(struct token *t)
         fail(t, &err, 0);
         return;
     }
+    PG_CHECK(grant.text != NULL);
     breaker_ok(&t->table->breaker);
     pg_metric_inc(PG_M_TOKENS);
-    take_token(t, (struct sl){grant.text, strlen(grant.text)}, grant.life_s);
-    OPENSSL_cleanse(grant.text, strlen(grant.text));
+    text = (struct sl){grant.text, strlen(grant.text)};
+    take_token(t, text, grant.life_s);
+    OPENSSL_cleanse(grant.text, text.n);
     pg_arena_free(&arena);
 }
 
@@ -378,9 +381,11 @@ static void send_request(struct token *t, const struct secret *secret)
     pg_buf_clear(&t->body);
     pg_buf_clear(&t->form);
     t->table->is_given = t->sent == SECRET_BEARER;
-    if (t->sent == SECRET_BEARER)
+    if (secret == NULL)
+        send_get(t, NULL);
+    else if (secret->kind == SECRET_BEARER)
         take_token(t, (struct sl){secret->text, strlen(secret->text)}, TOKEN_LIFE_MIN_S);
-    else if (t->sent == SECRET_REFRESH && !t->table->has_no_post)
+    else if (secret->kind == SECRET_REFRESH && !t->table->has_no_post)
         send_form(t, secret);
     else
         send_get(t, secret);

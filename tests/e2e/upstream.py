@@ -103,6 +103,12 @@ class Exchange(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
+    def do_POST(self):
+        self.form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        with self.upstream.lock:
+            self.upstream.forms.append(self.form)
+        self.do_GET()
+
     def serve(self):
         status, media, body = self.body()
         headers = {"Content-Type": media}
@@ -132,7 +138,7 @@ class Rule:
 class Upstream:
     def __init__(self, cert=None, token=None, address=("127.0.0.1", 0)):
         """cert: (certificate, key) for TLS. token: a Token that must be shown."""
-        self.blobs, self.manifests, self.asked, self.rules = {}, {}, [], []
+        self.blobs, self.manifests, self.asked, self.rules, self.forms = {}, {}, [], [], []
         self.lock, self.token, self.open = threading.Lock(), token, set()
         self._start(address, cert)
         self._cert = cert

@@ -141,9 +141,7 @@ static const struct mistake {
     {"lisen: 127.0.0.1:5000\n", "f:1:1: unknown key \"lisen\"; did you mean \"listen\"?\n"},
     {"tags:\n  tlt: 60s\n", "f:2:3: unknown key \"tlt\"; did you mean \"ttl\"?\n"},
     {"max_size: 1GiB\n", "f:1:1: unknown key \"max_size\"; it belongs in \"storage\"\n"},
-    {"colour: red\n",
-     "f:1:1: unknown key \"colour\"; known here: admin, storage, tags, limits, helpers, log, "
-     "threads, sandbox, listen, tls, upstreams\n"},
+    {"log: {colour: red}\n", "f:1:7: unknown key \"colour\"; known here: format, level\n"},
     {"upstreams:\n  a.test: {url: https://a.test, defualt: true}\n",
      "f:2:33: unknown key \"defualt\"; did you mean \"default\"?\n"},
     {"listen: {adress: 127.0.0.1:1}\n", "f:1:9: listen: address is missing\n"

@@ -166,7 +166,8 @@ static char *password_file(const char *password)
 
 static void configure(const struct rig_options *o)
 {
-    struct config c = {.helpers_environment = text("PATH"), .helpers_timeout = 10000};
+    struct config c = {.helpers_environment = text("PATH"),
+                       .helpers_timeout = o->helper_ms > 0 ? o->helper_ms : 10000};
     struct config_upstream *up = calloc(1, sizeof(*up));
     char url[128], host[64];
 
@@ -182,7 +183,7 @@ static void configure(const struct rig_options *o)
     up->upstream_realms = text(o->realms);
     up->upstream_username = text(o->username);
     up->upstream_password_file = password_file(o->password);
-    up->upstream_password_env = text("");
+    up->upstream_password_env = text(o->password_env);
     up->upstream_docker_config = text(o->docker_config);
     up->upstream_credential_helper = text(o->helper);
     up->upstream_ca_file = text("");
@@ -229,7 +230,7 @@ void rig_start(const struct rig_options *o)
 {
     if (upstream.pid == 0)
         start_upstream();
-    rig_py("up.well(); up.asked.clear(); up.blobs.clear(); up.manifests.clear()");
+    rig_py("up.well(); up.asked.clear(); up.forms.clear(); up.blobs.clear(); up.manifests.clear()");
     rig_py("token.issued = 0; token.good.clear(); token.realm = token.answer = None");
     rig_py("up.on('^/token', token.issue)");
     pg_hash_setup();

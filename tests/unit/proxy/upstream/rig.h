@@ -30,7 +30,8 @@ struct rig_options {
     const char *url;                          /* NULL: the scripted upstream's */
     bool public_only;                         /* without allow_private */
     unsigned max_connections;                 /* 0: 16 */
-    unsigned stall_ms, connect_ms;            /* 0: 10 s, 2 s */
+    unsigned stall_ms, connect_ms, helper_ms; /* 0: 10 s, 2 s, 10 s */
+    const char *password_env;
 };
 
 struct rig_ask {
