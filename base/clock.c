@@ -34,11 +34,16 @@ int64_t pg_clock_wall_s(void)
     return now(CLOCK_REALTIME_COARSE).tv_sec; /* as time() does */
 }
 
-int64_t pg_clock_wall_ms(void)
+int64_t pg_clock_wall_us(void)
 {
     struct timespec t = now(CLOCK_REALTIME);
 
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t pg_clock_wall_ms(void)
+{
+    return pg_clock_wall_us() / 1000;
 }
 
 static char *put_digits(char *out, unsigned value, unsigned ndigits)

@@ -66,6 +66,10 @@ X(RELOADS, COUNTER, "pullgate_config_reloads_total", "",
   "Configurations loaded, the first included.")
 X(RELOADS_REFUSED, COUNTER, "pullgate_config_refused_total", "", "Reloads refused.")
 X(DRAINING, GAUGE, "pullgate_draining", "", "1 while the process drains.")
+X(TRACE_SENT, COUNTER, "pullgate_trace_spans_total", "result=\"sent\"",
+  "Spans taken by the collector, or dropped.")
+X(TRACE_DROPPED, COUNTER, "pullgate_trace_spans_total", "result=\"dropped\"",
+  "Spans taken by the collector, or dropped.")
 X(LOG_DROPPED, COUNTER, "pullgate_log_dropped_total", "",
   "Log lines lost because the queue was full.")
 X(SANDBOXED, GAUGE, "pullgate_sandboxed", "",

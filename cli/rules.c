@@ -368,9 +368,28 @@ static void check_control(struct config_load *load)
     free(path);
 }
 
+/* Base and path: the authority is checked as that of a registry is. */
+static void check_collector(struct config_load *load)
+{
+    const char *endpoint = load->config.trace_endpoint;
+    const char *behind = strstr(endpoint, "://");
+    const char *path = behind != NULL ? strchr(behind + 3, '/') : NULL;
+    const char *why = "wants its path, too, such as /v1/traces";
+    struct authority_url url;
+
+    if (endpoint[0] == '\0') {
+        return;
+    }
+    if (path == NULL ||
+        authority_parse_url((struct sl){endpoint, (size_t)(path - endpoint)}, &url, &why) < 0) {
+        config_add_problem(load, config_at(load, "trace", "endpoint"), "trace.endpoint %s", why);
+    }
+}
+
 void rules_check(struct config_load *load)
 {
     check_listeners(load);
+    check_collector(load);
     check_control(load);
     for (size_t i = 0; i < load->config.nupstreams; i++) {
         check_name(load, i);

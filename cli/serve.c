@@ -32,6 +32,7 @@
 #include "proxy/http/listen.h"
 #include "proxy/journey/service.h"
 #include "proxy/spawn.h"
+#include "proxy/upstream/export.h"
 #include "proxy/upstream/fetch.h"
 
 #define DATA_THREADS_MIN 2
@@ -60,6 +61,7 @@ struct serve {
     struct door *door;
     struct reload *reload;
     struct notify *notify;
+    struct export *export; /* NULL: no spans are kept */
     struct pg_mailbox mail;
     int wake_fd, signal_fd;
     enum phase phase;
@@ -206,6 +208,10 @@ static int start(struct serve *s, struct pg_err *err)
     }
     pg_log_start();
     spawn_start(s->spawn);
+    if (config_of(s)->trace_endpoint[0] != '\0' &&
+        export_start(config_of(s)->trace_endpoint, VERSION_TEXT, &s->export, err) < 0) {
+        return -1;
+    }
     make_loops(s);
     make_admin(s);
     if (open_listeners(s, err) < 0) {
@@ -416,6 +422,10 @@ static void end(struct serve *s)
     }
     service_free(s->service);
     door_free(s->door);
+    export_stop(s->export);
+    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
+        tls_server_free(s->tls[i]);
+    }
     notify_close(s->notify);
     store_close(s->store);
     if (s->spawn != NULL) {

@@ -49,6 +49,10 @@
       "Time for a credential helper to answer; then it is killed.")                                \
     X(log, format, LOGFORMAT, "text", 0, 0, RELOAD, "Form of log lines: text or json.")            \
     X(log, level, LOGLEVEL, "info", 0, 0, RELOAD, "Least level: debug, info, warn or error.")      \
+    X(trace, endpoint, STRING, "", 0, 0, RESTART,                                                  \
+      "URL that takes OTLP spans over HTTP as JSON, such as http://127.0.0.1:4318/v1/traces.")     \
+    X(trace, sample, COUNT, "1", 0, 100, RELOAD,                                                   \
+      "Of 100 requests whose client began no trace, how many are traced.")                         \
     X(top, threads, COUNT, "0", 0, 64, RESTART,                                                    \
       "Serving loops; 0 means as many as this process has CPUs.")                                  \
     X(top, sandbox, BOOL, "true", 0, 0, RESTART,                                                   \

@@ -39,6 +39,7 @@ ADMIN_STAGES(X)
 static void write_metrics(struct admin_request *r)
 {
     status_write_metrics(r->admin, r->snapshot, &r->body);
+    process_write(&r->admin->process, r->admin->config.version, &r->body);
     r->type = "text/plain; version=0.0.4; charset=utf-8";
 }
 
@@ -537,6 +538,7 @@ struct admin *admin_new(const struct admin_config *config)
     PG_CHECK(a != NULL && config->command != NULL);
     a->config = *config;
     a->pool = pg_pool_new("pg-admin", JOBS);
+    process_open(&a->process);
     a->started_wall_ms = pg_clock_wall_ms();
     a->started_mono_ms = pg_clock_mono_ms();
     a->tcp =
@@ -559,6 +561,7 @@ void admin_stop(struct admin *a)
 void admin_free(struct admin *a)
 {
     admin_stop(a);
+    process_close(&a->process);
     free(a);
 }
 

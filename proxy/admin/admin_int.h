@@ -12,6 +12,7 @@
 
 #include "proxy/admin/admin.h"
 #include "proxy/admin/job.h"
+#include "proxy/admin/process.h"
 #include "proxy/http/rq.h"
 
 #define ADMIN_BODY_MAX ((size_t)72 * 1024 * 1024) /* a part of each loop, at most 64 of them */
@@ -20,6 +21,7 @@ struct admin {
     struct conn_service tcp, control;
     struct admin_config config;
     struct pg_pool *pool; /* of jobs; NULL after admin_stop() */
+    struct process process;
     atomic_bool draining;
     int64_t started_wall_ms;
     uint64_t started_mono_ms;

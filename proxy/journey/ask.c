@@ -28,7 +28,8 @@ enum rq_next ask_upstream(struct journey *j, enum fetch_kind kind, struct sl ref
                                .snapshot = j->snapshot,
                                .upstream = j->target.upstream,
                                .repo = j->target.repo,
-                               .reference = reference};
+                               .reference = reference,
+                               .trace = j->trace.of};
 
     ask_end(j);
     j->ask.ticket = rq_ticket(&j->rq);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/journey/finish.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
@@ -89,6 +91,14 @@ static void log_target(struct pg_log_line *line, const struct journey *j)
         pg_log_str(line, "digest", digest_write(&j->told.digest, text));
 }
 
+static void log_trace(struct pg_log_line *line, const struct journey *j)
+{
+    char text[TRACE_TEXT_MAX];
+
+    if (j->trace.of.valid) /* the trace's id alone */
+        pg_log_str(line, "trace", (struct sl){trace_write(&j->trace.of, text) + 3, 32});
+}
+
 static void write_line(const struct journey *j, uint64_t total_us)
 {
     struct pg_log_line line PG_UNINITIALIZED;
@@ -115,11 +125,46 @@ static void write_line(const struct journey *j, uint64_t total_us)
         pg_log_str(&line, "rule", of_string(j->verdict.rule));
     }
     log_times(&line, j, total_us);
+    log_trace(&line, j);
     if (j->told.began && !j->told.whole)
         pg_log_str(&line, "cut", SL("yes"));
     if (j->rq.err.kind != PG_E_NONE)
         pg_log_err(&line, &j->rq.err);
     pg_log_end(&line);
+}
+
+static struct trace_attribute text_of(const char *key, struct sl text)
+{
+    return (struct trace_attribute){.key = text.n > 0 ? key : NULL, .text = text};
+}
+
+static void end_trace(const struct journey *j)
+{
+    bool is_known = j->target.upstream != NULL;
+    const struct trace_attribute attributes[] = {
+        {.key = "http.request.method", .text = j->http->method},
+        {.key = "http.response.status_code", .number = status_of(j)},
+        {.key = "http.response.body.size", .number = (int64_t)j->told.body_bytes},
+        {.key = "client.address", .text = of_string(j->http->peer)},
+        text_of("pullgate.upstream", is_known ? of_string(j->target.upstream->name) : SL("")),
+        text_of("pullgate.repository", is_known ? j->target.repo : SL("")),
+        text_of("pullgate.reference", j->want.reference),
+        {.key = "pullgate.cache", .text = of_string(journey_cache_name(j->told.cache))},
+        {.key = "pullgate.request_id", .number = (int64_t)j->http->id},
+    };
+    char name[64];
+    int n =
+        snprintf(name, sizeof(name), "%s %s", j->want.is_head ? "HEAD" : "GET", journey_op_name(j));
+    const struct trace_end end = {
+        .kind = TRACE_SERVER,
+        .name = {name, (size_t)n},
+        .error = status_of(j) >= 500 ? j->rq.err.msg : NULL,
+        .attributes = attributes,
+        .nattributes = sizeof(attributes) / sizeof(attributes[0]),
+    };
+
+    PG_CHECK(n > 0 && (size_t)n < sizeof(name));
+    trace_end(&j->trace, &end);
 }
 
 void finish_journey(struct journey *j)
@@ -130,4 +175,6 @@ void finish_journey(struct journey *j)
     if (is_pull(j))
         record_pull(j);
     write_line(j, total_us);
+    if (j->trace.of.sampled)
+        end_trace(j);
 }

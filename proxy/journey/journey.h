@@ -29,6 +29,7 @@
 #include "proxy/journey/admit.h"
 #include "proxy/journey/authn.h"
 #include "proxy/journey/target.h"
+#include "proxy/trace.h"
 #include "proxy/upstream/fetch.h"
 
 #define JOURNEY_SPARE_MAX 64 /* kept by each loop for the next requests */
@@ -101,6 +102,7 @@ struct journey {
     struct journey_ask ask;
     struct journey_told told;
     struct journey_times times;
+    struct trace_span trace;
     void *op;                          /* the operation's own struct, in the arena */
     void (*op_end)(struct journey *j); /* gives back what it holds; may be NULL */
     struct pg_bytes *held;             /* a body on its way, or NULL */

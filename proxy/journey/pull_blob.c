@@ -197,7 +197,8 @@ static void order(struct journey *j)
                                  .digest = j->want.digest,
                                  .size = p->has_size ? p->size : UINT64_MAX,
                                  .priority = FETCH_WAITED_FOR,
-                                 .flight = p->reader.flight};
+                                 .flight = p->reader.flight,
+                                 .trace = j->trace.of};
 
     fetch_blob(j->home->fetch, &o);
 }

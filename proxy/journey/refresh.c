@@ -24,6 +24,7 @@ struct refresh {
     struct pg_list readers;
     unsigned refs;
     struct pg_arena names; /* target and media type: they outlive the request's own arena */
+    struct trace_context trace; /* of the journey that began it */
     struct refresh_answer answer;
 };
 
@@ -94,7 +95,8 @@ static enum rq_next ask(struct refresh *r, enum fetch_kind kind, const struct rq
                                .upstream = r->target.upstream,
                                .repo = r->target.repo,
                                .reference = r->reference,
-                               .is_cold = !r->has_have};
+                               .is_cold = !r->has_have,
+                               .trace = r->trace};
 
     end_ask(r);
     r->ticket = rq_ticket(&r->rq);
@@ -309,6 +311,7 @@ static struct refresh *begin(struct journey *j, const struct digest *have)
     r->target.canonical = pg_copy(&r->names, j->target.canonical);
     r->reference = pg_copy(&r->names, j->want.reference);
     r->by_digest = j->want.by_digest;
+    r->trace = j->trace.of;
     r->has_have = have != NULL;
     if (have != NULL)
         r->have = *have;

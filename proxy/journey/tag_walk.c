@@ -29,7 +29,8 @@ static void ask(struct tag_walk *w, struct sl query)
                                .upstream = j->target.upstream,
                                .repo = j->target.repo,
                                .reference = SL(""),
-                               .query = query};
+                               .query = query,
+                               .trace = j->trace.of};
 
     w->pages++;
     w->ask = fetch_ask(j->home->fetch, &q, &j->home->loop->mail, on_page, w);

@@ -52,6 +52,7 @@ struct fetch_work *ask_new(struct fetch *f, const struct fetch_question *q)
     pg_arena_init(&w->arena, ARENA_BYTES);
     w->kind = q->kind;
     w->is_cold = q->is_cold;
+    w->trace = q->trace;
     w->snapshot = config_snapshot_ref(q->snapshot);
     w->upstream = q->upstream;
     w->repo = pg_copy(&w->arena, q->repo);

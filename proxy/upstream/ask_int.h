@@ -28,6 +28,7 @@ struct fetch_work {
     atomic_uint parts;
     enum fetch_kind kind;
     bool is_cold;
+    struct trace_context trace;
     struct snapshot *snapshot;
     const struct config_upstream *upstream;
     struct pg_arena arena; /* of all texts; the fetch thread's until it answers, then home's */

@@ -32,7 +32,7 @@
 #include "proxy/upstream/head.h"
 #include "proxy/upstream/health.h"
 
-#define CLIENT_HEADERS_MAX  4 /* that a call may send */
+#define CLIENT_HEADERS_MAX  5 /* that a call may send */
 #define CLIENT_SLOW_BYTES_S 1024
 
 struct client;

@@ -39,6 +39,7 @@ struct download {
     uint64_t skip;    /* bytes of this answer that are here already */
     uint64_t brought; /* by this attempt */
     unsigned fails;
+    struct trace_context trace;
     bool whole; /* no Range any more: upstream does not understand it */
     uint64_t began_ms;
     char *repo;
@@ -253,7 +254,8 @@ static void on_granted(struct origin_turn *turn)
                                  .unknown = PG_E_BLOB_UNKNOWN,
                                  .path = d->path,
                                  .repo = d->repo,
-                                 .accept = "*/*"};
+                                 .accept = "*/*",
+                                 .trace = &d->trace};
 
     exchange_init(&d->exchange, &spec, turn->origin, &download_events, d);
     d->state = OPENING;
@@ -326,6 +328,7 @@ void download_order(struct fetch *f, const struct fetch_blob_order *order)
     d->size = order->size;
     d->priority = order->priority;
     d->flight = order->flight;
+    d->trace = order->trace;
     d->began_ms = pg_clock_mono_ms();
     d->repo = sl_dup(order->repo);
     n = snprintf(d->path, sizeof(d->path), "%s/blobs/" SL_FMT, d->repo,

@@ -18,12 +18,32 @@
 
 static void proceed(struct exchange *x);
 
+static void end_trace(const struct exchange *x)
+{
+    const char *host = x->origin->upstream->url_host;
+    const struct trace_attribute attributes[] = {
+        {.key = "http.request.method", .text = x->spec.head ? SL("HEAD") : SL("GET")},
+        {.key = "server.address", .text = {host, strlen(host)}},
+        {.key = "pullgate.upstream.path", .text = {x->spec.path, strlen(x->spec.path)}},
+        {.key = x->status != 0 ? "http.response.status_code" : NULL, .number = x->status},
+        {.key = x->from > 0 ? "pullgate.resumed_from" : NULL, .number = (int64_t)x->from},
+    };
+    const struct trace_end end = {.kind = TRACE_CLIENT,
+                                  .name = x->spec.head ? SL("HEAD") : SL("GET"),
+                                  .error = x->err.kind != PG_E_NONE ? x->err.msg : NULL,
+                                  .attributes = attributes,
+                                  .nattributes = sizeof(attributes) / sizeof(attributes[0])};
+
+    trace_end(&x->trace, &end);
+}
+
 static void finish(struct exchange *x)
 {
     if (x->err.kind != PG_E_NONE && x->err.kind != x->spec.unknown && !x->refused) {
         pg_metric_inc(PG_M_UPSTREAM_ERRORS);
         health_failed(x->origin->health, &x->err);
     }
+    end_trace(x);
     x->events->on_done(x);
 }
 
@@ -353,7 +373,7 @@ static void send_request(struct exchange *x, const char *authorization)
     struct client_order order = {.head = x->spec.head && !x->probing,
                                  .fresh = x->again && x->hops == 0,
                                  .timeout_ms = x->spec.timeout_ms};
-    char range[RANGE_HEADER_MAX], accept[512];
+    char range[RANGE_HEADER_MAX], accept[512], text[TRACE_TEXT_MAX], parent[TRACE_TEXT_MAX + 16];
     struct pg_buf own;
     int n = snprintf(accept, sizeof(accept), "Accept: %s", x->spec.accept);
 
@@ -365,6 +385,10 @@ static void send_request(struct exchange *x, const char *authorization)
     order.headers[0] = accept;
     order.headers[1] = authorization;
     order.headers[2] = x->from > 0 && !x->probing ? range : NULL;
+    if (x->trace.of.valid && before_redirects(x)) {
+        (void)snprintf(parent, sizeof(parent), "traceparent: %s", trace_write(&x->trace.of, text));
+        order.headers[3] = parent;
+    }
     x->status = 0;
     x->accepted = x->cut = false;
     x->drained = 0;
@@ -422,6 +446,8 @@ void exchange_start(struct exchange *x, uint64_t from, bool again)
 {
     url_free(&x->at);
     pg_err_clear(&x->err);
+    if (x->spec.trace != NULL)
+        trace_child(x->spec.trace, &x->trace);
     x->from = from;
     x->again = again;
     x->hops = 0;

@@ -25,6 +25,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "proxy/trace.h"
 #include "proxy/upstream/client_int.h"
 #include "proxy/upstream/origin_int.h"
 
@@ -39,9 +40,10 @@ struct exchange_events {
 struct exchange_spec {
     enum origin_class class;
     enum pg_ekind unknown;
-    const char *path;   /* behind /v2/ */
-    const char *repo;   /* for the token's scope */
-    const char *accept; /* the Accept header's value */
+    const char *path;                  /* behind /v2/ */
+    const char *repo;                  /* for the token's scope */
+    const char *accept;                /* the Accept header's value */
+    const struct trace_context *trace; /* NULL: for nobody's sake */
     bool head;
     uint64_t timeout_ms; /* of each request; 0: none */
 };
@@ -53,6 +55,7 @@ struct exchange {
     void *owner;
     uint64_t from; /* > 0: Range: bytes=from- */
     bool again;    /* this one is a retry */
+    struct trace_span trace;
     struct delay later;
     struct token_wait wait;
     struct credential_wait login;

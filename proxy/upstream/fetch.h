@@ -34,6 +34,7 @@
 #include "cache/store.h"
 #include "oci/digest.h"
 #include "proxy/config.h"
+#include "proxy/trace.h"
 #include "proxy/upstream/health.h"
 
 #define FETCH_QUERY_MAX 1024
@@ -84,6 +85,7 @@ struct fetch_question {
     struct snapshot *snapshot;              /* pinned by the ask until it is freed */
     const struct config_upstream *upstream; /* of that snapshot */
     struct sl repo, reference, query;
+    struct trace_context trace; /* for whose sake it is asked */
     bool is_cold; /* of MANIFEST: the asker has none, and takes one that came a moment ago */
 };
 
@@ -104,6 +106,7 @@ struct fetch_blob_order {
     uint64_t size;
     enum fetch_priority priority;
     struct flight *flight;
+    struct trace_context trace;
 };
 void fetch_blob(struct fetch *f, const struct fetch_blob_order *order);
 

@@ -35,6 +35,7 @@ struct query {
     bool has_exchange;
     struct delay again;
     struct pg_buf body;
+    struct trace_context trace; /* of its first asker */
     unsigned tries;
     uint64_t began_ms;
     struct fetch_answer echo; /* body NULL: not answered yet */
@@ -366,6 +367,7 @@ static void on_granted(struct origin_turn *turn)
                                  .repo = q->repo,
                                  .accept = accept_of(q->kind),
                                  .head = kinds[q->kind].head,
+                                 .trace = &q->trace,
                                  .timeout_ms = ANSWER_MS_MAX};
 
     exchange_init(&q->exchange, &spec, turn->origin, &query_events, q);
@@ -390,6 +392,7 @@ static struct query *new_query(struct fetch_work *w)
     PG_CHECK(q != NULL);
     q->fetch = w->fetch;
     q->kind = w->kind;
+    q->trace = w->trace;
     q->snapshot = config_snapshot_ref(w->snapshot);
     q->upstream = w->upstream;
     pg_arena_init(&q->arena, 2 * (size_t)PATH_MAX_BYTES);

@@ -22,3 +22,4 @@ if (NOT PG_HARDEN AND TARGET pullgate)
     set_tests_properties(long.crash PROPERTIES LABELS long TIMEOUT 14400
                          ENVIRONMENT "PULLGATE=$<TARGET_FILE:pullgate>;PG_KILLS=4000;PG_E2E_DEADLINE=60")
 endif ()
+pg_e2e(trace THREADS)

@@ -23,6 +23,11 @@ int64_t pg_clock_wall_s(void)
     return fake_clock_wall_s_now;
 }
 
+int64_t pg_clock_wall_us(void)
+{
+    return fake_clock_wall_s_now * 1000000;
+}
+
 int64_t pg_clock_wall_ms(void)
 {
     return fake_clock_wall_s_now * 1000;

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 pg_unit(proxy config)
 pg_unit(proxy sandbox)
+pg_unit(proxy trace FAKES clock)
+pg_fuzz(proxy traceparent)
 pg_unit(proxy spawn THREADS TIMEOUT 60)
 
 pg_unit(proxy/http rq)
