@@ -242,7 +242,7 @@ static void on_done(struct client_call *call)
     struct exchange *x = call->owner;
 
     x->status = call->head.status;
-    if (x->cut) { /* an error's body, of which enough was read */
+    if (x->drained.cut) { /* an error's body, of which enough was read */
         pg_err_clear(&call->err);
         call->fault = CLIENT_FINE;
     }
@@ -288,12 +288,12 @@ static enum client_taken on_data(struct client_call *call, struct sl data)
 
     if (x->accepted)
         return x->events->on_data(x, data);
-    x->drained += data.n;
+    x->drained.n += data.n;
     if (x->status == 429 && data.n <= SAID_BYTES_MAX)
         (void)pg_buf_put(&x->said, data);
-    if (x->drained <= DRAIN_BYTES_MAX)
+    if (x->drained.n <= DRAIN_BYTES_MAX)
         return CLIENT_TAKEN;
-    x->cut = true;
+    x->drained.cut = true;
     pg_fail(&call->err, PG_E_UPSTREAM_DOWN, "more was not read");
     return CLIENT_REFUSED;
 }
@@ -390,8 +390,9 @@ static void send_request(struct exchange *x, const char *authorization)
         order.headers[3] = parent;
     }
     x->status = 0;
-    x->accepted = x->cut = false;
-    x->drained = 0;
+    x->accepted = false;
+    x->drained.n = 0;
+    x->drained.cut = false;
     pg_buf_clear(&x->said);
     client_start(x->origin->client, &x->call, &order);
     pg_buf_free(&own);

@@ -62,11 +62,14 @@ struct exchange {
     struct client_call call;
     struct url at; /* where redirects have led; text NULL: nowhere */
     unsigned hops;
-    bool probing, accepted, cut;
+    bool probing, accepted;
     unsigned logins; /* answers of 401 that were followed by another try */
     enum origin_auth sent;
     uint64_t serial; /* of the token or login that was sent */
-    size_t drained;
+    struct {
+        size_t n; /* bytes of an error's body */
+        bool cut; /* enough was read of it */
+    } drained;
     struct pg_buf said; /* the beginning of the body of a 429 */
     int status;
     bool may_retry;
