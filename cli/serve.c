@@ -423,9 +423,6 @@ static void end(struct serve *s)
     service_free(s->service);
     door_free(s->door);
     export_stop(s->export);
-    for (size_t i = 0; i < CONFIG_LISTENERS_MAX; i++) {
-        tls_server_free(s->tls[i]);
-    }
     notify_close(s->notify);
     store_close(s->store);
     if (s->spawn != NULL) {
