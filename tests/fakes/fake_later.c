@@ -37,9 +37,14 @@ int64_t pg_clock_wall_s(void)
     return pg_clock_wall_ms() / 1000;
 }
 
+int64_t pg_clock_wall_us(void)
+{
+    return (int64_t)(now_us(CLOCK_REALTIME) + atomic_load(&later_ms) * 1000);
+}
+
 int64_t pg_clock_wall_ms(void)
 {
-    return (int64_t)(now_us(CLOCK_REALTIME) / 1000 + atomic_load(&later_ms));
+    return pg_clock_wall_us() / 1000;
 }
 
 const char *pg_clock_rfc3339(int64_t wall_ms, char out[PG_CLOCK_TEXT_MAX])
