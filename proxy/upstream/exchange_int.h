@@ -48,6 +48,12 @@ struct exchange_spec {
     uint64_t timeout_ms; /* of each request; 0: none */
 };
 
+/* Of the body of an answer that is an error. */
+struct exchange_drained {
+    size_t n;
+    bool cut; /* enough was read */
+};
+
 struct exchange {
     struct exchange_spec spec; /* its texts are the owner's */
     struct origin *origin;
@@ -66,10 +72,7 @@ struct exchange {
     unsigned logins; /* answers of 401 that were followed by another try */
     enum origin_auth sent;
     uint64_t serial; /* of the token or login that was sent */
-    struct {
-        size_t n; /* bytes of an error's body */
-        bool cut; /* enough was read of it */
-    } drained;
+    struct exchange_drained drained;
     struct pg_buf said; /* the beginning of the body of a 429 */
     int status;
     bool may_retry;
