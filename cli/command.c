@@ -12,6 +12,7 @@
 #include "cli/nearest.h"
 #include "cli/print.h"
 #include "cli/reference.h"
+#include "cli/refresh.h"
 #include "cli/serve.h"
 #include "cli/show.h"
 #include "cli/status.h"
@@ -75,6 +76,12 @@ const struct command command_table[] = {
      "would have. Says how many bytes came free. Exit status 1 if a REF was not there or could not "
      "be purged.",
      forget_run, "REF..."},
+    {"refresh", "csj", "Ask upstream now what tags are.",
+     "Whatever is known of a tag and however fresh it is: says the digest that it was and the one "
+     "that it is, and fetches the manifest if it is another. REF is REPOSITORY:TAG, or REPOSITORY "
+     "for all its tags that are in the store. Exit status 1 if upstream did not answer, or has no "
+     "such tag.",
+     refresh_run, "REF..."},
     {"version", "cj", "Print the version, and those of the libraries in use.",
      "Prints the version of pullgate and of each library that it runs with.", version_print, NULL},
     {"man", "c", "Print the manual page.", "The file docs/pullgate.8, made of the same tables.",

@@ -157,8 +157,8 @@ static int open_client(struct door *d, size_t no, struct listen *listen,
     return 0;
 }
 
-static int open_admin(struct door *d, struct listen *listen, struct admin *admin,
-                      struct pg_err *err)
+static int open_admin(struct door *d, struct listen *listen, struct service *service,
+                      struct admin *admin, struct pg_err *err)
 {
     char *control = config_control_path(d->config);
     const struct socket_want tcp = {.address = d->config->admin_listen},
@@ -167,8 +167,8 @@ static int open_admin(struct door *d, struct listen *listen, struct admin *admin
     int rc;
 
     d->admin = (struct conn_door){.service = admin_service(admin), .listener = CONN_NO_LISTENER};
-    d->control =
-        (struct conn_door){.service = admin_control_service(admin), .listener = CONN_NO_LISTENER};
+    d->control = (struct conn_door){.service = service_control(service, admin),
+                                    .listener = CONN_NO_LISTENER};
     rc = listen_open(listen, &tcp, &d->admin, d->admin_bound, err);
     if (rc == 0) {
         rc = listen_open(listen, &un, &d->control, bound, err);
@@ -178,15 +178,15 @@ static int open_admin(struct door *d, struct listen *listen, struct admin *admin
 }
 
 int door_open(struct door *d, struct listen *listen, const struct config *config,
-              const struct conn_service *service, struct admin *admin, struct pg_err *err)
+              struct service *service, struct admin *admin, struct pg_err *err)
 {
     d->config = config;
     for (size_t i = 0; i < config->nlisteners; i++) {
-        if (open_client(d, i, listen, service, err) < 0) {
+        if (open_client(d, i, listen, service_conn(service), err) < 0) {
             return -1;
         }
     }
-    if (open_admin(d, listen, admin, err) < 0) {
+    if (open_admin(d, listen, service, admin, err) < 0) {
         return -1;
     }
     socket_close_unused();

@@ -24,8 +24,7 @@ void door_free(struct door *d); /* NULL is allowed */
 
 /* Opens what the configuration says, and the two of admin. */
 PG_MUST_USE int door_open(struct door *d, struct listen *listen, const struct config *config,
-                          const struct conn_service *service, struct admin *admin,
-                          struct pg_err *err);
+                          struct service *service, struct admin *admin, struct pg_err *err);
 const char *door_bound(const struct door *d); /* the first of them */
 const char *door_bound_admin(const struct door *d);
 

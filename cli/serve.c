@@ -195,7 +195,7 @@ static int open_listeners(struct serve *s, struct pg_err *err)
 
     s->listen = listen_new(s->loops, s->nloops, c->limits_connections);
     s->door = door_new();
-    return door_open(s->door, s->listen, c, service_conn(s->service), s->admin, err);
+    return door_open(s->door, s->listen, c, s->service, s->admin, err);
 }
 
 /* All that can fail is done before anything runs. */

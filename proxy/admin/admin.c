@@ -24,8 +24,8 @@
 
 #define ADMIN_STAGES(X)                                                                            \
     X(check)                                                                                       \
-    X(read) X(gather) X(gathered) X(command) X(commanded) X(work) X(worked) X(deliver) X(sent)     \
-        X(refuse)
+    X(read)                                                                                        \
+    X(gather) X(gathered) X(command) X(commanded) X(work) X(worked) X(deliver) X(sent) X(refuse)
 
 #define X(name) static enum rq_next st_##name(struct rq *rq);
 ADMIN_STAGES(X)
@@ -523,7 +523,7 @@ static void begin_control(const struct conn_service *service, struct conn *c)
     begin((const void *)((const char *)service - offsetof(struct admin, control)), c, true);
 }
 
-static void gone(struct conn *c)
+void admin_gone(struct conn *c)
 {
     struct admin_request *r = conn_owner(c);
 
@@ -541,11 +541,11 @@ struct admin *admin_new(const struct admin_config *config)
     process_open(&a->process);
     a->started_wall_ms = pg_clock_wall_ms();
     a->started_mono_ms = pg_clock_mono_ms();
-    a->tcp =
-        (struct conn_service){.name = "admin", .begin = begin_tcp, .gone = gone, .is_admin = true};
+    a->tcp = (struct conn_service){
+        .name = "admin", .begin = begin_tcp, .gone = admin_gone, .is_admin = true};
     a->control = (struct conn_service){.name = "control",
                                        .begin = begin_control,
-                                       .gone = gone,
+                                       .gone = admin_gone,
                                        .peer_uid = config->control_uid,
                                        .is_control = true};
     return a;

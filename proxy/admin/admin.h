@@ -78,6 +78,8 @@ void admin_free(struct admin *a);
 const struct conn_service *admin_service(struct admin *a);         /* for the TCP listener */
 const struct conn_service *admin_control_service(struct admin *a); /* for the unix socket */
 
+void admin_gone(struct conn *c); /* their gone(), for who shares the socket with them */
+
 /* Said by /readyz and /api/v1/status from now on. */
 void admin_set_draining(struct admin *a);
 

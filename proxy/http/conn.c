@@ -246,6 +246,7 @@ static void begin(struct conn *c)
     q->headers = h->headers;
     q->nheaders = h->nheaders;
     name_client(c, q);
+    q->is_control = c->service->is_control;
     q->id = (uint64_t)(c->loop->no + 1) << 48 | ++c->loop->work->nrequests;
     c->flow.last = c->flow.last || h->closes || c->loop->draining;
     c->flow.deaf = c->flow.last || c->in_n == CONN_IN_MAX;

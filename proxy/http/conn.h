@@ -52,6 +52,7 @@ struct conn_request {
     const char *peer;
     const char *via;     /* which of them passed it on; NULL: nobody */
     const char *subject; /* of the verified certificate that the client showed; NULL: none */
+    bool is_control;     /* came over the control socket: from the operator */
     uint64_t id;         /* unique in this process */
     uint64_t began_us;   /* monotonic, at the first byte of the head */
 };

@@ -3,8 +3,7 @@
 
 int authn_who(const struct conn_request *q, struct authn_who *who_r, struct pg_err *err)
 {
-    (void)q;
     (void)err;
-    *who_r = (struct authn_who){.name = SL("anonymous")};
+    *who_r = (struct authn_who){.name = q->is_control ? SL("operator") : SL("anonymous")};
     return 0;
 }

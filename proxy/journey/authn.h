@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* authn - who asks. Today everybody is anonymous; credentials are not looked at. Pure; any. */
+/*
+ * authn - who asks. Today everybody is anonymous, but for who comes over the control socket, which
+ * has checked their uid; credentials are not looked at. Pure; any thread.
+ */
 #pragma once
 
 #include "base/err.h"

@@ -107,6 +107,17 @@ static enum rq_next st_authz(struct rq *rq)
     return rq_go(rq, ops[j->want.op].first);
 }
 
+bool journey_is_patient(const struct journey *j)
+{
+    return j->http->is_control;
+}
+
+bool journey_must_ask(const struct journey *j)
+{
+    return j->http->is_control &&
+           sl_eq_nocase(conn_header(j->http, SL("Cache-Control")), SL("no-cache"));
+}
+
 int journey_admit(struct journey *j, const struct digest *d)
 {
     struct admit_candidate candidate = {.repo = j->target.canonical};

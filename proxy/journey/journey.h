@@ -120,6 +120,12 @@ bool journey_is(const struct rq *rq);
 /* What is left of the answer's deadline; at least 1. */
 unsigned journey_left_ms(const struct journey *j);
 
+/* Over the control socket: nobody waits at the other end of a build. What it has fetched gives way
+ * to what clients wait for; with `Cache-Control: no-cache` upstream is asked whatever is known, and
+ * nothing stale is an answer. */
+bool journey_is_patient(const struct journey *j);
+bool journey_must_ask(const struct journey *j);
+
 /* The admission of one digest, or of what has none (a list): 0, or -1 with j->rq.err. */
 PG_MUST_USE int journey_admit(struct journey *j, const struct digest *d);
 

@@ -196,7 +196,7 @@ static void order(struct journey *j)
                                  .repo = j->target.repo,
                                  .digest = j->want.digest,
                                  .size = p->has_size ? p->size : UINT64_MAX,
-                                 .priority = FETCH_WAITED_FOR,
+                                 .priority = journey_is_patient(j) ? FETCH_AHEAD : FETCH_WAITED_FOR,
                                  .flight = p->reader.flight,
                                  .trace = j->trace.of};
 
@@ -237,6 +237,8 @@ static enum rq_next st_board(struct rq *rq)
                     &role, &rq->err) < 0)
         return rq_fail_now(rq);
     p->boarded = true;
+    if (journey_is_patient(j))
+        flight_be_patient(&p->reader);
     pg_metric_inc(PG_M_FLIGHT_WAITERS);
     if (role == FLIGHT_LEADER)
         landed = lead(j);

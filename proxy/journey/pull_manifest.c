@@ -108,6 +108,13 @@ static bool is_saved_for_others(const struct journey *j)
            is_within(p->age_s, slowness * j->snapshot->config.tags_ttl);
 }
 
+static void forget_unknown(const struct journey *j)
+{
+    const char *name = j->target.upstream->name;
+
+    fetch_forget_unknown(j->home->fetch, (struct sl){name, strlen(name)}, j->target.repo);
+}
+
 static enum rq_next lookup_tag(struct journey *j)
 {
     const struct config *config = &j->snapshot->config;
@@ -115,13 +122,15 @@ static enum rq_next lookup_tag(struct journey *j)
     struct index_tag tag;
     int known, found = 0;
 
+    if (journey_must_ask(j))
+        forget_unknown(j);
     known =
         overlay_get_tag(j->home->store, j->target.canonical, j->want.reference, &tag, &j->rq.err);
     if (known > 0)
         found = find_manifest(j, p, &tag.digest);
     if (known < 0 || found < 0)
         return rq_fail_now(&j->rq);
-    if (found > 0) {
+    if (found > 0 && !journey_must_ask(j)) {
         p->age_s = pg_clock_wall_s() - tag.validated_s;
         if (is_within(p->age_s, config->tags_ttl))
             return serve(j, JOURNEY_HIT);
@@ -130,7 +139,10 @@ static enum rq_next lookup_tag(struct journey *j)
         p->age_s = p->age_s < 0 ? 0 : p->age_s;
         p->may_be_stale = is_within(p->age_s, config->tags_max_stale);
     }
-    j->told.why = known == 0 ? "tag not known" : found == 0 ? "not in the store" : "tag expired";
+    j->told.why = known == 0            ? "tag not known"
+                  : found == 0          ? "not in the store"
+                  : journey_must_ask(j) ? "refresh"
+                                        : "tag expired";
     return rq_go(&j->rq, &ST_ask);
 }
 

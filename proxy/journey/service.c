@@ -8,7 +8,8 @@
 #include "proxy/journey/tag_cache.h"
 
 struct service {
-    struct conn_service conn;
+    struct conn_service conn, control;
+    const struct conn_service *admin; /* the rest of control */
     struct store *store;
     struct fetch *fetch;
     struct tag_cache *tags;
@@ -26,6 +27,41 @@ static void gone(struct conn *c)
 
     if (j != NULL)
         rq_cancel(&j->rq);
+}
+
+/* ---- the control socket: two services on one ---- */
+
+static bool is_registrys(struct conn *c)
+{
+    return sl_starts(conn_request(c)->target, SL("/v2/"));
+}
+
+static void begin_control(const struct conn_service *control, struct conn *c)
+{
+    const struct service *s =
+        (const void *)((const char *)control - offsetof(struct service, control));
+
+    if (is_registrys(c))
+        begin(&s->conn, c);
+    else
+        s->admin->begin(s->admin, c);
+}
+
+static void gone_control(struct conn *c)
+{
+    if (is_registrys(c))
+        gone(c);
+    else
+        admin_gone(c);
+}
+
+const struct conn_service *service_control(struct service *s, struct admin *a)
+{
+    s->admin = admin_control_service(a);
+    s->control = *s->admin;
+    s->control.begin = begin_control;
+    s->control.gone = gone_control;
+    return &s->control;
 }
 
 struct service *service_new(struct store *store, struct fetch *fetch)

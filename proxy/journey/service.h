@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "cache/store.h"
+#include "proxy/admin/admin.h"
 #include "proxy/http/conn.h"
 #include "proxy/http/loop.h"
 #include "proxy/upstream/fetch.h"
@@ -31,6 +32,10 @@ void service_attach(struct service *s, struct loop *l); /* sets l->app */
 void service_detach(struct loop *l);
 
 const struct conn_service *service_conn(struct service *s);
+
+/* The control socket's: below /v2 the registry, as clients see it, for the operator who has things
+ * fetched ahead or asked for anew; all else is the admin's, who outlives the service. */
+const struct conn_service *service_control(struct service *s, struct admin *a);
 
 /* One JSON object: id, client, method, stage, age, what is asked for. False: no journey. For
  * admin_config.write_request. */

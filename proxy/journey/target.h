@@ -28,7 +28,7 @@ struct target {
     struct sl canonical; /* "docker.io/library/nginx": the key of all that is stored about it */
 };
 
-/* host: the request's Host. DENIED: the canary; NAME_UNKNOWN: no such upstream, and how to allow it; BAD_FRAMING: two
- * ways disagree; NAME_INVALID. */
+/* host: the request's Host. DENIED: the canary; NAME_UNKNOWN: no such upstream, and how to allow
+ * it; BAD_FRAMING: two ways disagree; NAME_INVALID. */
 PG_MUST_USE int target_find(const struct config *config, const struct route *want, struct sl host,
                             struct pg_arena *arena, struct target *target_r, struct pg_err *err);

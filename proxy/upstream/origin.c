@@ -222,7 +222,7 @@ static void promote(struct origin *o)
     pg_list_each_safe (node, next, &o->waiting[ORIGIN_AHEAD]) {
         struct origin_turn *turn = pg_container_of(node, struct origin_turn, node);
 
-        if (turn->flight != NULL && atomic_load(&turn->flight->loops) != 0) {
+        if (turn->flight != NULL && flight_is_waited_for(turn->flight)) {
             pg_list_remove(node);
             turn->line = ORIGIN_BLOBS;
             pg_list_push(&o->waiting[ORIGIN_BLOBS], node);

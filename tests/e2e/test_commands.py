@@ -165,6 +165,43 @@ def halves(x, data, gate):
     return True
 
 
+def test_refresh_asks_upstream_whatever_is_known():
+    up = Upstream()
+    old = up.image("library/app", "v1", [b"one"])
+    pg = Pullgate(up, more="tags: {ttl: 1h}")
+    pull(pg, "library/app", "v1")
+    pg.wait_true(lambda: len(rows(pg, "tags")) == 1, "the tag is not listed")
+    said = fits("refresh", good(pg, "refresh", "--json", "library/app:v1"))
+    assert (said["old"], said["new"], said["changed"]) == (old.digest, old.digest, False), said
+    assert up.count("GET", "manifests/v1") == 1, up.asked       # a HEAD was enough
+    new = up.image("library/app", "v1", [b"two"])
+    assert pg.get("/v2/library/app/manifests/v1").headers["Docker-Content-Digest"] == old.digest
+    out = good(pg, "refresh", "library/app")                    # all its tags that are here
+    assert f"{old.digest} -> {new.digest}" in out, out
+    assert pg.get("/v2/library/app/manifests/v1").headers["Docker-Content-Digest"] == new.digest
+    code, out, err = pg.command("refresh", "library/app:absent")
+    assert code == 1 and "upstream does not have it" in err, err
+    fresh = up.image("library/app", "absent", [b"three"])       # it has now
+    out = good(pg, "refresh", "library/app:absent")
+    assert f"{fresh.digest} new" in out, out
+    up.die()
+    code, out, err = pg.command("refresh", "library/app:v1")
+    assert code == 1 and "was not reached" in err, err          # nothing stale is an answer
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    pg.stop()
+
+
+def test_no_cache_of_a_client_asks_nobody():
+    up = Upstream()
+    up.image("library/app", "v1", [b"one"])
+    pg = Pullgate(up, more="tags: {ttl: 1h}")
+    for _ in range(3):
+        assert pg.get("/v2/library/app/manifests/v1", {"Cache-Control": "no-cache"}).status == 200
+        pg.landed(1)
+    assert up.count("HEAD", "manifests/v1") + up.count("GET", "manifests/v1") == 1, up.asked
+    pg.stop()
+
+
 def test_N10_what_lists_or_changes_is_not_on_tcp():
     pg = Pullgate(Upstream())
     for path in ("tags", "manifests", "blobs", "purge?ref=library/app", "reload", "drain"):
