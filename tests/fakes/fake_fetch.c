@@ -20,6 +20,7 @@ unsigned fake_fetch_asks, fake_fetch_frees, fake_fetch_orders;
 struct fetch_blob_order fake_fetch_order;
 char fake_fetch_order_repo[300];
 struct health_view fake_fetch_health;
+unsigned fake_fetch_forgets;
 static struct pg_list waiting = PG_LIST_INIT(waiting);
 static unsigned open_asks;
 
@@ -184,4 +185,12 @@ void fake_fetch_error(enum pg_ekind kind, int retry_after_s)
     pg_fail(&w->ask.err, kind, "scripted");
     w->ask.retry_after_s = retry_after_s;
     pg_mailbox_post(w->home, &w->mail);
+}
+
+void fetch_forget_unknown(struct fetch *f, struct sl upstream, struct sl repo)
+{
+    (void)f;
+    (void)upstream;
+    (void)repo;
+    fake_fetch_forgets++;
 }

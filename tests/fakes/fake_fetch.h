@@ -20,6 +20,7 @@ extern struct fetch_blob_order fake_fetch_order; /* the last; repo is not kept *
 extern char fake_fetch_order_repo[300];
 
 extern struct health_view fake_fetch_health; /* of every upstream */
+extern unsigned fake_fetch_forgets; /* fetch_forget_unknown() */
 
 void fake_fetch_reset(void);
 const struct fake_question *fake_fetch_waiting(void); /* the oldest unanswered; NULL: none */
