@@ -27,9 +27,9 @@
     X(storage, reserve, SIZE, "1GiB", 0, UINT64_C(1) << 60, RELOAD,                                \
       "Space on the filesystem that is always left free.")                                         \
     X(tags, ttl, TIME, "60s", 0, UINT64_C(31536000000), RELOAD,                                    \
-      "How long a tag is answered without asking upstream.")                                       \
+      "How long a tag, or a list of tags or referrers, is answered without asking upstream.")      \
     X(tags, max_stale, TIME, "7d", 0, UINT64_C(315360000000), RELOAD,                              \
-      "How long after its last confirmation a tag is still served when upstream is dead.")         \
+      "How long after its last confirmation a tag or list is still served when upstream is dead.") \
     X(limits, connections, COUNT, "10000", 16, 1000000, RELOAD,                                    \
       "Client connections at a time; more wait to be accepted.")                                   \
     X(limits, head_timeout, TIME, "15s", 100, 600000, RELOAD,                                      \

@@ -202,9 +202,9 @@ void journey_begin(struct journey_home *home, struct conn *c)
 }
 
 void journey_home_init(struct journey_home *home, struct loop *l, struct store *store,
-                       struct fetch *fetch, struct tag_cache *tags)
+                       struct fetch *fetch)
 {
-    *home = (struct journey_home){.loop = l, .store = store, .fetch = fetch, .tags = tags};
+    *home = (struct journey_home){.loop = l, .store = store, .fetch = fetch};
     pg_list_init(&home->refreshes);
     pg_list_init(&home->live);
     pg_list_init(&home->spare);

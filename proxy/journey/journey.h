@@ -44,16 +44,16 @@ enum journey_cache {
     JOURNEY_REVALIDATED,
 };
 
-struct tag_cache;
+struct list_cache;
 
 /* What the journeys of one loop share. */
 struct journey_home {
     struct loop *loop;
     struct store *store;
     struct fetch *fetch;
-    struct tag_cache *tags;   /* of all loops */
-    struct pg_list refreshes; /* under way on this loop */
-    struct pg_list live;      /* journeys */
+    struct list_cache *tags, *referrers; /* of all loops */
+    struct pg_list refreshes;            /* under way on this loop */
+    struct pg_list live;                 /* journeys */
     struct pg_list spare;
     unsigned nspare;
 };
@@ -72,7 +72,7 @@ struct journey_told {
     enum journey_cache cache;
     const char *why;     /* why it was no hit; static text or NULL */
     const char *detail;  /* with STALE: what kept us from asking; a token */
-    int64_t age_s;       /* with STALE */
+    int64_t age_s;       /* with STALE; -1: not known */
     uint64_t total_size; /* for a 416 */
     int retry_after_s;   /* 0: not said by upstream */
     int status;          /* 0: nothing was sent yet */
@@ -110,7 +110,7 @@ struct journey {
 };
 
 void journey_home_init(struct journey_home *home, struct loop *l, struct store *store,
-                       struct fetch *fetch, struct tag_cache *tags);
+                       struct fetch *fetch);
 void journey_home_free(struct journey_home *home); /* no journey may be left */
 
 void journey_begin(struct journey_home *home, struct conn *c);

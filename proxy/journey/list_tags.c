@@ -4,8 +4,8 @@
 #include <inttypes.h>
 
 #include "oci/link.h"
+#include "proxy/journey/list_cache.h"
 #include "proxy/journey/reply.h"
-#include "proxy/journey/tag_cache.h"
 #include "proxy/journey/tag_walk.h"
 
 #define PAGE_BYTES_MAX ((size_t)2 * 1024 * 1024) /* ROUTE_PAGE_MAX tags of REF_TAG_MAX letters */
@@ -56,7 +56,7 @@ static enum rq_next st_lookup(struct rq *rq)
 
     j->op = t;
     j->op_end = leave;
-    t->list = tag_cache_get(j->home->tags, j->target.canonical, &got_ms);
+    t->list = tag_list_of(list_cache_get(j->home->tags, j->target.canonical, &got_ms));
     if (t->list != NULL) {
         t->age_ms = rq->queue->now_ms > got_ms ? rq->queue->now_ms - got_ms : 0;
         t->may_be_stale = t->age_ms < config->tags_max_stale;
@@ -112,7 +112,7 @@ static enum rq_next take_error(struct journey *j)
     if (t->may_be_stale && kind == PG_E_TIMEOUT)
         return serve_stale(j, "timeout");
     if (kind == PG_E_NAME_UNKNOWN)
-        tag_cache_drop(j->home->tags, j->target.canonical);
+        list_cache_drop(j->home->tags, j->target.canonical);
     j->told.retry_after_s = t->walk.retry_after_s;
     pg_err_move(&j->rq.err, &t->walk.err);
     return rq_fail_now(&j->rq);
@@ -129,7 +129,8 @@ static enum rq_next st_walked(struct rq *rq)
         return take_error(j);
     tag_list_unref(t->list);
     t->list = tag_list_ref(t->walk.list);
-    tag_cache_put(j->home->tags, j->target.canonical, t->list, rq->queue->now_ms);
+    list_cache_put(j->home->tags, j->target.canonical, &t->list->listing, t->list->names.cap,
+                   rq->queue->now_ms);
     return serve(j, JOURNEY_MISS);
 }
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/journey/referrers.h"
 
-#include <stdlib.h>
-
+#include "oci/link.h"
 #include "oci/media.h"
-#include "proxy/journey/aside.h"
-#include "proxy/journey/ask.h"
-#include "proxy/journey/referrer_list.h"
+#include "proxy/journey/list_cache.h"
+#include "proxy/journey/referrer_walk.h"
 #include "proxy/journey/reply.h"
 
+#define LINK_BYTES_MAX 2048
+
 #define REFERRERS_STAGES(X)                                                                        \
-    X(asked, UPSTREAM) X(tagged, UPSTREAM) X(written, UPSTREAM) X(deliver, CLIENT)
+    X(walk, CLIENT) X(walked, UPSTREAM) X(own, CLIENT) X(owned, CLIENT) X(page, CLIENT)
 
 #define X(name, origin) static enum rq_next st_##name(struct rq *rq);
 REFERRERS_STAGES(X)
@@ -19,167 +19,232 @@ REFERRERS_STAGES(X)
 REFERRERS_STAGES(X)
 #undef X
 
-static enum rq_next st_ask(struct rq *rq);
-const struct rq_stage referrers_first = {"ask", st_ask, RQ_CLIENT};
+static enum rq_next st_lookup(struct rq *rq);
+const struct rq_stage referrers_first = {"lookup", st_lookup, RQ_CLIENT};
 
-/* Upstream's index on its way to become ours. */
-struct rewriting {
-    struct aside aside;
-    struct journey *journey; /* the loop's */
+struct referrers {
+    struct referrer_list *list; /* lookup, walked or owned: a reference */
+    bool may_be_stale;
+    uint64_t age_ms;
+    struct sl key; /* of the list */
+    struct referrer_walk walk;
+    const char *detail; /* walked: why upstream's answer is missing */
     unsigned ticket;
-    struct pg_bytes *index; /* NULL: there is none */
-    struct sl artifact_type;
-    struct pg_arena arena;
-    struct pg_buf out;
-    struct pg_err err;
 };
 
 static void leave(struct journey *j)
 {
-    struct rewriting *w = j->op;
+    struct referrers *f = j->op;
 
-    j->op = NULL;
-    if (w != NULL)
-        aside_leave(&w->aside);
+    referrer_walk_stop(&f->walk);
+    referrer_list_unref(f->list);
+    f->list = NULL;
 }
 
-static enum rq_next st_ask(struct rq *rq)
+static enum rq_next serve(struct journey *j, enum journey_cache cache)
+{
+    j->told.cache = cache;
+    j->times.resolved_ms = j->rq.queue->now_ms;
+    return rq_go(&j->rq, &ST_page);
+}
+
+static struct sl make_key(struct journey *j)
+{
+    struct sl repo = j->target.canonical;
+    char text[DIGEST_TEXT_MAX], *key = pg_alloc(&j->rq.arena, repo.n + 1 + sizeof(text));
+    struct sl digest = digest_write(&j->want.digest, text);
+
+    memcpy(key, repo.p, repo.n);
+    key[repo.n] = ' ';
+    memcpy(key + repo.n + 1, digest.p, digest.n);
+    return (struct sl){key, repo.n + 1 + digest.n};
+}
+
+static enum rq_next st_lookup(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
+    const struct config *config = &j->snapshot->config;
+    struct referrers *f = pg_new(&rq->arena, struct referrers);
+    uint64_t got_ms;
 
+    j->op = f;
     j->op_end = leave;
     j->told.digest = j->want.digest;
     j->told.has_digest = true;
-    return ask_upstream(j, FETCH_REFERRERS, j->want.reference, &ST_asked);
-}
-
-static bool is_absent(enum pg_ekind kind)
-{
-    return kind == PG_E_MANIFEST_UNKNOWN || kind == PG_E_BLOB_UNKNOWN || kind == PG_E_NAME_UNKNOWN;
-}
-
-static void rewrite(struct aside *a)
-{
-    struct rewriting *w = pg_container_of(a, struct rewriting, aside);
-    struct sl json = w->index != NULL ? pg_bytes_sl(w->index) : (struct sl){NULL, 0};
-
-    if (referrer_list_write(json, w->artifact_type, &w->out, &w->err) < 0)
-        pg_buf_clear(&w->out); /* why is in err */
-}
-
-static void on_rewritten(struct aside *a)
-{
-    struct rewriting *w = pg_container_of(a, struct rewriting, aside);
-
-    rq_wake(&w->journey->rq, w->ticket);
-}
-
-static void free_rewriting(struct aside *a)
-{
-    struct rewriting *w = pg_container_of(a, struct rewriting, aside);
-
-    pg_bytes_unref(w->index);
-    pg_buf_free(&w->out);
-    pg_err_clear(&w->err);
-    pg_arena_free(&w->arena);
-    free(w);
-}
-
-static void stop_rewriting(struct rq *rq)
-{
-    leave(journey_of(rq));
-}
-
-/* index NULL: there is none. */
-static enum rq_next take(struct journey *j, struct pg_bytes *index)
-{
-    struct rewriting *w = calloc(1, sizeof(*w));
-
-    PG_CHECK(w != NULL);
-    w->aside = (struct aside){.run = rewrite, .done = on_rewritten, .free = free_rewriting};
-    w->journey = j;
-    w->ticket = rq_ticket(&j->rq);
-    w->index = index != NULL ? pg_bytes_ref(index) : NULL;
-    pg_arena_init(&w->arena, RQ_ARENA_BYTES);
-    if (j->want.artifact_type.p != NULL)
-        w->artifact_type = pg_copy(&w->arena, j->want.artifact_type);
-    pg_buf_init(&w->out, REFERRER_LIST_BYTES_MAX);
-    j->op = w;
-    ask_end(j);
-    if (w->index != NULL && w->index->n > ASIDE_BYTES)
-        aside_start(&w->aside, j->home->loop);
-    else
-        aside_at_once(&w->aside);
-    return rq_wait(&j->rq, &ST_written, journey_left_ms(j), stop_rewriting);
-}
-
-static enum rq_next st_written(struct rq *rq)
-{
-    struct journey *j = journey_of(rq);
-    struct rewriting *w = j->op;
-
-    if (w->err.kind != PG_E_NONE) {
-        pg_err_move(&rq->err, &w->err);
-        return rq_fail_now(rq);
+    f->key = make_key(j);
+    f->list = referrer_list_of(list_cache_get(j->home->referrers, f->key, &got_ms));
+    if (f->list != NULL) {
+        f->age_ms = rq->queue->now_ms > got_ms ? rq->queue->now_ms - got_ms : 0;
+        f->may_be_stale = f->age_ms < config->tags_max_stale;
+        if (f->age_ms < config->tags_ttl)
+            return serve(j, JOURNEY_HIT);
     }
-    j->body = w->out;
-    pg_buf_init(&w->out, 0);
-    j->told.cache = JOURNEY_MISS;
-    j->told.why = "asked each time";
-    j->times.resolved_ms = j->rq.queue->now_ms;
-    return rq_go(rq, &ST_deliver);
+    j->told.why = f->list == NULL ? "list not known" : "list expired";
+    return rq_go(rq, &ST_walk);
 }
 
-/* sha256:abc -> sha256-abc, at most a tag's length ("Referrers Tag Schema"). */
-static struct sl fallback_tag(struct journey *j)
+static void on_walked(struct referrer_walk *w)
 {
-    struct sl digest = j->want.reference;
-    char *tag = pg_alloc(&j->rq.arena, digest.n + 1);
-    size_t n = digest.n < 128 ? digest.n : 128;
+    struct referrers *f = w->journey->op;
 
-    memcpy(tag, digest.p, digest.n);
-    *(char *)memchr(tag, ':', digest.n) = '-';
-    return (struct sl){tag, n};
+    rq_wake(&w->journey->rq, f->ticket);
 }
 
-static enum rq_next st_asked(struct rq *rq)
+static void stop_walking(struct rq *rq)
+{
+    struct referrers *f = journey_of(rq)->op;
+
+    referrer_walk_stop(&f->walk);
+}
+
+static enum rq_next st_walk(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
-    const struct fetch_answer *a = ask_answer(j);
+    struct referrers *f = j->op;
 
-    if (a != NULL)
-        return take(j, a->body);
-    if (!is_absent(rq->err.kind))
-        return rq_fail_now(rq);
+    f->ticket = rq_ticket(rq);
+    referrer_walk_start(&f->walk, j, on_walked);
+    if (f->may_be_stale)
+        return rq_wait_or_go(rq, &ST_walked, journey_left_ms(j), stop_walking);
+    return rq_wait(rq, &ST_walked, journey_left_ms(j), stop_walking);
+}
+
+static enum rq_next serve_stale(struct journey *j, const char *detail)
+{
+    struct referrers *f = j->op;
+
+    j->told.detail = detail;
+    j->told.age_s = (int64_t)(f->age_ms / 1000);
+    return serve(j, JOURNEY_STALE);
+}
+
+static enum rq_next take_error(struct journey *j)
+{
+    struct referrers *f = j->op;
+    enum pg_ekind kind = f->walk.err.kind;
+
+    j->told.retry_after_s = f->walk.retry_after_s;
+    pg_err_move(&j->rq.err, &f->walk.err);
+    if (kind != PG_E_UPSTREAM_DOWN && kind != PG_E_TIMEOUT)
+        return rq_fail_now(&j->rq);
+    f->detail = kind == PG_E_TIMEOUT ? "timeout" : "upstream_down";
+    if (f->may_be_stale) {
+        pg_err_clear(&j->rq.err);
+        return serve_stale(j, f->detail);
+    }
+    if (j->snapshot->config.tags_max_stale == 0)
+        return rq_fail_now(&j->rq);
+    return rq_go(&j->rq, &ST_own);
+}
+
+/* A list of the store alone is none of upstream's, and not kept. */
+static enum rq_next st_own(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct referrers *f = j->op;
+
+    f->ticket = rq_ticket(rq);
+    referrer_walk_own(&f->walk, j, on_walked);
+    return rq_wait(rq, &ST_owned, journey_left_ms(j), stop_walking);
+}
+
+static enum rq_next st_owned(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct referrers *f = j->op;
+
+    if (f->walk.err.kind != PG_E_NONE || f->walk.list->n == 0)
+        return rq_fail_now(rq); /* with what upstream's answer was */
     pg_err_clear(&rq->err);
-    return ask_upstream(j, FETCH_MANIFEST, fallback_tag(j), &ST_tagged);
+    referrer_list_unref(f->list);
+    f->list = referrer_list_ref(f->walk.list);
+    j->told.detail = f->detail;
+    j->told.age_s = -1;
+    return serve(j, JOURNEY_STALE);
 }
 
-static enum rq_next st_tagged(struct rq *rq)
+static enum rq_next st_walked(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
-    const struct fetch_answer *a = ask_answer(j);
+    struct referrers *f = j->op;
 
-    if (a != NULL)
-        return take(j, a->body);
-    if (!is_absent(rq->err.kind))
-        return rq_fail_now(rq);
-    pg_err_clear(&rq->err);
-    return take(j, NULL);
+    if (!f->walk.over)
+        return serve_stale(j, "timeout");
+    if (f->walk.err.kind != PG_E_NONE)
+        return take_error(j);
+    referrer_list_unref(f->list);
+    f->list = referrer_list_ref(f->walk.list);
+    list_cache_put(j->home->referrers, f->key, &f->list->listing, referrer_list_memory(f->list),
+                   rq->queue->now_ms);
+    return serve(j, JOURNEY_MISS);
 }
 
-static enum rq_next st_deliver(struct rq *rq)
+/* ---- pages --------------------------------------------------------------------------------- */
+
+/* Each is listed only if it could be pulled. */
+static bool may_be_listed(void *owner, const struct digest *d)
+{
+    const struct journey *j = owner;
+    struct admit_candidate candidate = {.repo = j->target.canonical, .digest = *d};
+    struct admit_verdict verdict;
+    struct pg_err denied = {0};
+    size_t chosen;
+    bool may = admit_choose(&candidate, 1, &chosen, &verdict, &denied) == 0 && verdict.allow;
+
+    pg_err_clear(&denied);
+    return may;
+}
+
+static void put_param(struct pg_buf *b, struct pg_arena *arena, const char *name, struct sl value)
+{
+    if (value.p != NULL)
+        (void)pg_buf_printf(b, "&%s=" SL_FMT, name, SL_ARG(link_encode(arena, value)));
+}
+
+/* As the client addressed us, relative: whatever stands between us may keep its own name. */
+static void say_next(struct journey *j, const struct referrer_list_page *page)
+{
+    struct pg_arena *arena = &j->rq.arena;
+    struct pg_buf b;
+
+    pg_buf_init(&b, LINK_BYTES_MAX);
+    (void)pg_buf_printf(&b, "</v2/" SL_FMT "/referrers/" SL_FMT "?n=%zu&last=" SL_FMT,
+                        SL_ARG(j->want.name), SL_ARG(j->want.reference), page->n,
+                        SL_ARG(page->end));
+    put_param(&b, arena, "artifactType", page->artifact_type);
+    put_param(&b, arena, "ns", j->want.ns);
+    (void)pg_buf_put(&b, SL(">; rel=\"next\""));
+    PG_CHECK(!b.over); /* name, digest, type and host are short by their grammar */
+    send_field(j->conn, SL("Link"), pg_buf_sl(&b));
+    pg_buf_free(&b);
+}
+
+static enum rq_next st_page(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
+    struct referrers *f = j->op;
+    struct referrer_list_page page = {.artifact_type = j->want.artifact_type,
+                                      .last = j->want.last,
+                                      .n = j->want.has_n ? j->want.n : REFERRERS_PAGE,
+                                      .may = may_be_listed,
+                                      .owner = j};
 
     if (journey_admit(j, NULL) < 0)
         return rq_fail_now(rq);
+    pg_buf_init(&j->body, REFERRER_LIST_PAGE_BYTES_MAX);
+    if (!referrer_list_write(f->list, &page, &j->body)) {
+        pg_fail(&rq->err, PG_E_MANIFEST_UNKNOWN,
+                "the list of referrers has no entry as named by last; ask for it from its start");
+        return rq_fail_now(rq);
+    }
     reply_begin(j, 200);
     send_field(j->conn, SL("Content-Type"), SL(MEDIA_OCI_INDEX));
     send_field(j->conn, SL("Cache-Control"), SL("no-cache"));
     if (j->want.artifact_type.p != NULL)
         send_field(j->conn, SL("OCI-Filters-Applied"), SL("artifactType"));
     reply_cache_status(j);
+    if (page.more && page.n > 0)
+        say_next(j, &page);
     send_mem(j->conn, pg_buf_sl(&j->body));
     return reply_go(j);
 }

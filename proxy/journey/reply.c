@@ -88,7 +88,8 @@ void reply_cache_status(struct journey *j)
         return;
     if (j->told.cache == JOURNEY_STALE) {
         (void)snprintf(stale, sizeof(stale), "pullgate; fwd=stale; detail=%s", j->told.detail);
-        send_field_u64(j->conn, SL("Age"), (uint64_t)j->told.age_s);
+        if (j->told.age_s >= 0)
+            send_field_u64(j->conn, SL("Age"), (uint64_t)j->told.age_s);
     } else {
         status = said[j->told.cache];
     }

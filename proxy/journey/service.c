@@ -4,15 +4,19 @@
 #include <stdlib.h>
 
 #include "proxy/journey/journey.h"
+#include "proxy/journey/list_cache.h"
 #include "proxy/journey/refresh.h"
-#include "proxy/journey/tag_cache.h"
+
+/* Of tags, and of referrers. */
+#define LISTS       1024
+#define LISTS_BYTES ((size_t)16 * 1024 * 1024)
 
 struct service {
     struct conn_service conn, control;
     const struct conn_service *admin; /* the rest of control */
     struct store *store;
     struct fetch *fetch;
-    struct tag_cache *tags;
+    struct list_cache *tags, *referrers;
 };
 
 static void begin(const struct conn_service *service, struct conn *c)
@@ -72,7 +76,8 @@ struct service *service_new(struct store *store, struct fetch *fetch)
     s->conn = (struct conn_service){.name = "registry", .begin = begin, .gone = gone};
     s->store = store;
     s->fetch = fetch;
-    s->tags = tag_cache_new();
+    s->tags = list_cache_new(LISTS, LISTS_BYTES);
+    s->referrers = list_cache_new(LISTS, LISTS_BYTES);
     return s;
 }
 
@@ -80,7 +85,8 @@ void service_free(struct service *s)
 {
     if (s == NULL)
         return;
-    tag_cache_free(s->tags);
+    list_cache_free(s->tags);
+    list_cache_free(s->referrers);
     free(s);
 }
 
@@ -89,7 +95,9 @@ void service_attach(struct service *s, struct loop *l)
     struct journey_home *home = malloc(sizeof(*home));
 
     PG_CHECK(home != NULL && l->app == NULL);
-    journey_home_init(home, l, s->store, s->fetch, s->tags);
+    journey_home_init(home, l, s->store, s->fetch);
+    home->tags = s->tags;
+    home->referrers = s->referrers;
     l->app = home;
 }
 

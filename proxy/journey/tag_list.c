@@ -5,16 +5,30 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/list.h"
 #include "oci/ref.h"
 
 _Static_assert(REF_TAG_MAX < 256, "a tag's length fits into a byte");
+
+struct tag_list *tag_list_of(struct listing *listing)
+{
+    return listing == NULL ? NULL : pg_container_of(listing, struct tag_list, listing);
+}
+
+static void free_list(struct listing *listing)
+{
+    struct tag_list *l = tag_list_of(listing);
+
+    pg_buf_free(&l->names);
+    free(l);
+}
 
 struct tag_list *tag_list_new(void)
 {
     struct tag_list *l = calloc(1, sizeof(*l));
 
     PG_CHECK(l != NULL);
-    atomic_init(&l->refs, 1);
+    listing_init(&l->listing, free_list);
     pg_buf_init(&l->names, TAG_LIST_BYTES_MAX);
     l->sorted = true;
     return l;
@@ -22,16 +36,14 @@ struct tag_list *tag_list_new(void)
 
 struct tag_list *tag_list_ref(struct tag_list *l)
 {
-    atomic_fetch_add(&l->refs, 1);
+    listing_ref(&l->listing);
     return l;
 }
 
 void tag_list_unref(struct tag_list *l)
 {
-    if (l == NULL || atomic_fetch_sub(&l->refs, 1) > 1)
-        return;
-    pg_buf_free(&l->names);
-    free(l);
+    if (l != NULL)
+        listing_unref(&l->listing);
 }
 
 static int compare(struct sl a, struct sl b)

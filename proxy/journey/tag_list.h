@@ -13,16 +13,15 @@
  */
 #pragma once
 
-#include <stdatomic.h>
-
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "proxy/journey/listing.h"
 
 #define TAG_LIST_BYTES_MAX ((size_t)9 * 1024 * 1024) /* a million tags of eight letters */
 
 struct tag_list {
-    atomic_uint refs;
+    struct listing listing;
     struct pg_buf names; /* a length byte, then the name */
     size_t n, last_at;   /* last_at: where the last one added begins */
     bool sorted;         /* so far */
@@ -30,7 +29,8 @@ struct tag_list {
 
 struct tag_list *tag_list_new(void);
 struct tag_list *tag_list_ref(struct tag_list *l);
-void tag_list_unref(struct tag_list *l); /* NULL is allowed */
+void tag_list_unref(struct tag_list *l);               /* NULL is allowed */
+struct tag_list *tag_list_of(struct listing *listing); /* NULL is allowed */
 
 /* json: one page of /tags/list. What is no tag by its grammar is left out: nobody could ask for
  * it. */

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "oci/link.h"
 #include "proxy/journey/aside.h"
 
 /* What distribution and others take at most; whoever has less in a page says so with a Link. */
@@ -21,7 +20,7 @@ struct tag_page {
 
 static void on_page(struct fetch_ask *got);
 
-static void ask(struct tag_walk *w, struct sl query)
+static void ask(struct tag_walk *w)
 {
     struct journey *j = w->journey;
     struct fetch_question q = {.kind = FETCH_TAGS,
@@ -29,43 +28,10 @@ static void ask(struct tag_walk *w, struct sl query)
                                .upstream = j->target.upstream,
                                .repo = j->target.repo,
                                .reference = SL(""),
-                               .query = query,
+                               .query = pager_query(&w->pager),
                                .trace = j->trace.of};
 
-    w->pages++;
     w->ask = fetch_ask(j->home->fetch, &q, &j->home->loop->mail, on_page, w);
-}
-
-/* A query may hold what a URL's may, as it is: it is passed on without being read. */
-static bool is_query(struct sl s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] <= ' ' || s.p[i] > '~' || strchr("#\"<>\\^`{|}", s.p[i]) != NULL)
-            return false;
-    return s.n > 0 && s.n <= FETCH_QUERY_MAX;
-}
-
-/* 1: there is another page, and query is its; 0: there is none. */
-static int next_page(struct tag_walk *w, struct sl link, struct pg_err *err)
-{
-    struct sl target, query;
-    const char *mark;
-
-    if (link.p == NULL || link_next(link, &target) == 0)
-        return 0;
-    mark = memchr(target.p, '?', target.n);
-    if (mark == NULL)
-        return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream's list of tags links to itself");
-    query = (struct sl){mark + 1, target.n - (size_t)(mark + 1 - target.p)};
-    if (!is_query(query))
-        return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream's list of tags has a malformed Link");
-    if (sl_eq(query, (struct sl){w->query, w->nquery}))
-        return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream's list of tags links to itself");
-    if (w->pages >= TAG_WALK_PAGES_MAX)
-        return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream's list of tags has too many pages");
-    memcpy(w->query, query.p, query.n);
-    w->nquery = query.n;
-    return 1;
 }
 
 static void end_ask(struct tag_walk *w)
@@ -116,7 +82,7 @@ static void on_read(struct aside *a)
     if (is_last || w->err.kind != PG_E_NONE)
         end(w);
     else
-        ask(w, (struct sl){w->query, w->nquery});
+        ask(w);
 }
 
 static struct tag_page *new_page(struct tag_walk *w, struct pg_bytes *body, bool is_last)
@@ -145,7 +111,7 @@ static void go_on(struct tag_walk *w, struct fetch_ask *got)
     if (got->err.kind != PG_E_NONE)
         pg_err_move(&w->err, &got->err);
     else
-        more = next_page(w, got->answer.link, &w->err);
+        more = pager_next(&w->pager, got->answer.link, &w->err);
     if (more >= 0)
         w->page = new_page(w, got->answer.body, more == 0);
     end_ask(w);
@@ -167,9 +133,8 @@ void tag_walk_start(struct tag_walk *w, struct journey *j, void (*done)(struct t
     w->journey = j;
     w->done = done;
     w->list = tag_list_new();
-    memcpy(w->query, FIRST_QUERY, sizeof(FIRST_QUERY) - 1);
-    w->nquery = sizeof(FIRST_QUERY) - 1;
-    ask(w, SL(FIRST_QUERY));
+    pager_init(&w->pager, "tags", TAG_WALK_PAGES_MAX, SL(FIRST_QUERY));
+    ask(w);
 }
 
 void tag_walk_stop(struct tag_walk *w)

@@ -3,8 +3,7 @@
  * tag_walk - asks upstream for one page of tags after the other until there are no more. A machine
  * of its own, as send is: the request waits for it once, whatever the number of pages.
  *
- * Of a Link only the query is taken, and asked of the same upstream and repository. A page that
- * links to itself, or more than TAG_WALK_PAGES_MAX of them, is UPSTREAM_WRONG.
+ * More than TAG_WALK_PAGES_MAX of them are UPSTREAM_WRONG; see pager.
  *
  * Ownership:  embedded in its journey; tag_walk_stop() at any time, afterwards done() will not
  *             come. ->list is the walk's reference.
@@ -13,6 +12,7 @@
 #pragma once
 
 #include "proxy/journey/journey.h"
+#include "proxy/journey/pager.h"
 #include "proxy/journey/tag_list.h"
 
 #define TAG_WALK_PAGES_MAX 2000
@@ -21,11 +21,9 @@ struct tag_walk {
     struct journey *journey;
     struct fetch_ask *ask;
     struct tag_page *page; /* that came, and is read */
-    unsigned pages;
     bool over;
-    size_t nquery;
-    char query[FETCH_QUERY_MAX]; /* of the page under way */
-    struct tag_list *list;       /* sorted, when it is over and err.kind is NONE */
+    struct pager pager;
+    struct tag_list *list; /* sorted, when it is over and err.kind is NONE */
     int retry_after_s;
     struct pg_err err;
     void (*done)(struct tag_walk *w);

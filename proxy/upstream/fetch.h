@@ -47,7 +47,7 @@ enum fetch_kind {
     FETCH_MANIFEST_HEAD, /* HEAD of it: a digest as claimed, for revalidation alone */
     FETCH_BLOB_HEAD,     /* HEAD /v2/<repo>/blobs/<digest>: is it in this repository, how large */
     FETCH_TAGS,          /* GET /v2/<repo>/tags/list?n=&last= */
-    FETCH_REFERRERS,     /* GET /v2/<repo>/referrers/<digest> */
+    FETCH_REFERRERS,     /* GET /v2/<repo>/referrers/<digest>?..: absent where it has no such API */
 };
 
 /* What came back; immutable. */
@@ -59,7 +59,7 @@ struct fetch_answer {
     bool has_digest;        /* HEAD: upstream sent Docker-Content-Digest */
     bool has_size;
     uint64_t size;  /* BLOB_HEAD, MANIFEST_HEAD: Content-Length */
-    struct sl link; /* TAGS: the Link header, for oci/link */
+    struct sl link; /* TAGS, REFERRERS: the Link header, for oci/link */
 };
 
 struct fetch_ask {
@@ -78,7 +78,8 @@ struct fetch *fetch_start(struct store *store, struct spawn *spawn);
 void fetch_drain(struct fetch *f); /* no new work; what runs may end */
 void fetch_stop(struct fetch *f);  /* fails what is left; joins the thread; frees */
 
-/* query: for TAGS "n=..&last=.." (already encoded) or empty. repo is upstream's own name for it
+/* query: for TAGS and REFERRERS "n=..&last=.." (already encoded) or empty. repo is upstream's own
+ * name for it
  * ("library/nginx"). reference: tag or digest text; empty for TAGS. */
 struct fetch_question {
     enum fetch_kind kind;

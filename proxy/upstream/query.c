@@ -283,12 +283,17 @@ static void succeed(struct query *q)
     pg_bytes_unref(answer.body);
 }
 
+static bool is_not_understood(int status)
+{
+    return status == 400 || status == 405 || status == 501;
+}
+
 /* Registries that do not know HEAD, or let HEAD not through to where they keep blobs, have still
  * said something: nothing against it. The asker may GET. */
 static bool says_nothing(const struct query *q)
 {
     int status = q->exchange.status;
-    bool refuses = status == 400 || status == 405 || status == 501;
+    bool refuses = is_not_understood(status);
 
     if (q->exchange.hops > 0 && q->kind == FETCH_BLOB_HEAD)
         return refuses || status == 401 || status == 403;
@@ -328,7 +333,7 @@ static void on_done(struct exchange *x)
     if (retry(q))
         return;
     pg_err_move(&err, &x->err);
-    if (q->kind == FETCH_REFERRERS && (x->status == 400 || x->status == 406))
+    if (q->kind == FETCH_REFERRERS && (is_not_understood(x->status) || x->status == 406))
         pg_fail(&err, kinds[q->kind].unknown, "upstream has no referrers API");
     fail(q, &err, x->retry_after_s);
 }

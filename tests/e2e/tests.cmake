@@ -2,6 +2,7 @@
 pg_e2e(pull THREADS)
 pg_e2e(http TIMEOUT 300)
 pg_e2e(names)
+pg_e2e(referrers)
 pg_e2e(upstream TIMEOUT 400)
 pg_e2e(budget TIMEOUT 300)
 pg_e2e(store TIMEOUT 300)

@@ -218,6 +218,26 @@ class Upstream:
              "platform": {"architecture": arch, "os": "linux"}} for arch, i in images.items()], **more}
         return self.manifest(repo, ref, doc, OCI_INDEX)
 
+    def artifact(self, repo, ref, subject, artifact_type="application/x.sig", data=b"payload", **more):
+        """A manifest that refers to `subject`, an Image. Its digest."""
+        doc = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": artifact_type,
+               "config": {"mediaType": "application/vnd.oci.empty.v1+json", "size": 2,
+                          "digest": self.blob(b"{}")},
+               "layers": [{"mediaType": "application/x.payload", "digest": self.blob(data),
+                           "size": len(data)}],
+               "subject": {"mediaType": OCI_MANIFEST, "digest": subject.digest,
+                           "size": len(subject.body)}, **more}
+        return self.manifest(repo, ref, doc)
+
+    def describe(self, repo, digest, **more):
+        """The descriptor of a manifest, as in a list of referrers."""
+        media, body = self.manifests[repo, digest]
+        return {"mediaType": media, "digest": digest, "size": len(body), **more}
+
+    def refer(self, digest, descriptors, **headers):
+        """This upstream has the referrers API, and says so of that digest."""
+        self.on(f"/referrers/{digest}", listed(descriptors, **headers))
+
     def find(self, target):
         path = urlsplit(target).path
         error = lambda status, code: (status, "application/json", json.dumps(
@@ -274,6 +294,12 @@ def say(status, headers=None, body=b""):
         x.answer(status, headers or {}, body)
         return True
     return fault
+
+
+def listed(descriptors, **headers):
+    """An index of these, as the referrers API answers."""
+    return say(200, {"Content-Type": OCI_INDEX, **headers}, json.dumps(
+        {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": descriptors}).encode())
 
 
 def status(code, body=b'{"errors":[{"code":"UNKNOWN","message":"scripted"}]}', **headers):

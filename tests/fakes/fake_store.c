@@ -23,6 +23,11 @@ unsigned fake_store_blobs_open, fake_store_late;
 bool fake_store_fails;
 static struct row tag_rows[FAKE_STORE_ROWS], link_rows[FAKE_STORE_ROWS],
     manifest_rows[FAKE_STORE_ROWS], blob_rows[FAKE_STORE_ROWS];
+static struct {
+    bool has;
+    struct digest by, subject;
+} subject_rows[FAKE_STORE_ROWS];
+static unsigned nsubjects;
 
 void fake_store_reset(void)
 {
@@ -32,6 +37,8 @@ void fake_store_reset(void)
     memset(link_rows, 0, sizeof(link_rows));
     memset(manifest_rows, 0, sizeof(manifest_rows));
     memset(blob_rows, 0, sizeof(blob_rows));
+    memset(subject_rows, 0, sizeof(subject_rows));
+    nsubjects = 0;
     fake_store_event[0] = '\0';
     fake_store_fails = false;
     fake_store_late = 0;
@@ -107,6 +114,15 @@ void fake_store_put_manifest(const struct digest *d, const char *type, const cha
     put_manifest(d, text(type), text(bytes));
 }
 
+void fake_store_put_subject(const struct digest *by, const struct digest *d)
+{
+    PG_CHECK(nsubjects < FAKE_STORE_ROWS);
+    subject_rows[nsubjects].by = *by;
+    if (d != NULL)
+        subject_rows[nsubjects].subject = *d;
+    subject_rows[nsubjects++].has = d != NULL;
+}
+
 void fake_store_put_blob(const struct digest *d, uint64_t size)
 {
     put(blob_rows, SL(""), SL(""), d)->size = size;
@@ -171,6 +187,35 @@ int overlay_get_manifest(struct store *s, const struct digest *d, struct pg_aren
     r->held = pg_bytes_new((struct sl){row->bytes, row->nbytes});
     r->bytes = pg_bytes_sl(r->held);
     return 1;
+}
+
+int subject_next_referrer(struct store *s, const struct digest *subject, const struct digest *after,
+                          struct digest *r, struct pg_err *err)
+{
+    bool begun = after == NULL;
+
+    (void)s;
+    if (fake_store_fails)
+        return broken(err);
+    for (unsigned i = 0; i < nsubjects; i++) {
+        if (begun && subject_rows[i].has && digest_eq(&subject_rows[i].subject, subject)) {
+            *r = subject_rows[i].by;
+            return 1;
+        }
+        begun = begun || digest_eq(&subject_rows[i].by, after);
+    }
+    return 0;
+}
+
+int subject_is_another(struct store *s, const struct digest *subject, const struct digest *d,
+                       struct pg_err *err)
+{
+    (void)s;
+    (void)err;
+    for (unsigned i = 0; i < nsubjects; i++)
+        if (digest_eq(&subject_rows[i].by, d))
+            return !subject_rows[i].has || !digest_eq(&subject_rows[i].subject, subject);
+    return 0;
 }
 
 void land_manifest(struct store *s, const struct land_manifest *m)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fake_store - a store in a few arrays: what the test puts there, and what is landed, is found.
- * Replaces cache/overlay, land, blob, use and the reader's part of fill.
+ * Replaces cache/overlay, land, blob, use, subject and the reader's part of fill.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "cache/land.h"
 #include "cache/overlay.h"
 #include "cache/purge.h"
+#include "cache/subject.h"
 #include "cache/use.h"
 
 #define FAKE_STORE_ROWS 16
@@ -33,6 +34,8 @@ void fake_store_put_tag(const char *repo, const char *tag, const struct digest *
 void fake_store_put_link(const char *repo, const struct digest *d, enum index_link_kind kind,
                          uint64_t size);
 void fake_store_put_manifest(const struct digest *d, const char *type, const char *bytes);
+/* `by` is a manifest of the store whose subject is d; NULL: it has none. */
+void fake_store_put_subject(const struct digest *by, const struct digest *d);
 void fake_store_put_blob(const struct digest *d, uint64_t size);
 bool fake_store_has_link(const char *repo, const struct digest *d);
 bool fake_store_has_tag(const char *repo, const char *tag, const struct digest *d);

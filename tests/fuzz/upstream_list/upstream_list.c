@@ -40,14 +40,27 @@ static void list_tags(struct sl json)
 
 static void list_referrers(struct sl json)
 {
+    struct referrer_list *l = referrer_list_new();
+    struct referrer_list_page page = {.n = 3};
     struct pg_err err = {0};
     struct pg_buf out;
+    size_t written = 0;
 
-    pg_buf_init(&out, REFERRER_LIST_BYTES_MAX);
-    if (referrer_list_write(json, (struct sl){NULL, 0}, &out, &err) == 0)
-        check_json(&out);
+    pg_buf_init(&out, REFERRER_LIST_PAGE_BYTES_MAX);
+    if (referrer_list_add(l, json, &err) == 0) {
+        PG_CHECK(referrer_list_add(l, json, &err) == 0); /* all of it is there already */
+        do {
+            pg_buf_clear(&out);
+            page.last = page.end;
+            PG_CHECK(referrer_list_write(l, &page, &out));
+            check_json(&out);
+            written++;
+        } while (page.more);
+        PG_CHECK(written == (l->n + 2) / 3 || l->n == 0);
+    }
     pg_err_clear(&err);
     pg_buf_free(&out);
+    referrer_list_unref(l);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

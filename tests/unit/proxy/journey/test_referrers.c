@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Referrers: of the API, of the fallback tag, or none. And who is travelling, as /debug/requests
- * tells it. */
+/* Referrers: of the API, of the fallback tag, of the store, or none. And who is travelling, as
+ * /debug/requests tells it. */
 #include "harness/journey.h"
+
+#include "proxy/journey/referrer_list.h"
+#include "proxy/journey/referrer_own.h"
 
 #define SHA "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define DESC(type, more)                                                                           \
@@ -35,13 +38,38 @@ static struct conn *get(const char *query)
     return house_ask("GET", target, "");
 }
 
-static void answer(const char *json)
+#define OCI_INDEX "application/vnd.oci.image.index.v1+json"
+#define OTHER     "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define DESC_OF(digest)                                                                            \
+    "{\"mediaType\":\"m\",\"digest\":\"" digest "\",\"size\":5,\"artifactType\":\"sig\"}"
+
+static void answer_page(const char *json, const char *type, const char *link)
 {
-    fake_fetch_document((struct sl){json, strlen(json)}, "application/json", NULL);
+    fake_fetch_document((struct sl){json, strlen(json)}, type, link);
     house_run();
 }
 
-TEST(the_list_is_made_anew_of_what_names_and_describes)
+static void answer(const char *json)
+{
+    answer_page(json, OCI_INDEX, NULL);
+}
+
+static void answer_error(enum pg_ekind kind)
+{
+    fake_fetch_error(kind, 0);
+    house_run();
+}
+
+static const char *fallback(void)
+{
+    static char text[DIGEST_TEXT_MAX];
+
+    digest_write(&d, text);
+    text[6] = '-';
+    return text;
+}
+
+TEST(N21_the_list_is_made_anew_of_what_names_and_describes)
 {
     struct conn *c = get("");
 
@@ -62,7 +90,7 @@ TEST(the_filter_is_ours_and_said)
 {
     struct conn *c = get("?artifactType=b%2Fc");
 
-    answer(INDEX(DESC("a", "") "," DESC("b/c", "")));
+    answer(INDEX(DESC_OF(OTHER) "," DESC("b/c", "")));
     assert_string_equal(c->reply.body, INDEX("{\"mediaType\":\"m\",\"digest\":\"" SHA
                                              "\",\"size\":5,\"artifactType\":\"b/c\"}"));
     assert_string_equal(fake_conn_field(c, "OCI-Filters-Applied"), "artifactType");
@@ -75,10 +103,10 @@ static void answer_long(void)
     pg_buf_init(&b, 1 << 20);
     (void)pg_buf_put(&b, SL("{\"manifests\":[" DESC("a", "")));
     for (unsigned i = 0; i < 1000; i++)
-        (void)pg_buf_put(&b, SL("," DESC("b", "")));
+        (void)pg_buf_printf(&b, ",{\"mediaType\":\"m\",\"digest\":\"sha256:%064x\",\"size\":5}", i);
     (void)pg_buf_put(&b, SL("]}"));
     assert_false(b.over);
-    fake_fetch_document(pg_buf_sl(&b), "application/json", NULL);
+    fake_fetch_document(pg_buf_sl(&b), OCI_INDEX, NULL);
     pg_buf_free(&b);
     house_run();
 }
@@ -105,26 +133,269 @@ TEST(a_long_list_is_made_aside)
 
 TEST(E31_without_the_api_the_fallback_tag_is_asked_and_without_it_the_list_is_empty)
 {
-    char text[DIGEST_TEXT_MAX];
     struct conn *c = get("");
 
-    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
-    house_run();
+    answer_error(PG_E_MANIFEST_UNKNOWN);
     assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST);
-    digest_write(&d, text);
-    text[6] = '-';
-    assert_string_equal(fake_fetch_waiting()->reference, text);
+    assert_string_equal(fake_fetch_waiting()->reference, fallback());
     answer(INDEX(DESC("sig", "")));
     assert_non_null(strstr(c->reply.body, "\"artifactType\":\"sig\""));
     assert_int_equal(fake_store.landed_manifests, 0);
 
-    c = get("");
-    fake_fetch_error(PG_E_NAME_UNKNOWN, 0);
-    house_run();
-    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
-    house_run();
+    d = house_digest("another image");
+    c = house_ask("GET", house_path("other", "referrers", &d), "");
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_REFERRERS); /* it is another repository */
+    answer_error(PG_E_NAME_UNKNOWN);
+    answer_error(PG_E_MANIFEST_UNKNOWN);
     assert_int_equal(c->reply.status, 200);
     assert_string_equal(c->reply.body, INDEX(""));
+}
+
+TEST(E31_where_a_fallback_tag_was_it_is_looked_for_first)
+{
+    (void)get("");
+    answer_error(PG_E_MANIFEST_UNKNOWN);
+    answer(INDEX(""));
+    d = house_digest("another image");
+    (void)get("");
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST);
+    answer_error(PG_E_MANIFEST_UNKNOWN); /* this one has none: is there an API by now? */
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_REFERRERS);
+    answer_error(PG_E_MANIFEST_UNKNOWN);
+    assert_int_equal(fake_fetch_asks, 4);
+
+    house_wait_ms(14400000);
+    (void)get("");
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_REFERRERS);
+    answer(INDEX(""));
+}
+
+TEST(E31_an_answer_that_is_no_index_is_no_api)
+{
+    struct conn *c = get("");
+
+    answer_page("<html>welcome</html>", "text/html", NULL);
+    assert_string_equal(fake_fetch_waiting()->reference, fallback());
+    answer_page("{}", "application/vnd.oci.image.manifest.v1+json", NULL); /* nor is this */
+    assert_string_equal(c->reply.body, INDEX(""));
+    d = house_digest("another image");
+    c = get("");
+    answer("{\"manifests\":{}}"); /* says that it is one */
+    assert_int_equal(c->reply.status, 502);
+}
+
+TEST(E31_pages_are_followed_and_each_descriptor_is_there_once)
+{
+    struct conn *c = get("");
+
+    assert_string_equal(fake_fetch_waiting()->query, "");
+    answer_page(INDEX(DESC("sig", "")), OCI_INDEX, "<https://evil.test/?next=2>; rel=\"next\"");
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_REFERRERS);
+    assert_string_equal(fake_fetch_waiting()->query, "next=2"); /* of the same upstream */
+    assert_string_equal(fake_fetch_waiting()->repo, "app");
+    answer_page(INDEX(DESC("sig", "") "," DESC_OF(OTHER)), OCI_INDEX, NULL);
+    assert_string_equal(c->reply.body, INDEX(DESC("sig", "") "," DESC_OF(OTHER)));
+
+    d = house_digest("another image");
+    c = get("");
+    answer_page(INDEX(""), OCI_INDEX, "</v2/app/referrers/x?a=1>; rel=\"next\"");
+    answer_page(INDEX(""), OCI_INDEX, "</v2/app/referrers/x?a=1>; rel=\"next\"");
+    assert_int_equal(c->reply.status, 502); /* to itself */
+    d = house_digest("a third image");
+    c = get("");
+    answer_page(INDEX(""), OCI_INDEX, "</v2/app/referrers/x?a=1>; rel=\"next\"");
+    answer_error(PG_E_MANIFEST_UNKNOWN); /* the rest of a list is not "no API" */
+    assert_int_equal(c->reply.status, 404);
+}
+
+static void answer_many(unsigned n)
+{
+    struct pg_buf b;
+
+    pg_buf_init(&b, 4 << 20);
+    (void)pg_buf_put(&b, SL("{\"manifests\":["));
+    for (unsigned i = 0; i < n; i++)
+        (void)pg_buf_printf(&b, "%s{\"mediaType\":\"m\",\"digest\":\"sha256:%064x\",\"size\":5}",
+                            i > 0 ? "," : "", i);
+    (void)pg_buf_put(&b, SL("]}"));
+    assert_false(b.over);
+    fake_fetch_document(pg_buf_sl(&b), OCI_INDEX, NULL);
+    pg_buf_free(&b);
+    house_run();
+}
+
+TEST(our_pages_link_to_the_next_and_keep_what_was_asked_for)
+{
+    char link[600], text[DIGEST_TEXT_MAX];
+    struct conn *c = get("?n=2&artifactType=sig");
+
+    answer(INDEX(DESC("a", "") "," DESC_OF(OTHER)));
+    assert_string_equal(c->reply.body, INDEX(DESC_OF(OTHER)));
+    assert_string_equal(fake_conn_field(c, "Link"), "");
+    d = house_digest("another image");
+    c = get("?n=2");
+    answer_many(3);
+    house_run();
+    (void)snprintf(link, sizeof(link), "</v2/app/referrers/%s?n=2&last=%064x>; rel=\"next\"",
+                   digest_write(&d, text).p, 1);
+    assert_string_equal(fake_conn_field(c, "Link"), link);
+    (void)snprintf(link, sizeof(link), "?n=2&last=%064x", 1);
+    c = get(link);
+    assert_string_equal(fake_conn_field(c, "Link"), "");
+    assert_non_null(strstr(c->reply.body, "0002\""));
+    assert_null(strstr(c->reply.body, "0001\""));
+    c = get("?n=0");
+    assert_string_equal(c->reply.body, INDEX(""));
+    assert_string_equal(fake_conn_field(c, "Link"), "");
+    c = get("?last=abc"); /* as after a change of the list */
+    assert_int_equal(c->reply.status, 404);
+    assert_int_equal(fake_fetch_asks, 2);
+}
+
+TEST(E31_a_list_without_end_is_refused)
+{
+    struct conn *c;
+
+    house_block_pool();
+    c = get("");
+    answer_many(10001);
+    house_unblock_pool();
+    house_run();
+    assert_int_equal(c->reply.status, 502);
+    assert_non_null(strstr(c->reply.body, "10000"));
+}
+
+TEST(a_list_is_kept_for_a_while_and_served_stale_when_upstream_is_down)
+{
+    struct conn *c;
+
+    (void)get("");
+    answer(INDEX(DESC("sig", "")));
+    house_wait_ms(59000);
+    c = get("?artifactType=other"); /* the same list */
+    assert_string_equal(c->reply.body, INDEX(""));
+    assert_string_equal(fake_conn_field(c, "Cache-Status"), "pullgate; hit");
+    house_wait_ms(1000);
+    c = get("");
+    answer_error(PG_E_UPSTREAM_DOWN);
+    assert_string_equal(c->reply.body, INDEX(DESC("sig", "")));
+    assert_string_equal(fake_conn_field(c, "Cache-Status"),
+                        "pullgate; fwd=stale; detail=upstream_down");
+    assert_string_equal(fake_conn_field(c, "Age"), "60");
+    c = get("");
+    answer_error(PG_E_UPSTREAM_WRONG); /* what upstream said wrongly is not hidden */
+    assert_int_equal(c->reply.status, 502);
+    house_wait_ms(3600000);
+    c = get("");
+    answer_error(PG_E_UPSTREAM_DOWN);
+    assert_int_equal(c->reply.status, 503);
+    assert_int_equal(fake_fetch_asks, 4);
+}
+
+#define OWN                                                                                        \
+    "{\"schemaVersion\":2,\"mediaType\":\"application/"                                            \
+    "vnd.oci.image.manifest.v1+json\",\"config\":{"                                                \
+    "\"mediaType\":\"application/x\",\"digest\":\"" SHA                                            \
+    "\",\"size\":2},\"layers\":[],\"annotations\":{\"a\":\"\\u2028\"}}"
+
+/* A manifest of the store that names d. Its digest. */
+static struct digest put_own(const char *repo, const char *bytes)
+{
+    struct digest own = house_digest(bytes);
+
+    fake_store_put_manifest(&own, "application/vnd.oci.image.manifest.v1+json", bytes);
+    fake_store_put_link(repo, &own, INDEX_LINK_MANIFEST, 0);
+    fake_store_put_subject(&own, &d);
+    return own;
+}
+
+static struct referrer_list *merged(const char *page)
+{
+    struct referrer_list *l = referrer_list_new();
+    struct pg_err err = {0};
+
+    assert_int_equal(referrer_list_add(l, (struct sl){page, strlen(page)}, &err), 0);
+    assert_int_equal(referrer_own_merge(&house_store, SL("origin.test/app"), &d, l, &err), 0);
+    return l;
+}
+
+static const char *written(const struct referrer_list *l)
+{
+    static char text[4096];
+    struct referrer_list_page page = {.n = 100};
+    struct pg_buf b;
+
+    pg_buf_init(&b, sizeof(text) - 1);
+    assert_true(referrer_list_write(l, &page, &b));
+    (void)snprintf(text, sizeof(text), SL_FMT, SL_ARG(pg_buf_sl(&b)));
+    pg_buf_free(&b);
+    return text;
+}
+
+TEST(what_the_store_has_of_this_repository_is_added_once)
+{
+    char text[DIGEST_TEXT_MAX], wanted[1024];
+    struct digest own = put_own("origin.test/app", OWN);
+    struct referrer_list *l;
+
+    (void)put_own("origin.test/theirs", OWN " ");
+    l = merged(INDEX(DESC("sig", "")));
+    (void)snprintf(wanted, sizeof(wanted),
+                   INDEX(DESC("sig", "") ",{\"mediaType\":\"application/vnd.oci.image.manifest."
+                                         "v1+json\",\"digest\":\"%s\",\"size\":%zu,"
+                                         "\"artifactType\":\"application/x\","
+                                         "\"annotations\":{\"a\":\"\\u2028\"}}"),
+                   digest_write(&own, text).p, strlen(OWN));
+    assert_string_equal(written(l), wanted);
+    referrer_list_unref(l);
+    (void)snprintf(wanted, sizeof(wanted),
+                   INDEX("{\"mediaType\":\"m\",\"digest\":\"%s\",\"size\":5}"), text);
+    l = merged(wanted);
+    assert_string_equal(written(l), wanted); /* upstream's word for it stays */
+    referrer_list_unref(l);
+}
+
+TEST(E31_a_descriptor_whose_manifest_has_another_subject_is_left_out)
+{
+    struct digest other = house_digest("other"), parsed;
+    struct referrer_list *l;
+    struct pg_err err = {0};
+
+    assert_int_equal(digest_parse(SL(SHA), &parsed, &err), 0);
+    fake_store_put_subject(&parsed, &other);
+    l = merged(INDEX(DESC("sig", "") "," DESC_OF(OTHER)));
+    assert_string_equal(written(l), INDEX(DESC_OF(OTHER)));
+    referrer_list_unref(l);
+    assert_int_equal(digest_parse(SL(OTHER), &parsed, &err), 0);
+    fake_store_put_subject(&parsed, NULL);
+    l = merged(INDEX(DESC("sig", "") "," DESC_OF(OTHER)));
+    assert_string_equal(written(l), INDEX(""));
+    referrer_list_unref(l);
+}
+
+TEST(without_upstream_and_without_a_list_the_store_says_what_it_has)
+{
+    struct conn *c;
+
+    (void)put_own("origin.test/app", OWN);
+    house_block_pool();
+    c = get("");
+    answer_error(PG_E_UPSTREAM_DOWN);
+    house_unblock_pool();
+    house_run();
+    assert_int_equal(c->reply.status, 200);
+    assert_non_null(strstr(c->reply.body, "application/x"));
+    assert_string_equal(fake_conn_field(c, "Cache-Status"),
+                        "pullgate; fwd=stale; detail=upstream_down");
+    assert_string_equal(fake_conn_field(c, "Age"), "");
+    house_read(c);
+    house_block_pool(); /* it was not kept */
+    c = get("");
+    answer(INDEX(""));
+    house_unblock_pool();
+    house_run();
+    assert_non_null(strstr(c->reply.body, "application/x"));
+    assert_string_equal(fake_conn_field(c, "Cache-Status"), "pullgate; fwd=miss");
 }
 
 TEST(upstream_down_is_no_empty_list)
@@ -150,7 +421,7 @@ TEST(every_live_request_can_be_listed_with_its_stage_and_age)
     assert_false(pg_list_empty(waiting));
     assert_true(service_write_request(pg_container_of(waiting->next, struct rq, node), &out));
     assert_int_equal(pg_buf_put(&out, (struct sl){"", 1}), 0);
-    assert_non_null(strstr(out.p, "\"stage\":\"asked\",\"age_ms\":1200"));
+    assert_non_null(strstr(out.p, "\"stage\":\"walked\",\"age_ms\":1200"));
     assert_non_null(strstr(out.p, "\"repo\":\"origin.test/app\""));
     assert_non_null(strstr(out.p, "\"client\":\"127.0.0.1:40000\""));
     pg_buf_free(&out);
@@ -161,10 +432,19 @@ TEST(every_live_request_can_be_listed_with_its_stage_and_age)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(the_list_is_made_anew_of_what_names_and_describes),
+        CASE(N21_the_list_is_made_anew_of_what_names_and_describes),
         CASE(the_filter_is_ours_and_said),
         CASE(a_long_list_is_made_aside),
         CASE(E31_without_the_api_the_fallback_tag_is_asked_and_without_it_the_list_is_empty),
+        CASE(E31_where_a_fallback_tag_was_it_is_looked_for_first),
+        CASE(E31_an_answer_that_is_no_index_is_no_api),
+        CASE(E31_pages_are_followed_and_each_descriptor_is_there_once),
+        CASE(our_pages_link_to_the_next_and_keep_what_was_asked_for),
+        CASE(E31_a_list_without_end_is_refused),
+        CASE(a_list_is_kept_for_a_while_and_served_stale_when_upstream_is_down),
+        CASE(what_the_store_has_of_this_repository_is_added_once),
+        CASE(E31_a_descriptor_whose_manifest_has_another_subject_is_left_out),
+        CASE(without_upstream_and_without_a_list_the_store_says_what_it_has),
         CASE(upstream_down_is_no_empty_list),
         CASE(every_live_request_can_be_listed_with_its_stage_and_age),
     };

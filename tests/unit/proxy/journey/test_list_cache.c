@@ -4,7 +4,10 @@
 
 #include <pthread.h>
 
-#include "proxy/journey/tag_cache.h"
+#include "proxy/journey/list_cache.h"
+#include "proxy/journey/tag_list.h"
+
+#define LISTS 64
 
 static struct tag_list *make(const char *json)
 {
@@ -16,39 +19,54 @@ static struct tag_list *make(const char *json)
     return l;
 }
 
-static void put(struct tag_cache *c, const char *repo, const char *json)
+static void put(struct list_cache *c, const char *repo, const char *json)
 {
     struct tag_list *l = make(json);
 
-    tag_cache_put(c, (struct sl){repo, strlen(repo)}, l, 1);
+    list_cache_put(c, (struct sl){repo, strlen(repo)}, &l->listing, l->names.cap, 1);
     tag_list_unref(l);
 }
 
 TEST(the_longest_unused_goes_first)
 {
-    struct tag_cache *c = tag_cache_new();
+    struct list_cache *c = list_cache_new(LISTS, 1 << 20);
     struct tag_list *l;
     char repo[32];
     uint64_t got_ms;
 
-    for (unsigned i = 0; i < TAG_CACHE_LISTS; i++) {
+    for (unsigned i = 0; i < LISTS; i++) {
         (void)snprintf(repo, sizeof(repo), "r%u", i);
         put(c, repo, "{\"tags\":[\"v1\"]}");
     }
-    tag_list_unref(tag_cache_get(c, SL("r0"), &got_ms)); /* used */
+    listing_unref(list_cache_get(c, SL("r0"), &got_ms)); /* used */
     put(c, "one-more", "{\"tags\":[\"v1\"]}");
-    assert_null(tag_cache_get(c, SL("r1"), &got_ms));
-    l = tag_cache_get(c, SL("r0"), &got_ms);
+    assert_null(list_cache_get(c, SL("r1"), &got_ms));
+    l = tag_list_of(list_cache_get(c, SL("r0"), &got_ms));
     assert_non_null(l);
     assert_int_equal(got_ms, 1);
-    tag_cache_drop(c, SL("r0"));
-    assert_null(tag_cache_get(c, SL("r0"), &got_ms));
+    list_cache_drop(c, SL("r0"));
+    assert_null(list_cache_get(c, SL("r0"), &got_ms));
     assert_int_equal(l->n, 1); /* still the reader's */
     tag_list_unref(l);
-    tag_cache_free(c);
+    list_cache_free(c);
 }
 
-static struct tag_cache *shared;
+TEST(what_is_too_large_is_not_kept)
+{
+    struct list_cache *c = list_cache_new(LISTS, 1000);
+    struct tag_list *l = make("{\"tags\":[\"v1\"]}");
+    uint64_t got_ms;
+
+    list_cache_put(c, SL("a"), &l->listing, 500, 1);
+    list_cache_put(c, SL("b"), &l->listing, 500, 1);
+    assert_null(list_cache_get(c, SL("a"), &got_ms));
+    list_cache_put(c, SL("c"), &l->listing, 1001, 1);
+    assert_null(list_cache_get(c, SL("c"), &got_ms));
+    tag_list_unref(l);
+    list_cache_free(c);
+}
+
+static struct list_cache *shared;
 
 static void *replace(void *arg)
 {
@@ -64,7 +82,7 @@ static void *look(void *arg)
 
     (void)arg;
     for (unsigned i = 0; i < 2000; i++) {
-        struct tag_list *l = tag_cache_get(shared, SL("a"), &got_ms);
+        struct tag_list *l = tag_list_of(list_cache_get(shared, SL("a"), &got_ms));
 
         if (l != NULL && l->n != 2)
             return l;
@@ -78,19 +96,20 @@ TEST(a_list_is_read_while_it_is_replaced)
     pthread_t writer, reader;
     void *wrong;
 
-    shared = tag_cache_new();
+    shared = list_cache_new(LISTS, 1 << 20);
     assert_int_equal(pthread_create(&writer, NULL, replace, NULL), 0);
     assert_int_equal(pthread_create(&reader, NULL, look, NULL), 0);
     assert_int_equal(pthread_join(writer, &wrong), 0);
     assert_int_equal(pthread_join(reader, &wrong), 0);
     assert_null(wrong);
-    tag_cache_free(shared);
+    list_cache_free(shared);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN(the_longest_unused_goes_first),
+        RUN(what_is_too_large_is_not_kept),
         RUN(a_list_is_read_while_it_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
