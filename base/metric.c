@@ -19,12 +19,13 @@ static const struct {
 };
 #define BOUNDS (sizeof(bounds) / sizeof(bounds[0]))
 
-enum type { COUNTER, GAUGE, SECONDS };
+enum type { COUNTER, GAUGE, GAUGE_US, SECONDS };
 
 /* A metric is one cell; a histogram is one for each bucket, one for the rest, one for the sum. */
-#define WIDTH_COUNTER 1
-#define WIDTH_GAUGE   1
-#define WIDTH_SECONDS ((int)BOUNDS + 2)
+#define WIDTH_COUNTER  1
+#define WIDTH_GAUGE    1
+#define WIDTH_GAUGE_US 1
+#define WIDTH_SECONDS  ((int)BOUNDS + 2)
 
 enum cell {
 #define X(id, type, name, labels, doc) CELL_##id, CELL_LAST_##id = CELL_##id + WIDTH_##type - 1,
@@ -96,7 +97,7 @@ void pg_metric_add(enum pg_metric m, int64_t n)
 
 void pg_metric_set(enum pg_metric m, int64_t value)
 {
-    PG_CHECK(m < PG_METRICS && table[m].type == GAUGE);
+    PG_CHECK(m < PG_METRICS && (table[m].type == GAUGE || table[m].type == GAUGE_US));
     atomic_store_explicit(&slots[0].cells[table[m].cell], value, memory_order_relaxed);
 }
 
@@ -137,10 +138,15 @@ static void write_name(struct pg_buf *out, enum pg_metric m, const char *suffix)
         (void)pg_buf_printf(out, "%s%s ", table[m].name, suffix);
 }
 
+static void write_us(struct pg_buf *out, int64_t us)
+{
+    (void)pg_buf_printf(out, "%" PRId64 ".%06" PRId64 "\n", us / 1000000, us % 1000000);
+}
+
 /* The count is what the buckets add up to, whatever is counted meanwhile. */
 static void write_seconds(struct pg_buf *out, enum pg_metric m)
 {
-    int64_t n = 0, sum_us;
+    int64_t n = 0;
 
     for (unsigned i = 0; i < BOUNDS; i++) {
         n += sum(table[m].cell + i);
@@ -148,9 +154,8 @@ static void write_seconds(struct pg_buf *out, enum pg_metric m)
     }
     n += sum(table[m].cell + BOUNDS);
     write_bucket(out, m, "+Inf", n);
-    sum_us = sum(table[m].cell + BOUNDS + 1);
     write_name(out, m, "_sum");
-    (void)pg_buf_printf(out, "%" PRId64 ".%06" PRId64 "\n", sum_us / 1000000, sum_us % 1000000);
+    write_us(out, sum(table[m].cell + BOUNDS + 1));
     write_name(out, m, "_count");
     (void)pg_buf_printf(out, "%" PRId64 "\n", n);
 }
@@ -158,7 +163,7 @@ static void write_seconds(struct pg_buf *out, enum pg_metric m)
 void pg_metric_write(struct pg_buf *out)
 {
     static const char *const types[] = {
-        [COUNTER] = "counter", [GAUGE] = "gauge", [SECONDS] = "histogram"};
+        [COUNTER] = "counter", [GAUGE] = "gauge", [GAUGE_US] = "gauge", [SECONDS] = "histogram"};
 
     for (unsigned m = 0; m < PG_METRICS; m++) {
         if (m == 0 || strcmp(table[m].name, table[m - 1].name) != 0)
@@ -166,6 +171,9 @@ void pg_metric_write(struct pg_buf *out)
                                 table[m].name, types[table[m].type]);
         if (table[m].type == SECONDS) {
             write_seconds(out, m);
+        } else if (table[m].type == GAUGE_US) {
+            write_name(out, m, "");
+            write_us(out, sum(table[m].cell));
         } else {
             write_name(out, m, "");
             (void)pg_buf_printf(out, "%" PRId64 "\n", sum(table[m].cell));

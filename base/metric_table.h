@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every metric, on one page. X(id, type, name, labels, doc); rows of one name stand together.
- * Types: COUNTER, GAUGE, SECONDS (a histogram). Included several times; no guard.
+ * Types: COUNTER, GAUGE, GAUGE_US (set in microseconds, told in seconds), SECONDS (a histogram).
+ * Included several times; no guard.
  */
 X(REQUESTS_2XX, COUNTER, "pullgate_requests_total", "code=\"2xx\"", "Requests ended, by status.")
 X(REQUESTS_3XX, COUNTER, "pullgate_requests_total", "code=\"3xx\"", "Requests ended, by status.")
@@ -60,8 +61,8 @@ X(EVENTS_DROPPED, COUNTER, "pullgate_pull_events_dropped_total", "",
   "Pulls that were not recorded because too many came at once; they were served.")
 X(STORE_RECOVERED, COUNTER, "pullgate_store_recovered_total", "",
   "Files adopted and rows dropped at start.")
-X(STORE_TXN_MAX_US, GAUGE, "pullgate_store_read_txn_max_us", "",
-  "Longest read transaction so far, in microseconds.")
+X(STORE_TXN_MAX_US, GAUGE_US, "pullgate_store_read_txn_max_seconds", "",
+  "Longest read transaction so far.")
 X(RELOADS, COUNTER, "pullgate_config_reloads_total", "",
   "Configurations loaded, the first included.")
 X(RELOADS_REFUSED, COUNTER, "pullgate_config_refused_total", "", "Reloads refused.")

@@ -12,6 +12,7 @@
 #include "oci/reply.h"
 #include "proxy/admin/gather.h"
 #include "proxy/admin/listing.h"
+#include "proxy/admin/metrics_int.h"
 #include "proxy/admin/options.h"
 #include "proxy/admin/status.h"
 #include "proxy/http/send.h"
@@ -38,8 +39,7 @@ ADMIN_STAGES(X)
 
 static void write_metrics(struct admin_request *r)
 {
-    status_write_metrics(r->admin, r->snapshot, &r->body);
-    process_write(&r->admin->process, r->admin->config.version, &r->body);
+    metrics_write(r->admin, r->snapshot, &r->body);
     r->type = "text/plain; version=0.0.4; charset=utf-8";
 }
 

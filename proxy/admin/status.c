@@ -144,34 +144,6 @@ static void write_upstream(const struct admin *a, const struct config_upstream *
     (void)pg_buf_put(out, SL("}"));
 }
 
-/* One gauge for each upstream that says it; a source is what upstream calls us. */
-static void write_gauge(const struct admin *a, const struct snapshot *s, bool left,
-                        struct pg_buf *out)
-{
-    const char *name = left ? "pullgate_upstream_budget_left" : "pullgate_upstream_budget_limit";
-
-    (void)pg_buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", name,
-                        left ? "Requests that an upstream still allows us, as far as it says."
-                             : "Requests that an upstream allows us in its window, if it says so.",
-                        name);
-    for (size_t i = 0; i < s->config.nupstreams; i++) {
-        const char *upstream = s->config.upstreams[i].name;
-        struct health_view v;
-
-        fetch_health(a->config.fetch, of_string(upstream), &v);
-        if (v.budget.known)
-            (void)pg_buf_printf(out, "%s{upstream=\"%s\",source=\"%s\"} %" PRIu64 "\n", name,
-                                upstream, v.budget.source, left ? v.budget_left : v.budget.limit);
-    }
-}
-
-void status_write_metrics(const struct admin *a, const struct snapshot *s, struct pg_buf *out)
-{
-    pg_metric_write(out);
-    write_gauge(a, s, false, out);
-    write_gauge(a, s, true, out);
-}
-
 static void write_config(const struct admin *a, const struct snapshot *s, struct pg_buf *out)
 {
     (void)pg_buf_put(out, SL(",\"config\":{\"file\":"));

@@ -8,6 +8,4 @@
 bool status_write_health(const struct admin *a, struct pg_buf *out);
 bool status_write_ready(const struct admin *a, struct pg_buf *out);
 void status_write_version(const struct admin *a, struct pg_buf *out);
-/* Those of base/metric_table.h, and of each configured upstream. */
-void status_write_metrics(const struct admin *a, const struct snapshot *s, struct pg_buf *out);
 void status_write(const struct admin *a, const struct snapshot *s, struct pg_buf *out);

@@ -245,7 +245,7 @@ def test_H03_no_read_transaction_is_open_while_a_client_is_slow():
     began = time.monotonic()
     while time.monotonic() - began < 1:                     # what were open would be so for as long
         assert pg.get(manifest, method="HEAD").status == 200
-    assert 0 < pg.metric("pullgate_store_read_txn_max_us") < 100_000
+    assert 0 < pg.metric("pullgate_store_read_txn_max_seconds") < 0.1
     assert pg.get("/v2/library/app/tags/list?n=2&last=t999997").json()["tags"] == tags[-2:]
     for s in slow:
         s.close()
