@@ -295,6 +295,7 @@ static struct config_words words_of_upstream(void)
     for (size_t i = 0; i < OPTION_NUPSTREAM; i++) {
         add_word(&w, option_upstream[i].name);
     }
+    add_word(&w, "urls");
     return w;
 }
 
@@ -307,6 +308,79 @@ static void make_upstreams(struct config_load *load, size_t n)
         for (size_t k = 0; k < OPTION_NUPSTREAM; k++) {
             option_initial(&option_upstream[k], &load->config.upstreams[i]);
         }
+    }
+}
+
+static void add_url(struct config_load *load, size_t no, struct sl text, struct tree_at at)
+{
+    struct config_upstream *u = &load->config.upstreams[no];
+
+    if (u->urls == NULL) {
+        u->urls = zeroed(CONFIG_URLS_MAX, sizeof *u->urls);
+    }
+    PG_CHECK(u->nurls < CONFIG_URLS_MAX);
+    load->upstream_at[no].url[u->nurls] = at;
+    u->urls[u->nurls].authoritative = u->nurls == 0;
+    u->urls[u->nurls++].text = sl_dup(text);
+}
+
+/* One of `urls`: a URL, or {url, authoritative}. */
+static void read_url(struct config_load *load, const struct tree *t, size_t no)
+{
+    static const struct option truth = {.name = "", .type = OPTION_BOOL};
+    const struct config_words w = {.word = {"url", "authoritative"}, .n = 2};
+    const struct tree *url = t, *authoritative = NULL;
+    struct config_upstream *u = &load->config.upstreams[no];
+    struct pg_buf why;
+
+    if (t->kind == TREE_MAP) {
+        (void)config_check_map(load, t, "urls", &w);
+        url = tree_get(t, SL("url"));
+        authoritative = tree_get(t, SL("authoritative"));
+    }
+    if (url == NULL) {
+        config_add_problem(load, t->at, "urls: url is missing");
+        return;
+    }
+    if (!config_check_scalar(load, url, "urls")) {
+        return;
+    }
+    add_url(load, no, url->text, url->at);
+    if (authoritative == NULL || !config_check_scalar(load, authoritative, "authoritative")) {
+        return;
+    }
+    pg_buf_init(&why, OPTION_WHY_MAX);
+    if (option_parse(&truth, authoritative->text, &u->urls[u->nurls - 1].authoritative, &why) < 0) {
+        config_add_problem(load, authoritative->at, "authoritative: %.*s", (int)why.n, why.p);
+    }
+    pg_buf_free(&why);
+}
+
+/* `url`, or `urls`. */
+static void read_urls(struct config_load *load, const struct tree *t, size_t no)
+{
+    const struct tree *list = tree_get(t, SL("urls")), *one = tree_get(t, SL("url"));
+    struct config_upstream *u = &load->config.upstreams[no];
+
+    u->has_list = list != NULL;
+    if (list == NULL) {
+        if (u->upstream_url[0] != '\0') {
+            add_url(load, no, (struct sl){u->upstream_url, strlen(u->upstream_url)}, one->at);
+        }
+        return;
+    }
+    if (one != NULL) {
+        config_add_problem(load, one->at, "upstreams.%s has both url and urls; write one of them",
+                           u->name);
+        return;
+    }
+    if (list->kind != TREE_LIST || list->nchildren == 0 || list->nchildren > CONFIG_URLS_MAX) {
+        config_add_problem(load, list->at, "upstreams.%s.urls must be a list of 1 to %d URLs",
+                           u->name, CONFIG_URLS_MAX);
+        return;
+    }
+    for (const struct tree *c = list->first; c != NULL; c = c->next) {
+        read_url(load, c, no);
     }
 }
 
@@ -331,6 +405,12 @@ static void read_upstream(struct config_load *load, const struct tree *t, size_t
             read_option(load, o, value, prefix, u);
         }
     }
+    read_urls(load, t, no);
+    if (config_is_alias(u) && t->nchildren > 1) {
+        config_add_problem(load, config_upstream_at(load, no, "alias_of"),
+                           "upstreams.%s.alias_of stands alone: all else is that of %s", u->name,
+                           u->upstream_alias_of);
+    }
 }
 
 static void builtin(struct config_load *load)
@@ -344,6 +424,8 @@ static void builtin(struct config_load *load)
         free(u->upstream_url);
         u->upstream_url =
             sl_dup((struct sl){builtin_upstreams[i].url, strlen(builtin_upstreams[i].url)});
+        add_url(load, i, (struct sl){u->upstream_url, strlen(u->upstream_url)},
+                (struct tree_at){0});
         u->upstream_default = i == 0;
     }
 }

@@ -32,7 +32,7 @@ struct config_problem {
 
 /* Where the values of an upstream stand; line 0: it is the default. */
 struct config_upstream_places {
-    struct tree_at name, option[OPTION_NUPSTREAM];
+    struct tree_at name, option[OPTION_NUPSTREAM], url[CONFIG_URLS_MAX];
 };
 
 struct config_load {

@@ -17,6 +17,7 @@ static const struct {
     {"helpers",
      "Programs that know logins (credential_helper, docker_config); each gets only these."},
     {"log", "Lines on standard error."},
+    {"trace", "Spans of requests, for a collector that speaks OTLP."},
     {"top", "The file's own level."},
     {"upstream", "The options of one entry of `upstreams`."},
 };
@@ -40,6 +41,11 @@ static const char tls_doc[] =
 static const char upstreams_doc[] =
     "The registries that can be pulled through, by their names. Without this key the ones below "
     "are known; with it, exactly those that are listed.";
+static const char urls_doc[] =
+    "Instead of `url`: up to 8 URLs, asked in this order, each a URL or {url: ..., authoritative: "
+    "true}. Only authoritative ones say what a tag is and what a list holds; the first is unless "
+    "it "
+    "says otherwise, the others are not. What has a digest comes from any of them.";
 static const char units_doc[] =
     "Sizes are numbers with B, KiB, MiB, GiB or TiB; times with ms, s, m, h or d. Unknown keys are "
     "errors. A reload (SIGHUP) takes over what is marked \"reload\"; the rest waits for a restart. "
@@ -127,6 +133,10 @@ static void put_upstreams(struct pg_buf *out, const struct config *c)
         (void)pg_buf_printf(out, "  #     %s: ", o->name);
         option_put(o, &defaults, out);
         (void)pg_buf_put(out, SL("\n"));
+        if (strcmp(o->name, "url") == 0) {
+            print_put_wrapped(out, "  #     # ", text_of(urls_doc));
+            (void)pg_buf_put(out, SL("  #     urls: []\n"));
+        }
     }
     for (size_t i = 0; i < c->nupstreams; i++) {
         const struct config_upstream *u = &c->upstreams[i];
@@ -221,6 +231,9 @@ static void put_markdown_upstreams(struct pg_buf *out, const struct config *c)
     put_table_head(out);
     for (size_t i = 0; i < OPTION_NUPSTREAM; i++) {
         put_row(out, &option_upstream[i]);
+        if (strcmp(option_upstream[i].name, "url") == 0) {
+            (void)pg_buf_printf(out, "| `urls` | a list | | reload | %s |\n", urls_doc);
+        }
     }
 }
 

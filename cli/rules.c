@@ -187,50 +187,118 @@ static bool has_login(const struct config_upstream *u)
 }
 
 /* The URL in its one form, without the slash at its end. */
-static void store_url(struct config_upstream *u, const struct authority_url *url)
+static void store_url(struct config_url *u, const struct authority_url *url)
 {
     char *host = lower(url->authority);
     char *whole = NULL;
     int n = asprintf(&whole, "%s://%s", url->is_https ? "https" : "http", host);
 
     PG_CHECK(n > 0);
-    free(u->upstream_url);
-    u->upstream_url = whole;
-    u->url_host = host;
-    u->url_https = url->is_https;
+    free(u->text);
+    u->text = whole;
+    u->host = host;
+    u->https = url->is_https;
 }
 
-static void check_url(struct config_load *load, size_t no)
+static const char *key_of(const struct config_upstream *u)
+{
+    return u->has_list ? "urls" : "url";
+}
+
+static void check_url(struct config_load *load, size_t no, size_t which)
 {
     struct config_upstream *u = &load->config.upstreams[no];
-    struct tree_at at = config_upstream_at(load, no, "url");
+    struct config_url *one = &u->urls[which];
+    struct tree_at at = load->upstream_at[no].url[which];
     struct sockaddr_storage address;
     struct authority_url url;
-    const char *why = NULL;
+    const char *why = NULL, *key = key_of(u);
 
-    if (u->upstream_url[0] == '\0') {
-        config_add_problem(load, at.line > 0 ? at : load->upstream_at[no].name,
-                           "upstreams.%s: url is missing", u->name);
-        return;
-    }
-    if (authority_parse_url(text_of(u->upstream_url), &url, &why) < 0) {
-        config_add_problem(load, at, "upstreams.%s.url %s", u->name, why);
+    if (authority_parse_url(text_of(one->text), &url, &why) < 0) {
+        config_add_problem(load, at, "upstreams.%s.%s %s", u->name, key, why);
         return;
     }
     if (address_parse_host(url.host, url.port, &address) == 0 && !u->upstream_allow_private &&
         !addr_is_public((const struct sockaddr *)&address, sizeof(address))) {
         config_add_problem(load, at,
-                           "upstreams.%s.url is at a private address; add allow_private: true if "
+                           "upstreams.%s.%s is at a private address; add allow_private: true if "
                            "that is meant",
-                           u->name);
+                           u->name, key);
     }
     if (!url.is_https && has_login(u) && !u->upstream_allow_private) {
         config_add_problem(load, at,
-                           "upstreams.%s.url is http://, which would send the password in clear; "
+                           "upstreams.%s.%s is http://, which would send the password in clear; "
                            "use https://",
-                           u->name);
+                           u->name, key);
     }
-    store_url(u, &url);
+    store_url(one, &url);
+    for (size_t i = 0; i < which; i++) {
+        if (u->urls[i].host != NULL && strcmp(u->urls[i].host, one->host) == 0) {
+            config_add_problem(load, at, "upstreams.%s.%s has %s twice", u->name, key, one->host);
+            return;
+        }
+    }
+}
+
+/* What stands for the whole: the first URL whose word counts. */
+static void choose_url(struct config_load *load, size_t no)
+{
+    struct config_upstream *u = &load->config.upstreams[no];
+
+    for (size_t i = 0; i < u->nurls; i++) {
+        if (u->urls[i].authoritative) {
+            if (u->urls[i].host != NULL) {
+                free(u->upstream_url);
+                u->upstream_url = sl_dup(text_of(u->urls[i].text));
+                u->url_host = sl_dup(text_of(u->urls[i].host));
+                u->url_https = u->urls[i].https;
+            }
+            return;
+        }
+    }
+    config_add_problem(load, load->upstream_at[no].url[0],
+                       "upstreams.%s.urls: one of them must be authoritative, or nobody says what "
+                       "a tag is",
+                       u->name);
+}
+
+static void check_urls(struct config_load *load, size_t no)
+{
+    struct config_upstream *u = &load->config.upstreams[no];
+    struct tree_at at = config_upstream_at(load, no, "url");
+
+    if (u->nurls == 0) {
+        if (!config_is_alias(u) && !u->has_list) {
+            config_add_problem(load, at.line > 0 ? at : load->upstream_at[no].name,
+                               "upstreams.%s: url is missing", u->name);
+        }
+        return;
+    }
+    for (size_t i = 0; i < u->nurls; i++) {
+        check_url(load, no, i);
+    }
+    choose_url(load, no);
+}
+
+static void check_alias(struct config_load *load, size_t no)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+    const char *target = u->upstream_alias_of;
+
+    if (!config_is_alias(u)) {
+        return;
+    }
+    for (size_t i = 0; i < load->config.nupstreams; i++) {
+        const struct config_upstream *other = &load->config.upstreams[i];
+
+        if (strcmp(other->name, target) == 0 && !config_is_alias(other)) {
+            return;
+        }
+    }
+    config_add_problem(load, config_upstream_at(load, no, "alias_of"),
+                       "upstreams.%s.alias_of must be the name of another upstream that is no "
+                       "alias itself; there is no such upstream %s",
+                       u->name, target);
 }
 
 static void check_words_of(struct config_load *load, size_t no)
@@ -296,6 +364,27 @@ static void check_login(struct config_load *load, size_t no)
     }
 }
 
+/* Rules that are written for the one must not be walked around by the name of the other. A mirror
+ * that both have, and neither believes, is no registry of its own. */
+static void check_same_registry(struct config_load *load, size_t first, size_t second)
+{
+    const struct config_upstream *a = &load->config.upstreams[first];
+    const struct config_upstream *b = &load->config.upstreams[second];
+
+    for (size_t i = 0; i < a->nurls * b->nurls; i++) {
+        const struct config_url *ua = &a->urls[i / b->nurls], *ub = &b->urls[i % b->nurls];
+
+        if (ua->host != NULL && ub->host != NULL && strcmp(ua->host, ub->host) == 0 &&
+            (ua->authoritative || ub->authoritative)) {
+            config_add_problem(load, load->upstream_at[second].url[i % b->nurls],
+                               "upstreams.%s and %s are one registry, %s; if %s is only another "
+                               "name, write {alias_of: %s}",
+                               b->name, a->name, ub->host, b->name, a->name);
+            return;
+        }
+    }
+}
+
 /* What two upstreams must not have in common. */
 static void check_pair(struct config_load *load, size_t first, size_t second)
 {
@@ -306,23 +395,19 @@ static void check_pair(struct config_load *load, size_t first, size_t second)
         config_add_problem(load, config_upstream_at(load, second, "default"),
                            "upstreams.%s is a second default; the first is %s", b->name, a->name);
     }
-    if (a->url_host != NULL && b->url_host != NULL && strcmp(a->url_host, b->url_host) == 0) {
-        config_add_problem(load, config_upstream_at(load, second, "url"),
-                           "upstreams.%s has the url of %s; a registry is listed once", b->name,
-                           a->name);
-    }
+    check_same_registry(load, first, second);
     if (b->upstream_host[0] != '\0' && strcasecmp(a->upstream_host, b->upstream_host) == 0) {
         config_add_problem(load, config_upstream_at(load, second, "host"),
                            "upstreams.%s.host is the host of %s already", b->name, a->name);
     }
 }
 
-static bool upstream_address(const struct config_upstream *u, struct sockaddr_storage *address_r)
+static bool url_address(const struct config_url *u, struct sockaddr_storage *address_r)
 {
     struct authority_url url;
     const char *why;
 
-    return u->url_host != NULL && authority_parse_url(text_of(u->upstream_url), &url, &why) == 0 &&
+    return u->host != NULL && authority_parse_url(text_of(u->text), &url, &why) == 0 &&
            address_parse_host(url.host, url.port, address_r) == 0;
 }
 
@@ -331,15 +416,16 @@ static void check_not_ourselves(struct config_load *load, size_t no)
 {
     const struct config_upstream *u = &load->config.upstreams[no];
     struct sockaddr_storage to, listener;
+    size_t nlisteners = load->config.nlisteners + 1;
 
-    if (!upstream_address(u, &to)) {
-        return;
-    }
-    for (size_t i = 0; i <= load->config.nlisteners; i++) {
-        if (listener_address(load, i, &listener) && address_reaches(&to, &listener)) {
-            config_add_problem(load, config_upstream_at(load, no, "url"),
-                               "upstreams.%s.url is our own listener %s", u->name,
-                               listener_text(load, i));
+    for (size_t i = 0; i < u->nurls * nlisteners; i++) {
+        size_t url = i / nlisteners, no_listener = i % nlisteners;
+
+        if (url_address(&u->urls[url], &to) && listener_address(load, no_listener, &listener) &&
+            address_reaches(&to, &listener)) {
+            config_add_problem(load, load->upstream_at[no].url[url],
+                               "upstreams.%s.%s is our own listener %s", u->name, key_of(u),
+                               listener_text(load, no_listener));
             return;
         }
     }
@@ -393,7 +479,8 @@ void rules_check(struct config_load *load)
     check_control(load);
     for (size_t i = 0; i < load->config.nupstreams; i++) {
         check_name(load, i);
-        check_url(load, i);
+        check_urls(load, i);
+        check_alias(load, i);
         check_words_of(load, i);
         check_login(load, i);
         check_not_ourselves(load, i);

@@ -182,6 +182,43 @@ static void put_globals(const struct config_load *load, struct pg_buf *out)
     }
 }
 
+static void put_urls(const struct config_load *load, size_t no, struct pg_buf *out)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+
+    (void)pg_buf_put(out, SL("    urls:\n"));
+    for (size_t i = 0; i < u->nurls; i++) {
+        size_t start = out->n;
+        (void)pg_buf_printf(out, "      - {url: ");
+        (void)pg_buf_put_json(out, text_of(u->urls[i].text));
+        (void)pg_buf_printf(out, ", authoritative: %s}",
+                            u->urls[i].authoritative ? "true" : "false");
+        put_origin(out, start, load->upstream_at[no].url[i]);
+    }
+}
+
+/* What is another name has no options of its own. */
+static bool is_of(const struct config_upstream *u, const struct option *o)
+{
+    bool is_alias = strcmp(o->name, "alias_of") == 0;
+
+    return is_alias == config_is_alias(u) && (strcmp(o->name, "url") != 0 || !u->has_list);
+}
+
+static void put_upstream(const struct config_load *load, size_t no, struct pg_buf *out)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+
+    if (u->has_list) {
+        put_urls(load, no, out);
+    }
+    for (size_t k = 0; k < OPTION_NUPSTREAM; k++) {
+        if (is_of(u, &option_upstream[k])) {
+            put_option(out, "    ", &option_upstream[k], u, load->upstream_at[no].option[k]);
+        }
+    }
+}
+
 void show_write_yaml(const struct config_load *load, struct pg_buf *out)
 {
     const char *file = load->config.file;
@@ -199,9 +236,7 @@ void show_write_yaml(const struct config_load *load, struct pg_buf *out)
         (void)pg_buf_put(out, SL("  "));
         option_put_text(text_of(u->name), out);
         (void)pg_buf_put(out, SL(":\n"));
-        for (size_t k = 0; k < OPTION_NUPSTREAM; k++) {
-            put_option(out, "    ", &option_upstream[k], u, load->upstream_at[i].option[k]);
-        }
+        put_upstream(load, i, out);
     }
 }
 

@@ -30,6 +30,11 @@ static void free_upstream(struct config_upstream *u)
 #define X(section, name, type, ...) FREE_##type(u->section##_##name);
     CONFIG_UPSTREAM(X)
 #undef X
+    for (size_t i = 0; i < u->nurls; i++) {
+        free(u->urls[i].text);
+        free(u->urls[i].host);
+    }
+    free(u->urls);
     free(u->name);
     free(u->url_host);
 }
@@ -204,17 +209,32 @@ const char *config_alias_of(struct sl host)
     return NULL;
 }
 
-const struct config_upstream *config_find_upstream(const struct config *c, struct sl host)
+bool config_is_alias(const struct config_upstream *u)
 {
-    const char *name = config_alias_of(host);
+    return u->upstream_alias_of != NULL && u->upstream_alias_of[0] != '\0';
+}
 
+static const struct config_upstream *find_listed(const struct config *c, struct sl host)
+{
     for (size_t i = 0; i < c->nupstreams; i++) {
-        const char *have = c->upstreams[i].name;
-        if (name != NULL ? strcmp(have, name) == 0 : is_host(host, have)) {
+        if (is_host(host, c->upstreams[i].name)) {
             return &c->upstreams[i];
         }
     }
     return NULL;
+}
+
+const struct config_upstream *config_find_upstream(const struct config *c, struct sl host)
+{
+    const char *name = config_alias_of(host);
+    const struct config_upstream *u =
+        find_listed(c, name != NULL ? (struct sl){name, strlen(name)} : host);
+
+    if (u == NULL || !config_is_alias(u)) {
+        return u;
+    }
+    u = find_listed(c, (struct sl){u->upstream_alias_of, strlen(u->upstream_alias_of)});
+    return u != NULL && !config_is_alias(u) ? u : NULL;
 }
 
 const struct config_upstream *config_default_upstream(const struct config *c)

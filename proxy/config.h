@@ -56,10 +56,23 @@ struct config_listener {
     struct pg_ip_nets trusted_proxies; /* whose X-Forwarded-For is believed */
 };
 
+#define CONFIG_URLS_MAX 8
+
+/* One of the places where an upstream is reached. */
+struct config_url {
+    char *text;         /* in its one form: lower case, no slash at its end */
+    char *host;         /* lower case, with its port if any */
+    bool https;         /* else http */
+    bool authoritative; /* its word counts for tags and lists; of others only what has a digest */
+};
+
 struct config_upstream {
     char *name; /* canonical registry host: "docker.io" */
     CONFIG_UPSTREAM(CONFIG_FIELD)
-    char *url_host; /* of url, lower case, with its port if any */
+    struct config_url *urls; /* in the order in which they are asked; of an alias none */
+    size_t nurls;
+    bool has_list;  /* the file says `urls`; upstream_url is the first authoritative one then */
+    char *url_host; /* of upstream_url */
     bool url_https;
 };
 
@@ -99,7 +112,11 @@ void config_snapshot_unref(struct snapshot *s); /* NULL is allowed */
  * "registry-1.docker.io"; NULL when it is none. Hosts compare without regard to case. */
 const char *config_alias_of(struct sl host);
 
-/* By canonical name or alias ("index.docker.io", "registry-1.docker.io"); NULL when unknown. */
+bool config_is_alias(
+    const struct config_upstream *u); /* it says alias_of: nothing is asked of it */
+
+/* By canonical name or alias ("index.docker.io", "registry-1.docker.io", one with alias_of); never
+ * an alias itself. NULL when unknown. */
 const struct config_upstream *config_find_upstream(const struct config *c, struct sl host);
 const struct config_upstream *config_default_upstream(const struct config *c);
 

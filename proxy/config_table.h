@@ -10,7 +10,8 @@
  *   LOGFORMAT, LOGLEVEL  the enums of base/log.h
  * CONFIG_GLOBAL: each section is a mapping of that name in the file; section `top` is the file's
  * own level. CONFIG_UPSTREAM: the options of one entry of `upstreams`. `listen`, `tls` (for
- * all of `listen`; see cli/listener.h) and `upstreams` are read by hand.
+ * all of `listen`; see cli/listener.h), `upstreams`, and of each of them `urls` (a list of URLs or
+ * {url, authoritative}), are read by hand.
  */
 #pragma once
 
@@ -61,7 +62,9 @@
 
 #define CONFIG_UPSTREAM(X)                                                                         \
     X(upstream, url, STRING, "", 0, 0, RELOAD,                                                     \
-      "Base URL of the registry, http:// or https://, without /v2. Required.")                     \
+      "Base URL of the registry, http:// or https://, without /v2. This or `urls` or `alias_of`.") \
+    X(upstream, alias_of, STRING, "", 0, 0, RELOAD,                                                \
+      "Another upstream, of which this is just one more name: stands alone, no other options.")    \
     X(upstream, default, BOOL, "false", 0, 0, RELOAD,                                              \
       "Answers requests that name no upstream. At most one.")                                      \
     X(upstream, host, STRING, "", 0, 0, RELOAD,                                                    \

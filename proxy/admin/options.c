@@ -89,7 +89,14 @@ static void write_upstream(const struct config_upstream *c, struct pg_buf *out)
     write_##type(out, c->section##_##name);
     CONFIG_UPSTREAM(X)
 #undef X
-    (void)pg_buf_put(out, SL("}"));
+    (void)pg_buf_put(out, SL(",\"urls\":["));
+    for (size_t i = 0; i < c->nurls; i++) {
+        (void)pg_buf_put(out, i > 0 ? SL(",{\"url\":") : SL("{\"url\":"));
+        write_STRING(out, c->urls[i].text);
+        (void)pg_buf_printf(out, ",\"authoritative\":%s}",
+                            c->urls[i].authoritative ? "true" : "false");
+    }
+    (void)pg_buf_put(out, SL("]}"));
 }
 
 static void write_listener(const struct config_listener *l, struct pg_buf *out)

@@ -146,12 +146,17 @@ static void write_upstream(const struct admin *a, const struct config_upstream *
 
 static void write_config(const struct admin *a, const struct snapshot *s, struct pg_buf *out)
 {
+    bool first = true;
+
     (void)pg_buf_put(out, SL(",\"config\":{\"file\":"));
     (void)pg_buf_put_json(out, of_string(s->config.file));
     (void)pg_buf_printf(out, ",\"revision\":%" PRIu64 "},\"upstreams\":[", s->revision);
     for (size_t i = 0; i < s->config.nupstreams; i++) {
-        (void)pg_buf_put(out, i > 0 ? SL(",") : SL(""));
+        if (config_is_alias(&s->config.upstreams[i]))
+            continue;
+        (void)pg_buf_put(out, first ? SL("") : SL(","));
         write_upstream(a, &s->config.upstreams[i], out);
+        first = false;
     }
     (void)pg_buf_put(out, SL("]"));
 }

@@ -24,6 +24,7 @@
 enum breaker_weight {
     BREAKER_UNWELL = 1, /* it answers, badly: a gateway's 5xx, a broken connection */
     BREAKER_ABSENT = 2, /* no connection, no name, no answer */
+    BREAKER_GONE = 4,   /* connecting took so long that nobody else should try */
 };
 
 struct breaker {

@@ -16,6 +16,7 @@
 
 struct client {
     const struct config_upstream *upstream;
+    const struct config_url *url;
     struct health *health;
     CURLM *multi;
     uv_loop_t *uv;
@@ -41,7 +42,7 @@ static enum client_fault fault_of(CURLcode code, bool connected)
     case CURLE_COULDNT_CONNECT:
         return CLIENT_ABSENT;
     case CURLE_OPERATION_TIMEDOUT:
-        return connected ? CLIENT_SILENT : CLIENT_ABSENT;
+        return connected ? CLIENT_SILENT : CLIENT_GONE;
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
@@ -87,7 +88,7 @@ static void note_end(struct client_call *call, CURLcode code)
         return;
     }
     call->fault = is_leftover(code, call->easy) ? CLIENT_BROKEN : fault_of(code, ready_us > 0);
-    if (call->denied && call->fault == CLIENT_ABSENT)
+    if (call->denied && (call->fault == CLIENT_ABSENT || call->fault == CLIENT_GONE))
         call->fault = CLIENT_WRONG;
     if (call->fault == CLIENT_FINE)
         return;
@@ -330,9 +331,11 @@ static size_t on_body(char *p, size_t size, size_t n, void *userp) // NOLINT
 }
 
 /* Everything that libcurl would do by itself is switched off; what is left is one request. */
-static void set_manners(CURL *e, const struct config_upstream *up)
+static void set_manners(CURL *e, const struct client *c)
 {
-    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, up->url_https ? "https" : "https,http");
+    const struct config_upstream *up = c->upstream;
+
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, c->url->https ? "https" : "https,http");
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(e, CURLOPT_PROXY, "");
@@ -382,12 +385,13 @@ static void add_header(struct client_call *call, const char *header)
 }
 
 struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream,
-                          struct health *health)
+                          const struct config_url *url, struct health *health)
 {
     struct client *c = calloc(1, sizeof(*c));
 
     PG_CHECK(c != NULL);
     c->upstream = upstream;
+    c->url = url;
     c->health = health;
     c->uv = uv;
     pg_list_init(&c->calls);
@@ -451,7 +455,7 @@ void client_start(struct client *c, struct client_call *call, const struct clien
     call->fault = CLIENT_FINE;
     call->retry_after_s = 0;
     call->says[0] = '\0';
-    set_manners(e, c->upstream);
+    set_manners(e, c);
     set_calls(e, call);
     add_header(call, "Accept-Encoding: identity");
     for (size_t i = 0; i < CLIENT_HEADERS_MAX; i++) {

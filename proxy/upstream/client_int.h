@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * client - one HTTP request to one server: libcurl's multi interface on the fetch thread's loop. A
- * client serves one upstream identity; its connections are never another's.
+ * client serves one URL of one upstream identity; its connections are never another's.
  *
  *      client_start --> [on_head] --> on_data* --> on_done
  *            |                                        |
@@ -41,6 +41,7 @@ struct client_call;
 enum client_fault {
     CLIENT_FINE,
     CLIENT_ABSENT, /* no name, no connection */
+    CLIENT_GONE,   /* neither in time */
     CLIENT_BROKEN, /* the connection ended too early */
     CLIENT_SILENT, /* connected, and then nothing for too long */
     CLIENT_TLS,    /* no secure connection */
@@ -85,7 +86,7 @@ struct client_call {
 };
 
 struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream,
-                          struct health *health);
+                          const struct config_url *url, struct health *health);
 void client_close(struct client *c); /* no call may be under way; frees itself in the loop */
 
 void client_call_init(struct client_call *call, const struct client_events *events, void *owner);

@@ -7,19 +7,23 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "base/random.h"
 #include "cache/blob.h"
 #include "cache/fill.h"
 #include "oci/ref.h"
 #include "proxy/upstream/exchange_int.h"
 #include "proxy/upstream/resume.h"
 
-#define RETRY_MS         100
-#define REFUSED_WAIT_S   5 /* how long one that has begun waits for a breaker, each time */
-#define SERVER_FAILS_MAX 2
-#define PATH_BYTES_MAX   1024
+#define REFUSED_WAIT_S 5 /* how long one that has begun waits for a breaker, each time */
+#define PATH_BYTES_MAX 1024
 
 enum download_state { IN_LINE, OPENING, ASKING, ENDING };
+
+/* Which of the upstream's sites the bytes of this fill came from; sets as in an origin_path. */
+struct sources {
+    const void *origin; /* for its name alone: it may be gone once the turn is left */
+    unsigned all, seen;
+    bool one; /* they were wrong once: all of them from one, this time */
+};
 
 struct download {
     struct pg_mail mail;
@@ -41,6 +45,7 @@ struct download {
     unsigned fails;
     struct trace_context trace;
     bool whole; /* no Range any more: upstream does not understand it */
+    struct sources sources;
     uint64_t began_ms;
     char *repo;
     char path[PATH_BYTES_MAX];
@@ -88,6 +93,14 @@ static void note_unknown(const struct download *d)
     unknown_note(&d->fetch->unknown, &key, pg_clock_mono_ms());
 }
 
+/* N20: two versions may have been spliced; a mirror may have another one. */
+static void suspect(struct download *d)
+{
+    if ((d->sources.all & (d->sources.all - 1)) != 0)
+        suspect_note(&d->fetch->suspects, d->sources.origin, &d->digest, d->sources.seen,
+                     d->sources.all);
+}
+
 /* Takes the texts of *err and frees d. */
 static void fail(struct download *d, struct pg_err *err)
 {
@@ -95,6 +108,8 @@ static void fail(struct download *d, struct pg_err *err)
         note_unknown(d);
     if (err->kind == PG_E_UPSTREAM_WRONG)
         pg_metric_inc(PG_M_UPSTREAM_WRONG);
+    if (err->kind == PG_E_UPSTREAM_WRONG && d->sources.seen != 0)
+        suspect(d);
     if (d->state != IN_LINE && err->kind != PG_E_CANCELED && err->kind != PG_E_BLOB_UNKNOWN)
         log_failure(d, err);
     if (d->fill != NULL)
@@ -135,25 +150,49 @@ static void ask_again(struct delay *delay)
 /* An upstream that went away under a download which has readers may come back while they wait. */
 static bool is_worth_waiting(const struct download *d)
 {
-    return d->exchange.refused && d->fill->have > 0;
+    return d->exchange.end.cause == RETRY_REFUSED && d->fill->have > 0;
 }
 
+static unsigned fails_max(const struct download *d)
+{
+    unsigned max = retry_times(d->exchange.end.cause, RETRY_BLOB);
+
+    return is_worth_waiting(d) ? DOWNLOAD_FAILS_MAX : max;
+}
+
+static uint64_t wait_ms(const struct download *d)
+{
+    int refused_s = d->exchange.end.retry_after_s;
+    uint64_t ms = retry_wait_ms(RETRY_BLOB, d->fails);
+
+    if (!is_worth_waiting(d))
+        return ms;
+    return ms + (uint64_t)(refused_s < REFUSED_WAIT_S ? refused_s : REFUSED_WAIT_S) * 1000;
+}
+
+static bool may_splice(const struct download *d)
+{
+    return !d->sources.one || d->sources.seen == 0;
+}
+
+/* Where it moved, all may be asked again, but first another. */
 static bool retry(struct download *d)
 {
-    const struct exchange *x = &d->exchange;
-    unsigned fails_max = x->status >= 500 ? SERVER_FAILS_MAX : DOWNLOAD_FAILS_MAX;
-    uint64_t ms;
+    struct exchange *x = &d->exchange;
+    bool moved = d->brought >= DOWNLOAD_STEP_BYTES;
 
-    if (!x->may_retry && !is_worth_waiting(d))
+    if (moved) {
+        d->fails = 0;
+        exchange_forgive(x);
+    }
+    if (may_splice(d) && exchange_turn_elsewhere(x)) {
+        ask_again(&d->again);
+        return true;
+    }
+    if (++d->fails > fails_max(d))
         return false;
-    d->fails = d->brought >= DOWNLOAD_STEP_BYTES ? 1 : d->fails + 1;
-    if (d->fails > fails_max)
-        return false;
-    ms = (uint64_t)RETRY_MS << d->fails;
-    if (is_worth_waiting(d))
-        ms = (uint64_t)(x->retry_after_s < REFUSED_WAIT_S ? x->retry_after_s : REFUSED_WAIT_S) *
-             1000;
-    delay_start(&d->fetch->origins.delays, &d->again, ms / 2 + pg_random_u64() % ms, ask_again);
+    exchange_forgive(x);
+    delay_start(&d->fetch->origins.delays, &d->again, wait_ms(d), ask_again);
     return true;
 }
 
@@ -168,21 +207,21 @@ static void on_done(struct exchange *x)
     struct download *d = x->owner;
     struct pg_err err = {0};
 
-    if (x->err.kind == PG_E_NONE && !is_short(d)) {
+    if (x->end.err.kind == PG_E_NONE && !is_short(d)) {
         end(d);
         return;
     }
-    if (x->err.kind == PG_E_NONE) {
-        x->may_retry = true;
-        pg_fail(&x->err, PG_E_UPSTREAM_DOWN, "upstream broke off the blob");
+    if (x->end.err.kind == PG_E_NONE) {
+        x->end.cause = RETRY_BROKEN;
+        pg_fail(&x->end.err, PG_E_UPSTREAM_DOWN, "upstream broke off the blob");
     }
-    if (x->status == 416 && x->from > 0) {
+    if (x->end.status == 416 && x->from > 0) {
         d->whole = true;
-        x->may_retry = true;
+        x->end.cause = RETRY_BROKEN;
     }
     if (retry(d))
         return;
-    pg_err_move(&err, &x->err);
+    pg_err_move(&err, &x->end.err);
     fail(d, &err);
 }
 
@@ -191,6 +230,9 @@ static bool on_head(struct exchange *x)
     struct download *d = x->owner;
     struct resume resume;
 
+    if (d->sources.one) /* and stays there */
+        x->path.avoid = ~origin_bit(x->site);
+    d->sources.seen |= origin_bit(x->site);
     if (resume_check(&x->call.head, d->fill->have, d->size, &resume, &x->call.err) < 0)
         return false;
     if (resume.size != RESUME_UNKNOWN && fill_size(d->fill, resume.size, &x->call.err) < 0)
@@ -231,12 +273,15 @@ static void on_fill(struct fill *fill, enum fill_event event)
 
     switch (event) {
     case FILL_READY:
+        d->sources.seen =
+            fill->have > 0 ? d->sources.all : 0; /* nobody knows any more whose they are */
         ask(d);
         break;
     case FILL_ROOM:
         client_resume(&d->exchange.call);
         break;
     case FILL_LANDED:
+        suspect_clear(&d->fetch->suspects, d->sources.origin, &d->digest);
         free_download(d);
         break;
     case FILL_WRONG:
@@ -250,14 +295,20 @@ static void on_fill(struct fill *fill, enum fill_event event)
 static void on_granted(struct origin_turn *turn)
 {
     struct download *d = pg_container_of(turn, struct download, turn);
-    struct exchange_spec spec = {.class = ORIGIN_BLOB,
-                                 .unknown = PG_E_BLOB_UNKNOWN,
+    struct exchange_spec spec = {.unknown = PG_E_BLOB_UNKNOWN,
                                  .path = d->path,
                                  .repo = d->repo,
                                  .accept = "*/*",
                                  .trace = &d->trace};
 
-    exchange_init(&d->exchange, &spec, turn->origin, &download_events, d);
+    const struct suspect *s;
+
+    d->sources.origin = turn->origin;
+    d->sources.all = (1U << turn->origin->nsites) - 1;
+    exchange_init(&d->exchange, &spec, turn, &download_events, d);
+    s = suspect_find(&d->fetch->suspects, d->sources.origin, &d->digest);
+    d->sources.one = s != NULL;
+    d->exchange.path.avoid = s != NULL ? s->wrong : 0;
     d->state = OPENING;
     d->fill =
         fill_open(d->fetch->store, d->flight, &d->digest, d->size, &d->fetch->mail, on_fill, d);
@@ -336,7 +387,8 @@ void download_order(struct fetch *f, const struct fetch_blob_order *order)
     PG_CHECK(n > 0 && (size_t)n < sizeof(d->path));
     origin_turn_init(&d->turn);
     d->turn.line = d->priority == FETCH_AHEAD ? ORIGIN_AHEAD : ORIGIN_BLOBS;
-    d->turn.class = ORIGIN_BLOB;
+    d->turn.class = SITE_BLOB;
+    d->turn.has_digest = true;
     d->turn.flight = d->flight;
     d->turn.granted = on_granted;
     d->turn.refused = on_refused;

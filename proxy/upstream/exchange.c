@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/metric.h"
 #include "oci/challenge.h"
 #include "proxy/upstream/realm.h"
@@ -20,17 +21,18 @@ static void proceed(struct exchange *x);
 
 static void end_trace(const struct exchange *x)
 {
-    const char *host = x->origin->upstream->url_host;
+    const char *host =
+        x->site != NULL ? x->site->config->host : x->turn->origin->upstream->url_host;
     const struct trace_attribute attributes[] = {
         {.key = "http.request.method", .text = x->spec.head ? SL("HEAD") : SL("GET")},
         {.key = "server.address", .text = {host, strlen(host)}},
         {.key = "pullgate.upstream.path", .text = {x->spec.path, strlen(x->spec.path)}},
-        {.key = x->status != 0 ? "http.response.status_code" : NULL, .number = x->status},
+        {.key = x->end.status != 0 ? "http.response.status_code" : NULL, .number = x->end.status},
         {.key = x->from > 0 ? "pullgate.resumed_from" : NULL, .number = (int64_t)x->from},
     };
     const struct trace_end end = {.kind = TRACE_CLIENT,
                                   .name = x->spec.head ? SL("HEAD") : SL("GET"),
-                                  .error = x->err.kind != PG_E_NONE ? x->err.msg : NULL,
+                                  .error = x->end.err.kind != PG_E_NONE ? x->end.err.msg : NULL,
                                   .attributes = attributes,
                                   .nattributes = sizeof(attributes) / sizeof(attributes[0])};
 
@@ -39,9 +41,12 @@ static void end_trace(const struct exchange *x)
 
 static void finish(struct exchange *x)
 {
-    if (x->err.kind != PG_E_NONE && x->err.kind != x->spec.unknown && !x->refused) {
+    struct exchange_end *end = &x->end;
+
+    delay_stop(&x->later);
+    if (end->err.kind != PG_E_NONE && end->cause != RETRY_UNKNOWN && end->cause != RETRY_REFUSED) {
         pg_metric_inc(PG_M_UPSTREAM_ERRORS);
-        health_failed(x->origin->health, &x->err);
+        health_failed(x->turn->origin->health, &end->err);
     }
     end_trace(x);
     x->events->on_done(x);
@@ -56,62 +61,102 @@ static bool before_redirects(const struct exchange *x)
  * holds it for longer. What guards against abuse is meant for all of them, and for a moment. */
 static void wait_patiently(struct exchange *x)
 {
+    struct exchange_end *end = &x->end;
     bool spent = budget_is_spent(&x->call.head, pg_buf_sl(&x->said));
     unsigned said_s = x->call.retry_after_s > 0 ? (unsigned)x->call.retry_after_s : 0;
 
-    x->retry_after_s = said_s > 0 ? (int)said_s : PATIENCE_S;
+    end->cause = RETRY_LATER;
+    end->retry_after_s = said_s > 0 ? (int)said_s : PATIENCE_S;
     if (spent && said_s == 0 && before_redirects(x))
-        x->retry_after_s = origin_held_s(x->origin, x->spec.class) * 2;
-    if (x->retry_after_s < PATIENCE_S && said_s == 0)
-        x->retry_after_s = PATIENCE_S;
-    if (x->retry_after_s > PATIENCE_S_MAX)
-        x->retry_after_s = PATIENCE_S_MAX;
+        end->retry_after_s = site_held_s(x->site, x->turn->class) * 2;
+    if (end->retry_after_s < PATIENCE_S && said_s == 0)
+        end->retry_after_s = PATIENCE_S;
+    if (end->retry_after_s > PATIENCE_S_MAX)
+        end->retry_after_s = PATIENCE_S_MAX;
     if (before_redirects(x))
-        origin_hold(x->origin, spent ? x->spec.class : ORIGIN_CLASSES, x->retry_after_s);
-    pg_fail(&x->err, PG_E_UPSTREAM_DOWN,
+        site_hold(x->site, spent ? x->turn->class : SITE_CLASSES, end->retry_after_s);
+    pg_fail(&end->err, PG_E_UPSTREAM_DOWN,
             spent ? "upstream's pull rate limit is reached (429)"
                   : "upstream asks for patience (429)");
+}
+
+static void judge_refusal(struct exchange *x)
+{
+    struct exchange_end *end = &x->end;
+    bool logged_in =
+        x->sent == SITE_BASIC || (x->sent == SITE_BEARER && token_is_given(x->site->tokens));
+
+    if (end->status == 401 && logged_in) {
+        end->cause = RETRY_LATER;
+        pg_fail(&end->err, PG_E_UPSTREAM_DOWN, "upstream refuses the configured credentials");
+    } else {
+        end->cause = RETRY_UNKNOWN;
+        pg_fail(&end->err, x->spec.unknown, "not known to upstream");
+    }
+    pg_detail(&end->err, "status %d", end->status);
 }
 
 /* What the last status means when it is not the one hoped for. */
 static void judge(struct exchange *x)
 {
-    int status = x->status;
+    struct exchange_end *end = &x->end;
+    int status = end->status;
     bool refused = status == 401 || status == 403;
 
     if (status == 404 || status == 410 || status == 451 || (refused && before_redirects(x))) {
-        if (status == 401 && (x->sent == ORIGIN_BASIC ||
-                              (x->sent == ORIGIN_BEARER && token_is_given(x->origin->tokens))))
-            pg_fail(&x->err, PG_E_UPSTREAM_DOWN, "upstream refuses the configured credentials");
-        else
-            pg_fail(&x->err, x->spec.unknown, "not known to upstream");
-        pg_detail(&x->err, "status %d", status);
+        judge_refusal(x);
     } else if (status == 429) {
         wait_patiently(x);
     } else if (status >= 500 || status == 408 || refused) {
-        x->retry_after_s =
+        end->retry_after_s =
             x->call.retry_after_s > PATIENCE_S_MAX ? PATIENCE_S_MAX : x->call.retry_after_s;
-        x->may_retry = x->retry_after_s <= RETRY_NOW_S_MAX;
-        pg_fail(&x->err, PG_E_UPSTREAM_DOWN, "upstream answers %d", status);
+        end->cause = end->retry_after_s <= RETRY_NOW_S_MAX ? RETRY_SERVER : RETRY_LATER;
+        pg_fail(&end->err, PG_E_UPSTREAM_DOWN, "upstream answers %d", status);
     } else {
-        pg_fail(&x->err, PG_E_UPSTREAM_WRONG, "upstream answers %d", status);
+        end->cause = RETRY_WRONG;
+        pg_fail(&end->err, PG_E_UPSTREAM_WRONG, "upstream answers %d", status);
     }
 }
 
-/* Only the upstream itself tells of its health, not where it redirects to. */
+/* Only the site itself tells of its health, not where it redirects to. */
 static void tell_breaker(struct exchange *x)
 {
+    int status = x->end.status;
+
     if (!before_redirects(x))
         return;
-    if (x->status == 502 || x->status == 503 || x->status == 504) {
+    if (status == 502 || status == 503 || status == 504) {
         struct pg_err why = {0};
 
-        pg_fail(&why, PG_E_UPSTREAM_DOWN, "upstream answers %d", x->status);
-        origin_failed(x->origin, BREAKER_UNWELL, &why);
+        pg_fail(&why, PG_E_UPSTREAM_DOWN, "upstream answers %d", status);
+        site_failed(x->site, BREAKER_UNWELL, &why);
         pg_err_clear(&why);
-    } else if (x->status != 429) {
-        origin_answered(x->origin, x->spec.class);
+    } else if (status != 429) {
+        site_answered(x->site, x->turn->class);
     }
+}
+
+static enum retry_cause cause_of(const struct exchange *x)
+{
+    switch (x->call.fault) {
+    case CLIENT_FINE:
+        return RETRY_FINE;
+    case CLIENT_ABSENT:
+        return RETRY_ABSENT;
+    case CLIENT_GONE:
+        return RETRY_GONE;
+    case CLIENT_BROKEN:
+        return RETRY_BROKEN;
+    case CLIENT_SILENT:
+        return RETRY_SILENT;
+    case CLIENT_TLS:
+        return RETRY_TLS;
+    case CLIENT_WRONG:
+        return RETRY_WRONG;
+    case CLIENT_NO:
+        break;
+    }
+    return x->end.err.kind == PG_E_UPSTREAM_WRONG ? RETRY_WRONG : RETRY_OURS;
 }
 
 /* A connection that breaks once is no news: servers restart, idle connections end. */
@@ -119,14 +164,16 @@ static void note_fault(struct exchange *x)
 {
     enum client_fault fault = x->call.fault;
 
-    pg_err_move(&x->err, &x->call.err);
-    x->may_retry = fault == CLIENT_ABSENT || fault == CLIENT_BROKEN || fault == CLIENT_SILENT;
-    if (x->status != 0 || !before_redirects(x))
+    pg_err_move(&x->end.err, &x->call.err);
+    x->end.cause = cause_of(x);
+    if (x->end.status != 0 || !before_redirects(x))
         return;
-    if (fault == CLIENT_ABSENT || fault == CLIENT_SILENT)
-        origin_failed(x->origin, BREAKER_ABSENT, &x->err);
+    if (fault == CLIENT_GONE)
+        site_failed(x->site, BREAKER_GONE, &x->end.err);
+    else if (fault == CLIENT_ABSENT || fault == CLIENT_SILENT)
+        site_failed(x->site, BREAKER_ABSENT, &x->end.err);
     else if (fault == CLIENT_BROKEN && x->again)
-        origin_failed(x->origin, BREAKER_UNWELL, &x->err);
+        site_failed(x->site, BREAKER_UNWELL, &x->end.err);
 }
 
 /* 1: *c says how to log in; 0: nothing is said; -1. */
@@ -135,7 +182,7 @@ static int read_challenges(struct exchange *x, struct challenge *c)
     struct head *head = &x->call.head;
 
     for (unsigned i = 0; i < head->nchallenges; i++) {
-        if (challenge_parse(head->challenges[i], &head->arena, c, &x->err) < 0)
+        if (challenge_parse(head->challenges[i], &head->arena, c, &x->end.err) < 0)
             return -1;
     }
     return head->nchallenges > 0 ? 1 : 0;
@@ -144,18 +191,19 @@ static int read_challenges(struct exchange *x, struct challenge *c)
 /* Learns from the challenge how the upstream wants us to log in. 1: worth another try, 0, -1. */
 static int learn(struct exchange *x, const struct challenge *c)
 {
+    const struct origin *o = x->turn->origin;
     struct url realm = {0};
 
     if (c->has_bearer) {
-        if (realm_check(x->origin->upstream, &x->origin->base, c->realm, &realm, &x->err) < 0)
+        if (realm_check(o->upstream, &x->site->base, c->realm, &realm, &x->end.err) < 0)
             return -1;
-        token_set_realm(x->origin->tokens, &realm, c->service);
-        x->origin->auth = ORIGIN_BEARER;
+        token_set_realm(x->site->tokens, &realm, c->service);
+        x->site->auth = SITE_BEARER;
         return 1;
     }
-    if (c->has_basic && credential_is_configured(x->origin->credential)) {
-        x->origin->auth = ORIGIN_BASIC;
-        return x->sent != ORIGIN_BASIC || credential_refused(x->origin->credential, x->serial);
+    if (c->has_basic && credential_is_configured(o->credential)) {
+        x->site->auth = SITE_BASIC;
+        return x->sent != SITE_BASIC || credential_refused(o->credential, x->serial);
     }
     return 0;
 }
@@ -164,7 +212,7 @@ static int learn(struct exchange *x, const struct challenge *c)
  */
 static bool may_log_in(const struct exchange *x)
 {
-    return x->logins == 0 || (x->logins == 1 && x->sent == ORIGIN_BASIC);
+    return x->logins == 0 || (x->logins == 1 && x->sent == SITE_BASIC);
 }
 
 /* After a 401 of the upstream itself; or of /v2/. */
@@ -174,17 +222,18 @@ static void log_in(struct exchange *x)
     int found = read_challenges(x, &c), worth = 0;
 
     if (found < 0) {
+        x->end.cause = RETRY_WRONG;
         finish(x);
         return;
     }
-    if (found == 0 && !x->probing && x->origin->auth == ORIGIN_NO_AUTH) {
+    if (found == 0 && !x->probing && x->site->auth == SITE_NO_AUTH) {
         x->probing = true;
         proceed(x);
         return;
     }
-    if (x->sent == ORIGIN_BEARER)
-        token_forget(x->origin->tokens, (struct sl){x->spec.repo, strlen(x->spec.repo)}, x->serial);
-    worth = found == 1 ? learn(x, &c) : x->origin->auth == ORIGIN_BEARER;
+    if (x->sent == SITE_BEARER)
+        token_forget(x->site->tokens, (struct sl){x->spec.repo, strlen(x->spec.repo)}, x->serial);
+    worth = found == 1 ? learn(x, &c) : x->site->auth == SITE_BEARER;
     x->logins++;
     x->probing = false;
     if (worth > 0) {
@@ -193,12 +242,14 @@ static void log_in(struct exchange *x)
     }
     if (worth == 0)
         judge(x);
+    else
+        x->end.cause = RETRY_WRONG;
     finish(x);
 }
 
 static const char *url_of(const struct exchange *x, struct pg_buf *own)
 {
-    const char *base = x->origin->base.text;
+    const char *base = x->site->base.text;
     size_t n = strlen(base);
 
     if (x->at.text != NULL)
@@ -213,16 +264,17 @@ static const char *url_of(const struct exchange *x, struct pg_buf *own)
 
 static void follow(struct exchange *x)
 {
-    bool may_http = !x->origin->base.https && x->origin->upstream->upstream_allow_private;
+    bool may_http = !x->site->base.https && x->turn->origin->upstream->upstream_allow_private;
     struct pg_buf own;
     struct url to = {0};
     int result;
 
     pg_buf_init(&own, URL_MAX);
-    result =
-        redirect_resolve(url_of(x, &own), x->call.head.location, may_http, x->hops, &to, &x->err);
+    result = redirect_resolve(url_of(x, &own), x->call.head.location, may_http, x->hops, &to,
+                              &x->end.err);
     pg_buf_free(&own);
     if (result < 0) {
+        x->end.cause = RETRY_WRONG;
         finish(x);
         return;
     }
@@ -241,7 +293,7 @@ static void on_done(struct client_call *call)
 {
     struct exchange *x = call->owner;
 
-    x->status = call->head.status;
+    x->end.status = call->head.status;
     if (x->drained.cut) { /* an error's body, of which enough was read */
         pg_err_clear(&call->err);
         call->fault = CLIENT_FINE;
@@ -254,13 +306,13 @@ static void on_done(struct client_call *call)
     tell_breaker(x);
     if (x->accepted) {
         finish(x);
-    } else if (x->probing && x->status != 401) {
-        x->status = 401; /* of what was asked */
+    } else if (x->probing && x->end.status != 401) {
+        x->end.status = 401; /* of what was asked */
         judge(x);
         finish(x);
-    } else if (x->status == 401 && before_redirects(x) && may_log_in(x)) {
+    } else if (x->end.status == 401 && before_redirects(x) && may_log_in(x)) {
         log_in(x);
-    } else if (is_redirect(x->status)) {
+    } else if (is_redirect(x->end.status)) {
         follow(x);
     } else {
         judge(x);
@@ -273,9 +325,10 @@ static bool on_head(struct client_call *call)
     struct exchange *x = call->owner;
     int status = call->head.status;
 
-    x->status = status;
-    if (before_redirects(x))
-        health_told(x->origin->health, &call->head);
+    x->end.status = status;
+    delay_stop(&x->later); /* it has said a word */
+    if (before_redirects(x) && x->site->config->authoritative)
+        health_told(x->turn->origin->health, &call->head);
     x->accepted = !x->probing && (status == 200 || (status == 206 && x->from > 0));
     if (!x->accepted)
         return true;
@@ -289,7 +342,7 @@ static enum client_taken on_data(struct client_call *call, struct sl data)
     if (x->accepted)
         return x->events->on_data(x, data);
     x->drained.n += data.n;
-    if (x->status == 429 && data.n <= SAID_BYTES_MAX)
+    if (x->end.status == 429 && data.n <= SAID_BYTES_MAX)
         (void)pg_buf_put(&x->said, data);
     if (x->drained.n <= DRAIN_BYTES_MAX)
         return CLIENT_TAKEN;
@@ -308,12 +361,14 @@ static void on_token(struct token_wait *w)
         proceed(x);
         return;
     }
-    x->retry_after_s = w->retry_after_s;
+    x->end.retry_after_s = w->retry_after_s;
     if (w->err.kind == PG_E_DENIED) {
-        x->status = 401; /* at another door than ours, but no */
-        pg_fail(&x->err, x->spec.unknown, "not known to upstream");
+        x->end.status = 401; /* at another door than ours, but no */
+        x->end.cause = RETRY_UNKNOWN;
+        pg_fail(&x->end.err, x->spec.unknown, "not known to upstream");
     } else {
-        pg_err_move(&x->err, &w->err);
+        x->end.cause = w->err.kind == PG_E_UPSTREAM_WRONG ? RETRY_WRONG : RETRY_LATER;
+        pg_err_move(&x->end.err, &w->err);
     }
     finish(x);
 }
@@ -328,15 +383,15 @@ static int put_login(struct exchange *x, struct pg_buf *header)
 {
     const struct secret *secret;
 
-    switch (credential_look(x->origin->credential, &secret, &x->serial, &x->err)) {
+    switch (credential_look(x->turn->origin->credential, &secret, &x->serial, &x->end.err)) {
     case CREDENTIAL_NONE:
         return 1;
     case CREDENTIAL_HERE:
         secret_put_basic(secret, header);
-        x->sent = ORIGIN_BASIC;
+        x->sent = SITE_BASIC;
         return 1;
     case CREDENTIAL_ASKED:
-        credential_wait_start(x->origin->credential, &x->login, on_login);
+        credential_wait_start(x->turn->origin->credential, &x->login, on_login);
         return 0;
     case CREDENTIAL_BAD:
         break;
@@ -350,19 +405,19 @@ static int authorize(struct exchange *x, struct pg_buf *header)
     struct sl repo = {x->spec.repo, strlen(x->spec.repo)};
     const char *token;
 
-    x->sent = ORIGIN_NO_AUTH;
+    x->sent = SITE_NO_AUTH;
     if (!before_redirects(x) || x->probing)
         return 1;
-    if (x->origin->auth == ORIGIN_BASIC)
+    if (x->site->auth == SITE_BASIC)
         return put_login(x, header);
-    if (x->origin->auth == ORIGIN_NO_AUTH)
+    if (x->site->auth == SITE_NO_AUTH)
         return 1;
-    token = token_find(x->origin->tokens, repo, &x->serial);
+    token = token_find(x->site->tokens, repo, &x->serial);
     if (token == NULL) {
-        token_wait_start(x->origin->tokens, repo, &x->wait, on_token);
+        token_wait_start(x->site->tokens, repo, &x->wait, on_token);
         return 0;
     }
-    x->sent = ORIGIN_BEARER;
+    x->sent = SITE_BEARER;
     pg_buf_printf(header, "Authorization: Bearer %s", token);
     PG_CHECK(!header->over);
     return 1;
@@ -389,12 +444,12 @@ static void send_request(struct exchange *x, const char *authorization)
         (void)snprintf(parent, sizeof(parent), "traceparent: %s", trace_write(&x->trace.of, text));
         order.headers[3] = parent;
     }
-    x->status = 0;
+    x->end.status = 0;
     x->accepted = false;
     x->drained.n = 0;
     x->drained.cut = false;
     pg_buf_clear(&x->said);
-    client_start(x->origin->client, &x->call, &order);
+    client_start(x->site->client, &x->call, &order);
     pg_buf_free(&own);
 }
 
@@ -408,25 +463,108 @@ static void proceed(struct exchange *x)
     if (ready > 0)
         send_request(x, header.n > 0 ? header.p : NULL);
     secret_wipe(&header);
-    if (ready < 0)
+    if (ready < 0) {
+        x->end.cause = RETRY_LATER;
         finish(x);
+    }
+}
+
+static void begin(struct delay *d);
+
+/* It may still answer, and has lost its turn: there are others. */
+static void lose_patience(struct delay *d)
+{
+    struct exchange *x = pg_container_of(d, struct exchange, later);
+
+    exchange_stop(x);
+    x->path.hurried |= origin_bit(x->site);
+    site_was_slow(x->site, pg_clock_mono_ms());
+    begin(d);
 }
 
 static void begin(struct delay *d)
 {
     struct exchange *x = pg_container_of(d, struct exchange, later);
+    struct origin *o = x->turn->origin;
+    bool may_hurry;
+    struct site *site = origin_choose(o, x->turn, &x->path, &may_hurry);
 
-    x->refused = origin_may(x->origin, x->spec.class, &x->retry_after_s, &x->err) < 0;
-    if (x->refused)
+    x->again = x->again && (x->site == NULL || x->site == site);
+    if (site == NULL) {
+        x->end.cause = RETRY_REFUSED;
+        (void)origin_refuse(o, x->turn, &x->end.retry_after_s, &x->end.err);
         finish(x);
-    else
-        proceed(x);
+        return;
+    }
+    x->site = site;
+    site_ask(site, x->turn->class, pg_clock_mono_ms());
+    if (may_hurry)
+        delay_start(&o->set->delays, &x->later, SITE_PATIENCE_MS, lose_patience);
+    proceed(x);
 }
 
-void exchange_init(struct exchange *x, const struct exchange_spec *spec, struct origin *origin,
-                   const struct exchange_events *events, void *owner)
+static void clear_end(struct exchange_end *end)
 {
-    *x = (struct exchange){.spec = *spec, .origin = origin, .events = events, .owner = owner};
+    pg_err_clear(&end->err);
+    *end = (struct exchange_end){.cause = RETRY_FINE};
+}
+
+static void move_end(struct exchange_end *to, struct exchange_end *from)
+{
+    clear_end(to);
+    to->status = from->status;
+    to->cause = from->cause;
+    to->retry_after_s = from->retry_after_s;
+    to->has_authority = from->has_authority;
+    pg_err_move(&to->err, &from->err);
+    clear_end(from);
+}
+
+/* What a mirror does not have says nothing; else the first of those whose word counts has it. */
+static void keep(struct exchange *x, bool has_authority)
+{
+    bool has_kept = x->kept.err.kind != PG_E_NONE;
+
+    if (x->end.cause == RETRY_UNKNOWN && !has_authority)
+        return;
+    x->end.has_authority = has_authority;
+    if (!has_kept || (has_authority && !x->kept.has_authority))
+        move_end(&x->kept, &x->end);
+}
+
+bool exchange_turn_elsewhere(struct exchange *x)
+{
+    bool has_authority = x->site == NULL || x->site->config->authoritative, may_hurry;
+    bool elsewhere =
+        retry_elsewhere(x->end.cause) || (x->end.cause == RETRY_UNKNOWN && !has_authority);
+
+    if (!elsewhere || x->site == NULL)
+        return false;
+    x->path.tried |= origin_bit(x->site);
+    keep(x, has_authority);
+    if (origin_choose(x->turn->origin, x->turn, &x->path, &may_hurry) != NULL)
+        return true;
+    if (x->kept.err.kind != PG_E_NONE) {
+        move_end(&x->end, &x->kept);
+    } else { /* the mirrors do not have it, and nobody else can be asked */
+        clear_end(&x->end);
+        x->end.cause = RETRY_REFUSED;
+        (void)origin_refuse(x->turn->origin, x->turn, &x->end.retry_after_s, &x->end.err);
+    }
+    return false;
+}
+
+void exchange_forgive(struct exchange *x)
+{
+    x->path = (struct origin_path){.avoid = x->path.avoid};
+    clear_end(&x->kept);
+}
+
+void exchange_init(struct exchange *x, const struct exchange_spec *spec,
+                   const struct origin_turn *turn, const struct exchange_events *events,
+                   void *owner)
+{
+    *x = (struct exchange){.spec = *spec, .turn = turn, .events = events, .owner = owner};
     delay_init(&x->later);
     pg_buf_init(&x->said, SAID_BYTES_MAX);
     token_wait_init(&x->wait);
@@ -440,23 +578,22 @@ void exchange_free(struct exchange *x)
     client_call_free(&x->call);
     url_free(&x->at);
     pg_buf_free(&x->said);
-    pg_err_clear(&x->err);
+    clear_end(&x->end);
+    clear_end(&x->kept);
 }
 
 void exchange_start(struct exchange *x, uint64_t from, bool again)
 {
     url_free(&x->at);
-    pg_err_clear(&x->err);
+    clear_end(&x->end);
     if (x->spec.trace != NULL)
         trace_child(x->spec.trace, &x->trace);
     x->from = from;
     x->again = again;
     x->hops = 0;
-    x->status = 0;
-    x->probing = x->may_retry = false;
+    x->probing = false;
     x->logins = 0;
-    x->retry_after_s = 0;
-    delay_start(&x->origin->set->delays, &x->later, 0, begin);
+    delay_start(&x->turn->origin->set->delays, &x->later, 0, begin);
 }
 
 void exchange_stop(struct exchange *x)
@@ -474,10 +611,12 @@ bool exchange_is_silent(const struct exchange *x)
 
 bool exchange_is_unknown(const struct exchange *x)
 {
-    return before_redirects(x) && (x->status == 404 || x->status == 410 || x->status == 451);
+    return x->end.cause == RETRY_UNKNOWN && before_redirects(x) &&
+           (x->end.status == 404 || x->end.status == 410 || x->end.status == 451);
 }
 
 bool exchange_is_denied(const struct exchange *x)
 {
-    return before_redirects(x) && (x->status == 401 || x->status == 403);
+    return x->end.cause == RETRY_UNKNOWN && before_redirects(x) &&
+           (x->end.status == 401 || x->end.status == 403);
 }

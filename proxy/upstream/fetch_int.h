@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "proxy/upstream/fetch.h"
 #include "proxy/upstream/origin_int.h"
+#include "proxy/upstream/suspect_int.h"
 #include "proxy/upstream/unknown.h"
 
 struct fetch {
@@ -26,6 +27,7 @@ struct fetch {
     struct pg_map queries;    /* by what is asked */
     size_t echo_bytes;        /* of answers among them that stay for a moment */
     struct pg_list downloads; /* download.c */
+    struct suspects suspects;
     struct unknown_table unknown;
     bool draining, stopping;
 };

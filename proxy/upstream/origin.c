@@ -4,12 +4,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-
-static struct sl name_of(const struct origin *o)
-{
-    return (struct sl){o->upstream->name, strlen(o->upstream->name)};
-}
 
 void origin_open(struct origins *set, uv_loop_t *uv, struct health_book *book,
                  struct credential_runner *runner)
@@ -26,14 +20,19 @@ static bool is_idle(const struct origin *o)
            0;
 }
 
+static void close_sites(struct origin *o)
+{
+    for (unsigned i = 0; i < o->nsites; i++) {
+        site_close(&o->sites[i]);
+    }
+}
+
 static void free_origin(struct origin *o)
 {
     PG_CHECK(is_idle(o));
     pg_list_remove(&o->node);
-    token_table_free(o->tokens);
+    close_sites(o);
     credential_free(o->credential);
-    client_close(o->client);
-    url_free(&o->base);
     config_snapshot_unref(o->snapshot);
     free(o);
 }
@@ -57,30 +56,38 @@ static struct origin *find(struct origins *set, const struct snapshot *snapshot,
     return NULL;
 }
 
+static int open_sites(struct origin *o, struct pg_err *err)
+{
+    PG_CHECK(o->upstream->nurls > 0 && o->upstream->nurls <= CONFIG_URLS_MAX);
+    for (size_t i = 0; i < o->upstream->nurls; i++) {
+        o->nsites++;
+        if (site_open(&o->sites[i], o, &o->upstream->urls[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 struct origin *origin_get(struct origins *set, struct snapshot *snapshot,
                           const struct config_upstream *upstream, struct pg_err *err)
 {
     struct origin *o = find(set, snapshot, upstream->name);
-    struct sl url = {upstream->upstream_url, strlen(upstream->upstream_url)};
-    struct url base = {0};
 
     if (o != NULL)
         return o;
-    if (url_parse(NULL, url, &base, err) < 0) {
-        pg_wrap(err, "the configured url");
-        return NULL;
-    }
     o = calloc(1, sizeof(*o));
     PG_CHECK(o != NULL);
     o->set = set;
-    o->base = base;
-    o->snapshot = config_snapshot_ref(snapshot);
     o->upstream = upstream;
     o->health = health_of(set->book, upstream->name);
-    health_reset(o->health);
-    o->client = client_new(set->uv, upstream, o->health);
     o->credential = credential_new(set->runner, &snapshot->config, upstream);
-    o->tokens = token_table_new(o->client, &set->delays, o->credential);
+    if (open_sites(o, err) < 0) {
+        close_sites(o);
+        credential_free(o->credential);
+        free(o);
+        return NULL;
+    }
+    health_reset(o->health);
+    o->snapshot = config_snapshot_ref(snapshot);
     for (int i = 0; i < ORIGIN_LINES; i++) {
         pg_list_init(&o->waiting[i]);
     }
@@ -91,73 +98,85 @@ struct origin *origin_get(struct origins *set, struct snapshot *snapshot,
     return o;
 }
 
-/* Why a request of this class makes no sense now. */
-static int refuse(struct origin *o, enum origin_class class, uint64_t now, int *retry_after_s_r,
-                  struct pg_err *err)
+unsigned origin_bit(const struct site *s)
 {
-    const struct breaker *b = breaker_refuses(&o->breaker, now) ? &o->breaker : &o->holds[class];
-
-    *retry_after_s_r = breaker_wait_s(b, now);
-    return pg_fail(err, PG_E_UPSTREAM_DOWN,
-                   b == &o->breaker ? "upstream " SL_FMT " does not answer"
-                                    : "upstream " SL_FMT " asks for patience",
-                   SL_ARG(name_of(o)));
+    return 1U << (s - s->origin->sites);
 }
 
-static bool refuses(const struct origin *o, enum origin_class class, uint64_t now)
+static bool may_know(const struct site *s, const struct origin_turn *turn)
 {
-    return breaker_refuses(&o->breaker, now) || breaker_refuses(&o->holds[class], now);
+    return turn->has_digest || s->config->authoritative;
 }
 
-int origin_may(struct origin *o, enum origin_class class, int *retry_after_s_r, struct pg_err *err)
+/* May it be asked? Of those in `not`: no. */
+static bool is_candidate(const struct site *s, const struct origin_turn *turn, unsigned not,
+                         uint64_t now_ms)
+{
+    return may_know(s, turn) && (origin_bit(s) & not ) == 0 &&
+           !site_refuses(s, turn->class, now_ms);
+}
+
+static struct site *first_of(struct origin *o, const struct origin_turn *turn, unsigned not,
+                             bool slow_too)
 {
     uint64_t now = pg_clock_mono_ms();
 
-    if (refuses(o, class, now))
-        return refuse(o, class, now, retry_after_s_r, err);
-    PG_CHECK(breaker_may(&o->breaker, now) && breaker_may(&o->holds[class], now));
-    return 0;
-}
+    for (unsigned i = 0; i < o->nsites; i++) {
+        struct site *s = &o->sites[i];
 
-void origin_answered(struct origin *o, enum origin_class class)
-{
-    if (breaker_ok(&o->breaker))
-        pg_log_say(PG_LOG_INFO, PG_LOG_UPSTREAM, "upstream " SL_FMT " answers again",
-                   SL_ARG(name_of(o)));
-    breaker_ok(&o->holds[class]);
-    health_answered(o->health);
-}
-
-void origin_failed(struct origin *o, enum breaker_weight weight, const struct pg_err *why)
-{
-    struct pg_log_line line;
-
-    if (!breaker_fail(&o->breaker, weight, pg_clock_mono_ms()))
-        return;
-    health_down(o->health, o->breaker.until_ms);
-    pg_log_begin(&line, PG_LOG_UPSTREAM, PG_LOG_WARN);
-    pg_log_str(&line, "upstream", name_of(o));
-    pg_log_u64(&line, "left_alone_ms", o->breaker.window_ms);
-    pg_log_err(&line, why);
-    pg_log_end(&line);
-}
-
-void origin_hold(struct origin *o, enum origin_class class, int seconds)
-{
-    uint64_t now = pg_clock_mono_ms(), ms = (uint64_t)seconds * 1000;
-
-    for (unsigned i = 0; i < ORIGIN_CLASSES; i++) {
-        if (class == ORIGIN_CLASSES || class == (enum origin_class)i)
-            breaker_hold(&o->holds[i], ms, now);
+        if (is_candidate(s, turn, not, now) && (slow_too || !site_is_slow(s, now)))
+            return s;
     }
-    health_limited(o->health, now + ms);
-    pg_log_say(PG_LOG_WARN, PG_LOG_UPSTREAM, "upstream " SL_FMT " asks for patience: %d s",
-               SL_ARG(name_of(o)), seconds);
+    return NULL;
 }
 
-int origin_held_s(const struct origin *o, enum origin_class class)
+struct site *origin_choose(struct origin *o, const struct origin_turn *turn,
+                           const struct origin_path *path, bool *may_hurry_r)
 {
-    return (int)(o->holds[class].window_ms / 1000);
+    unsigned not = path->tried | path->avoid, been = not | path->hurried;
+    struct site *s = first_of(o, turn, been, false);
+
+    if (s == NULL)
+        s = first_of(o, turn, been, true);
+    *may_hurry_r = s != NULL && first_of(o, turn, been | origin_bit(s), true) != NULL;
+    return s != NULL ? s : first_of(o, turn, not, true);
+}
+
+int origin_refuse(const struct origin *o, const struct origin_turn *turn, int *retry_after_s_r,
+                  struct pg_err *err)
+{
+    uint64_t now = pg_clock_mono_ms();
+
+    for (unsigned i = 0; i < o->nsites; i++) { /* whose word counts has the word here, too */
+        if (o->sites[i].config->authoritative && site_refuses(&o->sites[i], turn->class, now))
+            return site_refuse(&o->sites[i], turn->class, now, retry_after_s_r, err);
+    }
+    return site_refuse(&o->sites[0], turn->class, now, retry_after_s_r, err);
+}
+
+static bool refuses(const struct origin *o, const struct origin_turn *turn, uint64_t now_ms)
+{
+    for (unsigned i = 0; i < o->nsites; i++) {
+        if (is_candidate(&o->sites[i], turn, 0, now_ms))
+            return false;
+    }
+    return true;
+}
+
+/* Down is who answers nowhere. */
+void origin_lost(struct origin *o)
+{
+    uint64_t now = pg_clock_mono_ms(), until = UINT64_MAX;
+
+    for (unsigned i = 0; i < o->nsites; i++) {
+        const struct breaker *b = &o->sites[i].breaker;
+
+        if (o->sites[i].config->authoritative && !breaker_refuses(b, now))
+            return;
+        if (o->sites[i].config->authoritative && b->until_ms < until)
+            until = b->until_ms;
+    }
+    health_down(o->health, until);
 }
 
 void origin_turn_init(struct origin_turn *turn)
@@ -172,12 +191,11 @@ int origin_join(struct origin *o, struct origin_turn *turn, int *retry_after_s_r
     uint64_t now = pg_clock_mono_ms();
 
     PG_CHECK(turn->origin == NULL);
-    if (refuses(o, turn->class, now))
-        return refuse(o, turn->class, now, retry_after_s_r, err);
+    if (refuses(o, turn, now))
+        return origin_refuse(o, turn, retry_after_s_r, err);
     if (o->nwaiting >= ORIGIN_WAITING_MAX) {
         *retry_after_s_r = 1;
-        return pg_fail(err, PG_E_UPSTREAM_DOWN, "too many wait for upstream " SL_FMT,
-                       SL_ARG(name_of(o)));
+        return pg_fail(err, PG_E_UPSTREAM_DOWN, "too many wait for upstream %s", o->upstream->name);
     }
     turn->origin = o;
     turn->running = false;
@@ -237,7 +255,7 @@ static struct origin_turn *next_refused(struct origin *o, uint64_t now)
         pg_list_each_safe (node, next, &o->waiting[line]) {
             struct origin_turn *turn = pg_container_of(node, struct origin_turn, node);
 
-            if (refuses(o, turn->class, now))
+            if (refuses(o, turn, now))
                 return turn;
         }
     }
@@ -253,7 +271,7 @@ static void refuse_those_who_wait_in_vain(struct origin *o)
         struct pg_err err = {0};
         int retry_after_s;
 
-        refuse(o, turn->class, now, &retry_after_s, &err);
+        (void)origin_refuse(o, turn, &retry_after_s, &err);
         origin_leave(turn);
         turn->refused(turn, &err, retry_after_s);
         pg_err_clear(&err);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * origin - one upstream identity: an upstream of one revision of the configuration. Its
- * connections, tokens, breakers and lines of those who wait belong to it alone.
+ * origin - one upstream identity: an upstream of one revision of the configuration. Its sites
+ * (site_int.h), one for each of its URLs, and the lines of those who wait belong to it alone.
  *
  * At most max_connections turns run at a time. Small asks go first and may use all of them; blobs
  * leave a quarter to the asks; blobs that nobody waits for leave half of theirs to those that
  * somebody does. A blob that was ordered ahead counts as waited for once its flight has a reader.
  *
- * While the breaker is open, those in line are refused at once, and so are new ones. A quota that
- * is spent (429, budget.h) holds back its class alone: the blobs of an image whose manifest was the
- * last one allowed still come. Any other 429 holds back all.
+ * While there is no site that may be asked, those in line are refused at once, and so are new ones.
+ * What is known by its digest may come from any site; tags and lists from authoritative ones alone.
  *
  * Ownership:  a turn is embedded in its asker's object. An origin goes when nothing uses it and
  *             the configuration has moved on, or at the end. Callbacks come from origin_run().
@@ -22,17 +21,12 @@
 #include "base/list.h"
 #include "cache/flight.h"
 #include "proxy/config.h"
-#include "proxy/upstream/breaker.h"
-#include "proxy/upstream/client_int.h"
 #include "proxy/upstream/credential.h"
 #include "proxy/upstream/delay_int.h"
-#include "proxy/upstream/token.h"
-#include "proxy/upstream/url.h"
+#include "proxy/upstream/site_int.h"
 
 #define ORIGIN_WAITING_MAX 8192
 
-enum origin_class { ORIGIN_MANIFEST, ORIGIN_HEAD, ORIGIN_LIST, ORIGIN_BLOB, ORIGIN_CLASSES };
-enum origin_auth { ORIGIN_NO_AUTH, ORIGIN_BEARER, ORIGIN_BASIC }; /* as learnt from a challenge */
 enum origin_line { ORIGIN_ASKS, ORIGIN_BLOBS, ORIGIN_AHEAD, ORIGIN_LINES };
 
 struct origins {
@@ -49,13 +43,10 @@ struct origin {
     struct origins *set;
     struct snapshot *snapshot;
     const struct config_upstream *upstream;
-    struct url base;
     struct health *health;
-    struct client *client;
     struct credential *credential;
-    struct token_table *tokens;
-    enum origin_auth auth;
-    struct breaker breaker, holds[ORIGIN_CLASSES];
+    struct site sites[CONFIG_URLS_MAX];
+    unsigned nsites;
     struct pg_list waiting[ORIGIN_LINES];
     unsigned nwaiting, running[ORIGIN_LINES];
 };
@@ -64,7 +55,8 @@ struct origin_turn {
     struct pg_list node;
     struct origin *origin; /* NULL: neither in line nor running */
     enum origin_line line;
-    enum origin_class class;
+    enum site_class class;
+    bool has_digest; /* of what is asked for: any site may be asked */
     bool running;
     const struct flight *flight; /* of one in the line AHEAD */
     void (*granted)(struct origin_turn *turn);
@@ -87,11 +79,20 @@ PG_MUST_USE int origin_join(struct origin *o, struct origin_turn *turn, int *ret
                             struct pg_err *err);
 void origin_leave(struct origin_turn *turn); /* also when it was never in line */
 
-/* Before each request of a turn: -1 UPSTREAM_DOWN. */
-PG_MUST_USE int origin_may(struct origin *o, enum origin_class class, int *retry_after_s_r,
-                           struct pg_err *err);
-void origin_answered(struct origin *o, enum origin_class class);
-void origin_failed(struct origin *o, enum breaker_weight weight, const struct pg_err *why);
-/* After a 429. ORIGIN_CLASSES: all of them. */
-void origin_hold(struct origin *o, enum origin_class class, int seconds);
-int origin_held_s(const struct origin *o, enum origin_class class); /* the last time; 0: answered */
+/* Which sites one who asks has been at; bits by index. */
+struct origin_path {
+    unsigned tried;   /* and they failed */
+    unsigned hurried; /* and they took too long while there were others */
+    unsigned avoid;   /* not to be asked at all */
+};
+
+/* The site to ask next: the first that may be asked, slow ones and those hurried away from last.
+ * NULL: there is none. *may_hurry_r: there is another for it. */
+struct site *origin_choose(struct origin *o, const struct origin_turn *turn,
+                           const struct origin_path *path, bool *may_hurry_r);
+/* Why there is none: -1 UPSTREAM_DOWN. */
+int origin_refuse(const struct origin *o, const struct origin_turn *turn, int *retry_after_s_r,
+                  struct pg_err *err);
+unsigned origin_bit(const struct site *s); /* in a path */
+
+void origin_lost(struct origin *o); /* a site's breaker has opened */

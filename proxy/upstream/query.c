@@ -7,18 +7,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metric.h"
-#include "base/random.h"
 #include "oci/manifest.h"
 #include "oci/media.h"
 #include "proxy/upstream/exchange_int.h"
 
-#define TAGS_BYTES_MAX       ((size_t)8 * 1024 * 1024)
-#define PATH_MAX_BYTES       2048
-#define ANSWER_MS_MAX        60000
-#define SERVER_TRIES_MAX     3
-#define CONNECTION_TRIES_MAX 2
-#define RETRY_MS             50
-#define ECHO_BYTES_MAX       ((size_t)16 * 1024 * 1024)
+#define TAGS_BYTES_MAX ((size_t)8 * 1024 * 1024)
+#define PATH_MAX_BYTES 2048
+#define ANSWER_MS_MAX  60000
+#define ECHO_BYTES_MAX ((size_t)16 * 1024 * 1024)
 
 struct query {
     struct pg_map_node node; /* by key */
@@ -36,25 +32,24 @@ struct query {
     struct delay again;
     struct pg_buf body;
     struct trace_context trace; /* of its first asker */
-    unsigned tries;
+    unsigned tries, rounds;     /* a round asks each site that may be asked */
     uint64_t began_ms;
     struct fetch_answer echo; /* body NULL: not answered yet */
 };
 
 static const struct {
     const char *name;
-    enum origin_class class;
+    enum site_class class;
     enum pg_ekind unknown;
     bool head;
     size_t bytes_max;
 } kinds[] = {
-    [FETCH_MANIFEST] = {"manifest", ORIGIN_MANIFEST, PG_E_MANIFEST_UNKNOWN, false,
+    [FETCH_MANIFEST] = {"manifest", SITE_MANIFEST, PG_E_MANIFEST_UNKNOWN, false,
                         MANIFEST_BYTES_MAX},
-    [FETCH_MANIFEST_HEAD] = {"manifest head", ORIGIN_HEAD, PG_E_MANIFEST_UNKNOWN, true, 0},
-    [FETCH_BLOB_HEAD] = {"blob head", ORIGIN_HEAD, PG_E_BLOB_UNKNOWN, true, 0},
-    [FETCH_TAGS] = {"tags", ORIGIN_LIST, PG_E_NAME_UNKNOWN, false, TAGS_BYTES_MAX},
-    [FETCH_REFERRERS] = {"referrers", ORIGIN_LIST, PG_E_MANIFEST_UNKNOWN, false,
-                         MANIFEST_BYTES_MAX},
+    [FETCH_MANIFEST_HEAD] = {"manifest head", SITE_HEAD, PG_E_MANIFEST_UNKNOWN, true, 0},
+    [FETCH_BLOB_HEAD] = {"blob head", SITE_HEAD, PG_E_BLOB_UNKNOWN, true, 0},
+    [FETCH_TAGS] = {"tags", SITE_LIST, PG_E_NAME_UNKNOWN, false, TAGS_BYTES_MAX},
+    [FETCH_REFERRERS] = {"referrers", SITE_LIST, PG_E_MANIFEST_UNKNOWN, false, MANIFEST_BYTES_MAX},
 };
 
 static const char *accept_of(enum fetch_kind kind)
@@ -187,7 +182,7 @@ static void fail(struct query *q, struct pg_err *err, int retry_after_s)
 
     if (err->kind == PG_E_UPSTREAM_WRONG)
         pg_metric_inc(PG_M_UPSTREAM_WRONG);
-    if (q->has_exchange && !q->exchange.refused && err->kind != PG_E_CANCELED &&
+    if (q->has_exchange && q->exchange.end.cause != RETRY_REFUSED && err->kind != PG_E_CANCELED &&
         err->kind != kinds[q->kind].unknown)
         log_failure(q, err);
     while ((w = next_asker(q)) != NULL) {
@@ -229,7 +224,7 @@ static void take_head(const struct query *q, struct fetch_answer *a)
 
     a->content_type = head->content_type;
     a->link = head->link;
-    if (!kinds[q->kind].head || q->exchange.status != 200)
+    if (!kinds[q->kind].head || q->exchange.end.status != 200)
         return;
     a->has_size = head->has_length;
     a->size = head->length;
@@ -262,25 +257,24 @@ static bool stays(struct query *q, const struct fetch_answer *a)
     return true;
 }
 
-static void succeed(struct query *q)
+/* -1: what came is not what was asked for. */
+static int succeed(struct query *q, struct pg_err *err)
 {
     struct fetch_answer answer = {0};
-    struct pg_err err = {0};
     struct fetch_work *w;
 
     take_head(q, &answer);
     if (q->kind == FETCH_MANIFEST_HEAD && !answer.has_digest)
-        health_headless(q->exchange.origin->health);
-    if (!kinds[q->kind].head && take_body(q, &answer, &err) < 0) {
-        fail(q, &err, 0);
-        return;
-    }
+        health_headless(q->turn.origin->health);
+    if (!kinds[q->kind].head && take_body(q, &answer, err) < 0)
+        return -1;
     while ((w = next_asker(q)) != NULL) {
         ask_succeed(w, &answer);
     }
     if (!stays(q, &answer))
         free_query(q);
     pg_bytes_unref(answer.body);
+    return 0;
 }
 
 static bool is_not_understood(int status)
@@ -292,9 +286,11 @@ static bool is_not_understood(int status)
  * said something: nothing against it. The asker may GET. */
 static bool says_nothing(const struct query *q)
 {
-    int status = q->exchange.status;
+    int status = q->exchange.end.status;
     bool refuses = is_not_understood(status);
 
+    if (q->exchange.site == NULL || !q->exchange.site->config->authoritative)
+        return false;
     if (q->exchange.hops > 0 && q->kind == FETCH_BLOB_HEAD)
         return refuses || status == 401 || status == 403;
     return kinds[q->kind].head && refuses;
@@ -311,13 +307,17 @@ static void ask_again(struct delay *d)
 
 static bool retry(struct query *q)
 {
-    const struct exchange *x = &q->exchange;
-    unsigned tries_max = x->status >= 500 ? SERVER_TRIES_MAX : CONNECTION_TRIES_MAX;
-    uint64_t ms = (uint64_t)RETRY_MS << (2 * q->tries); /* 200, 800; half to one and a half of it */
+    struct exchange *x = &q->exchange;
 
-    if (!x->may_retry || q->tries >= tries_max)
+    if (exchange_turn_elsewhere(x)) {
+        ask_again(&q->again);
+        return true;
+    }
+    if (q->rounds > retry_times(x->end.cause, RETRY_QUESTION))
         return false;
-    delay_start(&q->fetch->origins.delays, &q->again, ms / 2 + pg_random_u64() % ms, ask_again);
+    exchange_forgive(x);
+    delay_start(&q->fetch->origins.delays, &q->again, retry_wait_ms(RETRY_QUESTION, q->rounds++),
+                ask_again);
     return true;
 }
 
@@ -326,16 +326,18 @@ static void on_done(struct exchange *x)
     struct query *q = x->owner;
     struct pg_err err = {0};
 
-    if (x->err.kind == PG_E_NONE || says_nothing(q)) {
-        succeed(q);
+    if ((x->end.err.kind == PG_E_NONE || says_nothing(q)) && succeed(q, &err) == 0)
         return;
+    if (err.kind != PG_E_NONE) {
+        x->end.cause = RETRY_WRONG;
+        pg_err_move(&x->end.err, &err);
     }
     if (retry(q))
         return;
-    pg_err_move(&err, &x->err);
-    if (q->kind == FETCH_REFERRERS && (is_not_understood(x->status) || x->status == 406))
+    pg_err_move(&err, &x->end.err);
+    if (q->kind == FETCH_REFERRERS && (is_not_understood(x->end.status) || x->end.status == 406))
         pg_fail(&err, kinds[q->kind].unknown, "upstream has no referrers API");
-    fail(q, &err, x->retry_after_s);
+    fail(q, &err, x->end.retry_after_s);
 }
 
 static enum client_taken refuse_size(struct exchange *x)
@@ -366,8 +368,7 @@ static const struct exchange_events query_events = {on_head, on_data, on_done};
 static void on_granted(struct origin_turn *turn)
 {
     struct query *q = pg_container_of(turn, struct query, turn);
-    struct exchange_spec spec = {.class = kinds[q->kind].class,
-                                 .unknown = kinds[q->kind].unknown,
+    struct exchange_spec spec = {.unknown = kinds[q->kind].unknown,
                                  .path = q->path,
                                  .repo = q->repo,
                                  .accept = accept_of(q->kind),
@@ -375,9 +376,9 @@ static void on_granted(struct origin_turn *turn)
                                  .trace = &q->trace,
                                  .timeout_ms = ANSWER_MS_MAX};
 
-    exchange_init(&q->exchange, &spec, turn->origin, &query_events, q);
+    exchange_init(&q->exchange, &spec, turn, &query_events, q);
     q->has_exchange = true;
-    q->tries = 1;
+    q->tries = q->rounds = 1;
     exchange_start(&q->exchange, 0, false);
 }
 
@@ -410,6 +411,7 @@ static struct query *new_query(struct fetch_work *w)
     origin_turn_init(&q->turn);
     q->turn.line = ORIGIN_ASKS;
     q->turn.class = kinds[q->kind].class;
+    q->turn.has_digest = kinds[q->kind].class != SITE_LIST && digest_looks_like(q->reference);
     q->turn.granted = on_granted;
     q->turn.refused = on_refused;
     delay_init(&q->again);
@@ -492,7 +494,7 @@ void query_leave(struct fetch_work *w)
         struct pg_err why = {0};
 
         pg_fail(&why, PG_E_TIMEOUT, "upstream does not answer in time");
-        origin_failed(q->exchange.origin, BREAKER_ABSENT, &why);
+        site_failed(q->exchange.site, BREAKER_ABSENT, &why);
         pg_err_clear(&why);
     }
     free_query(q);

@@ -26,7 +26,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned defaults = 0;
     for (size_t i = 0; rc == 0 && i < load.config.nupstreams; i++) {
         const struct config_upstream *u = &load.config.upstreams[i];
-        PG_CHECK(u->name[0] != '\0' && u->url_host != NULL && u->url_host[0] != '\0');
+        PG_CHECK(u->name[0] != '\0');
+        if (config_is_alias(u)) {
+            PG_CHECK(u->nurls == 0 &&
+                     config_find_upstream(&load.config, (struct sl){u->name, strlen(u->name)}) !=
+                         NULL);
+            continue;
+        }
+        PG_CHECK(u->nurls > 0 && u->url_host != NULL && u->url_host[0] != '\0');
         PG_CHECK(strpbrk(u->url_host, "/@?# ") == NULL);
         PG_CHECK(config_find_upstream(&load.config, (struct sl){u->name, strlen(u->name)}) == u);
         defaults += u->upstream_default;

@@ -109,6 +109,50 @@ TEST(listeners_have_the_tls_beside_them_or_their_own)
     config_load_free(&load);
 }
 
+TEST(an_upstream_at_several_urls)
+{
+    struct config_load load;
+    const struct config_upstream *u;
+
+    assert_int_equal(parse("upstreams:\n"
+                           "  a.test:\n"
+                           "    urls:\n"
+                           "      - {url: https://Mirror.test:8443/, authoritative: false}\n"
+                           "      - {url: https://a.test, authoritative: true}\n"
+                           "      - https://b.test\n"
+                           "  other.test: {urls: [https://c.test, https://b.test]}\n",
+                           &load),
+                     0);
+    u = find(&load.config, "a.test");
+    assert_int_equal(u->nurls, 3);
+    assert_string_equal(u->urls[0].text, "https://mirror.test:8443");
+    assert_false(u->urls[0].authoritative);
+    assert_true(u->urls[1].authoritative);
+    assert_false(u->urls[2].authoritative);
+    assert_string_equal(u->upstream_url, "https://a.test"); /* it speaks for the whole */
+    assert_string_equal(u->url_host, "a.test");
+    u = find(&load.config, "other.test");
+    assert_true(u->urls[0].authoritative && !u->urls[1].authoritative);
+    config_load_free(&load);
+}
+
+TEST(N12_an_alias_is_another_name_for_the_same)
+{
+    struct config_load load;
+
+    assert_int_equal(parse("upstreams:\n"
+                           "  b.test: {alias_of: a.test}\n"
+                           "  a.test: {url: https://a.test}\n"
+                           "  hub.test: {alias_of: docker.io}\n"
+                           "  docker.io: {url: https://registry-1.docker.io}\n",
+                           &load),
+                     0);
+    assert_string_equal(find(&load.config, "b.test")->name, "a.test");
+    assert_string_equal(find(&load.config, "hub.test")->name, "docker.io");
+    assert_string_equal(find(&load.config, "index.docker.io")->name, "docker.io");
+    config_load_free(&load);
+}
+
 static const struct mistake {
     const char *text, *said;
 } mistakes[] = {
@@ -217,11 +261,47 @@ static const struct mistake {
     {"upstreams:\n"
      "  a.test: {url: https://a.test}\n"
      "  b.test: {url: https://A.test/}\n",
-     "f:3:17: upstreams.b.test has the url of a.test; a registry is listed once\n"},
+     "f:3:17: upstreams.b.test and a.test are one registry, a.test; if b.test is only another "
+     "name, "
+     "write {alias_of: a.test}\n"},
     {"upstreams:\n"
      "  a.test: {url: https://a.test, host: m.test}\n"
      "  b.test: {url: https://b.test, host: M.test}\n",
      "f:3:39: upstreams.b.test.host is the host of a.test already\n"},
+    /* several ways to one */
+    {"upstreams:\n  a.test: {url: https://a.test, urls: [https://b.test]}\n",
+     "f:2:17: upstreams.a.test has both url and urls; write one of them\n"},
+    {"upstreams:\n  a.test: {urls: []}\n",
+     "f:2:18: upstreams.a.test.urls must be a list of 1 to 8 URLs\n"},
+    {"upstreams:\n  a.test: {urls: [https://a.test, https://A.test/]}\n",
+     "f:2:35: upstreams.a.test.urls has a.test twice\n"},
+    {"upstreams:\n  a.test: {urls: [{url: https://a.test, authoritative: false}, "
+     "https://b.test]}\n",
+     "f:2:25: upstreams.a.test.urls: one of them must be authoritative, or nobody says what a tag "
+     "is\n"},
+    {"upstreams:\n  a.test: {urls: [{url: https://a.test, trusted: true}, {}, [x]]}\n",
+     "f:2:41: unknown key \"trusted\"; known here: url, authoritative\n"
+     "f:2:57: urls: url is missing\n"
+     "f:2:61: urls must be a single value\n"},
+    {"upstreams:\n  a.test: {urls: [https://a.test, {url: https://b.test/v2, authoritative: "
+     "maybe}]}\n",
+     "f:2:41: upstreams.a.test.urls must not have a path; only the host, without /v2\n"
+     "f:2:75: authoritative: \"maybe\" is neither true nor false\n"},
+    /* N12 */
+    {"upstreams:\n"
+     "  a.test: {urls: [https://a.test, https://m.test]}\n"
+     "  b.test: {url: https://m.test}\n",
+     "f:3:17: upstreams.b.test and a.test are one registry, m.test; if b.test is only another "
+     "name, write {alias_of: a.test}\n"},
+    {"upstreams:\n  a.test: {url: https://a.test}\n  b.test: {alias_of: c.test}\n",
+     "f:3:22: upstreams.b.test.alias_of must be the name of another upstream that is no alias "
+     "itself; there is no such upstream c.test\n"},
+    {"upstreams:\n  b.test: {alias_of: b.test}\n",
+     "f:2:22: upstreams.b.test.alias_of must be the name of another upstream that is no alias "
+     "itself; there is no such upstream b.test\n"},
+    {"upstreams:\n  a.test: {url: https://a.test}\n"
+     "  b.test: {alias_of: a.test, allow_private: true}\n",
+     "f:3:22: upstreams.b.test.alias_of stands alone: all else is that of a.test\n"},
     {"upstreams:\n  index.docker.io: {url: https://registry-1.docker.io}\n",
      "f:2:3: upstreams.index.docker.io is another name of docker.io; write docker.io\n"},
     {"upstreams:\n  A.test: {url: https://a.test}\n",
@@ -528,6 +608,8 @@ int main(void)
         RUN(nothing_is_a_configuration),
         RUN(listed_upstreams_are_all_there_are),
         RUN(listeners_have_the_tls_beside_them_or_their_own),
+        RUN(an_upstream_at_several_urls),
+        RUN(N12_an_alias_is_another_name_for_the_same),
         RUN(every_mistake_is_told_with_its_line_and_column),
         RUN(problems_have_an_end),
         RUN(too_much_is_refused),

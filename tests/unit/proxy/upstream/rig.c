@@ -178,6 +178,13 @@ static void configure(const struct rig_options *o)
     up->upstream_url = text(o->url != NULL ? o->url : url);
     up->url_host = text(host);
     up->url_https = strncmp(up->upstream_url, "https:", 6) == 0;
+    up->urls = calloc(1, sizeof(*up->urls));
+    assert_non_null(up->urls);
+    up->urls[0] = (struct config_url){.text = text(up->upstream_url),
+                                      .host = text(host),
+                                      .https = up->url_https,
+                                      .authoritative = true};
+    up->nurls = 1;
     up->upstream_host = text("");
     up->upstream_allow_private = !o->public_only;
     up->upstream_realms = text(o->realms);
