@@ -2,7 +2,7 @@
 """A machine of a client's own: a network with nothing but loopback, names that lead there, empty
 folders for the client's settings. What a client does in it can reach no one but the test, so that
 it may ask docker.io itself, and is seen doing so. Needs root; the stage is run again inside it."""
-import ctypes, fcntl, os, shutil, socket, ssl, struct, subprocess, sys, tempfile
+import ctypes, fcntl, os, shutil, socket, struct, subprocess, sys, tempfile
 
 from pg import Skip
 
@@ -48,30 +48,3 @@ def prepare():
         f.flush()
         mount(f.name, "/etc/hosts", "none", 4096)   # MS_BIND: it stays when its name is gone
     os.environ.pop("DOCKER_HOST", None)
-
-
-class Authority:
-    """A certificate authority and what it signed, in a folder."""
-    def __init__(self, folder, name):
-        self.file, self.key = f"{folder}/{name}.crt", f"{folder}/{name}.key"
-        openssl("req", "-x509", *NEW_KEY, "-keyout", self.key, "-out", self.file, "-days", "2",
-                "-subj", f"/CN={name}")
-
-    def sign(self, *names):
-        """(certificate, key) for these names."""
-        path = f"{os.path.splitext(self.file)[0]}-{names[0]}"
-        openssl("req", *NEW_KEY, "-keyout", path + ".key", "-out", path + ".csr", "-subj",
-                f"/CN={names[0]}")
-        with open(path + ".ext", "w") as f:
-            f.write("subjectAltName=" + ",".join("DNS:" + n for n in names))
-        openssl("x509", "-req", "-in", path + ".csr", "-CA", self.file, "-CAkey", self.key,
-                "-CAcreateserial", "-days", "2", "-extfile", path + ".ext", "-out", path + ".crt")
-        return path + ".crt", path + ".key"
-
-
-NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-
-
-def openssl(*args):
-    p = subprocess.run(["openssl", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert p.returncode == 0, p.stdout

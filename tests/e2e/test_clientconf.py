@@ -6,9 +6,10 @@ import json, os, subprocess, tempfile, tomllib
 import node
 import pg as stage
 from clients import HOSTS_DIR, Buildah, Containerd, Containerd2, Docker, Podman, Skopeo
-from node import REGISTRY, Authority
+from node import REGISTRY
 from matrix import NAMED, Scene, seen
 from pg import Upstream
+from pki import Authority
 
 MARK = "the canary of pullgate is refused always"
 PROXY = "https://cache.example:5000"

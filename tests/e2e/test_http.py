@@ -159,10 +159,7 @@ def test_A13_pipelined_by_one_who_does_not_read():
     pg.get(path.decode())
     with open(f"/proc/{pg.proc.pid}/statm") as f:
         before = int(f.read().split()[1]) * 4096
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        s.connect(("127.0.0.1", pg.port))
-        s.settimeout(1)
+    with pg.connect(1, receive_buffer=4096) as s:
         try:
             s.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
             s.sendall((b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n") * 100_000)
@@ -288,7 +285,7 @@ def test_A18_large_ranges_to_a_client_that_reads_late_and_one_that_goes_on():
     path = f"/v2/library/app/blobs/{up.blob(data)}"
     ask = f"GET {path} HTTP/1.1\r\nHost: x\r\nRange: bytes=9000000-,17-4000000\r\n"
     for warm in [False, True]:
-        with socket.create_connection(("127.0.0.1", pg.port), stage.DEADLINE) as s:
+        with pg.connect() as s:
             s.sendall(f"{ask}\r\n{ask}Connection: close\r\n\r\n".encode())
             got = b""
             while chunk := s.recv(1 << 20):
@@ -373,7 +370,7 @@ def test_A20_parallel_ranges_of_a_cold_blob():
     piece, parts = 3 << 19, {}
 
     def read(first):
-        with socket.create_connection(("127.0.0.1", pg.port), stage.DEADLINE) as s:
+        with pg.connect() as s:
             s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nRange: bytes={first}-\r\n\r\n".encode())
             got = b""
             while b"\r\n\r\n" not in got:
@@ -404,7 +401,7 @@ def test_A23_clients_that_reset():
     path = f"/v2/library/app/blobs/{up.blob(data)}"
     rnd, fds = random.Random(5), None
     for n in range(300):
-        s = socket.create_connection(("127.0.0.1", pg.port), stage.DEADLINE)
+        s = pg.connect()
         s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         left = rnd.choice([0, 1, 200, 5000, 500_000])
         while left > 0:

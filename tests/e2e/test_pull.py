@@ -113,7 +113,7 @@ def test_a_herd_of_100_costs_one_get_and_survives_its_leader():
     pg = Pullgate(up)
     pg.get("/v2/library/app/manifests/v1")
     path = f"/v2/library/app/blobs/{layer}"
-    leader = socket.create_connection(("127.0.0.1", pg.port), stage.DEADLINE)
+    leader = pg.connect()
     leader.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     gate.wait_reached()
     herd = [pg.start_get(path) for _ in range(100)]
@@ -277,7 +277,7 @@ def test_the_bytes_of_bodies_are_counted_once_and_those_of_a_cut_one_too():
     pg.wait_metric("pullgate_sent_bytes_total", len(image.body) + 4)
     assert sent() == len(image.body) + 4
     before = sent()
-    with socket.create_connection(("127.0.0.1", pg.port), 15) as s:
+    with pg.connect() as s:
         s.sendall(f"GET /v2/library/app/blobs/{image.layers[1]} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         got = 0
         while got < 65536:                           # the rest is not wanted

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-pg_e2e(pull THREADS)
-pg_e2e(http TIMEOUT 300)
-pg_e2e(names)
+pg_e2e(pull THREADS TLS test_)
+pg_e2e(http TIMEOUT 300 TLS test_A test_K02)
+pg_e2e(names TLS test_B)
+pg_e2e(door THREADS TIMEOUT 300)
 pg_e2e(referrers)
 pg_e2e(upstream TIMEOUT 400)
 pg_e2e(budget TIMEOUT 300)
