@@ -22,9 +22,11 @@
 /* One generation. It lives as long as the first of its contexts, to which every connection of it
  * holds a reference. */
 struct set {
-    SSL_CTX **ctx; /* one for each certificate */
     size_t n;
     int64_t expires;
+    struct {
+        SSL_CTX *ctx;
+    } of[]; /* one for each certificate */
 };
 
 struct tls_server {
@@ -53,10 +55,10 @@ static int fail(struct pg_err *err, const char *what, const char *file)
 /* Nobody is there to type the password of a key. */
 static int no_password(char *buf, int size, int rwflag, void *u)
 {
-    (void)buf;
-    (void)size;
     (void)rwflag;
     (void)u;
+    if (size > 0)
+        buf[0] = '\0';
     return -1;
 }
 
@@ -276,13 +278,13 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
     size_t n;
     struct sl name;
 
-    (void)alert;
+    *alert = SSL_AD_UNRECOGNIZED_NAME; /* of a failure, and this cannot fail */
     if (set->n == 1 || SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &n) != 1 ||
         sni_parse((struct sl){(const char *)p, n}, &name) < 0)
         return SSL_CLIENT_HELLO_SUCCESS;
     for (size_t i = 0; i < set->n; i++) {
-        if (is_for(set->ctx[i], name)) {
-            (void)SSL_set_SSL_CTX(ssl, set->ctx[i]);
+        if (is_for(set->of[i].ctx, name)) {
+            (void)SSL_set_SSL_CTX(ssl, set->of[i].ctx);
             break;
         }
     }
@@ -303,8 +305,7 @@ static void on_first_freed(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx,
     if (set == NULL)
         return;
     for (size_t i = 1; i < set->n; i++)
-        SSL_CTX_free(set->ctx[i]);
-    free(set->ctx);
+        SSL_CTX_free(set->of[i].ctx);
     free(set);
 }
 
@@ -316,11 +317,9 @@ static void init_once(void)
 
 static struct set *make_set(size_t n)
 {
-    struct set *set = calloc(1, sizeof(*set));
+    struct set *set = calloc(1, sizeof(*set) + n * sizeof(set->of[0]));
 
     PG_CHECK(n > 0 && pthread_once(&once, init_once) == 0 && set != NULL);
-    set->ctx = calloc(n, sizeof(*set->ctx));
-    PG_CHECK(set->ctx != NULL);
     return set;
 }
 
@@ -333,7 +332,7 @@ static void add_context(struct set *set, SSL_CTX *ctx)
         PG_CHECK(SSL_CTX_set_ex_data(ctx, set_index, set) == 1);
         SSL_CTX_set_client_hello_cb(ctx, on_hello, set);
     }
-    set->ctx[set->n++] = ctx;
+    set->of[set->n++].ctx = ctx;
     end = ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(ctx)), &t) == 1
               ? (int64_t)timegm(&t)
               : 0;
@@ -346,10 +345,9 @@ static void drop_set(struct set *set)
     if (set == NULL)
         return;
     if (set->n > 0) {
-        SSL_CTX_free(set->ctx[0]); /* and with the last reference to it, all */
+        SSL_CTX_free(set->of[0].ctx); /* and with the last reference to it, all */
         return;
     }
-    free(set->ctx);
     free(set);
 }
 
@@ -440,7 +438,7 @@ void tls_server_rotate(struct tls_server *s)
     struct set *set = make_set(old->n);
 
     for (size_t i = 0; i < old->n; i++)
-        add_context(set, copy_context(old->ctx[i]));
+        add_context(set, copy_context(old->of[i].ctx));
     replace(s, set);
 }
 
@@ -468,7 +466,7 @@ SSL *tls_server_accept(struct tls_server *s, int fd)
     SSL *ssl;
 
     lock(s);
-    ssl = SSL_new(s->set->ctx[0]);
+    ssl = SSL_new(s->set->of[0].ctx);
     unlock(s);
     PG_CHECK(ssl != NULL);
     PG_CHECK(SSL_set_fd(ssl, fd) == 1);

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -514,6 +515,100 @@ TEST(a_session_is_resumed)
     end_tls(ssl);
 }
 
+static void says_hello(SSL *ssl)
+{
+    struct rig_got g;
+
+    say(ssl, GET("/"));
+    g = read_response(ssl);
+    assert_true(sl_eq(rig_body_of(&g), SL("hello")));
+    rig_forget(&g);
+}
+
+/* Takes up the session again; whether the server did, too. */
+static bool is_resumed(SSL_SESSION *session)
+{
+    SSL *ssl = begin_tls();
+    bool reused;
+
+    assert_int_equal(SSL_set_session(ssl, session), 1);
+    assert_int_equal(SSL_connect(ssl), 1);
+    reused = SSL_session_reused(ssl) == 1;
+    (void)SSL_shutdown(ssl);
+    end_tls(ssl);
+    return reused;
+}
+
+static SSL_SESSION *get_session(void)
+{
+    SSL *ssl = connect_tls();
+    SSL_SESSION *session;
+
+    says_hello(ssl); /* the ticket comes with it */
+    session = SSL_get1_session(ssl);
+    (void)SSL_shutdown(ssl); /* one that breaks off is not resumed */
+    end_tls(ssl);
+    return session;
+}
+
+TEST(C18_tickets_end_with_their_keys_and_with_the_certificate)
+{
+    struct config_pair pair = {cert_file, key_file};
+    const struct config_tls tls = {.pairs = &pair, .npairs = 1};
+    struct pg_err err = {0};
+    SSL_SESSION *session = get_session();
+
+    assert_true(is_resumed(session));
+    tls_server_rotate(server);
+    assert_false(is_resumed(session));
+    SSL_SESSION_free(session);
+    session = get_session();
+    assert_true(is_resumed(session));
+    assert_int_equal(tls_server_reload(server, &tls, &err), 0);
+    assert_false(is_resumed(session));
+    SSL_SESSION_free(session);
+}
+
+static atomic_bool renewing;
+
+static void *renew(void *arg)
+{
+    struct config_pair good = {cert_file, key_file}, bad = {cert_file, other_key_file};
+    struct config_tls tls = {.npairs = 1};
+
+    (void)arg;
+    while (atomic_load(&renewing)) {
+        struct pg_err err = {0};
+
+        tls.pairs = &good;
+        PG_CHECK(tls_server_reload(server, &tls, &err) == 0);
+        tls.pairs = &bad;
+        PG_CHECK(tls_server_reload(server, &tls, &err) < 0);
+        pg_err_clear(&err);
+        tls_server_rotate(server);
+    }
+    return NULL;
+}
+
+TEST(J14_certificates_are_replaced_while_clients_come_and_stay)
+{
+    SSL *stays = connect_tls();
+    pthread_t thread;
+
+    atomic_store(&renewing, true);
+    assert_int_equal(pthread_create(&thread, NULL, renew, NULL), 0);
+    for (int i = 0; i < 40; i++) {
+        SSL *ssl = connect_tls();
+
+        says_hello(ssl);
+        says_hello(stays);
+        end_tls(ssl);
+    }
+    atomic_store(&renewing, false);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    end_tls(stays);
+}
+
 TEST(plain_http_on_a_tls_port_is_told_so)
 {
     struct rig_got g = rig_talk(SL(GET("/")));
@@ -608,6 +703,8 @@ int main(void)
         HTTP(old_versions_and_renegotiation_are_refused),
         HTTP(tls_1_2_works_as_well),
         HTTP(a_session_is_resumed),
+        HTTP(C18_tickets_end_with_their_keys_and_with_the_certificate),
+        HTTP(J14_certificates_are_replaced_while_clients_come_and_stay),
         HTTP(plain_http_on_a_tls_port_is_told_so),
         HURRIED(K02_a_handshake_that_takes_too_long),
         HURRIED(K02_a_client_that_does_not_read),
