@@ -3,7 +3,8 @@
 For use inside a node: the proxy is cache.test:5000, with TLS; its docker.io is the test's."""
 import gzip, hashlib, json, os, subprocess, tempfile
 
-from node import SETTINGS, Authority
+from node import SETTINGS
+from pki import Authority
 from origin import Origin, layer
 from pg import Gate, Pullgate, Upstream
 from upstream import cut, pause
