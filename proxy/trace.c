@@ -2,6 +2,7 @@
 #include "proxy/trace.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -91,11 +92,13 @@ static void write_hex(const uint8_t *p, size_t n, char *out)
 
 const char *trace_write(const struct trace_context *c, char out[TRACE_TEXT_MAX])
 {
-    memcpy(out, "00-", 3);
-    write_hex(c->trace, 16, out + 3);
-    out[35] = '-';
-    write_hex(c->span, 8, out + 36);
-    memcpy(out + 52, c->sampled ? "-01" : "-00", 4);
+    char trace[33], span[17];
+    int n;
+
+    write_hex(c->trace, 16, trace);
+    write_hex(c->span, 8, span);
+    n = snprintf(out, TRACE_TEXT_MAX, "00-%s-%s-%s", trace, span, c->sampled ? "01" : "00");
+    PG_CHECK(n == TRACE_TEXT_MAX - 1);
     return out;
 }
 

@@ -45,7 +45,8 @@ static void on_note(struct pg_mailbox *box)
     PG_CHECK(rc == 0 || errno == EAGAIN);
 }
 
-static size_t on_answer(char *p, size_t size, size_t n, void *owner)
+/* libcurl wants it with a pointer to what it may change. */
+static size_t on_answer(char *p, size_t size, size_t n, void *owner) // NOLINT
 {
     struct export *e = owner;
 

@@ -94,7 +94,7 @@ def test_spans_of_a_request_and_what_it_asked():
     assert first == collector.bodies[1][2]           # refused once, sent again
     resource = {a["key"] for a in json.loads(first)["resourceSpans"][0]["resource"]["attributes"]}
     assert {"service.name", "service.version", "service.instance.id"} <= resource
-    assert pg.metric('pullgate_trace_spans_total{result="sent"}') == 2
+    pg.wait_metric('pullgate_trace_spans_total{result="sent"}', 2)
     pg.stop()
 
 
