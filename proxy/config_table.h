@@ -75,7 +75,7 @@
       "Further hosts, separated by spaces, that may issue tokens for this upstream.")              \
     X(upstream, username, STRING, "", 0, 0, RELOAD, "User for Basic or for the token endpoint.")   \
     X(upstream, password_file, PATH, "", 0, 0, RELOAD,                                             \
-      "File, mode 0600, with the password or token of that user.")                                 \
+      "File, mode 0600, whose first line is the password or token of that user.")                  \
     X(upstream, password_env, STRING, "", 0, 0, RELOAD,                                            \
       "Or the environment variable that holds it.")                                                \
     X(upstream, docker_config, PATH, "", 0, 0, RELOAD,                                             \

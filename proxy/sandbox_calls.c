@@ -88,7 +88,7 @@ static int permit_if(scmp_filter_ctx ctx, int call, unsigned argument, const scm
 {
     for (size_t i = 0; i < n; i++)
         if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
-                             SCMP_CMP64(argument, SCMP_CMP_EQ, values[i])) < 0)
+                             SCMP_CMP64(argument, SCMP_CMP_EQ, values[i], 0)) < 0)
             return -1;
     return 0;
 }

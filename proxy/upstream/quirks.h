@@ -11,6 +11,9 @@
  * QUIRKS_SERVERS: under which name docker and its credential helpers keep the login for a host;
  * others are known by their host. github.com/docker/cli (cli/registry: IndexServer).
  *
+ * QUIRKS_KEY_USER: whose password is a key, a file of many lines, all of which are sent (Artifact
+ * Registry). docs.cloud.google.com/artifact-registry/docs/docker/authentication
+ *
  * Quirks that are handled for all alike, since no table is needed to meet them:
  *   Artifact Registry   401 without WWW-Authenticate: the challenge of /v2/ is used
  *   Quay                a scope with more than pull breaks the token request: only pull is asked
@@ -32,3 +35,5 @@
     X("docker.io", "https://index.docker.io/v1/")                                                  \
     X("index.docker.io", "https://index.docker.io/v1/")                                            \
     X("registry-1.docker.io", "https://index.docker.io/v1/")
+
+#define QUIRKS_KEY_USER "_json_key"

@@ -31,8 +31,10 @@ static const char *find_fault(enum secret_kind kind, struct sl user, struct sl t
         return "the password or token is empty";
     if (user.n > SECRET_TEXT_MAX || text.n > SECRET_TEXT_MAX)
         return "the user, password or token is too long";
-    if (has_control(user) || has_control(text))
-        return "a line break or another control character is in the user, password or token";
+    if (has_control(user))
+        return "a line break or another control character is in the user";
+    if (memchr(text.p, '\0', text.n) != NULL)
+        return "a zero byte is in the password or token";
     if (memchr(user.p, ':', user.n) != NULL)
         return "a colon is in the user";
     if (kind == SECRET_LOGIN && user.n == 0)

@@ -11,9 +11,9 @@
  * an identity token, and so does the user of 32 zeros, which is Azure's.
  *
  * Ownership:  secret_clear() overwrites and frees the texts.
- * Failure:    -1 and *why: a few words that hold nothing of the secret. Refused: control
- * characters, a colon in a user, what is empty or above SECRET_TEXT_MAX, and in a BEARER all that
- *             cannot stand in a header.
+ * Failure:    -1 and *why: a few words that hold nothing of the secret. Refused: a colon or a
+ *             control character in a user, zero bytes, what is empty or above SECRET_TEXT_MAX, and
+ *             in a BEARER all that no header can hold. A password may have several lines: keys do.
  * Threads:    any; pure.
  */
 #pragma once

@@ -73,8 +73,9 @@ int token_parse(struct sl body, struct pg_arena *arena, struct token_grant *gran
     const json_t *life;
     struct sl text;
 
+    /* where it is not right is near a token: that is not said */
     if (pg_json_parse(body, PG_E_UPSTREAM_DOWN, &root, err) < 0)
-        return pg_wrap(err, "token server");
+        return pg_fail(err, PG_E_UPSTREAM_DOWN, "token server: the answer is not proper JSON");
     text = pg_json_str(root, "token");
     if (text.n == 0)
         text = pg_json_str(root, "access_token");

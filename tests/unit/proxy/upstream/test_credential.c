@@ -112,6 +112,16 @@ TEST(a_password_in_the_environment)
     rig_stop();
 }
 
+/* Artifact Registry's: the file is the password, all of it. */
+TEST(a_key_for_a_password)
+{
+    start(true);
+    rig_py("good = base64.b64encode(b'_json_key:{\\n  \"a\": 1\\n}\\n').decode()");
+    rig_reload(&(struct rig_options){.username = "_json_key", .password = "{\n  \"a\": 1\n}"});
+    assert_said(PG_E_NONE, "");
+    rig_stop();
+}
+
 /* Looked at each time; a change that makes no sense leaves what was. */
 TEST(a_docker_config_that_changes)
 {
@@ -281,7 +291,7 @@ static const struct fault {
     {"garbage hunter2", "", "the credential helper answers no proper JSON", 0700},
     {"", "", "the credential helper answers no proper JSON", 0700},
     {"[]", "", "the credential helper answers no proper JSON", 0700},
-    {"{\"Username\":\"robot\",\"Secret\":\"hunter2\\n\"}", "",
+    {"{\"Username\":\"ro\\nbot\",\"Secret\":\"hunter2\"}", "",
      "answers badly: a line break or another control character", 0700},
     {"{\"Username\":\"ro:bot\",\"Secret\":\"hunter2\"}", "",
      "answers badly: a colon is in the user", 0700},
@@ -393,6 +403,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN(a_password_in_the_environment),
+        RUN(a_key_for_a_password),
         RUN(a_docker_config_that_changes),
         RUN(an_identity_token_goes_by_post_and_by_get_where_there_is_none),
         RUN(an_identity_token_that_is_refused),

@@ -104,9 +104,8 @@ static const struct {
     {"quay.io", AUTH("dXA="), "bad: auth is not user:password in base64"}, /* no colon */
     {"quay.io", AUTH("OnA="), "bad: a password without a user"},
     {"quay.io", AUTH("dTo="), "bad: the password or token is empty"},
-    {"quay.io", AUTH("dTpwCnA="),
-     "bad: a line break or another control character is in the user, "
-     "password or token"},
+    {"quay.io", AUTH("dTpwCnA="), "L u p\np"}, /* a key has several lines */
+    {"quay.io", AUTH("dQpwOnA="), "bad: a line break or another control character is in the user"},
     {"quay.io", "{\"auths\":{\"quay.io\":{\"registrytoken\":\"hunter2 x\"}}}",
      "bad: a character that no header can hold is in the token"},
     {"quay.io", "{\"credsStore\":\"../hunter2\"}",

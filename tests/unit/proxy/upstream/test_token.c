@@ -17,6 +17,7 @@ static int parse(const char *body, char text_r[TOKEN_TEXT_MAX + 1], unsigned *li
     pg_arena_init(&arena, TOKEN_ANSWER_MAX);
     result = token_parse((struct sl){body, strlen(body)}, &arena, &g, &err);
     assert_int_equal(result < 0, err.kind == PG_E_UPSTREAM_DOWN);
+    assert_null(err.detail); /* what is wrong may be near a token */
     if (result == 0) {
         assert_true(snprintf(text_r, TOKEN_TEXT_MAX + 1, "%s", g.text) >= 0);
         *life_r = g.life_s;
