@@ -307,12 +307,24 @@ static int find_kind(const char *name, size_t *kind_r)
     return COMMAND_CANNOT;
 }
 
-/* What the command line leaves open comes from the configuration. */
-static int fill(struct clientconf *c, const struct command_args *args, struct config_load *load)
+int clientconf_open(struct clientconf *c_r, const struct command_args *args)
 {
-    const struct config *config = &load->config;
-    int rc = args->proxy != NULL ? take_proxy(c, args->proxy) : guess_proxy(c, config);
+    struct clientconf *c = c_r;
+    const struct config *config = &c->load.config;
+    struct pg_err err = {0};
 
+    *c = (struct clientconf){.kind = args->client};
+    c->files = calloc(FILES_MAX, sizeof *c->files);
+    c->upstreams = calloc(CONFIG_UPSTREAMS_MAX, sizeof *c->upstreams);
+    PG_CHECK(c->files != NULL && c->upstreams != NULL);
+    pg_buf_init(&c->notes, FILE_BYTES_MAX);
+    if (args->proxy == NULL || args->upstreams.n == 0) {
+        int loaded = config_load(args->config_file, &c->load, &err);
+        if (loaded != 0) {
+            return show_refusal(loaded, &c->load, &err);
+        }
+    }
+    int rc = args->proxy != NULL ? take_proxy(c, args->proxy) : guess_proxy(c, config);
     if (rc == COMMAND_GOOD && args->ca != NULL) {
         rc = take_ca(c, args->ca);
     }
@@ -325,7 +337,7 @@ static int fill(struct clientconf *c, const struct command_args *args, struct co
     return rc;
 }
 
-static void clear(struct clientconf *c)
+void clientconf_close(struct clientconf *c)
 {
     for (size_t i = 0; i < c->nfiles; i++) {
         free(c->files[i].path);
@@ -337,37 +349,23 @@ static void clear(struct clientconf *c)
     free(c->url);
     free(c->ca);
     pg_buf_free(&c->notes);
+    config_load_free(&c->load);
 }
 
 int clientconf_run(const struct command_args *args)
 {
-    struct clientconf c = {.kind = args->client};
-    struct config_load load = {0};
-    struct pg_err err = {0};
+    struct clientconf c;
     size_t kind = 0;
 
     if (find_kind(args->client, &kind) != COMMAND_GOOD) {
         return COMMAND_CANNOT;
     }
-    if (args->proxy == NULL || args->upstreams.n == 0) {
-        int loaded = config_load(args->config_file, &load, &err);
-        if (loaded != 0) {
-            loaded = show_refusal(loaded, &load, &err);
-            config_load_free(&load);
-            return loaded;
-        }
-    }
-    c.files = calloc(FILES_MAX, sizeof *c.files);
-    c.upstreams = calloc(CONFIG_UPSTREAMS_MAX, sizeof *c.upstreams);
-    PG_CHECK(c.files != NULL && c.upstreams != NULL);
-    pg_buf_init(&c.notes, FILE_BYTES_MAX);
-    int rc = fill(&c, args, &load);
+    int rc = clientconf_open(&c, args);
     if (rc == COMMAND_GOOD) {
         kinds[kind].write(&c);
         rc = args->dir != NULL ? write_files(&c, args->dir) : print_files(&c);
         print_error(pg_buf_sl(&c.notes));
     }
-    clear(&c);
-    config_load_free(&load);
+    clientconf_close(&c);
     return rc;
 }

@@ -12,6 +12,8 @@
 
 #include "base/buf.h"
 #include "cli/authority.h"
+#include "cli/command.h"
+#include "cli/config.h"
 
 /* Where the authority's certificate is put, by its own name, in a folder of the client. */
 #define CLIENTCONF_CA "pullgate-ca.crt"
@@ -32,7 +34,13 @@ struct clientconf {
     struct clientconf_file *files;
     size_t nfiles;
     struct pg_buf notes; /* for standard error: what these files cannot do */
+    struct config_load load;
 };
+
+/* The proxy and the upstreams, as the command line says or else the configuration; what is wrong
+ * is said on standard error, and it is COMMAND_CANNOT. To be closed in any case. */
+PG_MUST_USE int clientconf_open(struct clientconf *c_r, const struct command_args *args);
+void clientconf_close(struct clientconf *c);
 
 /* A new file; what is written into the buffer is in it. Valid until the next. */
 struct pg_buf *clientconf_add(struct clientconf *c, const char *path_fmt, ...) PG_PRINTF(2, 3);

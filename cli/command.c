@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/canary.h"
 #include "cli/clientconf.h"
 #include "cli/forget.h"
 #include "cli/fsck.h"
@@ -62,6 +63,13 @@ const struct command command_table[] = {
      "where that has an address that others can reach. Closing the egress is what keeps images "
      "out; these files make it usable.",
      clientconf_run, NULL},
+    {"doctor", "cyPUKj", "Look whether a client of this machine goes round the proxy.",
+     "With --canary: lets the client pull what every pullgate refuses, by a digest that is fixed, "
+     "and says whom it asked: `closed` is the proxy alone; `open`, another registry was asked and "
+     "answered; `held`, it was asked and did not answer, so that only the egress holds. Run it on "
+     "the node, as who runs the client. Exit status 1 if one is open or held, 2 if it could not be "
+     "seen.",
+     canary_run, NULL},
     {"ls", "csmbj", "List what is in the store.",
      "Tags with the size of all that they name and that is here, how long ago upstream confirmed "
      "them, and the last pull; with --manifests or --blobs those, by repository. REF is a "
@@ -129,6 +137,8 @@ const struct command_option command_options[] = {
     {'O', 0, "dir", "DIR",
      "Write the files below this folder; / for the places where the client looks for them.",
      offsetof(struct command_args, dir)},
+    {'y', 0, "canary", "CLIENT", "docker, containerd or podman.",
+     offsetof(struct command_args, canary)},
     {'h', 'h', "help", NULL, "Say what a command does and which options it takes.",
      offsetof(struct command_args, help)},
 };

@@ -170,9 +170,9 @@ class Containerd(Client):
         os.makedirs("/etc/containerd", exist_ok=True)
         self.command = [self.programs[1], "-a", f"{self.dir}/sock"]
         arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
-        with open(f"{self.dir}/config.toml", "w") as f:
+        with open("/etc/containerd/config.toml", "w") as f:
             f.write(UNPACK % (int(self.kind()[-1]) + 1, arch))
-        self.daemon_command = [self.programs[0], "-c", f"{self.dir}/config.toml"]
+        self.daemon_command = [self.programs[0]]
         self.start_daemon(*self.daemon_command, "--root", f"{self.dir}/root", "--state",
                           f"{self.dir}/state", "--address", f"{self.dir}/sock")
         self.wait_daemon("version")
