@@ -19,6 +19,8 @@ X(CACHE_REVALIDATED, COUNTER, "pullgate_cache_total", "result=\"revalidated\"",
 X(BYTES_SENT, COUNTER, "pullgate_sent_bytes_total", "", "Bytes of bodies sent to clients.")
 X(BYTES_FETCHED, COUNTER, "pullgate_fetched_bytes_total", "",
   "Bytes of bodies received from upstreams.")
+X(MANIFESTS_WITH_URLS, COUNTER, "pullgate_manifests_with_urls_total", "",
+  "Manifests taken that name addresses for their layers, from where nothing is ever fetched.")
 X(CONNECTIONS, GAUGE, "pullgate_connections", "", "Client connections open.")
 X(CONNECTIONS_TOTAL, COUNTER, "pullgate_connections_total", "", "Client connections accepted.")
 X(TLS_FAILED, COUNTER, "pullgate_tls_handshakes_failed_total", "",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "cache/land.h"
 #include "oci/manifest.h"
 #include "oci/media.h"
@@ -23,7 +24,7 @@ struct refresh {
     unsigned ticket;
     struct pg_list readers;
     unsigned refs;
-    struct pg_arena names; /* target and media type: they outlive the request's own arena */
+    struct pg_arena names;      /* target and media type: they outlive the request's own arena */
     struct trace_context trace; /* of the journey that began it */
     struct refresh_answer answer;
 };
@@ -164,6 +165,14 @@ static void free_reading(struct aside *a)
     free(g);
 }
 
+static bool has_urls(const struct manifest *m)
+{
+    for (size_t i = 0; i < m->nchildren; i++)
+        if (m->children[i].has_urls)
+            return true;
+    return m->config.has_urls || m->subject.has_urls;
+}
+
 /* Landed here, too: a manifest of thousands of children gives as many links. */
 static void read_it(struct aside *a)
 {
@@ -172,6 +181,8 @@ static void read_it(struct aside *a)
     if (manifest_parse(pg_bytes_sl(g->land.bytes), g->content_type, &g->arena, &g->manifest,
                        &g->err) < 0)
         return;
+    if (has_urls(&g->manifest))
+        pg_metric_inc(PG_M_MANIFESTS_WITH_URLS);
     g->land.parsed = &g->manifest;
     land_manifest(g->store, &g->land);
 }
