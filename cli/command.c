@@ -11,6 +11,7 @@
 #include "cli/ls.h"
 #include "cli/manual.h"
 #include "cli/nearest.h"
+#include "cli/prewarm.h"
 #include "cli/print.h"
 #include "cli/reference.h"
 #include "cli/refresh.h"
@@ -84,6 +85,14 @@ const struct command command_table[] = {
      "would have. Says how many bytes came free. Exit status 1 if a REF was not there or could not "
      "be purged.",
      forget_run, "REF..."},
+    {"prewarm", "cspj", "Fetch images before anybody asks for them.",
+     "LIST is a file, or - for standard input, with a reference on each line: [REGISTRY/]REPOSITORY"
+     "[:TAG][@DIGEST]; empty lines and what is behind a # are ignored. Fetches manifests, "
+     "configurations and layers through the server, a few at a time and behind what clients wait "
+     "for; what is in the store already costs nothing. Goes on after errors. May be interrupted: "
+     "what "
+     "the server has begun it ends. Exit status 1 if something could not be fetched.",
+     prewarm_run, "LIST"},
     {"refresh", "csj", "Ask upstream now what tags are.",
      "Whatever is known of a tag and however fresh it is: says the digest that it was and the one "
      "that it is, and fetches the manifest if it is another. REF is REPOSITORY:TAG, or REPOSITORY "
@@ -108,6 +117,10 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, control)},
     {'w', 'w', "watch", NULL, "Ask again every two seconds, until it is interrupted.",
      offsetof(struct command_args, watch)},
+    {'p', 0, "platform", "OS/ARCH[,...]",
+     "Of images for several platforms, these: linux/amd64,linux/arm64; or all. Without it: this "
+     "machine's.",
+     offsetof(struct command_args, platform)},
     {'m', 0, "manifests", NULL, "List manifests.", offsetof(struct command_args, manifests)},
     {'b', 0, "blobs", NULL, "List layers, configurations and other blobs.",
      offsetof(struct command_args, blobs)},

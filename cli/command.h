@@ -29,6 +29,7 @@ struct command_args {
     const char *config_file; /* NULL: see config_load() */
     const char *admin;       /* NULL: as configured */
     const char *control;     /* NULL: as configured */
+    const char *platform;    /* of prewarm; NULL: this machine's */
     const char *client, *proxy, *ca, *dir, *canary;
     struct command_list upstreams;
     const char *const *operands;

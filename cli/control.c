@@ -79,26 +79,7 @@ void control_close(struct control *c)
     *c = (struct control){0};
 }
 
-CURLcode control_set_up(const struct control *c, CURL *curl, const char *path)
-{
-    char url[URL_MAX];
-
-    if ((size_t)snprintf(url, sizeof(url), "http://%s%s",
-                         c->socket != NULL ? "localhost" : c->address, path) >= sizeof(url)) {
-        return CURLE_URL_MALFORMAT;
-    }
-    CURLcode rc = curl_easy_setopt(curl, CURLOPT_URL, url);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    if (rc == CURLE_OK && c->socket != NULL) {
-        rc = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
-    }
-    return rc;
-}
-
-/* ---- one question -------------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------------- */
 
 static size_t on_bytes(char *p, size_t size, size_t n, void *owner) // NOLINT: libcurl says so
 {
@@ -129,9 +110,37 @@ static size_t on_header(char *p, size_t size, size_t n, void *owner) // NOLINT: 
         keep(a->digest, sizeof(a->digest), value);
     } else if (colon != NULL && sl_eq_nocase(name, SL("Cache-Status"))) {
         keep(a->cache, sizeof(a->cache), value);
+    } else if (colon != NULL && sl_eq_nocase(name, SL("Content-Type"))) {
+        keep(a->type, sizeof(a->type), value);
     }
     return size * n;
 }
+
+CURLcode control_set_up(const struct control *c, CURL *curl, const char *path,
+                        struct control_answer *a)
+{
+    char url[URL_MAX];
+
+    if ((size_t)snprintf(url, sizeof(url), "http://%s%s",
+                         c->socket != NULL ? "localhost" : c->address, path) >= sizeof(url)) {
+        return CURLE_URL_MALFORMAT;
+    }
+    CURLcode rc = curl_easy_setopt(curl, CURLOPT_URL, url);
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_WRITEDATA, a);
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(curl, CURLOPT_HEADERDATA, a);
+    if (rc == CURLE_OK && c->socket != NULL) {
+        rc = curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, c->socket);
+    }
+    return rc;
+}
+
+/* ---- one question -------------------------------------------------------------------------- */
 
 static CURLcode perform(struct control *c, const struct control_question *q,
                         struct curl_slist *headers, struct control_answer *a)
@@ -139,12 +148,8 @@ static CURLcode perform(struct control *c, const struct control_question *q,
     bool is_head = strcmp(q->method, "HEAD") == 0;
 
     curl_easy_reset(c->curl);
-    CURLcode rc = control_set_up(c, c->curl, q->path);
+    CURLcode rc = control_set_up(c, c->curl, q->path, a);
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, q->wait_ms);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_bytes);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, a);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(c->curl, CURLOPT_HEADERFUNCTION, on_header);
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(c->curl, CURLOPT_HEADERDATA, a);
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(c->curl, CURLOPT_HTTPHEADER, headers);
     if (rc == CURLE_OK && is_head) {
         rc = curl_easy_setopt(c->curl, CURLOPT_NOBODY, 1L);
@@ -161,8 +166,7 @@ int control_ask(struct control *c, const struct control_question *q, struct cont
     const char *where = c->socket != NULL ? c->socket : c->address;
     struct curl_slist *headers = q->header != NULL ? curl_slist_append(NULL, q->header) : NULL;
 
-    *a_r = (struct control_answer){0};
-    pg_buf_init(&a_r->body, CONTROL_ANSWER_BYTES);
+    control_answer_init(a_r);
     CURLcode rc = perform(c, q, headers, a_r);
     curl_slist_free_all(headers);
     if (rc == CURLE_COULDNT_CONNECT) {
@@ -173,6 +177,12 @@ int control_ask(struct control *c, const struct control_question *q, struct cont
         return print_failure("cannot ask %s: %s", where, curl_easy_strerror(rc));
     }
     return COMMAND_GOOD;
+}
+
+void control_answer_init(struct control_answer *a)
+{
+    *a = (struct control_answer){0};
+    pg_buf_init(&a->body, CONTROL_ANSWER_BYTES);
 }
 
 void control_answer_free(struct control_answer *a)

@@ -33,6 +33,7 @@ struct control_answer {
     struct pg_buf body;
     char digest[200]; /* its Docker-Content-Digest, or "" */
     char cache[80];   /* its Cache-Status, or "" */
+    char type[260];   /* its Content-Type, or "" */
 };
 
 /* Where to ask: as the options say, then no configuration is read; else as it says. */
@@ -61,5 +62,8 @@ void control_put_error(const struct control_answer *a, struct pg_buf *out);
 /* Appends a word of a query, percent-encoded. */
 void control_put_word(struct pg_buf *path, struct sl word);
 
-/* Sets a handle up for one more transfer of this server, as control_ask() does. */
-PG_MUST_USE CURLcode control_set_up(const struct control *c, CURL *curl, const char *path);
+/* Sets a handle up for one more transfer of this server, whose answer comes into *a; as
+ * control_ask() does. */
+void control_answer_init(struct control_answer *a);
+PG_MUST_USE CURLcode control_set_up(const struct control *c, CURL *curl, const char *path,
+                                    struct control_answer *a);

@@ -202,6 +202,123 @@ def test_no_cache_of_a_client_asks_nobody():
     pg.stop()
 
 
+def prewarm(pg, text, *args):
+    """(exit status, events) of a run with this list."""
+    p = subprocess.run([os.environ["PULLGATE"], "prewarm", "-c", pg.conf, "--json", *args, "-"],
+                       input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       timeout=stage.DEADLINE * 4)
+    return p.returncode, [fits("prewarm", line) for line in p.stdout.splitlines()]
+
+
+def index(up, repo, tag, archs):
+    """An index of one image for each; {arch: image}."""
+    images = {a: up.image(repo, None, [a.encode() * 5000, b"common" * 500], arch=a) for a in archs}
+    up.manifest(repo, tag, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
+        {"mediaType": OCI_MANIFEST, "digest": i.digest, "size": len(i.body),
+         "platform": {"os": "linux", "architecture": a}} for a, i in images.items()]}, OCI_INDEX)
+    return images
+
+
+def test_prewarm_fetches_all_that_an_image_names():
+    up = Upstream()
+    one = up.image("library/app", "v1", [os.urandom(2_000_000), b""])
+    many = index(up, "team/many", "v2", ["amd64", "arm64", "s390x"])
+    pg = Pullgate(up)
+    text = f"""
+        # what the nodes will ask for
+        library/app:v1
+        origin.test/team/many:v2   # for two platforms
+        library/app@{one.digest}
+        """
+    code, events = prewarm(pg, text, "--platform", "linux/amd64,linux/arm64")
+    assert code == 0, events
+    end = events[-1]
+    assert (end["event"], end["images"], end["failed"]) == ("end", 3, 0), end
+    assert {e["ref"]: e["failed"] for e in events if e["event"] == "image"} == {
+        "library/app:v1": 0, "origin.test/team/many:v2": 0, f"library/app@{one.digest}": 0}
+    assert up.count("GET", many["s390x"].digest) == 0, up.asked
+    asked = len(up.asked)
+    up.die()
+    pull(pg, "library/app", "v1")
+    for arch in ("amd64", "arm64"):
+        pull(pg, "team/many", many[arch].digest)
+    up.live()
+    code, events = prewarm(pg, text, "--platform", "linux/amd64,linux/arm64")
+    assert code == 0 and events[-1]["fetched_bytes"] == 0, events[-1]
+    assert len(up.asked) == asked, up.asked[asked:]             # a second run asks for nothing
+    code, events = prewarm(pg, "team/many:v2", "--platform", "all")
+    assert code == 0 and up.count("GET", many["s390x"].digest) == 1
+    pg.stop()
+
+
+def test_prewarm_goes_on_after_errors_and_says_so():
+    up = Upstream()
+    up.image("library/app", "v1", [b"here" * 100])
+    bad = up.image("library/bad", "v1", [b"wrong" * 100])
+    index(up, "team/many", "v2", ["s390x"])
+    up.on(rf"/blobs/{bad.layers[0]}", lambda x: x.answer(200, {}, b"other" * 100) or True)
+    up.on(r"/busy/", lambda x: x.answer(503, {}) or True, times=1)
+    up.image("library/busy", "v1", [b"busy"])
+    pg = Pullgate(up)
+    code, events = prewarm(pg, "library/absent:v1\nlibrary/bad:v1\nnot a reference\nteam/many:v2\n"
+                               "gone.test/a/b:c\nlibrary/busy:v1\nlibrary/app:v1", "--platform", "linux/amd64")
+    assert code == 1 and events[-1]["failed"] == 5 and events[-1]["images"] == 7, events
+    why = {e["ref"]: e["error"] for e in events if e.get("result") == "failed"}
+    assert set(why) == {"library/absent:v1", "library/bad:v1", "not a reference", "team/many:v2",
+                        "gone.test/a/b:c"}, why
+    assert "linux/s390x" in why["team/many:v2"] and "not an upstream" in why["gone.test/a/b:c"], why
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    code, out, err = pg.command("prewarm", os.path.join(pg.dir, "absent"))
+    assert code == 2 and "cannot open" in err, err
+    pg.end()
+    code, events = prewarm(pg, "library/app:v1")
+    assert code == 2 and events == [], events
+
+
+def test_prewarm_gives_way_and_joins_what_is_under_way():
+    up, gate = Upstream(), Gate()
+    data = os.urandom(1_000_000)
+    image = up.image("library/app", "v1", [data])
+    up.on(rf"/blobs/{image.layers[0]}", lambda x: halves(x, data, gate), times=1)
+    pg = Pullgate(up, more="limits: {send_timeout: 100ms}")
+    p = subprocess.Popen([os.environ["PULLGATE"], "prewarm", "-c", pg.conf, "-"], text=True,
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    p.stdin.write("library/app:v1\n")
+    p.stdin.close()
+    gate.wait_reached()
+    flights = pg.admin("/debug/flights").json()["flights"]
+    assert "true" in json.dumps(flights[0]), flights            # ordered ahead
+    client = pg.start_get(f"/v2/library/app/blobs/{image.layers[0]}")
+    pg.wait_metric("pullgate_flight_followers_total", 1)
+    gate.open()
+    assert client.done() == (200, data)
+    assert p.wait(stage.DEADLINE) == 0, p.stdout.read()
+    p.stdout.close()
+    assert up.count("GET", image.layers[0]) == 1
+    pg.stop()
+
+
+def test_prewarm_may_be_interrupted():
+    up, gate = Upstream(), Gate()
+    data = os.urandom(1_000_000)
+    image = up.image("library/app", "v1", [data])
+    up.on(rf"/blobs/{image.layers[0]}", lambda x: halves(x, data, gate), times=1)
+    pg = Pullgate(up)
+    p = subprocess.Popen([os.environ["PULLGATE"], "prewarm", "-c", pg.conf, "-"], text=True,
+                         stdin=subprocess.PIPE)
+    p.stdin.write("library/app:v1\n")
+    p.stdin.close()
+    gate.wait_reached()
+    p.send_signal(signal.SIGINT)
+    assert p.wait(stage.DEADLINE) != 0
+    gate.open()
+    pg.landed(3)                                                # what was begun is ended
+    code, events = prewarm(pg, "library/app:v1")
+    assert code == 0 and events[-1]["fetched_bytes"] == 0, events
+    assert up.count("GET", image.layers[0]) == 1
+    pg.stop()
+
+
 def test_N10_what_lists_or_changes_is_not_on_tcp():
     pg = Pullgate(Upstream())
     for path in ("tags", "manifests", "blobs", "purge?ref=library/app", "reload", "drain"):
