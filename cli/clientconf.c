@@ -40,6 +40,8 @@ static const struct {
 
 /* ---- for the writers ----------------------------------------------------------------------- */
 
+static char *formatted(const char *fmt, va_list args) PG_PRINTF(1, 0);
+
 static char *formatted(const char *fmt, va_list args)
 {
     char *text = NULL;
