@@ -16,6 +16,8 @@ X(CACHE_COALESCED, COUNTER, "pullgate_cache_total", "result=\"coalesced\"",
 X(CACHE_STALE, COUNTER, "pullgate_cache_total", "result=\"stale\"", "Answers, by cache result.")
 X(CACHE_REVALIDATED, COUNTER, "pullgate_cache_total", "result=\"revalidated\"",
   "Answers, by cache result.")
+X(KEPT, COUNTER, "pullgate_kept_deleted_total", "",
+  "Answers with what upstream has deleted or withdrawn (when_deleted: keep-and-flag).")
 X(BYTES_SENT, COUNTER, "pullgate_sent_bytes_total", "", "Bytes of bodies sent to clients.")
 X(BYTES_FETCHED, COUNTER, "pullgate_fetched_bytes_total", "",
   "Bytes of bodies received from upstreams.")

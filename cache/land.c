@@ -333,6 +333,15 @@ void land_tag_gone(struct store *s, struct sl repo, struct sl tag)
     land_rows(a);
 }
 
+void land_link_gone(struct store *s, struct sl repo, const struct digest *d)
+{
+    struct arrival *a = arrival_new(s, repo, (struct sl){NULL, 0}, pg_clock_wall_s());
+
+    a->landing.digest = *d;
+    a->landing.link_gone = true;
+    land_rows(a);
+}
+
 void land_blob_gone(struct store *s, const struct digest *d)
 {
     publish_drop(s, d, PUBLISH_MISSING, NULL, NULL);

@@ -111,6 +111,23 @@ static int apply_link(const struct landing *l, struct journal *j, struct index_t
     return index_put_link(txn, l->repo, &l->digest, &l->link, err);
 }
 
+static int apply_link_gone(const struct landing *l, struct journal *j, struct index_txn *txn,
+                           struct pg_err *err)
+{
+    struct journal_record r = {.kind = JOURNAL_LINK_GONE,
+                               .when_s = l->now_s,
+                               .repo = l->repo,
+                               .has_digest = true,
+                               .digest = l->digest};
+    struct index_view v = index_txn_view(txn);
+    struct index_link old;
+
+    if (knows(index_get_link(&v, l->repo, &l->digest, &old, err), err) && old.landed && j != NULL &&
+        journal_append(j, &r, err) < 0)
+        return -1;
+    return index_del_link(txn, l->repo, &l->digest, err) < 0 ? -1 : 0;
+}
+
 static int apply_manifest(const struct landing *l, struct index_txn *txn, struct pg_err *err)
 {
     struct index_view v = index_txn_view(txn);
@@ -162,6 +179,8 @@ static int apply_tag(const struct landing *l, struct journal *j, struct index_tx
 int landing_apply(const struct landing *l, struct journal *j, bool with_tag, struct index_txn *txn,
                   struct pg_err *err)
 {
+    if (l->link_gone)
+        return apply_link_gone(l, j, txn, err);
     if (l->has_link && apply_link(l, j, txn, err) < 0)
         return -1;
     if (l->has_manifest && apply_manifest(l, txn, err) < 0)

@@ -25,7 +25,7 @@ struct landing_named {
 
 struct landing {
     struct sl repo, tag; /* tag {NULL, 0}: none */
-    bool tag_gone;
+    bool tag_gone, link_gone;
     struct digest digest;
     int64_t now_s;
     bool has_link, has_manifest;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "cache/access.h"
 #include "cache/journal.h"
 #include "cache/key.h"
 
@@ -53,6 +54,7 @@ struct overlay {
     struct pg_list failed;   /* the oldest first */
     size_t nentries, nbytes; /* of all batches shown */
     _Atomic size_t n;        /* in the map */
+    struct access_table *access;
 };
 
 static void lock(struct overlay *o)
@@ -73,6 +75,7 @@ struct overlay *overlay_new(void)
     PG_CHECK(pthread_mutex_init(&o->lock, NULL) == 0);
     pg_map_init(&o->map);
     pg_list_init(&o->failed);
+    o->access = access_new();
     return o;
 }
 
@@ -315,6 +318,11 @@ bool overlay_is_hidden(struct overlay *o, const struct overlay_batch *b)
     return hidden;
 }
 
+struct access_table *overlay_access(struct overlay *o)
+{
+    return o->access;
+}
+
 size_t overlay_count(struct overlay *o)
 {
     return atomic_load(&o->n);
@@ -331,6 +339,7 @@ void overlay_free(struct overlay *o)
     }
     PG_CHECK(o->nentries == 0 && o->nbytes == 0 && overlay_count(o) == 0);
     pg_map_free(&o->map);
+    access_free(o->access);
     PG_CHECK(pthread_mutex_destroy(&o->lock) == 0);
     free(o);
 }

@@ -48,5 +48,8 @@ void overlay_batch_free(struct overlay_batch *b); /* one that was never shown; N
 /* Was the batch's tag hidden by a newer one? False for a batch without. */
 bool overlay_is_hidden(struct overlay *o, const struct overlay_batch *b);
 
+/* What cache/access keeps in memory; the overlay only owns it. */
+struct access_table *overlay_access(struct overlay *o);
+
 /* How many entries are in sight, for tests. */
 size_t overlay_count(struct overlay *o);

@@ -56,6 +56,7 @@ static const char *const log_levels[] = {[PG_LOG_DEBUG] = "debug",
                                          [PG_LOG_INFO] = "info",
                                          [PG_LOG_WARN] = "warn",
                                          [PG_LOG_ERROR] = "error"};
+static const char *const deleted_words[] = {"follow", "keep", "keep-and-flag"};
 #define NWORDS(words) (sizeof(words) / sizeof *(words))
 
 bool option_is_top(const struct option *o)
@@ -237,6 +238,13 @@ int option_parse(const struct option *o, struct sl text, void *base, struct pg_b
         }
         *(enum pg_log_level *)field = (enum pg_log_level)word;
         return 0;
+    case OPTION_DELETED:
+        word = parse_word(text, deleted_words, NWORDS(deleted_words));
+        if (word < 0) {
+            return refuse(why, text, "none of follow, keep, keep-and-flag");
+        }
+        *(enum config_deleted *)field = (enum config_deleted)word;
+        return 0;
     }
     PG_BUG("an option of no type");
 }
@@ -297,6 +305,9 @@ void option_put(const struct option *o, const void *base, struct pg_buf *out)
     case OPTION_LOGLEVEL:
         (void)pg_buf_printf(out, "%s", log_levels[*(const enum pg_log_level *)field]);
         return;
+    case OPTION_DELETED:
+        (void)pg_buf_printf(out, "%s", deleted_words[*(const enum config_deleted *)field]);
+        return;
     }
     PG_BUG("an option of no type");
 }
@@ -308,6 +319,7 @@ void option_put_kind(const struct option *o, struct pg_buf *out)
         [OPTION_SIZE] = "a size",      [OPTION_TIME] = "a time",
         [OPTION_COUNT] = "a number",   [OPTION_BOOL] = "true or false",
         [OPTION_LOGFORMAT] = "a word", [OPTION_LOGLEVEL] = "a word",
+        [OPTION_DELETED] = "a word",
     };
 
     (void)pg_buf_printf(out, "%s", kinds[o->type]);

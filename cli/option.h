@@ -27,6 +27,7 @@ enum option_type {
     OPTION_BOOL,
     OPTION_LOGFORMAT,
     OPTION_LOGLEVEL,
+    OPTION_DELETED,
 };
 
 struct option {

@@ -24,6 +24,7 @@ static const struct {
 #define FREE_BOOL(p)      (void)(p)
 #define FREE_LOGFORMAT(p) (void)(p)
 #define FREE_LOGLEVEL(p)  (void)(p)
+#define FREE_DELETED(p)   (void)(p)
 
 static void free_upstream(struct config_upstream *u)
 {

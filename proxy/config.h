@@ -31,6 +31,10 @@
 #define CONFIG_C_BOOL      bool
 #define CONFIG_C_LOGFORMAT enum pg_log_format
 #define CONFIG_C_LOGLEVEL  enum pg_log_level
+#define CONFIG_C_DELETED   enum config_deleted
+
+/* What becomes of what upstream has deleted, or does not let us read any more. */
+enum config_deleted { CONFIG_FOLLOW, CONFIG_KEEP, CONFIG_KEEP_AND_FLAG };
 
 /* Fields are named section_name: config->storage_path, upstream->upstream_url. */
 #define CONFIG_FIELD(section, name, type, ...) CONFIG_C_##type section##_##name;

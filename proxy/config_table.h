@@ -8,6 +8,7 @@
  *   SIZE    uint64_t bytes                 TIME  uint64_t milliseconds
  *   COUNT   uint64_t                       BOOL  bool
  *   LOGFORMAT, LOGLEVEL  the enums of base/log.h
+ *   DELETED  enum config_deleted
  * CONFIG_GLOBAL: each section is a mapping of that name in the file; section `top` is the file's
  * own level. CONFIG_UPSTREAM: the options of one entry of `upstreams`. `listen`, `tls` (for
  * all of `listen`; see cli/listener.h), `upstreams`, and of each of them `urls` (a list of URLs or
@@ -89,4 +90,7 @@
     X(upstream, stall_timeout, TIME, "30s", 100, 600000, RELOAD,                                   \
       "Time without a byte after which a transfer is broken off and resumed.")                     \
     X(upstream, max_connections, COUNT, "16", 1, 256, RELOAD,                                      \
-      "Transfers at a time; more wait in line.")
+      "Transfers at a time; more wait in line.")                                                   \
+    X(upstream, when_deleted, DELETED, "follow", 0, 0, RELOAD,                                     \
+      "What upstream deleted or withdrew is, from then on: follow: 404 or 403; keep: served from " \
+      "the store; keep-and-flag: the same, with a Warning header, a metric and in the status.")

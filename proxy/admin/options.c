@@ -55,6 +55,13 @@ static void write_LOGLEVEL(struct pg_buf *out, enum pg_log_level value)
     (void)pg_buf_printf(out, "\"%s\"", names[value]);
 }
 
+static void write_DELETED(struct pg_buf *out, enum config_deleted value)
+{
+    static const char *const names[] = {"follow", "keep", "keep-and-flag"};
+
+    (void)pg_buf_printf(out, "\"%s\"", names[value]);
+}
+
 #define write_PATH write_STRING
 #define write_SIZE write_COUNT
 #define write_TIME write_COUNT

@@ -72,6 +72,7 @@ struct journey_told {
     enum journey_cache cache;
     const char *why;     /* why it was no hit; static text or NULL */
     const char *detail;  /* with STALE: what kept us from asking; a token */
+    const char *warning; /* of a Warning header; static text or NULL */
     int64_t age_s;       /* with STALE; -1: not known */
     uint64_t total_size; /* for a 416 */
     int retry_after_s;   /* 0: not said by upstream */

@@ -10,6 +10,7 @@
 #include "cache/land.h"
 #include "cache/overlay.h"
 #include "cache/use.h"
+#include "proxy/journey/allowed.h"
 #include "proxy/journey/ask.h"
 #include "proxy/journey/byteranges.h"
 #include "proxy/journey/reply.h"
@@ -18,8 +19,8 @@
 
 #define PULL_BLOB_STAGES(X)                                                                        \
     X(linked, UPSTREAM)                                                                            \
-    X(open, CLIENT)                                                                                \
-    X(measured, UPSTREAM) X(board, CLIENT) X(flying, UPSTREAM) X(admit, CLIENT) X(deliver, CLIENT)
+    X(confirmed, UPSTREAM) X(open, CLIENT) X(measured, UPSTREAM) X(board, CLIENT)                  \
+        X(flying, UPSTREAM) X(admit, CLIENT) X(deliver, CLIENT)
 
 #define X(name, origin) static enum rq_next st_##name(struct rq *rq);
 PULL_BLOB_STAGES(X)
@@ -39,6 +40,7 @@ struct pull_blob {
     struct flight_reader reader; /* board: it is on its way; deliver gives it to send */
     bool boarded, sending;
     unsigned ticket, tries;
+    int allowed; /* lookup: an enum allowed */
 };
 
 static void off_board(struct pull_blob *p)
@@ -68,11 +70,21 @@ static void note_size(struct pull_blob *p, uint64_t size)
     p->has_size = true;
 }
 
+/* A registry that does not know HEAD answers with nothing: that is no yes, or every blob of the
+ * store could be read by naming it there. */
+static bool says_yes(const struct fetch_answer *a, const struct digest *d)
+{
+    if (a->has_digest && a->digest.alg == d->alg && !digest_eq(&a->digest, d))
+        return false;
+    return a->has_digest || a->has_size;
+}
+
 static enum rq_next st_lookup(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
     struct pull_blob *p = pg_new(&rq->arena, struct pull_blob);
     struct index_link link;
+    int64_t age_s;
     int linked;
 
     p->journey = j;
@@ -90,16 +102,40 @@ static enum rq_next st_lookup(struct rq *rq)
     }
     if (link.size > 0)
         note_size(p, link.size);
-    return rq_go(rq, &ST_open);
+    p->allowed = allowed_look(j, link.first_seen_s, &age_s);
+    if (p->allowed < 0)
+        return rq_fail_now(rq);
+    if (p->allowed == ALLOWED)
+        return rq_go(rq, &ST_open);
+    j->told.why =
+        p->allowed == ALLOWED_NOT ? "withdrawn by upstream" : "upstream was not asked for long";
+    return ask_upstream(j, FETCH_BLOB_HEAD, j->want.reference, &ST_confirmed);
 }
 
-/* A registry that does not know HEAD answers with nothing: that is no yes, or every blob of the
- * store could be read by naming it there. */
-static bool says_yes(const struct fetch_answer *a, const struct digest *d)
+/* Linked, and upstream was asked whether we may still read the repository. That it does not know
+ * HEAD, or does not answer, is no withdrawal; but it ends none either. */
+static enum rq_next st_confirmed(struct rq *rq)
 {
-    if (a->has_digest && a->digest.alg == d->alg && !digest_eq(&a->digest, d))
-        return false;
-    return a->has_digest || a->has_size;
+    struct journey *j = journey_of(rq);
+    struct pull_blob *p = j->op;
+    bool denied = j->ask.fetch->denied;
+    const struct fetch_answer *a = ask_answer(j);
+    bool silent = rq->err.kind == PG_E_UPSTREAM_DOWN || rq->err.kind == PG_E_TIMEOUT;
+
+    if (a == NULL && denied) {
+        access_note(j->home->store, j->target.canonical, true, pg_clock_wall_s());
+        pg_fail(&rq->err, PG_E_DENIED,
+                "upstream does not let pullgate read " SL_FMT " any more (when_deleted: follow)",
+                SL_ARG(j->target.repo));
+    } else if (a == NULL && silent && p->allowed == ALLOWED_IF_CONFIRMED) {
+        pg_err_clear(&rq->err);
+    } else if (a != NULL && says_yes(a, &j->want.digest)) {
+        access_note(j->home->store, j->target.canonical, false, pg_clock_wall_s());
+    } else if (a != NULL && p->allowed == ALLOWED_NOT) {
+        pg_fail(&rq->err, PG_E_BLOB_UNKNOWN, "upstream does not say whether it may be read again");
+    }
+    ask_end(j);
+    return rq->err.kind != PG_E_NONE ? rq_fail_now(rq) : rq_go(rq, &ST_open);
 }
 
 static enum rq_next st_linked(struct rq *rq)

@@ -2,8 +2,10 @@
 #include "proxy/journey/pull_manifest.h"
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "cache/overlay.h"
 #include "cache/use.h"
+#include "proxy/journey/allowed.h"
 #include "proxy/journey/refresh.h"
 #include "proxy/journey/reply.h"
 
@@ -23,6 +25,7 @@ const struct rq_stage pull_manifest_first = {"lookup", st_lookup, RQ_CLIENT};
 struct pull_manifest {
     struct journey *journey;
     bool in_store; /* lookup: `found` is there, under `digest` */
+    bool is_ours;  /* lookup: and this repository named it */
     bool may_be_stale;
     int64_t age_s; /* of the tag */
     struct digest digest;
@@ -59,6 +62,27 @@ static enum rq_next serve(struct journey *j, enum journey_cache cache)
     return rq_go(&j->rq, &ST_admit);
 }
 
+/* By digest, linked and in the store: what upstream said of the repository is the last question. */
+static enum rq_next serve_allowed(struct journey *j, int64_t seen_s)
+{
+    struct pull_manifest *p = j->op;
+
+    switch (allowed_look(j, seen_s, &p->age_s)) {
+    case ALLOWED:
+        return serve(j, JOURNEY_HIT);
+    case ALLOWED_IF_CONFIRMED:
+        j->told.why = "upstream was not asked for long";
+        p->age_s = p->age_s < 0 ? 0 : p->age_s;
+        p->may_be_stale = true;
+        return rq_go(&j->rq, &ST_ask);
+    case ALLOWED_NOT:
+        j->told.why = "withdrawn by upstream";
+        return rq_go(&j->rq, &ST_ask);
+    default:
+        return rq_fail_now(&j->rq);
+    }
+}
+
 static enum rq_next lookup_digest(struct journey *j)
 {
     struct pull_manifest *p = j->op;
@@ -70,12 +94,13 @@ static enum rq_next lookup_digest(struct journey *j)
     found = linked < 0 ? -1 : find_manifest(j, p, d);
     if (found < 0)
         return rq_fail_now(&j->rq);
+    p->is_ours = linked > 0 && link.kind == INDEX_LINK_MANIFEST && found > 0;
     if (linked == 0 || link.kind != INDEX_LINK_MANIFEST)
         j->told.why = "no link in this repository";
     else if (found == 0)
         j->told.why = "not in the store";
     else
-        return serve(j, JOURNEY_HIT);
+        return serve_allowed(j, link.first_seen_s);
     return rq_go(&j->rq, &ST_ask);
 }
 
@@ -120,7 +145,8 @@ static enum rq_next lookup_tag(struct journey *j)
     const struct config *config = &j->snapshot->config;
     struct pull_manifest *p = j->op;
     struct index_tag tag;
-    int known, found = 0;
+    int known, found = 0, allowed;
+    int64_t ignored;
 
     if (journey_must_ask(j))
         forget_unknown(j);
@@ -128,8 +154,14 @@ static enum rq_next lookup_tag(struct journey *j)
         overlay_get_tag(j->home->store, j->target.canonical, j->want.reference, &tag, &j->rq.err);
     if (known > 0)
         found = find_manifest(j, p, &tag.digest);
-    if (known < 0 || found < 0)
+    p->is_ours = found > 0;
+    allowed = found > 0 ? allowed_look(j, pg_clock_wall_s(), &ignored) : ALLOWED;
+    if (known < 0 || found < 0 || allowed < 0)
         return rq_fail_now(&j->rq);
+    if (allowed == ALLOWED_NOT) {
+        j->told.why = "withdrawn by upstream";
+        return rq_go(&j->rq, &ST_ask);
+    }
     if (found > 0 && !journey_must_ask(j)) {
         p->age_s = pg_clock_wall_s() - tag.validated_s;
         if (is_within(p->age_s, config->tags_ttl))
@@ -189,16 +221,35 @@ static enum rq_next st_ask(struct rq *rq)
     return rq_wait_or_go(rq, &ST_asked, left_ms, stop_asking);
 }
 
+/* Upstream does not have it any more, or lets us not read it; we do. */
+static enum rq_next serve_kept(struct journey *j, const char *how)
+{
+    const char *name = j->target.upstream->name;
+
+    if (j->target.upstream->upstream_when_deleted == CONFIG_KEEP_AND_FLAG) {
+        j->told.warning = "299 pullgate \"upstream has deleted or withdrawn this\"";
+        pg_metric_inc(PG_M_KEPT);
+        fetch_kept(j->home->fetch, (struct sl){name, strlen(name)});
+    }
+    return serve_stale(j, how);
+}
+
 static enum rq_next take_error(struct journey *j, const struct refresh_answer *a)
 {
     struct pull_manifest *p = j->op;
 
+    if (p->in_store && p->is_ours && a->err.kind == PG_E_MANIFEST_UNKNOWN && allowed_to_keep(j))
+        return serve_kept(j, a->denied ? "withdrawn" : "deleted");
     if (p->may_be_stale && a->err.kind == PG_E_UPSTREAM_DOWN)
         return serve_stale(j, "upstream_down");
     if (p->may_be_stale && a->err.kind == PG_E_TIMEOUT)
         return serve_stale(j, "timeout");
     j->told.retry_after_s = a->retry_after_s;
     pg_err_copy(&j->rq.err, &a->err);
+    if (a->err.kind == PG_E_MANIFEST_UNKNOWN && a->withdrawn)
+        pg_fail(&j->rq.err, PG_E_DENIED,
+                "upstream does not let pullgate read " SL_FMT " any more (when_deleted: follow)",
+                SL_ARG(j->target.repo));
     return rq_fail_now(&j->rq);
 }
 

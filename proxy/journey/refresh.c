@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "cache/access.h"
 #include "cache/land.h"
 #include "oci/manifest.h"
 #include "oci/media.h"
@@ -105,8 +106,14 @@ static enum rq_next ask(struct refresh *r, enum fetch_kind kind, const struct rq
     return rq_wait(&r->rq, then, (unsigned)r->snapshot->config.limits_answer_timeout, stop_asking);
 }
 
+static void note_access(struct refresh *r, bool denied)
+{
+    access_note(r->home->store, r->target.canonical, denied, pg_clock_wall_s());
+}
+
 static enum rq_next fail_with(struct refresh *r, struct pg_err *err)
 {
+    r->answer.denied = r->ask->denied;
     r->answer.retry_after_s = r->ask->retry_after_s;
     pg_err_move(&r->rq.err, err);
     return rq_fail_now(&r->rq);
@@ -146,6 +153,7 @@ static enum rq_next st_head(struct rq *rq)
         return rq_go(rq, &ST_get);
     r->answer.digest = r->have;
     land_confirmed(r);
+    note_access(r, false);
     return rq_end(rq);
 }
 
@@ -228,14 +236,42 @@ static void stop_reading(struct rq *rq)
     end_reading(refresh_of(rq));
 }
 
+/* Who was let in once and is not any more: that is a withdrawal. Of what we never saw, upstream's
+ * no says nothing. */
+static bool is_withdrawal(const struct refresh *r)
+{
+    struct access before = {0};
+    struct pg_err ignored = {0};
+
+    if (access_look(r->home->store, r->target.canonical, &before, &ignored) < 0)
+        pg_err_clear(&ignored);
+    return r->has_have || before.at_s > 0;
+}
+
+static void follow(struct refresh *r)
+{
+    if (r->target.upstream->upstream_when_deleted != CONFIG_FOLLOW)
+        return;
+    if (r->ask->denied) {
+        r->answer.withdrawn = is_withdrawal(r);
+        if (r->answer.withdrawn)
+            note_access(r, true);
+    } else if (!r->by_digest) {
+        land_tag_gone(r->home->store, r->target.canonical, r->reference);
+    } else if (r->has_have) {
+        land_link_gone(r->home->store, r->target.canonical, &r->have);
+    }
+}
+
 static enum rq_next st_got(struct rq *rq)
 {
     struct refresh *r = refresh_of(rq);
 
-    if (r->ask->err.kind == PG_E_MANIFEST_UNKNOWN && !r->by_digest)
-        land_tag_gone(r->home->store, r->target.canonical, r->reference);
+    if (r->ask->err.kind == PG_E_MANIFEST_UNKNOWN)
+        follow(r);
     if (r->ask->err.kind != PG_E_NONE)
         return fail_with(r, &r->ask->err);
+    note_access(r, false);
     r->reading = new_reading(r);
     r->ticket = rq_ticket(rq);
     if (r->ask->answer.body->n > ASIDE_BYTES)

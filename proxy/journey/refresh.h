@@ -10,10 +10,13 @@
  * It goes on when its readers have left: a client that was given a stale answer meanwhile, or went
  * away, does not keep the next one from finding the new one.
  *
+ * What upstream says of our access to the repository is noted (cache/access), where something was
+ * known of it. What is deleted there is forgotten here, if the upstream's when_deleted says so.
+ *
  * Ownership:  counted by its readers, and by itself while it travels. A reader is embedded in
  *             its journey. What *refresh says is read by its readers, from done() to leave.
- * Failure:    ->err, after done(): MANIFEST_UNKNOWN (then the tag is gone from the store, too),
- *             UPSTREAM_DOWN, UPSTREAM_WRONG, TIMEOUT, STORE_IO.
+ * Failure:    ->err, after done(): MANIFEST_UNKNOWN (then tag or link are gone from the store, if
+ *             that is to be followed), UPSTREAM_DOWN, UPSTREAM_WRONG, TIMEOUT, STORE_IO.
  * Threads:    its loop's.
  */
 #pragma once
@@ -32,6 +35,8 @@ struct refresh_reader {
 struct refresh_answer {
     struct pg_err err;
     int retry_after_s;
+    bool denied;    /* with MANIFEST_UNKNOWN: upstream lets us not read the repository */
+    bool withdrawn; /* and did so before; it is to be followed */
     struct digest digest, sha256;
     struct sl media_type;
     struct pg_bytes *bytes; /* NULL: confirmed; the manifest is the one in the store */

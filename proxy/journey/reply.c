@@ -86,6 +86,8 @@ void reply_cache_status(struct journey *j)
 
     if (j->told.cache == JOURNEY_NONE)
         return;
+    if (j->told.warning != NULL)
+        send_field(j->conn, SL("Warning"), (struct sl){j->told.warning, strlen(j->told.warning)});
     if (j->told.cache == JOURNEY_STALE) {
         (void)snprintf(stale, sizeof(stale), "pullgate; fwd=stale; detail=%s", j->told.detail);
         if (j->told.age_s >= 0)

@@ -249,3 +249,8 @@ void fetch_health(struct fetch *f, struct sl name, struct health_view *view_r)
 {
     health_read(&f->book, name, view_r);
 }
+
+void fetch_kept(struct fetch *f, struct sl name)
+{
+    health_kept(&f->book, name);
+}

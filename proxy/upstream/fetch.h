@@ -120,5 +120,8 @@ void fetch_write_json(struct fetch *f, struct pg_buf *out);
  * upstream's own name for it. Any thread; not after fetch_stop(). */
 void fetch_forget_unknown(struct fetch *f, struct sl upstream, struct sl repo);
 
+/* Something of the upstream of that name was served that it has deleted. Any thread. */
+void fetch_kept(struct fetch *f, struct sl name);
+
 /* How the upstream of that name is. Any thread; not after fetch_stop(). */
 void fetch_health(struct fetch *f, struct sl name, struct health_view *view_r);

@@ -157,5 +157,83 @@ def test_a_blob_that_is_missing_is_asked_for_once():
     pg.stop()
 
 
+def deny(up, repo="library/app", code=403):
+    up.on(f"^/v2/{repo}/", status(code), methods=("GET", "HEAD"))
+
+
+def test_E23_follow_what_upstream_deleted_is_404_and_a_digest_stays_until_it_is_gone_there():
+    up, pg, image = stand(more="tags: {ttl: 0s}")
+    assert pg.get(TAG).status == 200
+    pg.landed(1)
+    del up.manifests["library/app", "v1"]
+    for _ in range(3):
+        a = pg.get(TAG)
+        assert a.status == 404 and a.code() == "MANIFEST_UNKNOWN", a
+    up.die()
+    assert pg.get(TAG).status in (404, 503)                                     # and is not stale, either
+    assert pg.get(f"/v2/library/app/manifests/{image.digest}") == (200, image.body)
+    pg.stop()
+
+
+def test_E23_follow_a_repository_that_is_withdrawn_is_403_by_tag_digest_and_blob():
+    up, pg, image = stand(more="tags: {ttl: 0s}")
+    digest, blob = f"/v2/library/app/manifests/{image.digest}", f"/v2/library/app/blobs/{image.layers[0]}"
+    for path in [TAG, digest, blob]:
+        assert pg.get(path).status == 200
+    pg.landed(2)
+    for code in [401, 403]:
+        up.well()
+        assert pg.get(TAG).status == 200
+        deny(up, code=code)
+        for path in [TAG, digest, blob, TAG]:
+            a = pg.get(path)
+            assert a.status == 403 and a.code() == "DENIED" and a.headers["WWW-Authenticate"] is None, (path, a)
+    pg.restart()
+    for path in [digest, blob, TAG]:
+        assert pg.get(path).status == 403, path
+    up.die()
+    for path in [digest, blob, TAG]:                                            # nobody says that we may
+        assert pg.get(path).status == 503, path
+    up.live()
+    up.well()
+    pg.wait_true(lambda: pg.get(digest).status == 200, "access never came back")
+    assert pg.get(blob).status == 200 and pg.get(TAG) == (200, image.body)
+    pg.stop()
+
+
+def test_E23_another_repository_is_not_withdrawn_with_it():
+    up, pg, image = stand(more="tags: {ttl: 0s}")
+    other = up.image("library/other", "v1", [b"another"])
+    for repo in ["app", "other"]:
+        assert pg.get(f"/v2/library/{repo}/manifests/v1").status == 200
+    deny(up)
+    assert pg.get(TAG).status == 403
+    assert pg.get(f"/v2/library/other/manifests/{other.digest}") == (200, other.body)
+    pg.stop()
+
+
+def test_E23_keep_and_keep_and_flag():
+    for what in ["keep", "keep-and-flag"]:
+        up, pg, image = stand(more="tags: {ttl: 0s}", origin=f", when_deleted: {what}")
+        blob = f"/v2/library/app/blobs/{image.layers[0]}"
+        assert pg.get(TAG).status == pg.get(blob).status == 200
+        pg.landed(2)
+        gone = up.manifests.pop(("library/app", "v1"))
+        flagged = what == "keep-and-flag"
+        a = pg.get(TAG)
+        assert a == (200, image.body) and "detail=deleted" in a.headers["Cache-Status"], a.headers
+        assert (a.headers["Warning"] is not None) == flagged and a.headers["Age"] is not None
+        deny(up)
+        a = pg.get(TAG)
+        assert a == (200, image.body), a
+        assert pg.get(blob).status == 200
+        assert pg.get(f"/v2/library/app/manifests/{image.digest}") == (200, image.body)
+        assert upstream_status(pg)["kept"] == pg.metric("pullgate_kept_deleted_total") == (2 if flagged else 0)
+        up.well()
+        up.manifests["library/app", "v2"] = gone
+        assert pg.get("/v2/library/app/manifests/v2").headers["Warning"] is None
+        pg.stop()
+
+
 if __name__ == "__main__":
     stage.main(globals())

@@ -19,6 +19,8 @@ struct fetch_work {
 unsigned fake_fetch_asks, fake_fetch_frees, fake_fetch_orders;
 struct fetch_blob_order fake_fetch_order;
 char fake_fetch_order_repo[300];
+unsigned fake_fetch_kept;
+bool fake_fetch_denies;
 struct health_view fake_fetch_health;
 unsigned fake_fetch_forgets;
 static struct pg_list waiting = PG_LIST_INIT(waiting);
@@ -29,6 +31,8 @@ void fake_fetch_reset(void)
     PG_CHECK(pg_list_empty(&waiting) && open_asks == 0);
     fake_fetch_asks = fake_fetch_frees = fake_fetch_orders = 0;
     fake_fetch_health = (struct health_view){0};
+    fake_fetch_kept = 0;
+    fake_fetch_denies = false;
 }
 
 unsigned fake_fetch_open(void)
@@ -115,6 +119,13 @@ void fetch_write_json(struct fetch *f, struct pg_buf *out)
     (void)pg_buf_put(out, SL("[]"));
 }
 
+void fetch_kept(struct fetch *f, struct sl name)
+{
+    (void)f;
+    (void)name;
+    fake_fetch_kept++;
+}
+
 void fetch_health(struct fetch *f, struct sl name, struct health_view *view_r)
 {
     (void)f;
@@ -183,6 +194,7 @@ void fake_fetch_error(enum pg_ekind kind, int retry_after_s)
     struct fetch_work *w = take();
 
     pg_fail(&w->ask.err, kind, "scripted");
+    w->ask.denied = fake_fetch_denies;
     w->ask.retry_after_s = retry_after_s;
     pg_mailbox_post(w->home, &w->mail);
 }

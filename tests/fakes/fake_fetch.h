@@ -19,6 +19,8 @@ extern unsigned fake_fetch_orders;
 extern struct fetch_blob_order fake_fetch_order; /* the last; repo is not kept */
 extern char fake_fetch_order_repo[300];
 
+extern unsigned fake_fetch_kept;             /* fetch_kept() */
+extern bool fake_fetch_denies;               /* errors from now on are 401 or 403 */
 extern struct health_view fake_fetch_health; /* of every upstream */
 extern unsigned fake_fetch_forgets; /* fetch_forget_unknown() */
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 
 struct row {
     bool used;
@@ -13,6 +14,7 @@ struct row {
     int64_t validated_s;
     enum index_link_kind kind;
     uint64_t size;
+    int64_t seen_s;
     char type[128], bytes[96 * 1024];
     size_t nbytes;
 };
@@ -21,6 +23,7 @@ struct fake_store_counts fake_store;
 char fake_store_event[512];
 unsigned fake_store_blobs_open, fake_store_late;
 bool fake_store_fails;
+struct access fake_store_access;
 static struct row tag_rows[FAKE_STORE_ROWS], link_rows[FAKE_STORE_ROWS],
     manifest_rows[FAKE_STORE_ROWS], blob_rows[FAKE_STORE_ROWS];
 static struct {
@@ -41,6 +44,7 @@ void fake_store_reset(void)
     nsubjects = 0;
     fake_store_event[0] = '\0';
     fake_store_fails = false;
+    fake_store_access = (struct access){0};
     fake_store_late = 0;
 }
 
@@ -97,6 +101,7 @@ void fake_store_put_link(const char *repo, const struct digest *d, enum index_li
     struct row *r = put(link_rows, text(repo), SL(""), d);
 
     r->kind = kind;
+    r->seen_s = pg_clock_wall_s();
     r->size = size;
 }
 
@@ -169,7 +174,7 @@ int overlay_get_link(struct store *s, struct sl repo, const struct digest *d, st
         return broken(err);
     if (row == NULL)
         return 0;
-    *r = (struct index_link){.kind = row->kind, .size = row->size};
+    *r = (struct index_link){.kind = row->kind, .size = row->size, .first_seen_s = row->seen_s};
     return 1;
 }
 
@@ -336,4 +341,31 @@ void use_touch(struct use *u, const struct digest *d, int64_t now_s)
     (void)d;
     (void)now_s;
     fake_store.touches++;
+}
+
+int access_look(struct store *s, struct sl repo, struct access *r, struct pg_err *err)
+{
+    (void)s;
+    (void)repo;
+    if (fake_store_fails)
+        return broken(err);
+    *r = fake_store_access;
+    return 0;
+}
+
+void access_note(struct store *s, struct sl repo, bool withdrawn, int64_t now_s)
+{
+    (void)s;
+    (void)repo;
+    fake_store_access = (struct access){.withdrawn = withdrawn, .at_s = now_s};
+}
+
+void land_link_gone(struct store *s, struct sl repo, const struct digest *d)
+{
+    struct row *r = find(link_rows, repo, SL(""), d);
+
+    (void)s;
+    fake_store.links_gone++;
+    if (r != NULL)
+        r->used = false;
 }

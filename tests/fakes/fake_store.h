@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fake_store - a store in a few arrays: what the test puts there, and what is landed, is found.
- * Replaces cache/overlay, land, blob, use, subject and the reader's part of fill.
+ * Replaces cache/access, overlay, land, blob, use, subject and the reader's part of fill.
  */
 #pragma once
 
+#include "cache/access.h"
 #include "cache/blob.h"
 #include "cache/catalog.h"
 #include "cache/land.h"
@@ -17,7 +18,7 @@
 
 struct fake_store_counts {
     unsigned tag_gets, link_gets, manifest_gets, blob_opens, touches, events;
-    unsigned landed_manifests, landed_tags, landed_links, tags_gone;
+    unsigned landed_manifests, landed_tags, landed_links, tags_gone, links_gone;
 };
 
 extern struct fake_store_counts fake_store;
@@ -27,6 +28,9 @@ extern unsigned fake_store_late;       /* so many more blob_open() find nothing 
 extern bool fake_store_fails;          /* lookups are STORE_IO */
 
 extern char fake_store_scope[1200]; /* "<upstream>|<repo>|<tag>" of the last page or purge */
+
+/* What access_look() says of every repository, and what was noted. */
+extern struct access fake_store_access;
 
 void fake_store_reset(void);
 void fake_store_put_tag(const char *repo, const char *tag, const struct digest *d,

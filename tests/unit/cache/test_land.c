@@ -416,6 +416,23 @@ static int apply_put_tag(struct writer_op *op, struct index_txn *txn, struct pg_
     return 0;
 }
 
+TEST(E23_a_link_goes_and_does_not_come_back)
+{
+    struct digest d = land(REPO, SL("v1"), image_text(1, 2), 100);
+    struct index_link link;
+
+    settle_well();
+    land_link(store, OTHER, &d, INDEX_LINK_MANIFEST, 0, 200);
+    settle_well();
+    land_link_gone(store, OTHER, &d);
+    settle_well();
+    assert_int_equal(overlay_get_link(store, OTHER, &d, &link, &err), 0);
+    expect_image(REPO, &d); /* there it stays */
+    lose_index(); /* the journal has it, too */
+    assert_int_equal(overlay_get_link(store, OTHER, &d, &link, &err), 0);
+    assert_int_equal(overlay_get_link(store, REPO, &d, &link, &err), 1);
+}
+
 TEST(what_the_journal_has_and_the_index_missed_is_brought_in_at_the_start)
 {
     struct writer_op behind = {.apply = apply_put_tag};
@@ -504,6 +521,7 @@ int main(void)
         CASE(a_manifest_that_is_stored_is_linked_elsewhere_without_a_file),
         CASE(a_link_to_a_stored_manifest_brings_those_of_what_it_names),
         CASE(a_tag_moves_and_goes),
+        CASE(E23_a_link_goes_and_does_not_come_back),
         CASE(the_newest_word_on_a_tag_holds_though_its_file_takes_longer),
         CASE(G06_a_disk_that_fails_costs_the_store_and_not_the_client),
         CASE(the_journal_hears_what_is_new_and_not_what_is_said_again),

@@ -136,6 +136,63 @@ TEST(D01_a_head_that_says_nothing_is_no_yes)
     assert_int_equal(fake_store.blob_opens, 0);
 }
 
+TEST(E23_a_blob_of_a_withdrawn_repository_is_asked_for_first)
+{
+    struct conn *c;
+
+    put(10);
+    fake_store_access.withdrawn = true;
+    c = get("");
+    assert_int_equal(c->reply.status, 0);
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_BLOB_HEAD);
+    fake_fetch_denies = true;
+    fake_fetch_error(PG_E_BLOB_UNKNOWN, 0);
+    house_run();
+    assert_int_equal(c->reply.status, 403);
+    fake_fetch_denies = false;
+    c = get("");
+    fake_fetch_error(PG_E_UPSTREAM_DOWN, 0);
+    house_run();
+    assert_int_equal(c->reply.status, 503);
+    c = get("");
+    fake_fetch_head(NULL, -1); /* says nothing: no yes */
+    house_run();
+    assert_int_equal(c->reply.status, 404);
+    assert_int_equal(fake_store.blob_opens, 0);
+    c = get("");
+    fake_fetch_head(NULL, 10);
+    house_run();
+    assert_range(c, 200, 0, 10);
+    assert_false(fake_store_access.withdrawn);
+}
+
+TEST(E23_upstream_is_asked_once_a_week_and_silence_withdraws_nothing)
+{
+    struct conn *c;
+
+    put(10);
+    house_wait_ms((uint64_t)ACCESS_PROOF_S * 1000);
+    c = get("");
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_BLOB_HEAD);
+    fake_fetch_error(PG_E_UPSTREAM_DOWN, 0);
+    house_run();
+    assert_range(c, 200, 0, 10);
+    c = get("");
+    fake_fetch_head(NULL, -1); /* a registry without HEAD */
+    house_run();
+    assert_range(c, 200, 0, 10);
+    c = get("");
+    fake_fetch_error(PG_E_BLOB_UNKNOWN, 0);
+    house_run();
+    assert_int_equal(c->reply.status, 404);
+    c = get("");
+    fake_fetch_head(NULL, 10);
+    house_run();
+    c = get("");
+    assert_range(c, 200, 0, 10);
+    assert_int_equal(fake_fetch_asks, 4);
+}
+
 TEST(a_miss_is_downloaded_once_and_read_by_all)
 {
     struct conn *leader, *follower;
@@ -476,6 +533,8 @@ int main(void)
         CASE(in_the_store_and_linked_is_a_hit),
         CASE(D01_a_blob_of_another_repository_is_asked_of_this_one),
         CASE(D01_a_head_that_says_nothing_is_no_yes),
+        CASE(E23_a_blob_of_a_withdrawn_repository_is_asked_for_first),
+        CASE(E23_upstream_is_asked_once_a_week_and_silence_withdraws_nothing),
         CASE(a_miss_is_downloaded_once_and_read_by_all),
         CASE(a_leader_that_leaves_does_not_stop_the_download),
         CASE(A19_a_range_is_the_same_wherever_the_bytes_come_from),

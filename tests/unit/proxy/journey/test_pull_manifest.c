@@ -296,6 +296,145 @@ TEST(upstream_says_that_there_is_no_such_tag)
     assert_int_equal(fake_log_n, 1);
 }
 
+/* What the upstream of these tests does with what it has deleted is for us to do. */
+static void when_deleted(enum config_deleted what)
+{
+    house_loop.snapshot->config.upstreams[1].upstream_when_deleted = what;
+}
+
+TEST(E23_deleted_and_kept_is_served_for_as_long_as_it_is_here)
+{
+    static const enum config_deleted kept[] = {CONFIG_KEEP, CONFIG_KEEP_AND_FLAG};
+
+    for (size_t i = 0; i < 2; i++) {
+        bool flagged = kept[i] == CONFIG_KEEP_AND_FLAG;
+        struct conn *c;
+
+        when_deleted(kept[i]);
+        put("v1", 86400); /* longer than tags.max_stale */
+        c = house_ask("GET", "/v2/app/manifests/v1", "");
+        fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+        house_run();
+        fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+        house_run();
+        assert_int_equal(c->reply.status, 200);
+        assert_string_equal(c->reply.body, DOC);
+        assert_string_equal(fake_conn_field(c, "Cache-Status"),
+                            "pullgate; fwd=stale; detail=deleted");
+        assert_int_equal(fake_conn_field(c, "Warning")[0] != '\0', flagged);
+        assert_int_equal(fake_fetch_kept, flagged);
+        assert_int_equal(fake_store.tags_gone, 0);
+        assert_true(fake_store_has_tag(REPO, "v1", &d));
+    }
+}
+
+TEST(E23_withdrawn_is_403_and_nothing_of_the_repository_is_served_by_itself)
+{
+    struct conn *c;
+
+    put("v1", 61);
+    fake_fetch_denies = true;
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    assert_says(c, 403, "DENIED");
+    assert_true(fake_store_access.withdrawn);
+    assert_true(fake_store_has_tag(REPO, "v1", &d)); /* kept, if access should come back */
+
+    c = house_ask("GET", house_path("app", "manifests", &d), "");
+    assert_int_equal(c->reply.status, 0);
+    fake_fetch_denies = false;
+    fake_fetch_error(PG_E_UPSTREAM_DOWN, 0); /* nor when nobody can be asked */
+    house_run();
+    assert_says(c, 503, "UNAVAILABLE");
+    fake_store_put_tag(REPO, "v1", &d, fake_clock_wall_s_now); /* nor while it is fresh */
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    fake_fetch_error(PG_E_UPSTREAM_DOWN, 0);
+    house_run();
+    assert_says(c, 503, "UNAVAILABLE");
+
+    c = house_ask("GET", house_path("app", "manifests", &d), "");
+    fake_fetch_head(&d, -1);
+    house_run();
+    assert_int_equal(c->reply.status, 200);
+    assert_false(fake_store_access.withdrawn);
+}
+
+TEST(E23_what_was_never_ours_is_unknown_and_withdraws_nothing)
+{
+    struct conn *c = house_ask("GET", "/v2/app/manifests/v1", "");
+
+    fake_fetch_denies = true;
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    assert_says(c, 404, "MANIFEST_UNKNOWN");
+    assert_false(fake_store_access.withdrawn);
+}
+
+TEST(E23_withdrawn_and_kept_is_served)
+{
+    struct conn *c;
+
+    when_deleted(CONFIG_KEEP);
+    put("v1", 61);
+    fake_fetch_denies = true;
+    fake_store_access.withdrawn = true; /* from before it was kept */
+    c = house_ask("GET", "/v2/app/manifests/v1", "");
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    assert_int_equal(c->reply.status, 200);
+    assert_string_equal(fake_conn_field(c, "Cache-Status"),
+                        "pullgate; fwd=stale; detail=withdrawn");
+    c = house_ask("GET", house_path("app", "manifests", &d), "");
+    assert_int_equal(c->reply.status, 200);
+}
+
+/* A repository that is pulled by digest alone must not leak for ever. */
+TEST(E23_by_digest_upstream_is_asked_once_a_week)
+{
+    static const struct {
+        enum pg_ekind said; /* to GET; of HEAD the same. NONE: yes */
+        bool denied;
+        int status;
+    } rows[] = {{PG_E_NONE, false, 200},
+                {PG_E_UPSTREAM_DOWN, false, 200},
+                {PG_E_MANIFEST_UNKNOWN, false, 404},
+                {PG_E_MANIFEST_UNKNOWN, true, 403}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct conn *c;
+
+        fake_store_reset();
+        fake_fetch_denies = rows[i].denied;
+        put(NULL, 0);
+        house_wait_ms((uint64_t)(ACCESS_PROOF_S - 1) * 1000);
+        c = house_ask("GET", house_path("app", "manifests", &d), "");
+        assert_int_equal(c->reply.status, 200);
+        house_read(c);
+        house_wait_ms(1000);
+        c = house_ask("GET", house_path("app", "manifests", &d), "");
+        assert_int_equal(c->reply.status, 0);
+        if (rows[i].said == PG_E_NONE)
+            fake_fetch_head(&d, -1);
+        else
+            fake_fetch_error(rows[i].said, 0);
+        house_run();
+        if (rows[i].said == PG_E_MANIFEST_UNKNOWN) {
+            fake_fetch_error(rows[i].said, 0);
+            house_run();
+        }
+        assert_int_equal(c->reply.status, rows[i].status);
+        assert_int_equal(fake_store_has_link(REPO, &d), rows[i].status != 404);
+        assert_int_equal(fake_store_access.at_s,
+                         rows[i].said == PG_E_NONE || rows[i].denied ? fake_clock_wall_s_now : 0);
+        house_read(c);
+    }
+}
+
 TEST(nothing_known_and_upstream_silent_is_504_at_the_deadline)
 {
     struct conn *c = house_ask("GET", "/v2/app/manifests/v1", "");
@@ -544,6 +683,11 @@ int main(void)
         CASE(a_large_manifest_that_nobody_waits_for_any_more_is_let_go_of),
         CASE(an_answer_that_is_wrong_is_not_hidden_by_a_stale_one),
         CASE(upstream_says_that_there_is_no_such_tag),
+        CASE(E23_deleted_and_kept_is_served_for_as_long_as_it_is_here),
+        CASE(E23_withdrawn_is_403_and_nothing_of_the_repository_is_served_by_itself),
+        CASE(E23_what_was_never_ours_is_unknown_and_withdraws_nothing),
+        CASE(E23_withdrawn_and_kept_is_served),
+        CASE(E23_by_digest_upstream_is_asked_once_a_week),
         CASE(nothing_known_and_upstream_silent_is_504_at_the_deadline),
         CASE(by_digest_and_linked_never_asks),
         CASE(D01_a_digest_known_from_elsewhere_is_asked_of_this_repository),
