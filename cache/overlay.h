@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "cache/index.h"
 #include "cache/store.h"
+#include "oci/ref.h"
 
 #define OVERLAY_INLINE_MAX ((size_t)16 * 1024)
 
@@ -35,3 +36,8 @@ int overlay_get_link(struct store *s, struct sl repo, const struct digest *d, st
 /* A manifest larger than OVERLAY_INLINE_MAX is given as `held`, never through the arena. */
 int overlay_get_manifest(struct store *s, const struct digest *d, struct pg_arena *arena,
                          struct overlay_manifest *r, struct pg_err *err);
+
+/* The first tag of the repository after `after` ({NULL, 0}: of all), in order of bytes; name is its
+ * room. Of those that are committed. */
+int overlay_next_tag(struct store *s, struct sl repo, struct sl after, char name[REF_TAG_MAX],
+                     struct sl *name_r, struct index_tag *r, struct pg_err *err);

@@ -196,8 +196,8 @@ void journey_begin(struct journey_home *home, struct conn *c)
     j->conn = c;
     j->http = conn_request(c);
     j->snapshot = config_snapshot_ref(home->loop->snapshot);
-    trace_begin(conn_header(j->http, SL("traceparent")),
-                (unsigned)j->snapshot->config.trace_sample, j->http->began_us, &j->trace);
+    trace_begin(conn_header(j->http, SL("traceparent")), (unsigned)j->snapshot->config.trace_sample,
+                j->http->began_us, &j->trace);
     conn_set_owner(c, j);
 }
 

@@ -11,7 +11,8 @@
 #define PAGE_BYTES_MAX ((size_t)2 * 1024 * 1024) /* ROUTE_PAGE_MAX tags of REF_TAG_MAX letters */
 #define LINK_BYTES_MAX 2048
 
-#define LIST_TAGS_STAGES(X) X(walk, CLIENT) X(walked, UPSTREAM) X(page, CLIENT)
+#define LIST_TAGS_STAGES(X)                                                                        \
+    X(walk, CLIENT) X(walked, UPSTREAM) X(own, CLIENT) X(owned, CLIENT) X(page, CLIENT)
 
 #define X(name, origin) static enum rq_next st_##name(struct rq *rq);
 LIST_TAGS_STAGES(X)
@@ -28,6 +29,7 @@ struct list_tags {
     bool may_be_stale;
     uint64_t age_ms;
     struct tag_walk walk;
+    const char *detail; /* walked: why upstream's answer is missing */
     unsigned ticket;
 };
 
@@ -107,15 +109,43 @@ static enum rq_next take_error(struct journey *j)
     struct list_tags *t = j->op;
     enum pg_ekind kind = t->walk.err.kind;
 
-    if (t->may_be_stale && kind == PG_E_UPSTREAM_DOWN)
-        return serve_stale(j, "upstream_down");
-    if (t->may_be_stale && kind == PG_E_TIMEOUT)
-        return serve_stale(j, "timeout");
-    if (kind == PG_E_NAME_UNKNOWN)
-        list_cache_drop(j->home->tags, j->target.canonical);
     j->told.retry_after_s = t->walk.retry_after_s;
     pg_err_move(&j->rq.err, &t->walk.err);
-    return rq_fail_now(&j->rq);
+    if (kind == PG_E_NAME_UNKNOWN)
+        list_cache_drop(j->home->tags, j->target.canonical);
+    if (kind != PG_E_UPSTREAM_DOWN && kind != PG_E_TIMEOUT)
+        return rq_fail_now(&j->rq);
+    t->detail = kind == PG_E_TIMEOUT ? "timeout" : "upstream_down";
+    if (!t->may_be_stale)
+        return rq_go(&j->rq, &ST_own);
+    pg_err_clear(&j->rq.err);
+    return serve_stale(j, t->detail);
+}
+
+static enum rq_next st_own(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct list_tags *t = j->op;
+
+    t->ticket = rq_ticket(rq);
+    tag_walk_own(&t->walk, j, on_walked);
+    return rq_wait(rq, &ST_owned, journey_left_ms(j), stop_walking);
+}
+
+/* A list of the store alone is none of upstream's, and not kept. */
+static enum rq_next st_owned(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct list_tags *t = j->op;
+
+    if (t->walk.err.kind != PG_E_NONE || t->walk.list->n == 0)
+        return rq_fail_now(rq); /* with what upstream's answer was */
+    pg_err_clear(&rq->err);
+    tag_list_unref(t->list);
+    t->list = tag_list_ref(t->walk.list);
+    j->told.detail = t->detail;
+    j->told.age_s = -1;
+    return serve(j, JOURNEY_STALE);
 }
 
 static enum rq_next st_walked(struct rq *rq)

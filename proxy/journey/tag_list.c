@@ -68,7 +68,7 @@ static int put(struct pg_buf *names, struct sl tag)
 }
 
 /* What is no tag by its grammar is left out: nobody could ask for it. */
-static int add_one(struct tag_list *l, struct sl tag, struct pg_err *err)
+int tag_list_add_one(struct tag_list *l, struct sl tag, struct pg_err *err)
 {
     struct pg_err no_tag = {0};
     size_t at = l->names.n;
@@ -108,7 +108,7 @@ int tag_list_add(struct tag_list *l, struct sl json, struct pg_err *err)
 
         if (text == NULL)
             return no_list(err);
-        if (add_one(l, (struct sl){text, json_string_length(tag)}, err) < 0)
+        if (tag_list_add_one(l, (struct sl){text, json_string_length(tag)}, err) < 0)
             return -1;
     }
     return 0;

@@ -35,6 +35,7 @@ struct tag_list *tag_list_of(struct listing *listing); /* NULL is allowed */
 /* json: one page of /tags/list. What is no tag by its grammar is left out: nobody could ask for
  * it. */
 PG_MUST_USE int tag_list_add(struct tag_list *l, struct sl json, struct pg_err *err);
+PG_MUST_USE int tag_list_add_one(struct tag_list *l, struct sl tag, struct pg_err *err);
 void tag_list_sort(struct tag_list *l);
 
 /* Writes {"name": name, "tags": [...]} with at most n tags after `last` (an empty one: from the

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "cache/overlay.h"
 #include "proxy/journey/aside.h"
 
 /* What distribution and others take at most; whoever has less in a page says so with a Link. */
@@ -13,7 +15,13 @@ struct tag_page {
     struct aside aside;
     struct tag_walk *walk; /* the loop's */
     struct tag_list *list;
-    struct pg_bytes *body;
+    struct pg_bytes *body; /* or, where there is none: */
+    struct tag_own {
+        struct store *store;
+        struct sl repo;  /* in `arena` */
+        int64_t since_s; /* validated since then */
+        struct pg_arena arena;
+    } own;
     bool is_last; /* then the list is sorted, too */
     struct pg_err err;
 };
@@ -53,15 +61,33 @@ static void free_page(struct aside *a)
 
     tag_list_unref(page->list);
     pg_bytes_unref(page->body);
+    pg_arena_free(&page->own.arena);
     pg_err_clear(&page->err);
     free(page);
+}
+
+static int read_own(struct tag_page *page)
+{
+    const struct tag_own *own = &page->own;
+    char name[REF_TAG_MAX];
+    struct sl tag = {NULL, 0};
+    struct index_tag found;
+    int more;
+
+    while ((more = overlay_next_tag(own->store, own->repo, tag, name, &tag, &found, &page->err)) >
+           0)
+        if (found.validated_s >= own->since_s && tag_list_add_one(page->list, tag, &page->err) < 0)
+            return -1;
+    return more;
 }
 
 static void read_page(struct aside *a)
 {
     struct tag_page *page = pg_container_of(a, struct tag_page, aside);
+    int got = page->body == NULL ? read_own(page)
+                                 : tag_list_add(page->list, pg_bytes_sl(page->body), &page->err);
 
-    if (tag_list_add(page->list, pg_bytes_sl(page->body), &page->err) == 0 && page->is_last)
+    if (got == 0 && page->is_last)
         tag_list_sort(page->list);
 }
 
@@ -93,8 +119,9 @@ static struct tag_page *new_page(struct tag_walk *w, struct pg_bytes *body, bool
     page->aside = (struct aside){.run = read_page, .done = on_read, .free = free_page};
     page->walk = w;
     page->list = tag_list_ref(w->list);
-    page->body = pg_bytes_ref(body);
+    page->body = body != NULL ? pg_bytes_ref(body) : NULL;
     page->is_last = is_last;
+    pg_arena_init(&page->own.arena, RQ_ARENA_BYTES);
     return page;
 }
 
@@ -135,6 +162,20 @@ void tag_walk_start(struct tag_walk *w, struct journey *j, void (*done)(struct t
     w->list = tag_list_new();
     pager_init(&w->pager, "tags", TAG_WALK_PAGES_MAX, SL(FIRST_QUERY));
     ask(w);
+}
+
+void tag_walk_own(struct tag_walk *w, struct journey *j, void (*done)(struct tag_walk *w))
+{
+    struct tag_own *own;
+
+    tag_walk_stop(w);
+    *w = (struct tag_walk){.journey = j, .done = done, .list = tag_list_new()};
+    w->page = new_page(w, NULL, true);
+    own = &w->page->own;
+    own->store = j->home->store;
+    own->repo = pg_copy(&own->arena, j->target.canonical);
+    own->since_s = pg_clock_wall_s() - (int64_t)(j->snapshot->config.tags_max_stale / 1000);
+    aside_start(&w->page->aside, j->home->loop);
 }
 
 void tag_walk_stop(struct tag_walk *w)

@@ -30,4 +30,7 @@ struct tag_walk {
 };
 
 void tag_walk_start(struct tag_walk *w, struct journey *j, void (*done)(struct tag_walk *w));
+/* The same without asking upstream, also after a walk that failed: of the tags in the store those
+ * that may still be served. */
+void tag_walk_own(struct tag_walk *w, struct journey *j, void (*done)(struct tag_walk *w));
 void tag_walk_stop(struct tag_walk *w); /* idempotent */

@@ -222,6 +222,28 @@ def test_a_stale_tag_outlives_its_upstream():
     pg.stop()
 
 
+def test_tags_are_listed_without_upstream():
+    """Stale, as they were; after a restart those that were pulled."""
+    up = Upstream()
+    for n in range(4):
+        up.image("library/app", f"v{n}")
+    pg = Pullgate(up, more="tags: {ttl: 0s}")
+    for n in [3, 1]:
+        assert pg.get(f"/v2/library/app/manifests/v{n}").status == 200
+    pg.landed(1)                                     # all of them are one image
+    tags = lambda q="": pg.get(f"/v2/library/app/tags/list{q}")
+    assert tags().json()["tags"] == ["v0", "v1", "v2", "v3"]
+    up.die()
+    stale = tags("?n=2&last=v1")
+    assert stale.json()["tags"] == ["v2", "v3"] and "Age" in stale.headers
+    pg.restart()
+    own = tags()
+    assert own.json() == {"name": "library/app", "tags": ["v1", "v3"]}
+    assert own.headers["Cache-Status"].startswith("pullgate; fwd=stale; detail=")
+    assert pg.get("/v2/library/none/tags/list").status == 503
+    pg.stop()
+
+
 def test_a_tag_too_old_is_not_served():
     up = Upstream()
     up.image("library/app", "v1")

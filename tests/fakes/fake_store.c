@@ -163,6 +163,31 @@ int overlay_get_tag(struct store *s, struct sl repo, struct sl tag, struct index
     return 1;
 }
 
+int overlay_next_tag(struct store *s, struct sl repo, struct sl after, char name[REF_TAG_MAX],
+                     struct sl *name_r, struct index_tag *r, struct pg_err *err)
+{
+    struct row *first = NULL;
+    char last[200];
+
+    (void)s;
+    if (fake_store_fails)
+        return broken(err);
+    keep(last, sizeof(last), after.p != NULL ? after : SL(""));
+    for (size_t i = 0; i < FAKE_STORE_ROWS; i++) {
+        struct row *row = &tag_rows[i];
+
+        if (row->used && says(row->repo, repo) && strcmp(row->tag, last) > 0 &&
+            (first == NULL || strcmp(row->tag, first->tag) < 0))
+            first = row;
+    }
+    if (first == NULL)
+        return 0;
+    memcpy(name, first->tag, strlen(first->tag));
+    *name_r = (struct sl){name, strlen(first->tag)};
+    *r = (struct index_tag){.digest = first->digest, .validated_s = first->validated_s};
+    return 1;
+}
+
 int overlay_get_link(struct store *s, struct sl repo, const struct digest *d, struct index_link *r,
                      struct pg_err *err)
 {

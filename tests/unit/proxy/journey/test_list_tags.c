@@ -153,11 +153,38 @@ TEST(upstream_dead_and_a_list_known_is_stale_and_says_so)
     house_wait_ms(25000);
     assert_lists(c, "\"v1\"");
     house_wait_ms(3600000);
+    house_block_pool();
     c = get("");
     fake_fetch_error(PG_E_UPSTREAM_DOWN, 3);
     house_run();
+    house_unblock_pool();
+    house_run();
     assert_int_equal(c->reply.status, 503);
     assert_string_equal(fake_conn_field(c, "Retry-After"), "3");
+}
+
+TEST(upstream_dead_and_no_list_known_is_what_the_store_has)
+{
+    struct digest d = house_digest("image");
+    struct conn *c;
+
+    fake_store_put_tag("origin.test/a/b", "v2", &d, fake_clock_wall_s_now);
+    fake_store_put_tag("origin.test/a/b", "v1", &d, fake_clock_wall_s_now - 3600);
+    fake_store_put_tag("origin.test/a/b", "old", &d, fake_clock_wall_s_now - 3601);
+    fake_store_put_tag("origin.test/a", "other", &d, fake_clock_wall_s_now);
+    house_block_pool();
+    c = get("");
+    fake_fetch_error(PG_E_UPSTREAM_DOWN, 3);
+    house_run();
+    house_unblock_pool();
+    house_run();
+    assert_lists(c, "\"v1\",\"v2\"");
+    assert_string_equal(fake_conn_field(c, "Age"), "");
+    assert_string_equal(fake_conn_field(c, "Cache-Status"),
+                        "pullgate; fwd=stale; detail=upstream_down");
+    c = get(""); /* it was not kept */
+    page("[\"v3\"]", NULL);
+    assert_lists(c, "\"v3\"");
 }
 
 TEST(E30_a_link_to_itself_or_a_broken_one_is_refused)
@@ -255,8 +282,11 @@ TEST(a_repository_that_is_gone_is_404_and_its_list_forgotten)
     fake_fetch_error(PG_E_NAME_UNKNOWN, 0);
     house_run();
     assert_int_equal(c->reply.status, 404);
+    house_block_pool();
     c = get("");
     fake_fetch_error(PG_E_UPSTREAM_DOWN, 0);
+    house_run();
+    house_unblock_pool();
     house_run();
     assert_int_equal(c->reply.status, 503);
 }
@@ -302,6 +332,7 @@ int main(void)
         CASE(our_link_is_relative_and_keeps_how_we_were_addressed),
         CASE(a_list_is_kept_for_a_while_and_then_asked_for_again),
         CASE(upstream_dead_and_a_list_known_is_stale_and_says_so),
+        CASE(upstream_dead_and_no_list_known_is_what_the_store_has),
         CASE(E30_a_link_to_itself_or_a_broken_one_is_refused),
         CASE(a_list_in_order_has_each_tag_once_too),
         CASE(what_is_no_tag_is_left_out),
