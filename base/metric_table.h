@@ -46,6 +46,8 @@ X(UPSTREAM_RESUMED, COUNTER, "pullgate_upstream_resumed_total", "",
 X(UPSTREAMS_DOWN, GAUGE, "pullgate_upstreams_down", "",
   "Upstreams that do not answer and are left alone.")
 X(TOKENS, COUNTER, "pullgate_upstream_tokens_total", "", "Tokens fetched.")
+X(HELPER_FAILURES, COUNTER, "pullgate_credential_helper_failures_total", "",
+  "Credential helpers that gave no login.")
 X(FLIGHTS, GAUGE, "pullgate_flights", "", "Downloads under way.")
 X(FLIGHT_FOLLOWERS, COUNTER, "pullgate_flight_followers_total", "",
   "Requests that joined a download of another.")

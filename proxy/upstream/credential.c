@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/metric.h"
 #include "proxy/spawn.h"
 #include "proxy/upstream/docker_config.h"
 #include "proxy/upstream/docker_credential.h"
@@ -262,6 +263,7 @@ static void note_failure(struct credential *c, const char *path, struct pg_err *
     pg_log_str(&line, "helper", (struct sl){path, strlen(path)});
     pg_log_err(&line, why);
     pg_log_end(&line);
+    pg_metric_inc(PG_M_HELPER_FAILURES);
     c->rest_until_ms = pg_clock_mono_ms() + HELPER_REST_MS;
     c->refused = false;
     pg_err_move(&c->helper_err, why);

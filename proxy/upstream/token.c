@@ -41,6 +41,7 @@ struct token {
     enum secret_kind sent;
     uint64_t sent_serial;
     bool asking, refused;
+    bool by_get; /* an identity token that did not go by POST */
 };
 
 struct token_table {
@@ -219,6 +220,7 @@ static void take_grant(struct token *t)
         return;
     }
     PG_CHECK(grant.text != NULL);
+    t->table->has_no_post |= t->by_get;
     breaker_ok(&t->table->breaker);
     pg_metric_inc(PG_M_TOKENS);
     text = (struct sl){grant.text, strlen(grant.text)};
@@ -227,20 +229,21 @@ static void take_grant(struct token *t)
     pg_arena_free(&arena);
 }
 
-/* A server without POST is asked by GET from now on, and so is one that does not take the token in
- * this form but may take it as the password of its user. A login that has changed is tried again.
- */
+/* Servers without POST answer it in all these ways: the same by GET, once. A login that has changed
+ * meanwhile is tried, too. */
 static bool try_otherwise(struct token *t, int status)
 {
     bool posted = t->form.n > 0;
 
-    if (posted && (status == 404 || status == 405))
-        t->table->has_no_post = true;
-    else if ((status != 401 && (status != 400 || !posted)) || t->renewals > 0 ||
-             !credential_refused(t->table->credential, t->sent_serial))
-        return false;
-    else
+    if (posted && (status == 400 || status == 401 || status == 404 || status == 405)) {
+        t->by_get = true;
+    } else if (status == 401 && t->renewals == 0 &&
+               credential_refused(t->table->credential, t->sent_serial)) {
         t->renewals++;
+        t->by_get = false;
+    } else {
+        return false;
+    }
     delay_start(t->table->delays, &t->again, 0, ask_again);
     return true;
 }
@@ -252,10 +255,10 @@ static void take_refusal(struct token *t, int status)
 
     if (t->sent != SECRET_NONE && try_otherwise(t, status))
         return;
-    t->refused = status == 401 || status == 403 || status == 400;
+    t->refused = status == 401 || status == 403;
     if (status == 403 || (status == 401 && t->sent == SECRET_NONE)) {
         pg_fail(&err, PG_E_DENIED, "token server answers %d", status);
-    } else if (status == 401 || (status == 400 && t->form.n > 0)) {
+    } else if (status == 401) {
         pg_fail(&err, PG_E_UPSTREAM_DOWN, "upstream refuses the configured credentials");
         pg_detail(&err, "%s answers %d", t->table->realm.host, status);
     } else {
@@ -386,7 +389,7 @@ static void send_request(struct token *t, const struct secret *secret)
         send_get(t, NULL);
     else if (secret->kind == SECRET_BEARER)
         take_token(t, (struct sl){secret->text, strlen(secret->text)}, TOKEN_LIFE_MIN_S);
-    else if (secret->kind == SECRET_REFRESH && !t->table->has_no_post)
+    else if (secret->kind == SECRET_REFRESH && !t->table->has_no_post && !t->by_get)
         send_form(t, secret);
     else
         send_get(t, secret);
@@ -425,7 +428,7 @@ static void begin(struct delay *d)
     struct pg_err err = {0};
 
     t->tries = t->renewals = 0;
-    t->refused = false;
+    t->refused = t->by_get = false;
     if (!breaker_may(b, now)) {
         pg_fail(&err, PG_E_UPSTREAM_DOWN, "the upstream's token server does not answer");
         if (keep(t))
