@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pullgate beside nginx, varnish and docker-registry, each as a cache before one origin, in one run.
 
-usage: bench.py [--seconds N] [--only WORD] [--out FILE]
+usage: bench.py [--seconds N] [--only WORD] [--out FILE]     as --only manifest, --only tls
 
 Every server gets the same requests from wrk on this machine. What counts is the CPU time that the
 server's own processes spent (utime + stime of /proc), for each request or GiB: it is less noisy
@@ -52,6 +52,7 @@ class Server:
     """A process in a folder of its own."""
     def __init__(self, name, folder):
         self.name, self.dir, self.port = name, os.path.join(folder, name), free_port()
+        self.tls_port = None
         os.makedirs(self.dir, exist_ok=True)
 
     def spawn(self, *command, env=None):
@@ -103,15 +104,25 @@ http {{
   client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3;
   uwsgi_temp_path {dir}/t4; scgi_temp_path {dir}/t5;
   {http}
-  server {{ listen 127.0.0.1:{port} backlog=4096; {server} }}
+  server {{ listen 127.0.0.1:{port} backlog=4096; {tls} {server} }}
 }}
 """
 
 
-def nginx(server, http, body):
+def certificate(folder):
+    """(certificate, key), made once: one for all."""
+    cert, key = folder + "/bench.crt", folder + "/bench.key"
+    if not os.path.exists(cert):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                        "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=127.0.0.1"],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    return cert, key
+
+
+def nginx(server, http, body, tls=""):
     user = "user root;" if os.geteuid() == 0 else ""
     conf = write(server.dir + "/nginx.conf", NGINX.format(dir=server.dir, port=server.port, user=user,
-                                                          http=http, server=body))
+                                                          http=http, server=body, tls=tls))
     return server.spawn("nginx", "-e", server.dir + "/error.log", "-c", conf, "-p", server.dir)
 
 
@@ -131,9 +142,12 @@ def start_origin(folder):
 
 def start_pullgate(folder, origin, name="pullgate"):
     s = Server(name, folder)
-    admin = free_port()
+    admin, s.tls_port = free_port(), free_port()
+    cert, key = certificate(folder)
     conf = write(s.dir + "/pullgate.yaml", f"""\
-listen: 127.0.0.1:{s.port}
+listen:
+  - 127.0.0.1:{s.port}
+  - {{address: "127.0.0.1:{s.tls_port}", tls: {{cert: "{cert}", key: "{key}"}}}}
 admin: {{listen: "127.0.0.1:{admin}"}}
 storage: {{path: {s.dir}/store, reserve: 0}}
 tags: {{ttl: 1h}}
@@ -147,10 +161,14 @@ upstreams:
 
 def start_nginx(folder, origin, name="nginx"):
     s = Server(name, folder)
+    s.tls_port = free_port()
+    cert, key = certificate(folder)
     return nginx(s, f"proxy_cache_path {s.dir}/cache levels=1:2 keys_zone=z:32m max_size=20g;",
                  f"""location / {{ proxy_pass http://127.0.0.1:{origin.port}; proxy_cache z;
                  proxy_cache_valid 200 1h; proxy_cache_lock on; proxy_cache_lock_timeout 600s;
-                 proxy_http_version 1.1; proxy_set_header Connection ""; proxy_max_temp_file_size 4096m; }}""")
+                 proxy_http_version 1.1; proxy_set_header Connection ""; proxy_max_temp_file_size 4096m; }}""",
+                 f"""listen 127.0.0.1:{s.tls_port} ssl backlog=4096; ssl_certificate {cert};
+                 ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;""")
 
 
 def start_varnish(folder, origin, name="varnish"):
@@ -223,25 +241,25 @@ def fetch(port, path):
     return n
 
 
-def ab(port, path, seconds, connections):
+def ab(url, seconds, connections):
     """wrk waits for the body of a HEAD: ab does not."""
     said = subprocess.run(["ab", "-q", "-k", "-i", f"-c{connections}", f"-t{seconds}", "-n10000000",
-                           "-H", f"Accept: {OCI_MANIFEST}, */*", f"http://127.0.0.1:{port}{path}"],
+                           "-H", f"Accept: {OCI_MANIFEST}, */*", url],
                           stdout=subprocess.PIPE, text=True, check=True).stdout
     number = lambda what: float(m[1]) if (m := re.search(what + r":\s+([\d.]+)", said)) else 0
     return (int(number("Complete requests")), number("Time taken for tests"),
             int(number("Failed requests") + number("Non-2xx responses")))
 
 
-def wrk(port, path, seconds, connections, method="GET"):
+def wrk(url, seconds, connections, method="GET"):
     """(requests, seconds, errors)"""
     if method == "HEAD":
-        return ab(port, path, seconds, connections)
+        return ab(url, seconds, connections)
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as f:
         f.write(f'wrk.headers["Accept"] = "{OCI_MANIFEST}, */*"\n')
         f.flush()
         said = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", f.name,
-                               "--timeout", "60s", f"http://127.0.0.1:{port}{path}"],
+                               "--timeout", "60s", url],
                               stdout=subprocess.PIPE, text=True, check=True).stdout
     m = re.search(r"(\d+) requests in ([\d.]+)(m?s)", said)
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", said) or re.search(r"Socket errors: .*read (\d+)", said)
@@ -271,15 +289,18 @@ class Table:
         return "\n".join(out)
 
 
-def warm(servers, table, what, path, seconds, connections, size=0, method="GET"):
+def warm(servers, table, what, path, seconds, connections, size=0, method="GET", tls=False):
     """CPU for each request (or GiB), and throughput."""
     cpu, rate = {}, {}
     for s in servers:
+        if tls and not s.tls_port:
+            continue
+        url = f"https://127.0.0.1:{s.tls_port}{path}" if tls else f"http://127.0.0.1:{s.port}{path}"
         try:
             fetch(s.port, path)
-            wrk(s.port, path, 1, connections, method)
+            wrk(url, 1, connections, method)
             before = s.cpu()
-            n, took, bad = wrk(s.port, path, seconds, connections, method)
+            n, took, bad = wrk(url, seconds, connections, method)
             spent = s.cpu() - before
         except (AssertionError, OSError, subprocess.CalledProcessError) as e:
             print(f"  {s.name} cannot: {e}")
@@ -373,16 +394,14 @@ def main():
         started.append(origin := start_origin(folder))
         started += (servers := [STARTERS[n](folder, origin) for n in names])
         image = Image(origin, "library/app", [5 << 10, MIB, 64 * MIB], 1)
-        if wanted("manifest"):
-            warm(servers, table, "manifest by digest", image.manifest(), args.seconds, 16)
-        if wanted("tag"):
-            warm(servers, table, "tag HEAD", image.manifest("v1"), args.seconds, 16, method="HEAD")
-        if wanted("blob5k"):
-            warm(servers, table, "5 KiB blob", image.layer(0), args.seconds, 16)
-        if wanted("blob1m"):
-            warm(servers, table, "1 MiB blob", image.layer(1), args.seconds, 8, size=MIB)
-        if wanted("blob64m"):
-            warm(servers, table, "64 MiB blob", image.layer(2), args.seconds, 4, size=64 * MIB)
+        for tls, word, how in [(False, "", ""), (True, "tls ", ", TLS")]:
+            look = lambda name, what, *args, **more: wanted(word + name) and warm(
+                servers, table, what + how, *args, tls=tls, **more)
+            look("manifest", "manifest by digest", image.manifest(), args.seconds, 16)
+            look("tag", "tag HEAD", image.manifest("v1"), args.seconds, 16, method="HEAD")
+            look("blob5k", "5 KiB blob", image.layer(0), args.seconds, 16)
+            look("blob1m", "1 MiB blob", image.layer(1), args.seconds, 8, size=MIB)
+            look("blob64m", "64 MiB blob", image.layer(2), args.seconds, 4, size=64 * MIB)
         if wanted("herd"):
             herd(origin, servers, table, 32)
         if wanted("cold"):

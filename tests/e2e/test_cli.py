@@ -4,6 +4,7 @@ import json, os, shutil, signal, socket, subprocess, sys, tempfile
 
 import pg as stage
 from pg import Gate, Pullgate, Upstream
+from pki import Authority
 from upstream import pause
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../check"))
@@ -88,7 +89,18 @@ listen: [127.0.0.1:5443, {address: "[::1]:5000"}]
 storage: {path: "/var/lib/a b #c", max_size: 1025KiB}
 tags: {ttl: 90061001ms}
 upstreams: {"localhost:5005": {url: "http://[::1]:7", allow_private: true, realms: "a.test b.test"}}
-""".replace("1025KiB", "20480KiB")]
+""".replace("1025KiB", "20480KiB"), """\
+listen:
+  - {address: "unix:/tmp/a b.sock", mode: "0600", trusted_proxies: [unix, 10.0.0.0/8, "fd00::/8"]}
+  - {address: "systemd:pull", proxy_protocol: [192.0.2.1]}
+"""]
+    folder = tempfile.TemporaryDirectory(prefix="pg-cli-")
+    authority = Authority(folder.name, "ours")
+    (a, b), (c, d) = authority.sign("a.test"), authority.sign("b.test")
+    texts.append(f"""\
+listen: {{address: 127.0.0.1:5000, tls: {{cert: {a}, key: {b}, certs: [{{cert: {c},
+  key: {d}}}], client_ca: {authority.file}, client_auth: optional}}}}
+""")
     for text in texts:
         _, code, shown, err = with_file(text, "config", "show")
         assert code == 0, err
@@ -96,6 +108,8 @@ upstreams: {"localhost:5005": {url: "http://[::1]:7", allow_private: true, realm
         assert code == 0, (shown, err)
         plain = lambda s: [l.split("  #")[0] for l in s.splitlines()[1:]]
         assert plain(shown) == plain(again)
+        for word in ["mode", "trusted_proxies", "fd00::/8", "unix,", "proxy_protocol", "client_ca", "optional"]:
+            assert (word in text) == (word in shown), (word, shown)
 
 
 def test_mistakes_are_found_and_unreadable_is_something_else():

@@ -153,6 +153,42 @@ TEST(N12_an_alias_is_another_name_for_the_same)
     config_load_free(&load);
 }
 
+TEST(listeners_of_every_kind)
+{
+    struct config_load load;
+    const struct config_listener *l;
+
+    assert_int_equal(parse("listen:\n"
+                           "  - address: unix:/run/pull.sock\n"
+                           "    mode: \"0666\"\n"
+                           "    owner: \":www\"\n"
+                           "    trusted_proxies: [unix, 10.0.0.0/8]\n"
+                           "  - unix:/run/other.sock\n"
+                           "  - systemd:pull\n"
+                           "  - address: 127.0.0.1:5443\n"
+                           "    proxy_protocol: [192.0.2.1, \"fd00::/8\"]\n"
+                           "    tls: {certs: [{cert: /a, key: /b}, {cert: /c, key: /d}], "
+                           "client_ca: /ca}\n"
+                           "tls: {cert: /all.pem, key: /all.key, client_ca: /ca, "
+                           "client_auth: optional}\n",
+                           &load),
+                     0);
+    l = load.config.listeners;
+    assert_int_equal(l[0].mode, 0666);
+    assert_string_equal(l[0].owner, ":www");
+    assert_true(l[0].trusted_proxies.has_unix && l[0].trusted_proxies.n == 1);
+    assert_true(pg_ip_nets_is_empty(&l[0].proxy_protocol));
+    assert_int_equal(l[1].mode, 0660);
+    assert_int_equal(l[1].tls.npairs, 0); /* the tls of all is not for unix sockets */
+    assert_int_equal(l[2].tls.npairs, 1);
+    assert_true(l[2].tls.client_ca != NULL && !l[2].tls.client_required);
+    assert_int_equal(l[3].tls.npairs, 2);
+    assert_string_equal(l[3].tls.pairs[1].key, "/d");
+    assert_true(l[3].tls.client_required);
+    assert_int_equal(l[3].proxy_protocol.n, 2);
+    config_load_free(&load);
+}
+
 static const struct mistake {
     const char *text, *said;
 } mistakes[] = {
@@ -217,6 +253,30 @@ static const struct mistake {
      "f:1:26: listen: 127.0.0.1:5000 is taken by the listener 127.0.0.1:5000 already\n"},
     {"listen: 0.0.0.0:5001\n",
      "f: admin.listen: 127.0.0.1:5001 is taken by the listener 0.0.0.0:5001 already\n"},
+    {"listen: unix:pull.sock\n",
+     "f:1:9: listen: unix:pull.sock: must be followed by an absolute path\n"},
+    {"listen: \"systemd:\"\n", "f:1:9: listen: systemd:: must be followed by the "
+                               "FileDescriptorName of a socket unit\n"},
+    {"listen: [unix:/a, unix:/a]\n",
+     "f:1:19: listen: unix:/a is taken by the listener unix:/a already\n"},
+    {"admin: {listen: unix:/a}\n", "f:1:17: admin.listen must be an IP address and a port, such as "
+                                   "127.0.0.1:5000 or \"[::]:5000\"\n"},
+    {"listen: {address: 127.0.0.1:1, mode: \"0660\"}\n",
+     "f:1:38: mode and owner are for a listener at unix:/PATH\n"},
+    {"listen: {address: unix:/a, mode: \"0999\"}\n",
+     "f:1:34: mode: \"0999\" is not a mode such as 0660\n"},
+    {"listen: {address: 127.0.0.1:1, trusted_proxies: 10.0.0.1}\n",
+     "f:1:49: trusted_proxies must be a list of 1 to 256 addresses and networks\n"},
+    {"listen: {address: 127.0.0.1:1, proxy_protocol: [10.0.0.1/8]}\n",
+     "f:1:49: proxy_protocol: \"10.0.0.1/8\" is no address, no network such as 10.0.0.0/8 (with "
+     "nothing behind its prefix), and not the word unix\n"},
+    {"tls: {certs: [{cert: /c}]}\n", "f:1:15: tls.certs: key is missing\n"},
+    {"tls: {certs: []}\n", "f:1:14: tls.certs must be a list of 1 to 15 {cert, key}\n"},
+    {"tls: {cert: /c, key: /k, client_auth: required}\n",
+     "f:1:39: tls.client_auth needs client_ca beside it, the authorities of the certificates that "
+     "clients show\n"},
+    {"tls: {cert: /c, key: /k, client_ca: /a, client_auth: perhaps}\n",
+     "f:1:54: tls.client_auth: \"perhaps\" is neither optional nor required\n"},
     {"tls: {cert: /c}\n", "f:1:6: tls.key is missing\n"},
     {"tls: {cert: c, key: /k, ca: /x}\n",
      "f:1:13: tls.cert: \"c\" is not an absolute path; it must begin with /\n"
@@ -608,6 +668,7 @@ int main(void)
         RUN(nothing_is_a_configuration),
         RUN(listed_upstreams_are_all_there_are),
         RUN(listeners_have_the_tls_beside_them_or_their_own),
+        RUN(listeners_of_every_kind),
         RUN(an_upstream_at_several_urls),
         RUN(N12_an_alias_is_another_name_for_the_same),
         RUN(every_mistake_is_told_with_its_line_and_column),
