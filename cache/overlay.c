@@ -481,17 +481,17 @@ int overlay_get_manifest(struct store *s, const struct digest *d, struct pg_aren
     return 1;
 }
 
-int overlay_next_tag(struct store *s, struct sl repo, struct sl after, char name[REF_TAG_MAX],
-                     struct sl *name_r, struct index_tag *r, struct pg_err *err)
+int overlay_next_tag(struct store *s, struct sl repo, struct sl after, struct overlay_tag *r,
+                     struct pg_err *err)
 {
     _index_view_ struct index_view v = index_view_begin(s->index);
-    struct sl in_map;
-    int found = index_next_tag_of(&v, repo, after, &in_map, r, err);
+    struct sl name;
+    int found = index_next_tag_of(&v, repo, after, &name, &r->tag, err);
 
     if (found <= 0)
         return found;
-    PG_CHECK(in_map.n <= REF_TAG_MAX);
-    memcpy(name, in_map.p, in_map.n);
-    *name_r = (struct sl){name, in_map.n};
+    PG_CHECK(name.n <= REF_TAG_MAX);
+    memcpy(r->name, name.p, name.n);
+    r->nname = name.n;
     return 1;
 }

@@ -37,7 +37,12 @@ int overlay_get_link(struct store *s, struct sl repo, const struct digest *d, st
 int overlay_get_manifest(struct store *s, const struct digest *d, struct pg_arena *arena,
                          struct overlay_manifest *r, struct pg_err *err);
 
-/* The first tag of the repository after `after` ({NULL, 0}: of all), in order of bytes; name is its
- * room. Of those that are committed. */
-int overlay_next_tag(struct store *s, struct sl repo, struct sl after, char name[REF_TAG_MAX],
-                     struct sl *name_r, struct index_tag *r, struct pg_err *err);
+/* The first tag of the repository after `after` ({NULL, 0}: of all), in order of bytes. Of those
+ * that are committed. */
+struct overlay_tag {
+    struct index_tag tag;
+    size_t nname;
+    char name[REF_TAG_MAX];
+};
+int overlay_next_tag(struct store *s, struct sl repo, struct sl after, struct overlay_tag *r,
+                     struct pg_err *err);

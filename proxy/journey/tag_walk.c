@@ -69,16 +69,16 @@ static void free_page(struct aside *a)
 static int read_own(struct tag_page *page)
 {
     const struct tag_own *own = &page->own;
-    char name[REF_TAG_MAX];
-    struct sl tag = {NULL, 0};
-    struct index_tag found;
-    int more;
+    struct sl name = {NULL, 0};
+    struct overlay_tag t;
+    int found;
 
-    while ((more = overlay_next_tag(own->store, own->repo, tag, name, &tag, &found, &page->err)) >
-           0)
-        if (found.validated_s >= own->since_s && tag_list_add_one(page->list, tag, &page->err) < 0)
+    while ((found = overlay_next_tag(own->store, own->repo, name, &t, &page->err)) > 0) {
+        name = (struct sl){t.name, t.nname};
+        if (t.tag.validated_s >= own->since_s && tag_list_add_one(page->list, name, &page->err) < 0)
             return -1;
-    return more;
+    }
+    return found;
 }
 
 static void read_page(struct aside *a)

@@ -163,8 +163,8 @@ int overlay_get_tag(struct store *s, struct sl repo, struct sl tag, struct index
     return 1;
 }
 
-int overlay_next_tag(struct store *s, struct sl repo, struct sl after, char name[REF_TAG_MAX],
-                     struct sl *name_r, struct index_tag *r, struct pg_err *err)
+int overlay_next_tag(struct store *s, struct sl repo, struct sl after, struct overlay_tag *r,
+                     struct pg_err *err)
 {
     struct row *first = NULL;
     char last[200];
@@ -182,9 +182,9 @@ int overlay_next_tag(struct store *s, struct sl repo, struct sl after, char name
     }
     if (first == NULL)
         return 0;
-    memcpy(name, first->tag, strlen(first->tag));
-    *name_r = (struct sl){name, strlen(first->tag)};
-    *r = (struct index_tag){.digest = first->digest, .validated_s = first->validated_s};
+    r->nname = strlen(first->tag);
+    memcpy(r->name, first->tag, r->nname);
+    r->tag = (struct index_tag){.digest = first->digest, .validated_s = first->validated_s};
     return 1;
 }
 
