@@ -160,7 +160,7 @@ int dir_lock(int dir_fd, const char *path, int *fd_r, struct pg_err *err)
     return 0;
 }
 
-void dir_warn_of_filesystem(int dir_fd, const char *path)
+const char *dir_doubtful_filesystem(int dir_fd)
 {
     static const struct {
         unsigned long magic;
@@ -173,11 +173,20 @@ void dir_warn_of_filesystem(int dir_fd, const char *path)
     struct statfs fs;
 
     if (fstatfs(dir_fd, &fs) < 0)
-        return;
+        return NULL;
     for (size_t i = 0; i < sizeof(doubtful) / sizeof(doubtful[0]); i++)
         if ((unsigned long)fs.f_type == doubtful[i].magic)
-            pg_log_say(PG_LOG_WARN, PG_LOG_STORE,
-                       "%s is on a filesystem of type %s, where locks and durable writes are not "
-                       "to be relied on: use a local disk",
-                       path, doubtful[i].name);
+            return doubtful[i].name;
+    return NULL;
+}
+
+void dir_warn_of_filesystem(int dir_fd, const char *path)
+{
+    const char *name = dir_doubtful_filesystem(dir_fd);
+
+    if (name != NULL)
+        pg_log_say(PG_LOG_WARN, PG_LOG_STORE,
+                   "%s is on a filesystem of type %s, where locks and durable writes are not "
+                   "to be relied on: use a local disk",
+                   path, name);
 }

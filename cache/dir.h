@@ -27,3 +27,4 @@ PG_MUST_USE int dir_lock(int dir_fd, const char *path, int *fd_r, struct pg_err 
 
 /* Warns in the log about filesystems on which locks, renames or the index are not reliable. */
 void dir_warn_of_filesystem(int dir_fd, const char *path);
+const char *dir_doubtful_filesystem(int dir_fd); /* its name; NULL when it is none of them */

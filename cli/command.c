@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/canary.h"
 #include "cli/clientconf.h"
+#include "cli/doctor.h"
 #include "cli/forget.h"
 #include "cli/fsck.h"
 #include "cli/ls.h"
@@ -64,13 +64,18 @@ const struct command command_table[] = {
      "where that has an address that others can reach. Closing the egress is what keeps images "
      "out; these files make it usable.",
      clientconf_run, NULL},
-    {"doctor", "cyPUKj", "Look whether a client of this machine goes round the proxy.",
-     "With --canary: lets the client pull what every pullgate refuses, by a digest that is fixed, "
-     "and says whom it asked: `closed` is the proxy alone; `open`, another registry was asked and "
-     "answered; `held`, it was asked and did not answer, so that only the egress holds. Run it on "
-     "the node, as who runs the client. Exit status 1 if one is open or held, 2 if it could not be "
-     "seen.",
-     canary_run, NULL},
+    {"doctor", "casyPUKj", "Look whether all is there that a server needs.",
+     "Reads the configuration, looks at the storage directory, the limits of the process, the "
+     "certificates, and the running server, and asks each upstream: its name, its connection, TLS, "
+     "its answer, its token service, its clock. Says OK, WARN or FAIL, and what to do. Sends no "
+     "credentials. Exit status 1 if something is FAIL.\n"
+     "With --canary it looks at the clients of this machine: lets one pull what every pullgate "
+     "refuses, by a digest that is fixed, and says whom it asked: `closed` is the proxy alone; "
+     "`open`, another registry was asked and answered; `held`, it was asked and did not answer, so "
+     "that only the egress holds. Run it on the node, as who runs the client. Exit status 1 if one "
+     "is "
+     "open or held, 2 if it could not be seen.",
+     doctor_run, NULL},
     {"ls", "csmbj", "List what is in the store.",
      "Tags with the size of all that they name and that is here, how long ago upstream confirmed "
      "them, and the last pull; with --manifests or --blobs those, by repository. REF is a "

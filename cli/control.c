@@ -161,14 +161,21 @@ static CURLcode perform(struct control *c, const struct control_question *q,
     return rc;
 }
 
-int control_ask(struct control *c, const struct control_question *q, struct control_answer *a_r)
+static CURLcode ask(struct control *c, const struct control_question *q, struct control_answer *a_r)
 {
-    const char *where = c->socket != NULL ? c->socket : c->address;
     struct curl_slist *headers = q->header != NULL ? curl_slist_append(NULL, q->header) : NULL;
 
     control_answer_init(a_r);
     CURLcode rc = perform(c, q, headers, a_r);
     curl_slist_free_all(headers);
+    return rc;
+}
+
+int control_ask(struct control *c, const struct control_question *q, struct control_answer *a_r)
+{
+    const char *where = c->socket != NULL ? c->socket : c->address;
+    CURLcode rc = ask(c, q, a_r);
+
     if (rc == CURLE_COULDNT_CONNECT) {
         return print_failure("nothing answers at %s; is pullgate running%s?", where,
                              c->socket != NULL ? ", and are you its user or root" : "");
@@ -177,6 +184,11 @@ int control_ask(struct control *c, const struct control_question *q, struct cont
         return print_failure("cannot ask %s: %s", where, curl_easy_strerror(rc));
     }
     return COMMAND_GOOD;
+}
+
+bool control_try(struct control *c, const struct control_question *q, struct control_answer *a_r)
+{
+    return ask(c, q, a_r) == CURLE_OK;
 }
 
 void control_answer_init(struct control_answer *a)

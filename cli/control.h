@@ -49,6 +49,9 @@ struct control_question {
 };
 PG_MUST_USE int control_ask(struct control *c, const struct control_question *q,
                             struct control_answer *a_r);
+/* The same without a word: false, there was no answer. */
+PG_MUST_USE bool control_try(struct control *c, const struct control_question *q,
+                             struct control_answer *a_r);
 void control_answer_free(struct control_answer *a);
 
 /* The answer must be a JSON object of status 200; else its error is said. To be json_decref()'ed.

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that ask a running server: what they say, what they change, and what they refuse."""
-import json, os, signal, subprocess, sys
+import email.utils, json, os, shutil, signal, subprocess, sys, tempfile, time
 
 import pg as stage
-from pg import Gate, Pullgate, Upstream
-from upstream import OCI_INDEX, OCI_MANIFEST, sha256
+from pg import Gate, Pullgate, Upstream, need
+from pki import Authority
+from upstream import OCI_INDEX, OCI_MANIFEST, Token
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../check"))
 from generated import misfits
@@ -317,6 +318,86 @@ def test_prewarm_may_be_interrupted():
     assert code == 0 and events[-1]["fetched_bytes"] == 0, events
     assert up.count("GET", image.layers[0]) == 1
     pg.stop()
+
+
+def findings(pg, *args, status=None):
+    code, out, err = pg.command("doctor", "--json", *args)
+    found = fits("doctor", out)
+    assert code == (1 if found["fail"] else 0) and status in (None, code), (code, out, err)
+    return found["checks"]
+
+
+def find(checks, check, subject, level):
+    return [c["text"] for c in checks if c["check"] == check and c["level"] == level and
+            subject in c["subject"]]
+
+
+def test_doctor_is_content_with_what_is_well():
+    token = Token()
+    up, plain = Upstream(token=token), Upstream()
+    up.on("^/token", token.issue)
+    pg = Pullgate(plain, upstreams=f'token.test: {{url: "{up.url}", allow_private: true}}')
+    checks = findings(pg, status=0)
+    assert not [c for c in checks if c["level"] == "fail"], checks
+    assert {c["check"] for c in checks} >= {"config", "storage", "limits", "upstreams", "server"}
+    assert "registry: " in find(checks, "upstreams", "origin.test", "ok")[0], checks
+    assert "token service: " in find(checks, "upstreams", "token.test", "ok")[1], checks
+    assert "is running" in find(checks, "server", "", "ok")[0], checks
+    out = good(pg, "doctor")
+    assert out.startswith("OK    config") and "0 failures" in out, out
+    pg.stop()
+
+
+def test_doctor_says_what_is_wrong_and_what_to_do():
+    fine, late, lost, other, gone = (Upstream() for _ in range(5))
+    now = time.time()
+    late.on(r"^/v2/", lambda x: x.answer(200, {"Date": email.utils.formatdate(now - 3600, usegmt=True)}) or True)
+    lost.on(r"^/v2/", Token(realm="https://evil.test/token").guard)
+    other.on(r"^/v2/", lambda x: x.answer(404, {}) or True)
+    gone.die()
+    pg = Pullgate(fine, upstreams="\n".join(
+        f'{n}.test: {{url: "{u.url}", allow_private: true}}' for n, u in
+        (("late", late), ("lost", lost), ("other", other), ("gone", gone))))
+    os.chmod(os.path.join(pg.dir, "data"), 0o777)
+    checks = findings(pg, status=1)
+    assert "others than its owner" in find(checks, "storage", pg.dir, "fail")[0], checks    # C16
+    assert "3600 s ahead" in find(checks, "upstreams", "late", "fail")[0], checks
+    assert "evil.test" in find(checks, "upstreams", "lost", "fail")[0], checks
+    assert "answered 404" in find(checks, "upstreams", "other", "warn")[0], checks
+    assert "connect" in find(checks, "upstreams", "gone", "fail")[0], checks
+    assert find(checks, "upstreams", "origin.test", "ok"), checks
+    assert all(c["remedy"] for c in checks if c["level"] != "ok"), checks
+    os.chmod(os.path.join(pg.dir, "data"), 0o700)
+    pg.end()
+    checks = findings(pg)
+    assert find(checks, "server", "", "warn") == ["nothing answers"], checks
+    pg.write("listen: nowhere\nno_such: 1\n")
+    checks = findings(pg, status=1)
+    assert [c["check"] for c in checks] == ["config"] * len(checks) and len(checks) >= 2, checks
+
+
+def test_doctor_reads_certificates():
+    need("openssl")
+    folder = tempfile.mkdtemp(prefix="pg-doctor-")
+    ca = Authority(folder, "ca")
+    cert, key = ca.sign("localhost")
+    up = Upstream(cert=(cert, key))
+    conf = os.path.join(folder, "pullgate.yaml")
+    with open(conf, "w") as f:
+        f.write(f"""\
+listen: {{address: 127.0.0.1:0, tls: {{cert: {cert}, key: {key}}}}}
+admin: {{listen: 127.0.0.1:1}}
+storage: {{path: {folder}/data}}
+upstreams:
+  bad.test: {{url: "https://localhost:{up.port}", allow_private: true}}
+""")
+    p = subprocess.run([os.environ["PULLGATE"], "doctor", "--json", "-c", conf], text=True,
+                       stdout=subprocess.PIPE)
+    checks = fits("doctor", p.stdout)["checks"]
+    assert p.returncode == 1 and "certificate" in find(checks, "upstreams", "bad.test", "fail")[0], checks
+    assert "expires in" in find(checks, "certificates", cert, "warn")[0], checks     # of two days
+    assert "is not there yet" in find(checks, "storage", folder, "warn")[0], checks
+    shutil.rmtree(folder)
 
 
 def test_N10_what_lists_or_changes_is_not_on_tcp():

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * symptom - what doctor looks at. Each says what it finds by doctor_say(), and changes nothing.
+ * Threads: main.
+ */
+#pragma once
+
+#include "cli/doctor.h"
+
+void symptom_of_storage(struct doctor *d);      /* owner, mode, filesystem, space, inodes */
+void symptom_of_limits(struct doctor *d);       /* descriptors */
+void symptom_of_certificates(struct doctor *d); /* of listeners: do they expire? */
+void symptom_of_server(struct doctor *d);       /* is it running, and what does it say itself? */
+
+/* symptom_of_upstreams.c: names, connections, TLS, /v2/, token service, clock; all at once. */
+void symptom_of_upstreams(struct doctor *d);
