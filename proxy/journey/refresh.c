@@ -7,6 +7,7 @@
 #include "base/metric.h"
 #include "cache/access.h"
 #include "cache/land.h"
+#include "cache/overlay.h"
 #include "oci/manifest.h"
 #include "oci/media.h"
 #include "proxy/journey/aside.h"
@@ -236,6 +237,19 @@ static void stop_reading(struct rq *rq)
     end_reading(refresh_of(rq));
 }
 
+/* By digest it may be in the store for another repository, of which nobody is to hear. */
+static bool is_linked(const struct refresh *r)
+{
+    struct index_link link;
+    struct pg_err ignored = {0};
+    int found = !r->has_have ? 0
+                             : overlay_get_link(r->home->store, r->target.canonical, &r->have,
+                                                &link, &ignored);
+
+    pg_err_clear(&ignored);
+    return found > 0;
+}
+
 /* Who was let in once and is not any more: that is a withdrawal. Of what we never saw, upstream's
  * no says nothing. */
 static bool is_withdrawal(const struct refresh *r)
@@ -245,7 +259,7 @@ static bool is_withdrawal(const struct refresh *r)
 
     if (access_look(r->home->store, r->target.canonical, &before, &ignored) < 0)
         pg_err_clear(&ignored);
-    return r->has_have || before.at_s > 0;
+    return before.at_s > 0 || (r->has_have && !r->by_digest) || is_linked(r);
 }
 
 static void follow(struct refresh *r)

@@ -106,6 +106,8 @@ int tag_list_add(struct tag_list *l, struct sl json, struct pg_err *err)
     {
         const char *text = json_string_value(tag);
 
+        if (json_is_null(tag)) /* as Artifactory has it at times */
+            continue;
         if (text == NULL)
             return no_list(err);
         if (tag_list_add_one(l, (struct sl){text, json_string_length(tag)}, err) < 0)

@@ -45,8 +45,8 @@ static bool is_known_pair(const struct url *base, const struct url *u)
     static const struct {
         const char *upstream, *realm;
     } pairs[] = {
-#define X(upstream, realm) {upstream, realm},
-        QUIRKS_REALMS(X)
+#define X(name, upstream, realm, what, source) {upstream, realm},
+        QUIRKS(X)
 #undef X
     };
 

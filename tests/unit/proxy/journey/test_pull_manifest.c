@@ -373,6 +373,22 @@ TEST(E23_what_was_never_ours_is_unknown_and_withdraws_nothing)
     assert_false(fake_store_access.withdrawn);
 }
 
+/* 403 in place of 404 would tell that somebody else has it. */
+TEST(D01_that_another_repository_has_it_is_no_reason_to_say_withdrawn)
+{
+    struct conn *c;
+
+    put(NULL, 0);
+    fake_fetch_denies = true;
+    c = house_ask("GET", house_path("other/app", "manifests", &d), "");
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    assert_says(c, 404, "MANIFEST_UNKNOWN");
+    assert_false(fake_store_access.withdrawn);
+}
+
 TEST(E23_withdrawn_and_kept_is_served)
 {
     struct conn *c;
@@ -686,6 +702,7 @@ int main(void)
         CASE(E23_deleted_and_kept_is_served_for_as_long_as_it_is_here),
         CASE(E23_withdrawn_is_403_and_nothing_of_the_repository_is_served_by_itself),
         CASE(E23_what_was_never_ours_is_unknown_and_withdraws_nothing),
+        CASE(D01_that_another_repository_has_it_is_no_reason_to_say_withdrawn),
         CASE(E23_withdrawn_and_kept_is_served),
         CASE(E23_by_digest_upstream_is_asked_once_a_week),
         CASE(nothing_known_and_upstream_silent_is_504_at_the_deadline),
