@@ -30,6 +30,7 @@
 #include "cli/version.h"
 #include "proxy/admin/admin.h"
 #include "proxy/http/listen.h"
+#include "proxy/http/watch.h"
 #include "proxy/journey/service.h"
 #include "proxy/spawn.h"
 #include "proxy/upstream/export.h"
@@ -61,6 +62,7 @@ struct serve {
     struct door *door;
     struct reload *reload;
     struct notify *notify;
+    struct watch *watch;
     struct export *export; /* NULL: no spans are kept */
     struct pg_mailbox mail;
     int wake_fd, signal_fd;
@@ -114,6 +116,7 @@ static int set_up_process(struct serve *s, struct pg_err *err)
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     raise_file_limit();
     pg_hash_setup();
+    pg_check_signals();
     if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) {
         return pg_fail(err, PG_E_INTERNAL, "signals cannot be blocked");
     }
@@ -231,6 +234,7 @@ static int start(struct serve *s, struct pg_err *err)
         loop_run(s->loops[i]);
     }
     notify_watch(s->notify, s->loops, s->nloops);
+    s->watch = watch_start(s->loops, s->nloops, WATCH_SLOW_MS, WATCH_DEAD_MS);
     if (confine_calls(config_of(s), err) < 0) {
         return -1;
     }
@@ -396,6 +400,9 @@ static void end(struct serve *s)
     if (s->listen != NULL) {
         listen_stop(s->listen);
     }
+    if (s->watch != NULL) {
+        watch_stop(s->watch);
+    }
     for (unsigned i = 0; i < s->nloops; i++) {
         loop_stop(s->loops[i]);
     }
@@ -417,6 +424,7 @@ static void end(struct serve *s)
     for (unsigned i = 0; i < s->nloops; i++) {
         loop_free(s->loops[i]);
     }
+    watch_free(s->watch);
     if (s->admin != NULL) {
         admin_free(s->admin);
     }

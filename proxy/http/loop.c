@@ -9,11 +9,14 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "base/record.h"
 #include "cache/index.h"
 #include "proxy/http/loop_int.h"
 
 #define STEPS_PER_ROUND 256 /* of requests, before connections get their turn */
 #define ROUNDS          8   /* before the loop polls */
+
+static _Thread_local struct loop *here;
 
 static void on_rung(struct pg_mailbox *box)
 {
@@ -79,6 +82,26 @@ static void run_connections(struct loop *l)
         pg_list_remove(&c->ready);
         conn_run(c);
     }
+}
+
+static void on_step(const struct rq *rq)
+{
+    struct loop *l = pg_container_of(rq->queue, struct loop, queue);
+
+    atomic_store_explicit(&l->work->stage, rq->stage->name, memory_order_relaxed);
+    pg_record_mark(rq->stage->name, rq->id, rq->queue->now_ms);
+}
+
+struct loop *loop_here(void)
+{
+    return here;
+}
+
+const char *loop_stage(const struct loop *l)
+{
+    const char *stage = atomic_load_explicit(&l->work->stage, memory_order_relaxed);
+
+    return stage != NULL ? stage : "none";
 }
 
 static bool run(struct loop *l)
@@ -254,6 +277,7 @@ struct loop *loop_new(unsigned no, struct flight_table *flights, struct snapshot
     w->scratch = malloc(WIRE_SCRATCH_BYTES);
     PG_CHECK(w->scratch != NULL);
     rq_queue_init(&l->queue);
+    l->queue.on_step = on_step;
     pg_list_init(&l->conns);
     pg_list_init(&w->ready);
     pg_list_init(&w->later);
@@ -272,6 +296,7 @@ static void work(void *arg)
     (void)snprintf(name, sizeof(name), "pg-loop-%u", l->no % 1000);
     (void)pthread_setname_np(pthread_self(), name);
     pg_metric_slot();
+    here = l;
     (void)uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 

@@ -19,9 +19,10 @@ struct loop_work {
     uv_check_t check;
     uv_idle_t idle; /* active while there is work that needs no event */
     uv_timer_t tick;
-    bool heard;           /* async came since the last check */
-    struct pg_list ready; /* connections that have something to do now */
-    struct pg_list later; /* ... in the next iteration: they had their turn in this */
+    _Atomic(const char *) stage; /* that ran last; for watch.h */
+    bool heard;                  /* async came since the last check */
+    struct pg_list ready;        /* connections that have something to do now */
+    struct pg_list later;        /* ... in the next iteration: they had their turn in this */
     struct wheel wheel;
     struct conn_page *pages; /* free ones */
     unsigned npages;
@@ -40,5 +41,14 @@ struct conn_page *loop_take_page(struct loop *l);
 void loop_give_page(struct loop *l, struct conn_page *page);
 
 void loop_left(struct loop *l, struct conn *c); /* its socket and its handle are closed */
+
+struct loop *loop_here(void); /* that of the calling thread; NULL */
+
+/* The stage that ran last; "none". Any thread. */
+const char *loop_stage(const struct loop *l);
+
+/* Its live requests and their stages, as text, for a process that is about to die. In the loop's
+ * own thread, or while the loop hangs. */
+void loop_tell(const struct loop *l, int fd);
 
 struct sl loop_date(struct loop *l); /* for a Date header; valid until the loop polls */

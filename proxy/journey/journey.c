@@ -195,6 +195,7 @@ void journey_begin(struct journey_home *home, struct conn *c)
     j->home = home;
     j->conn = c;
     j->http = conn_request(c);
+    j->rq.id = j->http->id;
     j->snapshot = config_snapshot_ref(home->loop->snapshot);
     trace_begin(conn_header(j->http, SL("traceparent")), (unsigned)j->snapshot->config.trace_sample,
                 j->http->began_us, &j->trace);
