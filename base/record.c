@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 
 #include "base/check.h"
@@ -72,8 +73,8 @@ size_t pg_record_read(unsigned no, char name_r[16], struct pg_record marks_r[REC
             .when_ms = atomic_load_explicit(&m->when_ms, memory_order_relaxed),
         };
     }
-    for (size_t i = 0; i < 16; i++)
-        name_r[i] = i < 15 ? r->name[i] : '\0';
+    memcpy(name_r, r->name, sizeof(r->name));
+    name_r[15] = '\0';
     return n - first;
 }
 
