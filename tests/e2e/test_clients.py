@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real clients pull real images out of a real registry through pullgate."""
-import hashlib, json, os, shutil, tempfile
+import hashlib, io, json, os, random, shutil, tarfile, tempfile
 
 import node
 import pg as stage
@@ -9,6 +9,7 @@ from matrix import DEFAULT, NAMED, broken, killed, pulls
 from node import need_node
 from origin import POLICY, Origin, run
 from pg import Pullgate, need
+from upstream import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST
 
 
 def layout_digests(folder):
@@ -103,6 +104,83 @@ upstreams:
         origin.die()
         assert pull("docker.io/library/app:v1")["Id"] == one["Id"]
     finally:
+        shutil.rmtree(work, ignore_errors=True)
+    pg.stop()
+    origin.end()
+
+
+# ---- a layer of which only pieces are needed
+
+def tar_of(changed):
+    """60 files of 30 kB; those named are others."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for n in range(60):
+            data = random.Random(1000 + n if n in changed else n).randbytes(30_000)
+            entry = tarfile.TarInfo(f"file{n}")
+            entry.size, entry.mode = len(data), 0o644
+            tar.addfile(entry, io.BytesIO(data))
+    return out.getvalue()
+
+
+def push_chunked(origin, tag, layer):
+    with tempfile.TemporaryDirectory(prefix="pg-layout-") as folder:
+        os.makedirs(folder + "/blobs/sha256")
+
+        def put(media, data):
+            digest = hashlib.sha256(data).hexdigest()
+            with open(f"{folder}/blobs/sha256/{digest}", "wb") as f:
+                f.write(data)
+            return {"mediaType": media, "digest": "sha256:" + digest, "size": len(data)}
+        one = put(OCI_LAYER, layer)
+        config = put(OCI_CONFIG, json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {
+            "type": "layers", "diff_ids": [one["digest"]]}, "history": [{"created_by": tag}]}).encode())
+        manifest = put(OCI_MANIFEST, json.dumps({"schemaVersion": 2, "mediaType": OCI_MANIFEST,
+                                                 "config": config, "layers": [one]}).encode())
+        for name, text in [("index.json", json.dumps({"schemaVersion": 2, "manifests": [manifest]})),
+                           ("oci-layout", '{"imageLayoutVersion":"1.0.0"}')]:
+            with open(f"{folder}/{name}", "w") as f:
+                f.write(text)
+        run("skopeo", "copy", "--insecure-policy", "--dest-tls-verify=false", "--dest-compress-format",
+            "zstd:chunked", f"oci:{folder}", f"docker://{origin.host}/library/app:{tag}")
+
+
+def test_A19_podman_asks_for_the_pieces_of_a_zstd_chunked_layer_that_it_lacks():
+    """Several ranges of a cold blob: one download, and of the answer only the pieces."""
+    need("podman", "skopeo")
+    work = tempfile.mkdtemp(prefix="pg-podman-")
+    with open(work + "/storage.conf", "w") as f:
+        f.write(f'[storage]\ndriver = "overlay"\nrunroot = "{work}/run"\ngraphroot = "{work}/graph"\n'
+                '[storage.options]\npull_options = {enable_partial_images = "true"}\n')
+    with open(work + "/policy.json", "w") as f:
+        f.write(POLICY)
+    env = {"HOME": work, "CONTAINERS_STORAGE_CONF": work + "/storage.conf", "TMPDIR": work}
+    podman = ["podman", "--cgroup-manager", "cgroupfs", "--events-backend", "none"]
+    if os.geteuid() != 0 or run(*podman, "info", env=env, ok=False)[0] != 0:
+        raise stage.Skip("podman with overlay needs root and a filesystem that can")
+    origin = Origin()
+    layers = {"v1": tar_of([]), "v2": tar_of([3, 4, 20, 40, 59])}
+    for tag, layer in layers.items():
+        push_chunked(origin, tag, layer)
+    pg = Pullgate(origin, more="log: {format: json}")
+    try:
+        for tag, layer in layers.items():
+            image = f"127.0.0.1:{pg.port}/library/app:{tag}"
+            run(*podman, "pull", "--tls-verify=false", "--signature-policy", work + "/policy.json",
+                image, env=env)
+            root = run(*podman, "image", "mount", image, env=env).strip()
+            with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
+                for entry in tar:
+                    with open(f"{root}/{entry.name}", "rb") as f:
+                        assert f.read() == tar.extractfile(entry).read(), (tag, entry.name)
+            run(*podman, "image", "umount", image, env=env)
+        pieces = [l for l in map(json.loads, (l for l in pg.log if l.startswith("{")))
+                  if l.get("status") == 206 and 100_000 < l["bytes"] < 400_000]
+        assert len(pieces) == 1, pg.said()           # five files, in one answer
+        assert len(blob_gets(origin)) == 4           # two configs, two layers
+    finally:
+        run(*podman, "system", "reset", "-f", env=env, ok=False)
+        run("umount", work + "/graph/overlay", ok=False)
         shutil.rmtree(work, ignore_errors=True)
     pg.stop()
     origin.end()

@@ -107,6 +107,7 @@ def test_oras_artifact():
         pull(attached, "sbom")
         assert client.run("repo", "tags", NAMED + "library/art").split()[-1] == "v1"
         origin.die()
+        assert json.loads(client.run("discover", "--format", "json", art)) == found
         pull(art, "hello")
         pull(attached, "sbom")
         seen(client, "artifacts", "files, attachments")

@@ -398,6 +398,18 @@ TEST(without_upstream_and_without_a_list_the_store_says_what_it_has)
     assert_string_equal(fake_conn_field(c, "Cache-Status"), "pullgate; fwd=miss");
 }
 
+TEST(whether_there_is_the_api_is_ours_to_answer)
+{
+    struct conn *c;
+
+    memset(d.bytes, 0, sizeof(d.bytes));
+    c = get("");
+    assert_int_equal(c->reply.status, 200);
+    assert_string_equal(c->reply.body, INDEX(""));
+    assert_string_equal(fake_conn_field(c, "Cache-Status"), "");
+    assert_int_equal(fake_fetch_asks, 0);
+}
+
 TEST(upstream_down_is_no_empty_list)
 {
     struct conn *c = get("");
@@ -445,6 +457,7 @@ int main(void)
         CASE(what_the_store_has_of_this_repository_is_added_once),
         CASE(E31_a_descriptor_whose_manifest_has_another_subject_is_left_out),
         CASE(without_upstream_and_without_a_list_the_store_says_what_it_has),
+        CASE(whether_there_is_the_api_is_ours_to_answer),
         CASE(upstream_down_is_no_empty_list),
         CASE(every_live_request_can_be_listed_with_its_stage_and_age),
     };
