@@ -21,6 +21,7 @@
 #include "cache/publish.h"
 #include "cache/uncached.h"
 #include "cache/use.h"
+#include "cache/writer.h"
 
 #define REHASH_BYTES ((uint64_t)1024 * 1024)      /* by one job */
 #define SUMS_MAX     ((size_t)64 * 1024 * 1024)   /* of checksums: a blob of 2 TiB */
@@ -195,6 +196,7 @@ static void run_open(struct fill_work *w)
     partial_claim_wait(w->fill->store, &w->fill->digest);
     if (open_files(w) < 0 && !go_elsewhere(w))
         PG_CHECK(w->disk_err.kind != PG_E_NONE); /* on_job() looks at it */
+    partial_opened(w->fill->store);
 }
 
 static void run_rehash(struct fill_work *w)
@@ -369,8 +371,9 @@ static void end_unkept(struct fill_work *w, const struct pg_err *why)
     struct fill *f = w->fill;
     struct flight *flight = f->flight;
 
-    pg_log_say(PG_LOG_ERROR, PG_LOG_STORE, "a blob was served and is not kept: %s (%s)", why->msg,
-               why->detail != NULL ? why->detail : "");
+    if (!writer_is_canceled(f->store->writer)) /* else the heir finds it */
+        pg_log_say(PG_LOG_ERROR, PG_LOG_STORE, "a blob was served and is not kept: %s (%s)",
+                   why->msg, why->detail != NULL ? why->detail : "");
     f->flight = NULL;
     flight_fail(flight, why);
 }

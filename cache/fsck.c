@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "cache/blob.h"
 #include "cache/damaged.h"
+#include "cache/handover.h"
 #include "cache/journal.h"
 #include "cache/partial.h"
 #include "cache/recover.h"
@@ -297,6 +298,8 @@ static int look_at_partial(struct fsck *k, const char *name, struct pg_err *err)
 
     if (fstatat(k->store->partial_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return 0; /* gone by now */
+    if (S_ISDIR(st.st_mode) && handover_is_folder(name))
+        return 0; /* of a process that hands over, or the next start takes what is in it */
     (void)snprintf(path, sizeof(path), "partial/%s", name);
     if (!S_ISREG(st.st_mode) || !partial_name_parse(name, &d)) {
         fsck_found(k, FSCK_PARTIAL_STRAY, remove_partial(k, name), path,

@@ -37,7 +37,7 @@ struct gc {
     pthread_mutex_t lock;
     pthread_cond_t news;
     uint64_t asked; /* bytes that are to come, since the last look */
-    bool is_asked, ending;
+    bool is_asked, ending, held, rests;
     unsigned under_way; /* drops */
     pthread_t thread;
 };
@@ -412,10 +412,15 @@ static bool wait_for_news(struct gc *gc, uint64_t due_ms, uint64_t *asked_r)
     int r = 0;
 
     lock(gc);
-    while (!gc->ending && !gc->is_asked && r == 0) {
+    gc->rests = true;
+    PG_CHECK(pthread_cond_broadcast(&gc->news) == 0);
+    while (!gc->ending && (gc->held || (!gc->is_asked && r == 0))) {
         r = pthread_cond_timedwait(&gc->news, &gc->lock, &at);
         PG_CHECK(r == 0 || r == ETIMEDOUT);
+        if (gc->held && r == ETIMEDOUT)
+            at.tv_sec += GC_TICK_MS / 1000;
     }
+    gc->rests = false;
     *asked_r = gc->asked;
     gc->asked = 0;
     gc->is_asked = false;
@@ -473,10 +478,33 @@ void gc_free(struct gc *gc)
     unlock(gc);
     PG_CHECK(pthread_join(gc->thread, NULL) == 0);
     PG_CHECK(gc->under_way == 0);
-    save_uses(gc->store);
+    if (!gc->held)
+        save_uses(gc->store);
     PG_CHECK(pthread_cond_destroy(&gc->news) == 0);
     PG_CHECK(pthread_mutex_destroy(&gc->lock) == 0);
     free(gc);
+}
+
+void gc_hold(struct gc *gc)
+{
+    lock(gc);
+    gc->held = true;
+    while (!gc->rests)
+        PG_CHECK(pthread_cond_wait(&gc->news, &gc->lock) == 0);
+    unlock(gc);
+}
+
+void gc_go_on(struct gc *gc)
+{
+    lock(gc);
+    gc->held = false;
+    PG_CHECK(pthread_cond_broadcast(&gc->news) == 0);
+    unlock(gc);
+}
+
+void gc_save(struct gc *gc)
+{
+    save_uses(gc->store);
 }
 
 void gc_ask(struct gc *gc, uint64_t nbytes)

@@ -33,6 +33,12 @@ struct gc;
 struct gc *gc_new(struct store *s); /* starts the thread */
 void gc_free(struct gc *gc);        /* ends it; NULL is allowed */
 
+/* It rests, from when hold returns until go_on; what it asked for may still be on its way to the
+ * writer. For cache/handover, as is save: the table of uses, by another thread than its own. */
+void gc_hold(struct gc *gc);
+void gc_go_on(struct gc *gc);
+void gc_save(struct gc *gc);
+
 /* nbytes more are coming: make room for them, for GC_AHEAD_BYTES at most at a time: how much will
  * come is upstream's word, and nothing is thrown away for a word. Returns at once. */
 void gc_ask(struct gc *gc, uint64_t nbytes);

@@ -111,6 +111,17 @@ static int check_schema(struct index *index, struct pg_err *err)
     return found > 0 ? 0 : -1;
 }
 
+bool index_is_in_place(struct index *index)
+{
+    struct stat here, there;
+    char file[4096];
+    int fd = -1;
+
+    return index->env != NULL && mdb_env_get_fd(index->env, &fd) == 0 && fstat(fd, &here) == 0 &&
+           snprintf(file, sizeof(file), "%s/data.mdb", index->path) < (int)sizeof(file) &&
+           lstat(file, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
 int index_open(const struct index_config *config, struct index **index_r, struct pg_err *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

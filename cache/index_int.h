@@ -53,7 +53,8 @@ void index_close(struct index *index); /* no view may be open; NULL is allowed *
 /* LMDB gave the environment up (MDB_PANIC): closes it once no view is open, and opens it again.
  * The writer's thread. Views that begin meanwhile fail. */
 PG_MUST_USE int index_reopen(struct index *index, struct pg_err *err);
-bool index_is_lost(struct index *index); /* a reopen is due */
+bool index_is_lost(struct index *index);     /* a reopen is due */
+bool index_is_in_place(struct index *index); /* its file is the one that the directory has */
 
 /* Frees slots of readers that died. */
 void index_check_readers(struct index *index);

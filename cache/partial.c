@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "cache/handover.h"
 #include "cache/index.h"
 
 #define SCAN_MAX 16384 /* partials looked at by one eviction */
@@ -28,7 +29,9 @@ struct partial_table {
     pthread_mutex_t lock;
     pthread_cond_t released;
     struct pg_list claims; /* as many as there are fills: a list is enough */
-    unsigned n;
+    unsigned n, opening;
+    bool held;
+    int shared_fd;
 };
 
 static void lock(struct partial_table *t)
@@ -49,6 +52,7 @@ struct partial_table *partial_table_new(void)
     PG_CHECK(pthread_mutex_init(&t->lock, NULL) == 0);
     PG_CHECK(pthread_cond_init(&t->released, NULL) == 0);
     pg_list_init(&t->claims);
+    t->shared_fd = -1;
     return t;
 }
 
@@ -57,6 +61,7 @@ void partial_table_free(struct partial_table *table)
     if (table == NULL)
         return;
     PG_CHECK(pg_list_empty(&table->claims));
+    pg_fd_close(&table->shared_fd);
     PG_CHECK(pthread_cond_destroy(&table->released) == 0);
     PG_CHECK(pthread_mutex_destroy(&table->lock) == 0);
     free(table);
@@ -129,10 +134,60 @@ void partial_claim_wait(struct store *s, const struct digest *d)
     struct partial_table *t = s->partials;
 
     lock(t);
-    while (find(t, d) != NULL)
+    while (t->held || find(t, d) != NULL)
         PG_CHECK(pthread_cond_wait(&t->released, &t->lock) == 0);
     put(t, d);
+    t->opening++;
     unlock(t);
+}
+
+void partial_opened(struct store *s)
+{
+    struct partial_table *t = s->partials;
+
+    lock(t);
+    PG_CHECK(t->opening > 0);
+    t->opening--;
+    PG_CHECK(pthread_cond_broadcast(&t->released) == 0);
+    unlock(t);
+}
+
+void partial_hold(struct store *s)
+{
+    struct partial_table *t = s->partials;
+
+    lock(t);
+    PG_CHECK(!t->held);
+    t->held = true;
+    while (t->opening > 0)
+        PG_CHECK(pthread_cond_wait(&t->released, &t->lock) == 0);
+    unlock(t);
+}
+
+void partial_go_on(struct store *s)
+{
+    struct partial_table *t = s->partials;
+
+    lock(t);
+    PG_CHECK(t->held);
+    t->held = false;
+    PG_CHECK(pthread_cond_broadcast(&t->released) == 0);
+    unlock(t);
+}
+
+int *partial_shared(struct store *s)
+{
+    return &s->partials->shared_fd;
+}
+
+bool partial_is_claimed(struct store *s, const struct digest *d)
+{
+    bool is_claimed;
+
+    lock(s->partials);
+    is_claimed = find(s->partials, d) != NULL;
+    unlock(s->partials);
+    return is_claimed;
 }
 
 void partial_release(struct store *s, const struct digest *d)
@@ -339,6 +394,17 @@ uint64_t partial_evict(struct store *s, uint64_t nbytes)
     return freed;
 }
 
+bool partial_is_done(struct store *s, const struct digest *d)
+{
+    _index_view_ struct index_view v = index_view_begin(s->index);
+    struct pg_err ignored = {0};
+    struct index_blob row;
+    bool is_done = index_get_blob(&v, d, &row, &ignored) == 1;
+
+    pg_err_clear(&ignored);
+    return is_done;
+}
+
 /* 1: keep it, 0: it is nothing that we wrote, or what it was for is done; -1. */
 static int may_keep(struct store *s, const char *name, const struct stat *st, struct pg_err *err)
 {
@@ -387,7 +453,7 @@ int partial_recover(struct store *s, struct pg_err *err)
         return partial_disk_error(s, errno, "opening partial/", err);
     errno = 0;
     while (r == 0 && (e = readdir(dir)) != NULL) {
-        if (!is_dots(e->d_name))
+        if (!is_dots(e->d_name) && !handover_is_folder(e->d_name))
             r = recover_one(s, e->d_name, err);
         errno = 0;
     }

@@ -34,8 +34,21 @@ PG_MUST_USE bool partial_claim(struct store *s, const struct digest *d);
 /* As partial_claim(), but waits for another's claim to end: that of an eviction, which lasts as
  * long as removing one file. For pool threads. */
 void partial_claim_wait(struct store *s, const struct digest *d);
+void partial_opened(struct store *s); /* after partial_claim_wait(): its file has been opened */
 void partial_release(struct store *s, const struct digest *d);
 unsigned partial_claims(struct store *s); /* held now, by all */
+bool partial_is_claimed(struct store *s, const struct digest *d);
+
+/* Between the two nobody opens a partial: partial_claim_wait() waits, and hold waits for those who
+ * have claimed one and not opened it yet. */
+void partial_hold(struct store *s);
+void partial_go_on(struct store *s);
+
+/* -1, or, while store->partial_fd is a folder of our own in it, partial/ itself: cache/handover. */
+int *partial_shared(struct store *s);
+
+/* It is in the store as a whole. */
+bool partial_is_done(struct store *s, const struct digest *d);
 
 /* Opens for reading and writing, creating it when it is not there. *have_r: the bytes in it, by
  * their length alone. One that is longer than size, or no regular file, is begun afresh. The

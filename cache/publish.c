@@ -167,6 +167,8 @@ static void discard(struct publish *p)
 {
     struct publish_path path = publish_path_of(&p->digest);
 
+    if (writer_is_canceled(p->store->writer)) /* whole and verified: the heir takes it */
+        return;
     if (!p->named)
         (void)unlinkat(p->store->partial_fd, p->tmp_name, 0);
     else if (!p->kept_old && !has_row(p->store, &p->digest))

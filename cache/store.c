@@ -18,6 +18,7 @@
 #include "cache/dir.h"
 #include "cache/fill.h"
 #include "cache/gc.h"
+#include "cache/handover.h"
 #include "cache/index_int.h"
 #include "cache/journal.h"
 #include "cache/land.h"
@@ -164,6 +165,7 @@ static int open_all(struct store *s, struct pg_err *err)
         return 0;
     if (partial_recover(s, err) < 0)
         return -1;
+    (void)handover_collect(s);
     s->writer = writer_new(s);
     s->land = land_new(s);
     if (land_replay(s, err) < 0)

@@ -31,17 +31,23 @@ struct queue {
     unsigned n;
 };
 
+enum mode { RUNS, HOLDS, CANCELS };
+
 struct writer {
     struct store *store;
     struct pg_mailbox posted; /* by any thread */
     sem_t wake;
     atomic_uint posting; /* threads in writer_post(), which touch this after the op is done */
     atomic_bool ending;
+    _Atomic enum mode mode;
+    atomic_uint holds; /* times that it was asked to hold */
+    sem_t held;        /* posted once it does */
     pthread_t thread;
     /* The writer's thread alone: */
     struct queue eager, lazy;
     uint64_t eager_since_us, lazy_since_us;
     uint64_t readers_checked_us;
+    unsigned held_times; /* of holds */
     unsigned ndirs;
     bool dirs_over;
     char dirs[WRITER_DIRS_MAX][DIR_MAX];
@@ -351,6 +357,41 @@ static void check_readers(struct writer *w)
     index_check_readers(w->store->index);
 }
 
+static void cancel_all(struct writer *w)
+{
+    struct pg_err why = {0};
+    struct writer_op *first;
+
+    (void)pg_fail(&why, PG_E_CANCELED, "the store was handed over to another process");
+    while ((first = take_group(w)) != NULL)
+        end_group(first, &why);
+    pg_err_clear(&why);
+}
+
+/* True: nothing is to be written now. What came before it was asked to hold is written first. */
+static bool is_held(struct writer *w, bool ending)
+{
+    enum mode mode = atomic_load(&w->mode);
+
+    if (mode == RUNS)
+        return false;
+    if (mode == HOLDS && w->held_times != atomic_load(&w->holds)) {
+        w->held_times = atomic_load(&w->holds);
+        (void)pg_mailbox_drain(&w->posted);
+        while (w->eager.n + w->lazy.n > 0)
+            run_group(w, take_group(w));
+        PG_CHECK(sem_post(&w->held) == 0);
+    }
+    if (mode == CANCELS || ending)
+        cancel_all(w);
+    return true;
+}
+
+static void rest(struct writer *w)
+{
+    PG_CHECK(sem_wait(&w->wake) == 0 || errno == EINTR);
+}
+
 static void *write_groups(void *arg)
 {
     struct writer *w = arg;
@@ -359,9 +400,14 @@ static void *write_groups(void *arg)
     draining = w;
     for (;;) {
         bool ending = atomic_load(&w->ending); /* before the drain: nothing comes after it */
+        bool is_news = pg_mailbox_drain(&w->posted);
 
-        (void)pg_mailbox_drain(&w->posted);
-        if (is_due(w, pg_clock_mono_us(), ending)) {
+        if (is_held(w, ending)) {
+            if (ending && !is_news)
+                return NULL;
+            if (!ending)
+                rest(w);
+        } else if (is_due(w, pg_clock_mono_us(), ending)) {
             run_group(w, take_group(w));
             check_readers(w);
         } else if (ending) {
@@ -384,7 +430,7 @@ struct writer *writer_new(struct store *s)
     queue_init(&w->lazy);
     w->readers_checked_us = pg_clock_mono_us();
     pg_mailbox_init(&w->posted, wake_writer, w);
-    PG_CHECK(sem_init(&w->wake, 0, 0) == 0);
+    PG_CHECK(sem_init(&w->wake, 0, 0) == 0 && sem_init(&w->held, 0, 0) == 0);
     (void)sigfillset(&all);
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     PG_CHECK(pthread_create(&w->thread, NULL, write_groups, w) == 0);
@@ -402,8 +448,40 @@ void writer_free(struct writer *w)
     PG_CHECK(w->eager.n + w->lazy.n == 0);
     while (atomic_load(&w->posting) > 0) /* its op is done, it has yet to return from the wake */
         (void)sched_yield();
-    PG_CHECK(sem_destroy(&w->wake) == 0);
+    PG_CHECK(sem_destroy(&w->wake) == 0 && sem_destroy(&w->held) == 0);
     free(w);
+}
+
+static void set_mode(struct writer *w, enum mode mode)
+{
+    atomic_store(&w->mode, mode);
+    PG_CHECK(sem_post(&w->wake) == 0);
+}
+
+void writer_hold(struct writer *w)
+{
+    PG_CHECK(atomic_load(&w->mode) == RUNS);
+    (void)atomic_fetch_add(&w->holds, 1);
+    set_mode(w, HOLDS);
+    while (sem_wait(&w->held) < 0)
+        PG_CHECK(errno == EINTR);
+}
+
+void writer_go_on(struct writer *w)
+{
+    PG_CHECK(atomic_load(&w->mode) == HOLDS);
+    set_mode(w, RUNS);
+}
+
+void writer_cancel(struct writer *w)
+{
+    PG_CHECK(atomic_load(&w->mode) == HOLDS);
+    set_mode(w, CANCELS);
+}
+
+bool writer_is_canceled(struct writer *w)
+{
+    return atomic_load(&w->mode) == CANCELS;
 }
 
 /* ---- waiting for one ---- */

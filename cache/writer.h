@@ -46,6 +46,13 @@ struct writer *writer_new(struct store *s); /* starts the thread */
 void writer_post(struct writer *w, struct writer_op *op);
 void writer_free(struct writer *w); /* does what is queued, then ends the thread */
 
+/* For cache/handover. hold: what was posted is done, and nothing more until go_on or cancel, from
+ * which on each operation ends with CANCELED. Any thread but the writer's; hold waits. */
+void writer_hold(struct writer *w);
+void writer_go_on(struct writer *w);
+void writer_cancel(struct writer *w);
+bool writer_is_canceled(struct writer *w); /* any thread */
+
 /* Inside apply(): this directory, named below blobs/ ("sha256/ab"), is to be synced before the
  * commit; once per group however often it is named. */
 void writer_sync_dir(struct writer *w, const char *dir);

@@ -110,19 +110,37 @@ static void kill_run(struct run *r)
 /* --- a start --- */
 
 /* The strings behind the order, each with its NUL. Returns how many, or -1. */
-static int put_strings(struct spawn *s, size_t *n, const char *const *strings, unsigned max)
+static int put_strings(char order[SPAWNER_ORDER_MAX], size_t *n, const char *const *strings,
+                       unsigned max)
 {
     unsigned count = 0;
 
     for (; strings[count] != NULL; count++) {
         size_t len = strlen(strings[count]) + 1;
 
-        if (count == max || len > sizeof(s->order) - *n)
+        if (count == max || len > SPAWNER_ORDER_MAX - *n)
             return -1;
-        memcpy(s->order + *n, strings[count], len);
+        memcpy(order + *n, strings[count], len);
         *n += len;
     }
     return (int)count;
+}
+
+/* As the order's; the strings follow it. */
+static int put_order(char order[SPAWNER_ORDER_MAX], struct spawner_order *o,
+                     const char *const *argv, const char *const *env, size_t *n_r)
+{
+    size_t n = sizeof(*o);
+    int argc = put_strings(order, &n, argv, SPAWN_STRINGS_MAX);
+    int envc = argc < 0 ? -1 : put_strings(order, &n, env, SPAWN_STRINGS_MAX - (unsigned)argc);
+
+    if (envc < 0)
+        return -1;
+    o->argc = (uint32_t)argc;
+    o->envc = (uint32_t)envc;
+    memcpy(order, o, sizeof(*o));
+    *n_r = n;
+    return 0;
 }
 
 static int put_run(struct spawn *s, struct spawn_request *rq, uint32_t id, size_t *n_r)
@@ -132,20 +150,11 @@ static int put_run(struct spawn *s, struct spawn_request *rq, uint32_t id, size_
                               .cpu_s = rq->limits.cpu_s,
                               .memory_bytes = rq->limits.memory_bytes,
                               .files = rq->limits.files};
-    size_t n = sizeof(o);
-    int argc, envc = -1;
 
     if (rq->argv[0] == NULL || rq->argv[0][0] != '/')
         return pg_fail(&rq->err, PG_E_INTERNAL, "a helper program has no absolute path");
-    argc = put_strings(s, &n, rq->argv, SPAWN_STRINGS_MAX);
-    if (argc >= 0)
-        envc = put_strings(s, &n, rq->env, SPAWN_STRINGS_MAX - (unsigned)argc);
-    if (envc < 0)
+    if (put_order(s->order, &o, rq->argv, rq->env, n_r) < 0)
         return pg_fail(&rq->err, PG_E_INTERNAL, "a helper program has too many arguments");
-    o.argc = (uint32_t)argc;
-    o.envc = (uint32_t)envc;
-    memcpy(s->order, &o, sizeof(o));
-    *n_r = n;
     return 0;
 }
 
@@ -166,23 +175,23 @@ static int make_pipe(int ends[2], bool child_reads, struct pg_err *err)
 }
 
 /* 1: sent; 0: the socket is full, later; -1: the spawner is gone, as reading will show. */
-static int send_order(struct spawn *s, size_t n, const int fds[3])
+static int send_order(struct spawn *s, struct sl order, const int *fds, size_t nfds)
 {
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {0};
-    struct iovec iov = {.iov_base = s->order, .iov_len = n};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(SPAWNER_FDS_MAX * sizeof(int))] = {0};
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)order.p, .iov_len = order.n};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t sent;
 
-    if (fds != NULL) {
+    if (nfds > 0) {
         struct cmsghdr *c;
 
         msg.msg_control = control;
-        msg.msg_controllen = sizeof(control);
+        msg.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
         c = CMSG_FIRSTHDR(&msg);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(3 * sizeof(int));
-        memcpy(CMSG_DATA(c), fds, 3 * sizeof(int));
+        c->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, nfds * sizeof(int));
     }
     sent = sendmsg(s->sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0)
@@ -202,8 +211,8 @@ static struct run *free_place(struct spawn *s)
 static uint32_t next_id(struct spawn *s)
 {
     s->last_id++;
-    if (s->last_id == 0) /* after four thousand million: 0 means none */
-        s->last_id++;
+    if (s->last_id == SPAWNER_LAUNCHED) /* after four thousand million: 0 means none */
+        s->last_id = 1;
     return s->last_id;
 }
 
@@ -218,7 +227,7 @@ static int start_run(struct spawn *s, struct spawn_request *rq)
         make_pipe(out, false, &rq->err) == 0 && make_pipe(err, false, &rq->err) == 0) {
         const int fds[3] = {in[CHILD_SIDE], out[CHILD_SIDE], err[CHILD_SIDE]};
 
-        rc = send_order(s, n, fds);
+        rc = send_order(s, (struct sl){s->order, n}, fds, 3);
         if (rc < 0)
             (void)pg_fail(&rq->err, PG_E_INTERNAL, "what runs helper programs has ended");
     }
@@ -371,6 +380,16 @@ static void lose_spawner(struct spawn *s)
                    (unsigned)status);
 }
 
+static void launch_ended(const struct spawner_news *news)
+{
+    if (news->how == SPAWNER_NOT_RUN)
+        pg_log_say(PG_LOG_ERROR, PG_LOG_HELPER, "the program cannot be run: %s",
+                   strerror(news->value));
+    else
+        pg_log_say(PG_LOG_WARN, PG_LOG_HELPER, "the program that was started has ended: %s %d",
+                   news->how == SPAWNER_EXITED ? "status" : "signal", (int)news->value);
+}
+
 static void take_news(struct spawn *s)
 {
     for (;;) {
@@ -383,6 +402,8 @@ static void take_news(struct spawn *s)
             lose_spawner(s);
             return;
         }
+        if (news.id == SPAWNER_LAUNCHED)
+            launch_ended(&news);
         for (size_t i = 0; i < SPAWN_RUNNING_MAX; i++)
             if (s->runs[i].id == news.id && news.id != 0)
                 end_run(s, &s->runs[i], &news);
@@ -460,7 +481,7 @@ static void send_kills(struct spawn *s)
         if (!r->killed || r->kill_sent)
             continue;
         memcpy(s->order, &o, sizeof(o));
-        r->kill_sent = send_order(s, sizeof(o), NULL) != 0;
+        r->kill_sent = send_order(s, (struct sl){s->order, sizeof(o)}, NULL, 0) != 0;
     }
 }
 
@@ -676,6 +697,73 @@ void spawn_stop(struct spawn *s, struct spawn_request *rq)
 {
     atomic_store(&rq->stopped, true);
     wake(&s->box);
+}
+
+/* ---- a program that goes on without us ---- */
+
+struct launch {
+    struct pg_mail mail;
+    struct spawn *spawn;
+    int fds[SPAWNER_FDS_MAX];
+    size_t n;
+    _Alignas(struct spawner_order) char order[SPAWNER_ORDER_MAX];
+};
+
+static void on_launch(struct pg_mail *mail)
+{
+    struct launch *l = pg_container_of(mail, struct launch, mail);
+    size_t nfds = l->fds[0] >= 0 ? SPAWNER_FDS_MAX : 0;
+
+    if (l->spawn->sock < 0 || send_order(l->spawn, (struct sl){l->order, l->n}, l->fds, nfds) <= 0)
+        pg_log_say(PG_LOG_ERROR, PG_LOG_HELPER, "what runs programs takes no orders");
+    for (size_t i = 0; i < nfds; i++)
+        pg_fd_close(&l->fds[i]);
+    free(l);
+}
+
+static struct launch *launch_new(struct spawn *s)
+{
+    struct launch *l = malloc(sizeof(*l));
+
+    PG_CHECK(l != NULL);
+    l->mail = (struct pg_mail){.deliver = on_launch};
+    l->spawn = s;
+    l->n = 0;
+    for (size_t i = 0; i < SPAWNER_FDS_MAX; i++)
+        l->fds[i] = -1;
+    return l;
+}
+
+int spawn_launch(struct spawn *s, const char *const *argv, const char *const *env, const int fds[4],
+                 struct pg_err *err)
+{
+    struct spawner_order o = {.what = SPAWNER_START, .id = SPAWNER_LAUNCHED};
+    struct launch *l = launch_new(s);
+    int rc = put_order(l->order, &o, argv, env, &l->n);
+
+    if (rc < 0)
+        (void)pg_fail(err, PG_E_INTERNAL, "the environment is too large to hand it on");
+    for (size_t i = 0; i < SPAWNER_FDS_MAX && rc == 0; i++)
+        if ((l->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0)) < 0)
+            rc = pg_fail(err, PG_E_INTERNAL, "no descriptor is left: %s", strerror(errno));
+    if (rc == 0) {
+        pg_mailbox_post(&s->box, &l->mail);
+        return 0;
+    }
+    for (size_t i = 0; i < SPAWNER_FDS_MAX; i++)
+        pg_fd_close(&l->fds[i]);
+    free(l);
+    return -1;
+}
+
+void spawn_launch_kill(struct spawn *s)
+{
+    const struct spawner_order o = {.what = SPAWNER_KILL, .id = SPAWNER_LAUNCHED};
+    struct launch *l = launch_new(s);
+
+    memcpy(l->order, &o, sizeof(o));
+    l->n = sizeof(o);
+    pg_mailbox_post(&s->box, &l->mail);
 }
 
 void spawn_request_free(struct spawn_request *rq)

@@ -86,5 +86,13 @@ void spawn_submit(struct spawn *s, struct spawn_request *rq);
 void spawn_stop(struct spawn *s, struct spawn_request *rq); /* before done(), which comes soon */
 void spawn_request_free(struct spawn_request *rq);
 
+/* Starts a program that goes on when we end: no limits, a session of its own, fds as its
+ * descriptors 0 to 3 (3 is how it is spoken with). One at a time: it goes on, or has ended, when
+ * the next is started. argv, env and fds are copied. That it could not be run is said in the log;
+ * for the asker the other end of fds[3] is shut then. Main. */
+PG_MUST_USE int spawn_launch(struct spawn *s, const char *const *argv, const char *const *env,
+                             const int fds[4], struct pg_err *err);
+void spawn_launch_kill(struct spawn *s); /* the one launched last, if it has not ended */
+
 /* Nobody submits any more. What waits or runs is done with CANCELED; its helpers are killed. */
 void spawn_close(struct spawn *s);

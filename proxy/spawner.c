@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -27,11 +28,14 @@
 #define HIGH_FD   16
 #define STDIO     3
 
+#define CHILDREN_MAX (SPAWN_RUNNING_MAX + 1) /* and one that was started */
+
 static struct child {
     pid_t pid; /* 0: free */
     uint32_t id;
     int status_fd;
-} children[SPAWN_RUNNING_MAX];
+    bool is_started; /* not run: it goes on without us */
+} children[CHILDREN_MAX];
 
 static int close_from(unsigned first)
 {
@@ -88,22 +92,50 @@ static void forget_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* strings: argc arguments, then envc variables. */
-static noreturn void become(const struct spawner_order *o, char **strings, int fds[STDIO],
-                            int status)
-{
-    static char *argv[SPAWN_STRINGS_MAX + 1], *env[SPAWN_STRINGS_MAX + 1];
-    int error;
+static char *argv[SPAWN_STRINGS_MAX + 1], *env[SPAWN_STRINGS_MAX + 1];
 
+/* strings: argc arguments, then envc variables. */
+static void prepare(const struct spawner_order *o, char **strings)
+{
     memcpy(argv, strings, o->argc * sizeof(*argv));
     memcpy(env, strings + o->argc, o->envc * sizeof(*env));
     forget_signals();
+}
+
+static noreturn void become(const struct spawner_order *o, char **strings, int fds[STDIO],
+                            int status)
+{
+    int error;
+
+    prepare(o, strings);
     (void)setpgid(0, 0);
     if (arrange_fds(fds, status) == 0) {
         status = STATUS_FD;
         if (set_limits(o) == 0)
             (void)execve(argv[0], argv, env);
     }
+    error = errno;
+    (void)!write(status, &error, sizeof(error));
+    _exit(127);
+}
+
+/* The fourth descriptor stands where others have their status; that moves up, and goes with the
+ * exec. */
+static noreturn void start(const struct spawner_order *o, char **strings, int fds[], int status)
+{
+    int error;
+
+    prepare(o, strings);
+    (void)setsid();
+    status = fcntl(status, F_DUPFD_CLOEXEC, HIGH_FD);
+    for (int i = 0; i < SPAWNER_FDS_MAX; i++)
+        if ((fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, HIGH_FD)) < 0)
+            _exit(127);
+    for (int i = 0; i < SPAWNER_FDS_MAX; i++)
+        if (dup2(fds[i], i) < 0)
+            _exit(127);
+    (void)syscall(SYS_close_range, SPAWNER_FDS_MAX, ~0U, CLOSE_RANGE_CLOEXEC);
+    (void)execve(argv[0], argv, env);
     error = errno;
     (void)!write(status, &error, sizeof(error));
     _exit(127);
@@ -120,8 +152,8 @@ static void die_with(pid_t parent)
 
 static noreturn void leave(void)
 {
-    for (size_t i = 0; i < SPAWN_RUNNING_MAX; i++)
-        if (children[i].pid > 0)
+    for (size_t i = 0; i < CHILDREN_MAX; i++)
+        if (children[i].pid > 0 && !children[i].is_started)
             (void)kill(-children[i].pid, SIGKILL);
     _exit(0);
 }
@@ -140,15 +172,16 @@ static void tell(uint32_t id, enum spawner_how how, int value)
 
 static struct child *free_child(void)
 {
-    for (size_t i = 0; i < SPAWN_RUNNING_MAX; i++)
+    for (size_t i = 0; i < CHILDREN_MAX; i++)
         if (children[i].pid == 0)
             return &children[i];
     PG_BUG("more helpers than the asker may run");
 }
 
-static void run(const struct spawner_order *o, char **strings, int fds[STDIO])
+static void run(const struct spawner_order *o, char **strings, int fds[])
 {
     struct child *c = free_child();
+    bool is_started = o->what == SPAWNER_START;
     pid_t self = getpid(), pid;
     int status[2];
 
@@ -157,6 +190,8 @@ static void run(const struct spawner_order *o, char **strings, int fds[STDIO])
         return;
     }
     pid = fork();
+    if (pid == 0 && is_started)
+        start(o, strings, fds, status[1]);
     if (pid == 0) {
         die_with(self);
         become(o, strings, fds, status[1]);
@@ -165,8 +200,10 @@ static void run(const struct spawner_order *o, char **strings, int fds[STDIO])
         tell(o->id, SPAWNER_NOT_RUN, errno);
         pg_fd_close(&status[0]);
     } else {
-        (void)setpgid(pid, pid); /* both do it: whoever is first, a kill finds the group */
-        *c = (struct child){.pid = pid, .id = o->id, .status_fd = status[0]};
+        if (!is_started)
+            (void)setpgid(pid, pid); /* both do it: whoever is first, a kill finds the group */
+        *c = (struct child){
+            .pid = pid, .id = o->id, .status_fd = status[0], .is_started = is_started};
     }
     pg_fd_close(&status[1]);
 }
@@ -188,27 +225,27 @@ static void split(const struct spawner_order *o, char *text, size_t n, char *str
     PG_CHECK(n == 0);
 }
 
-static void obey(const struct spawner_order *o, size_t n, int fds[STDIO], size_t nfds)
+static void obey(const struct spawner_order *o, size_t n, int fds[], size_t nfds)
 {
     static char *strings[SPAWN_STRINGS_MAX];
 
     PG_CHECK(n >= sizeof(*o));
-    if (o->what == SPAWNER_RUN) {
-        PG_CHECK(nfds == STDIO);
+    if (o->what == SPAWNER_RUN || o->what == SPAWNER_START) {
+        PG_CHECK(nfds == (o->what == SPAWNER_RUN ? STDIO : SPAWNER_FDS_MAX));
         split(o, (char *)(uintptr_t)(o + 1), n - sizeof(*o), strings);
         run(o, strings, fds);
         return;
     }
     PG_CHECK(o->what == SPAWNER_KILL && nfds == 0);
-    for (size_t i = 0; i < SPAWN_RUNNING_MAX; i++)
+    for (size_t i = 0; i < CHILDREN_MAX; i++)
         if (children[i].pid > 0 && children[i].id == o->id)
-            (void)kill(-children[i].pid, SIGKILL);
+            (void)kill(children[i].is_started ? children[i].pid : -children[i].pid, SIGKILL);
 }
 
 static void take_order(void)
 {
     static _Alignas(struct spawner_order) char bytes[SPAWNER_ORDER_MAX];
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(STDIO * sizeof(int))];
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(SPAWNER_FDS_MAX * sizeof(int))];
     struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
@@ -216,7 +253,7 @@ static void take_order(void)
                          .msg_controllen = sizeof(control)};
     ssize_t n = recvmsg(SOCK_FD, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     const struct cmsghdr *c;
-    int fds[STDIO] = {-1, -1, -1};
+    int fds[SPAWNER_FDS_MAX] = {-1, -1, -1, -1};
     size_t nfds = 0;
 
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -227,7 +264,7 @@ static void take_order(void)
     c = CMSG_FIRSTHDR(&msg);
     if (c != NULL) {
         nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        PG_CHECK(c->cmsg_type == SCM_RIGHTS && nfds <= STDIO);
+        PG_CHECK(c->cmsg_type == SCM_RIGHTS && nfds <= SPAWNER_FDS_MAX);
         memcpy(fds, CMSG_DATA(c), nfds * sizeof(int));
     }
     obey((const struct spawner_order *)(const void *)bytes, (size_t)n, fds, nfds);
@@ -260,10 +297,10 @@ static void reap(void)
 
         if (waitid(P_ALL, 0, &who, WEXITED | WNOHANG | WNOWAIT) < 0 || who.si_pid == 0)
             return;
-        for (size_t i = 0; i < SPAWN_RUNNING_MAX; i++)
+        for (size_t i = 0; i < CHILDREN_MAX; i++)
             if (children[i].pid == who.si_pid)
                 c = &children[i];
-        if (c != NULL)
+        if (c != NULL && !c->is_started)
             (void)kill(-c->pid, SIGKILL);
         PG_CHECK(waitpid(who.si_pid, &status, 0) == who.si_pid);
         if (c != NULL)

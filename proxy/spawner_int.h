@@ -4,9 +4,10 @@
  * reads no byte of what they write: their pipes are made by who asks and only handed through.
  *
  * An order is one datagram on a SOCK_SEQPACKET: the struct, then argc + envc strings with their
- * NULs, and with RUN three descriptors: the helper's standard input, output and error. For each
- * RUN there is one piece of news; a KILL of what is gone already is ignored. Both sides are one
- * program: what is malformed is a bug.
+ * NULs, and with RUN three descriptors: the helper's standard input, output and error. START is
+ * for a program that outlives us both (the server's heir): a fourth descriptor, no limits, no
+ * parent. For each of them there is one piece of news, if we live to tell it; a KILL of what is
+ * gone already is ignored. Both sides are one program: what is malformed is a bug.
  */
 #pragma once
 
@@ -16,7 +17,10 @@
 
 #include "proxy/spawn.h"
 
-enum spawner_what { SPAWNER_RUN = 1, SPAWNER_KILL };
+enum spawner_what { SPAWNER_RUN = 1, SPAWNER_KILL, SPAWNER_START };
+
+#define SPAWNER_FDS_MAX  4
+#define SPAWNER_LAUNCHED UINT32_MAX /* the id of what START started */
 
 struct spawner_order {
     uint32_t what, id;
