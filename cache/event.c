@@ -77,12 +77,14 @@ static void post(struct event_queue *q);
 static void done(struct writer_op *op)
 {
     struct event_queue *q = pg_container_of(op, struct event_queue, op);
-    bool more;
+    bool is_canceled = op->err.kind == PG_E_CANCELED, more;
 
     pg_err_clear(&op->err); /* the writer has logged it */
     free_all(q->writing);
     q->writing = NULL;
     lock(q);
+    if (is_canceled) /* and so would be all that follow */
+        free_all(take(q));
     more = q->n > 0; /* with posted false, the queue may be freed */
     q->posted = more;
     unlock(q);

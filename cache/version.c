@@ -157,3 +157,20 @@ int version_settle(const struct version_config *c, struct pg_err *err)
             return -1;
     return 0;
 }
+
+int version_is_current(const char *path, struct pg_err *err)
+{
+    _fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct version_config c = version_known(fd, path, true);
+    unsigned version = c.now;
+
+    if (fd < 0)
+        return pg_fail(err, PG_E_STORE_IO, "cannot open %s: %s", path, strerrordesc_np(errno));
+    if (read_number(&c, &version, err) < 0)
+        return -1;
+    if (version == c.now)
+        return 0;
+    return pg_fail(err, PG_E_STORE_IO,
+                   "%s has layout %u and this pullgate wants %u: that takes a restart", path,
+                   version, c.now);
+}

@@ -31,6 +31,9 @@ struct version_config {
 /* The steps that this program knows. */
 struct version_config version_known(int dir_fd, const char *path, bool read_only);
 
+/* For who may open the store later: would that change its layout, or fail? -1: it would. */
+PG_MUST_USE int version_is_current(const char *path, struct pg_err *err);
+
 /* An empty directory becomes one of this version; one that is neither empty nor a store is
  * refused. */
 PG_MUST_USE int version_settle(const struct version_config *c, struct pg_err *err);

@@ -26,7 +26,9 @@ const struct command command_table[] = {
     {"serve", "cj", "Serve until SIGTERM.",
      "Says `listening on ADDR:PORT admin ADDR:PORT` on standard output when it is ready, and logs "
      "on standard error, with --json in JSON whatever log.format says. SIGHUP reads the "
-     "configuration again. SIGTERM and SIGINT let running "
+     "configuration again. SIGUSR2 lets a new process of the program, as it is on disk then, take "
+     "over. "
+     "SIGTERM and SIGINT let running "
      "downloads end, for limits.drain_timeout at most; a second one ends it at once.",
      serve_run, NULL},
     {"config check", "cj", "Read the configuration and say everything that is wrong with it.",
@@ -363,7 +365,7 @@ static bool is_first_half(const char *word)
 int command_main(int argc, char **argv)
 {
     char name[NAME_MAX_LEN];
-    struct walk w = {.argv = argv, .argc = argc, .i = 2};
+    struct walk w = {.argv = argv, .argc = argc, .i = 2, .args.program = argv[0]};
 
     if (argc < 2) {
         (void)print_all();

@@ -26,6 +26,7 @@ struct command_list {
 };
 
 struct command_args {
+    const char *program;     /* as it was called: argv[0] */
     const char *config_file; /* NULL: see config_load() */
     const char *admin;       /* NULL: as configured */
     const char *control;     /* NULL: as configured */

@@ -23,10 +23,12 @@
 #include "cli/config.h"
 #include "cli/confine.h"
 #include "cli/door.h"
+#include "cli/heir.h"
 #include "cli/notify.h"
 #include "cli/print.h"
 #include "cli/reload.h"
 #include "cli/show.h"
+#include "cli/upgrade.h"
 #include "cli/version.h"
 #include "proxy/admin/admin.h"
 #include "proxy/http/listen.h"
@@ -45,6 +47,12 @@
 #define UNCACHED_BYTES   ((uint64_t)64 << 20)
 
 enum phase { SERVING, DRAINING, ENDING };
+
+struct succession {
+    struct heir heir; /* of whom */
+    struct upgrade *upgrade;
+    bool is_lost; /* the store, in an upgrade that failed */
+};
 
 struct serve {
     const struct command_args *args;
@@ -68,6 +76,7 @@ struct serve {
     int wake_fd, signal_fd;
     enum phase phase;
     uint64_t drained_by_ms;
+    struct succession turn;
 };
 
 static const struct config *config_of(const struct serve *s)
@@ -85,6 +94,7 @@ static sigset_t our_signals(void)
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGUSR2);
     return set;
 }
 
@@ -206,6 +216,7 @@ static int start(struct serve *s, struct pg_err *err)
 {
     if (socket_take_passed(err) < 0 || spawn_open(SPAWN_HELPERS, &s->spawn, err) < 0 ||
         set_up_process(s, err) < 0 || confine_files(config_of(s), err) < 0 ||
+        heir_await_store(&s->turn.heir, config_of(s)->storage_path, err) < 0 ||
         open_store(s, err) < 0) {
         return -1;
     }
@@ -238,6 +249,8 @@ static int start(struct serve *s, struct pg_err *err)
     if (confine_calls(config_of(s), err) < 0) {
         return -1;
     }
+    upgrade_aim(s->turn.upgrade, s->spawn, s->store, s->listen);
+    heir_serves(&s->turn.heir);
     listen_start(s->listen);
     pg_metric_inc(PG_M_RELOADS);
     return 0;
@@ -284,6 +297,7 @@ static void drain(struct serve *s, const char *why)
         s->phase = ENDING;
         return;
     }
+    upgrade_cancel(s->turn.upgrade);
     s->phase = DRAINING;
     s->drained_by_ms = pg_clock_mono_ms() + ms;
     pg_log_say(PG_LOG_INFO, PG_LOG_STOP, "%s: drains %u connections for at most %llu ms", why,
@@ -297,12 +311,41 @@ static void drain(struct serve *s, const char *why)
     }
 }
 
+/* As drain(), but there is an heir to whom clients go: idle connections have time to end. */
+static void retire(struct serve *s, pid_t heir)
+{
+    uint64_t ms = reload_config(s->reload)->limits_drain_timeout;
+    char main_pid[32];
+
+    (void)snprintf(main_pid, sizeof(main_pid), "MAINPID=%d", (int)heir);
+    notify_say(s->notify, main_pid);
+    s->phase = DRAINING;
+    s->drained_by_ms = pg_clock_mono_ms() + ms;
+    pg_log_say(PG_LOG_INFO, PG_LOG_STOP, "retires: %u connections have at most %llu ms",
+               count_connections(s), (unsigned long long)ms);
+    pg_metric_set(PG_M_DRAINING, 1);
+    admin_set_draining(s->admin);
+    for (unsigned i = 0; i < s->nloops; i++) {
+        loop_retire(s->loops[i]);
+    }
+}
+
 /* What the admin service wants, on its way from a loop to main. */
 struct order {
     struct pg_mail mail;
     struct serve *serve;
     struct admin_command *command;
 };
+
+static void start_upgrade(struct serve *s, struct admin_command *c)
+{
+    if (s->phase == SERVING) {
+        upgrade_start(s->turn.upgrade, c);
+    } else if (c != NULL) {
+        (void)pg_fail(&c->err, PG_E_CANCELED, "this server is about to end");
+        admin_command_done(c);
+    }
+}
 
 static void on_order(struct pg_mail *mail)
 {
@@ -319,6 +362,10 @@ static void on_order(struct pg_mail *mail)
         c->revision = reload_revision(s->reload);
         admin_command_done(c);
         drain(s, "drain");
+        return;
+    case ADMIN_UPGRADE:
+        c->revision = reload_revision(s->reload);
+        start_upgrade(s, c);
         return;
     }
     PG_BUG("a command of no verb");
@@ -343,6 +390,9 @@ static void take_signals(struct serve *s)
         case SIGHUP:
             reload_start(s->reload, NULL);
             break;
+        case SIGUSR2:
+            start_upgrade(s, NULL);
+            break;
         case SIGINT:
             drain(s, "SIGINT");
             break;
@@ -359,21 +409,46 @@ static int sooner(int a, int b)
     return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* Returns after how long to look again. */
+static int turn_upgrade(struct serve *s)
+{
+    int wait_ms = -1;
+    pid_t heir = 0;
+
+    switch (upgrade_turn(s->turn.upgrade, &wait_ms, &heir)) {
+    case UPGRADE_GIVEN:
+        retire(s, heir);
+        break;
+    case UPGRADE_LOST:
+        s->turn.is_lost = true;
+        drain(s, "the store is lost");
+        break;
+    case UPGRADE_NOTHING:
+        break;
+    }
+    return sooner(wait_ms, heir_turn(&s->turn.heir, s->store));
+}
+
 /* Waits for signals and messages; while it drains, also for the last connection. */
 static void run(struct serve *s)
 {
-    struct pollfd polls[] = {{.fd = s->signal_fd, .events = POLLIN},
-                             {.fd = s->wake_fd, .events = POLLIN}};
+    enum { SIGNALS, WAKE, UPGRADE, HEIR, NPOLLS };
+    struct pollfd polls[NPOLLS] = {[SIGNALS] = {.fd = s->signal_fd, .events = POLLIN},
+                                   [WAKE] = {.fd = s->wake_fd, .events = POLLIN},
+                                   [UPGRADE] = {.events = POLLIN},
+                                   [HEIR] = {.events = POLLIN}};
 
     while (s->phase != ENDING) {
         eventfd_t n;
-        int wait_ms = sooner(notify_turn(s->notify), door_look(s->door));
-        int rc = poll(polls, 2, s->phase == DRAINING ? DRAIN_LOOK_MS : wait_ms);
+        int wait_ms = sooner(sooner(notify_turn(s->notify), door_look(s->door)), turn_upgrade(s));
+        polls[UPGRADE].fd = upgrade_fd(s->turn.upgrade);
+        polls[HEIR].fd = s->turn.heir.fd;
+        int rc = poll(polls, NPOLLS, s->phase == DRAINING ? DRAIN_LOOK_MS : wait_ms);
         PG_CHECK(rc >= 0 || errno == EINTR);
-        if (polls[0].revents != 0) {
+        if (polls[SIGNALS].revents != 0) {
             take_signals(s);
         }
-        if (polls[1].revents != 0) {
+        if (polls[WAKE].revents != 0) {
             (void)eventfd_read(s->wake_fd, &n);
             (void)pg_mailbox_drain(&s->mail);
         }
@@ -433,6 +508,8 @@ static void end(struct serve *s)
     export_stop(s->export);
     notify_close(s->notify);
     store_close(s->store);
+    upgrade_free(s->turn.upgrade); /* which tells an heir that we have ended */
+    heir_close(&s->turn.heir);
     if (s->spawn != NULL) {
         spawn_close(s->spawn);
     }
@@ -446,10 +523,11 @@ static void end(struct serve *s)
     pg_fd_close(&s->signal_fd);
 }
 
-static int fail_start(struct pg_err *err)
+static int fail_start(struct serve *s, struct pg_err *err)
 {
     (void)print_failure("%s%s%s%s", err->msg, err->detail != NULL ? " (" : "",
                         err->detail != NULL ? err->detail : "", err->detail != NULL ? ")" : "");
+    heir_refuses(&s->turn.heir, err->msg);
     pg_err_clear(err);
     return COMMAND_CANNOT;
 }
@@ -459,15 +537,19 @@ static int serve(struct serve *s)
     struct pg_err err = {0};
     int status = COMMAND_GOOD;
 
-    s->notify = notify_open(false);
+    s->notify = notify_open(s->turn.heir.is_heir);
+    s->turn.upgrade = upgrade_new(s->args->program, s->args->config_file, s->args->json);
     if (start(s, &err) < 0) {
-        status = fail_start(&err);
+        status = fail_start(s, &err);
     } else {
         say_ready(s);
         run(s);
     }
     restore_signals();
     end(s);
+    if (s->turn.is_lost) {
+        status = COMMAND_CANNOT;
+    }
     if (status == COMMAND_GOOD) {
         pg_log_say(PG_LOG_INFO, PG_LOG_STOP, "pullgate ends");
     }
@@ -475,22 +557,40 @@ static int serve(struct serve *s)
     return status;
 }
 
-int serve_run(const struct command_args *args)
+/* A heir that may not serve says so to whom it would have succeeded. */
+static int refuse_config(struct serve *s, int rc, const struct config_load *load,
+                         struct pg_err *err)
 {
-    struct serve s = {.args = args, .signal_fd = -1, .wake_fd = -1};
+    rc = show_refusal(rc, load, err);
+    heir_refuses(&s->turn.heir, "the configuration is not good");
+    return rc;
+}
+
+static int serve_configured(struct serve *s)
+{
     struct config_load load;
     struct pg_err err = {0};
-    int rc = config_load(args->config_file, &load, &err);
+    int rc = config_load(s->args->config_file, &load, &err);
 
     if (rc != 0) {
-        rc = show_refusal(rc, &load, &err);
+        rc = refuse_config(s, rc, &load, &err);
         config_load_free(&load);
         return rc;
     }
-    pg_log_setup(args->json ? PG_LOG_JSON : load.config.log_format, load.config.log_level);
-    s.first = config_snapshot_new(&load.config, 1);
+    pg_log_setup(s->args->json ? PG_LOG_JSON : load.config.log_format, load.config.log_level);
+    s->first = config_snapshot_new(&load.config, 1);
     config_load_free(&load);
-    rc = serve(&s);
-    config_snapshot_unref(s.first);
+    rc = serve(s);
+    config_snapshot_unref(s->first);
+    return rc;
+}
+
+int serve_run(const struct command_args *args)
+{
+    struct serve s = {.args = args, .signal_fd = -1, .wake_fd = -1};
+    struct pg_err err = {0};
+    int rc = heir_open(&s.turn.heir, &err) < 0 ? fail_start(&s, &err) : serve_configured(&s);
+
+    heir_close(&s.turn.heir);
     return rc;
 }

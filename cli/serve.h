@@ -4,8 +4,9 @@
  * reverse order.
  *
  *     START --> SERVING --SIGTERM, SIGINT, drain--> DRAINING --> ENDING
- *                  ^  | SIGHUP, reload                 no connection is left, limits.drain_timeout
- *                  +--+                                has passed, or a second signal came
+ *                ^   |  \                              ^     no connection is left,
+ *         SIGHUP,|   |   +-- SIGUSR2, upgrade: an heir-+     limits.drain_timeout has passed,
+ *         reload +---+       serves (cli/upgrade.h)          or a second signal came
  *
  * When it is ready it prints one line on standard output: listening on ADDR:PORT admin ADDR:PORT.
  * In ENDING signals have their default meaning again: a further one kills.

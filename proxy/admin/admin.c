@@ -107,6 +107,7 @@ static const struct path {
     {.path = "/api/v1/blobs", .stage = &ST_work, .work = listing_blobs, .is_private = true},
 #define CHANGES .is_private = true, .changes = true
     {.path = "/api/v1/reload", .stage = &ST_command, CHANGES, .verb = ADMIN_RELOAD},
+    {.path = "/api/v1/upgrade", .stage = &ST_command, CHANGES, .verb = ADMIN_UPGRADE},
     {.path = "/api/v1/drain", .stage = &ST_command, CHANGES, .verb = ADMIN_DRAIN},
     {.path = "/api/v1/purge", .stage = &ST_work, CHANGES, .work = listing_purge},
 #undef CHANGES

@@ -7,7 +7,7 @@
  *     GET  /debug/requests /debug/flights /debug/faults           both (faults: debug builds)
  *     GET  /api/v1/status /api/v1/version /api/v1/config          both
  *     GET  /api/v1/tags /api/v1/manifests /api/v1/blobs           the unix socket alone
- *     POST /api/v1/reload /api/v1/drain /api/v1/purge             the unix socket alone
+ *     POST /api/v1/reload /api/v1/upgrade /api/v1/drain /api/v1/purge  the unix socket alone
  *
  * On TCP a request must name one of localhost, 127.0.0.1, [::1] or the configured address as its
  * Host, and must have no Origin: a page in an operator's browser cannot speak to it, whatever its
@@ -38,8 +38,9 @@
 struct spawn;
 
 enum admin_verb {
-    ADMIN_RELOAD, /* read the configuration again; done when every loop has taken it over */
-    ADMIN_DRAIN,  /* as SIGTERM: stop accepting, let what runs end, then exit. Done at once */
+    ADMIN_RELOAD,  /* read the configuration again; done when every loop has taken it over */
+    ADMIN_UPGRADE, /* a new process of the program takes over; done when it serves, or why not */
+    ADMIN_DRAIN,   /* as SIGTERM: stop accepting, let what runs end, then exit. Done at once */
 };
 
 struct admin_command {

@@ -588,7 +588,9 @@ void conn_drain(struct conn *c)
 {
     if (c->state != CONN_HEAD || c->in_n > 0)
         return;
-    if (c->flow.served)
+    if (c->loop->retiring)
+        conn_limit(c, CONN_RETIRE_MS);
+    else if (c->flow.served)
         linger(c);
     else
         conn_limit(c, CONN_DRAIN_MS);
@@ -676,7 +678,7 @@ static void next_request(struct conn *c)
     c->owner = NULL;
     c->flow.served = true;
     c->flow.deaf = false;
-    conn_limit(c, config_of(c)->limits_idle_timeout);
+    conn_limit(c, c->loop->retiring ? CONN_RETIRE_MS : config_of(c)->limits_idle_timeout);
     if (left > 0) {
         memmove(c->page->in, c->page->in + c->head_n, left);
         c->in_n = left;
@@ -700,7 +702,7 @@ void conn_done(struct conn *c, bool ok)
         close_conn(c, true);
         return;
     }
-    if (c->flow.last || c->loop->draining) {
+    if (c->flow.last || (c->loop->draining && !c->loop->retiring)) {
         linger(c);
         return;
     }

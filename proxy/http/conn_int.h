@@ -16,6 +16,7 @@
 #define CONN_OUT_MAX   ((size_t)8192)
 #define CONN_LINGER_MS 2000
 #define CONN_DRAIN_MS  1000 /* for a first request, once draining */
+#define CONN_RETIRE_MS 5000 /* for a last one, once there is an heir */
 
 enum conn_state {
     CONN_NEW,       /* on its way from the acceptor */

@@ -35,6 +35,7 @@ struct listen {
     int wake_fd;
     atomic_bool stopping;
     bool running;
+    bool paused;     /* under the lock */
     bool starved;    /* no descriptors */
     uint64_t say_ms; /* not before then is the next news for the log */
 };
@@ -132,7 +133,7 @@ static int choose(struct listen *a, struct pollfd *polls)
         say(a, "limits.connections is reached");
     for (unsigned i = 0; i < a->nlisteners; i++) {
         struct listener *l = &a->listeners[i];
-        bool rests = a->starved || (full && is_counted(l));
+        bool rests = a->paused || a->starved || (full && is_counted(l));
 
         polls[i] = (struct pollfd){.fd = rests ? -1 : l->socket.fd, .events = POLLIN};
     }
@@ -170,7 +171,8 @@ static void *work(void *arg)
         was_starved = a->starved;
         lock(a);
         for (unsigned i = 0; i < a->nlisteners; i++) {
-            if (a->listeners[i].socket.fd >= 0 && (was_starved || polls[i].revents != 0))
+            if (a->listeners[i].socket.fd >= 0 && !a->paused &&
+                (was_starved || polls[i].revents != 0))
                 accept_some(a, &a->listeners[i]);
         }
         unlock(a);
@@ -214,6 +216,33 @@ void listen_limit(struct listen *a, uint64_t connections_max)
 {
     atomic_store(&a->connections_max, connections_max);
     wake(a);
+}
+
+void listen_pause(struct listen *a, bool pauses)
+{
+    lock(a);
+    a->paused = pauses;
+    unlock(a);
+    wake(a);
+}
+
+bool listen_share(const struct listen *a, unsigned no, struct socket_bound *bound_r)
+{
+    if (no >= a->nlisteners)
+        return false;
+    *bound_r = a->listeners[no].socket;
+    return true;
+}
+
+void listen_bequeath(struct listen *a)
+{
+    lock(a);
+    for (unsigned i = 0; i < a->nlisteners; i++) {
+        a->listeners[i].socket.is_passed = true;
+        a->listeners[i].socket.path[0] = '\0';
+    }
+    unlock(a);
+    listen_drain(a, false);
 }
 
 void listen_drain(struct listen *a, bool keep_admin)

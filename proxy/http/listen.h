@@ -27,6 +27,12 @@ PG_MUST_USE int listen_open(struct listen *a, const struct socket_want *want,
                             struct pg_err *err);
 void listen_start(struct listen *a);
 void listen_limit(struct listen *a, uint64_t connections_max); /* a new limit; any thread */
+/* Accepts nobody until it goes on: who comes waits in the kernel's queue. No connection is being
+ * accepted any more when it returns. */
+void listen_pause(struct listen *a, bool pauses);
+/* The sockets of all listeners, the first being 0, for an heir; they stay open and ours. */
+bool listen_share(const struct listen *a, unsigned no, struct socket_bound *bound_r);
+void listen_bequeath(struct listen *a); /* the heir has them: closes ours, and no more */
 /* Closes the listeners; with keep_admin all but those of admin and control. They are closed, and a
  * unix socket is unlinked, when it returns. */
 void listen_drain(struct listen *a, bool keep_admin);

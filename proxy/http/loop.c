@@ -233,6 +233,7 @@ static void on_drain(struct pg_mail *mail)
     struct loop *l = pg_container_of(mail, struct loop_work, drain)->tick.data;
 
     l->draining = true;
+    l->retiring = atomic_load(&l->work->retire_asked);
     pg_list_each_safe (it, tmp, &l->conns)
         conn_drain(pg_container_of(it, struct conn, node));
 }
@@ -311,6 +312,12 @@ void loop_run(struct loop *l)
     PG_CHECK(uv_thread_create(&l->work->thread, work, l) == 0);
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
     l->work->running = true;
+}
+
+void loop_retire(struct loop *l)
+{
+    atomic_store(&l->work->retire_asked, true);
+    loop_drain(l);
 }
 
 void loop_drain(struct loop *l)

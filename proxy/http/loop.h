@@ -36,6 +36,7 @@ struct loop {
     atomic_uint nconns; /* read by the acceptor */
     unsigned no;
     bool draining; /* keep-alive is over; idle connections are closed */
+    bool retiring; /* draining, and idle connections may ask once more */
     void *app;     /* whatever serves on this loop: the journeys' context */
     struct pg_pool *data_pool;
     struct loop_work *work; /* private to loop.c: handles, thread, free list of buffers */
@@ -45,7 +46,10 @@ struct loop *loop_new(unsigned no, struct flight_table *flights, struct snapshot
                       struct pg_pool *data_pool);
 void loop_run(struct loop *l);   /* starts its thread, named pg-loop-N */
 void loop_drain(struct loop *l); /* any thread: no keep-alive any more, idle connections closed */
-void loop_stop(struct loop *l);  /* any thread: resets what is left, ends and joins the thread */
+/* Any thread: as loop_drain(), for one whose clients have another server to go to: an idle
+ * connection has some seconds for a last request. */
+void loop_retire(struct loop *l);
+void loop_stop(struct loop *l); /* any thread: resets what is left, ends and joins the thread */
 void loop_free(struct loop *l);
 
 /* Any thread. */

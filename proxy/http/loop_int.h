@@ -12,7 +12,7 @@
 struct loop_work {
     uv_thread_t thread;
     bool running, stopping;
-    atomic_bool drain_asked, stop_asked;
+    atomic_bool drain_asked, retire_asked, stop_asked;
     struct pg_mail drain, stop;
     uv_async_t async; /* the mailbox or the bell */
     uv_prepare_t prepare;

@@ -26,6 +26,8 @@
 
 struct passed {
     int fd; /* -1: taken */
+    bool is_inherited;
+    struct socket_bound was; /* with is_inherited */
     char name[256];
     char address[SOCKET_BOUND_MAX];
 };
@@ -271,6 +273,34 @@ int socket_take_passed(struct pg_err *err)
     return rc;
 }
 
+int socket_inherit(const struct socket_bound *bound, struct pg_err *err)
+{
+    int fd = bound->fd;
+
+    if (npassed == PASSED_MAX ||
+        take_one(&passed[npassed], fd, (struct sl){bound->asked, strlen(bound->asked)}, err) < 0) {
+        pg_fd_close(&fd);
+        return err->kind != PG_E_NONE
+                   ? -1
+                   : pg_fail(err, PG_E_STORE_IO, "more than %d sockets were passed", PASSED_MAX);
+    }
+    passed[npassed].is_inherited = true;
+    passed[npassed].was = *bound;
+    npassed++;
+    return 0;
+}
+
+static struct passed *find_inherited(const char *asked)
+{
+    for (size_t i = 0; i < npassed; i++) {
+        struct passed *p = &passed[i];
+
+        if (p->fd >= 0 && p->is_inherited && strcmp(p->was.asked, asked) == 0)
+            return p;
+    }
+    return NULL;
+}
+
 void socket_close_unused(void)
 {
     for (size_t i = 0; i < npassed; i++) {
@@ -309,6 +339,13 @@ int socket_open(const struct socket_want *want, struct socket_bound *bound_r, st
     if (strncmp(address, UNIX, strlen(UNIX)) == 0)
         address += strlen(UNIX);
     *bound_r = (struct socket_bound){.fd = -1};
+    (void)snprintf(bound_r->asked, sizeof(bound_r->asked), "%s", want->address);
+    p = find_inherited(want->address);
+    if (p != NULL) {
+        *bound_r = p->was;
+        p->fd = -1;
+        return 0;
+    }
     p = find_passed(address);
     if (p != NULL) {
         bound_r->fd = TAKE_FD(p->fd);

@@ -7,6 +7,8 @@
  *                                    left behind is replaced, a living one is not
  *     systemd:name                   passed, with FileDescriptorName=name
  *
+ *     (any of them)                  left by the process whose heir we are, under the same address
+ *
  * A socket that was passed and is bound to an address that is asked for is taken in place of
  * binding (LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES; sd_listen_fds(3)).
  *
@@ -35,6 +37,7 @@ struct socket_bound {
     bool is_passed;                 /* systemd has it too: it is not shut down, nor unlinked */
     char address[SOCKET_BOUND_MAX]; /* as it was given, with its real port */
     char path[108];                 /* of a unix socket bound here; else "" */
+    char asked[SOCKET_BOUND_MAX];   /* the address that was asked for */
 };
 
 /* The caller owns bound_r->fd. */
@@ -44,6 +47,8 @@ PG_MUST_USE int socket_open(const struct socket_want *want, struct socket_bound 
 /* Takes over what systemd passed; to be called once, before any socket is opened and before
  * anything is started that would inherit them. */
 PG_MUST_USE int socket_take_passed(struct pg_err *err);
+/* Takes over one that a predecessor had. It is closed when it cannot be. */
+PG_MUST_USE int socket_inherit(const struct socket_bound *bound, struct pg_err *err);
 /* Closes, and tells the log of, what was passed and nobody asked for. */
 void socket_close_unused(void);
 

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A store that is held, taken back, or given away, while downloads go on. What an heir makes of it,
+ * in a process of its own, is in tests/e2e/test_upgrade.py. */
+#include "shelf.h"
+
+#include "base/fault.h"
+#include "cache/dir.h"
+#include "cache/handover.h"
+
+#define CHUNK ((size_t)BLOB_CHUNK_BYTES)
+
+static struct shelf sh;
+static struct pg_err err;
+static struct shelf_fill sf;
+
+static int set_up(void **state)
+{
+    (void)state;
+    shelf_begin(&sh);
+    shelf_open(&sh);
+    SHELF_UNTIL(&sh, atomic_load(&sh.store->recovered));
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    pg_err_clear(&err);
+    shelf_end(&sh);
+    return 0;
+}
+
+static void hold(void)
+{
+    assert_int_equal(handover_hold(sh.store, &err), 0);
+}
+
+static struct sl begin_half(struct digest *d)
+{
+    struct sl bytes = shelf_bytes(4 * CHUNK + 33, 3);
+
+    *d = digest_of(PG_SHA256, bytes);
+    shelf_start(&sh, &sf, d, bytes.n);
+    assert_int_equal(shelf_write(&sf, (struct sl){bytes.p, 2 * CHUNK}, CHUNK), 0);
+    SHELF_UNTIL(&sh, flight_look(&sf.reader).committed == 2 * CHUNK);
+    return bytes;
+}
+
+static void write_rest(struct sl bytes)
+{
+    struct sl rest = {bytes.p + 2 * CHUNK, bytes.n - 2 * CHUNK};
+
+    assert_int_equal(shelf_write(&sf, rest, CHUNK), 0);
+}
+
+static unsigned count_folders(void)
+{
+    int fd = *partial_shared(sh.store) >= 0 ? *partial_shared(sh.store) : sh.store->partial_fd;
+    int own = openat(fd, ".", O_RDONLY | O_DIRECTORY);
+    DIR *dir = fdopendir(own);
+    struct dirent *e;
+    unsigned n = 0;
+
+    assert_non_null(dir);
+    while ((e = readdir(dir)) != NULL)
+        n += handover_is_folder(e->d_name);
+    (void)closedir(dir);
+    return n;
+}
+
+TEST(what_is_held_may_be_locked_by_another_and_taken_back)
+{
+    int fd = -1;
+
+    hold();
+    assert_int_equal(count_folders(), 1);
+    assert_int_equal(dir_lock(sh.store->dir_fd, sh.dir, &fd, &err), 0);
+    assert_int_equal(handover_resume(sh.store, &err), -1); /* the other has it */
+    pg_err_clear(&err);
+    pg_fd_close(&fd);
+    assert_int_equal(handover_resume(sh.store, &err), 0);
+    assert_int_equal(count_folders(), 0);
+    (void)shelf_put_seed(&sh, 1000, 1);
+    shelf_is_sound(&sh);
+}
+
+TEST(a_download_goes_on_across_an_attempt_and_lands)
+{
+    struct digest d, other;
+    struct sl bytes = begin_half(&d);
+
+    for (int i = 0; i < 3; i++) {
+        hold();
+        assert_int_equal(handover_resume(sh.store, &err), 0);
+    }
+    hold();
+    write_rest(bytes);
+    assert_int_equal(handover_resume(sh.store, &err), 0);
+    assert_true(shelf_finish(&sf));
+    assert_true(shelf_has_row(&sh, &d));
+    assert_int_equal(atomic_load(&sh.store->partial_bytes), 0);
+    other = shelf_put_seed(&sh, 1000, 2);
+    assert_true(shelf_has_row(&sh, &other));
+    shelf_free(bytes);
+    shelf_is_sound(&sh);
+}
+
+TEST(what_ends_while_it_is_held_lands_when_it_is_taken_back)
+{
+    struct digest d;
+    struct sl bytes = begin_half(&d);
+
+    hold();
+    write_rest(bytes);
+    fill_end(sf.fill);
+    SHELF_UNTIL(&sh, flight_look(&sf.reader).verified); /* who reads it has it all */
+    assert_false(shelf_has_row(&sh, &d));
+    assert_int_equal(handover_resume(sh.store, &err), 0);
+    SHELF_UNTIL(&sh, sf.landed > 0);
+    flight_leave(&sf.reader);
+    assert_true(shelf_has_row(&sh, &d));
+    shelf_free(bytes);
+    shelf_is_sound(&sh);
+}
+
+TEST(what_ends_after_it_was_given_is_whole_for_the_heir)
+{
+    struct digest d;
+    struct sl bytes = begin_half(&d);
+
+    hold();
+    handover_give(sh.store);
+    write_rest(bytes);
+    fill_end(sf.fill);
+    SHELF_UNTIL(&sh, sf.landed > 0);
+    assert_true(flight_look(&sf.reader).verified);
+    flight_leave(&sf.reader);
+    shelf_close(&sh);
+    shelf_open(&sh); /* as an heir would */
+    assert_false(shelf_has_row(&sh, &d));
+    assert_true(shelf_has_partial(&sh, &d));
+    assert_int_equal(count_folders(), 0);
+    shelf_start(&sh, &sf, &d, bytes.n);
+    assert_int_equal(sf.fill->have, bytes.n); /* not a byte of upstream's */
+    assert_true(shelf_finish(&sf));
+    assert_true(shelf_has_row(&sh, &d));
+    shelf_free(bytes);
+    shelf_is_sound(&sh);
+}
+
+TEST(what_breaks_off_after_it_was_given_is_resumed_by_the_heir)
+{
+    struct digest d;
+    struct sl bytes = begin_half(&d);
+
+    hold();
+    handover_give(sh.store);
+    shelf_give_up(&sf, PG_E_UPSTREAM_DOWN);
+    flight_leave(&sf.reader);
+    shelf_close(&sh);
+    shelf_open(&sh);
+    shelf_start(&sh, &sf, &d, bytes.n);
+    assert_int_equal(sf.fill->have, 2 * CHUNK);
+    write_rest(bytes);
+    assert_true(shelf_finish(&sf));
+    shelf_free(bytes);
+    shelf_is_sound(&sh);
+}
+
+TEST(a_hold_that_fails_changes_nothing)
+{
+    static const char *const faults[] = {"handover.mkdir:ENOSPC@1", "handover.move:EIO@1"};
+    struct digest d;
+    struct sl bytes = begin_half(&d);
+
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        assert_int_equal(pg_fault_set(faults[i]), 0);
+        assert_int_equal(handover_hold(sh.store, &err), -1);
+        assert_int_equal(err.kind, PG_E_STORE_IO);
+        pg_err_clear(&err);
+        assert_int_equal(pg_fault_set(NULL), 0);
+        assert_int_equal(count_folders(), 0);
+    }
+    write_rest(bytes);
+    assert_true(shelf_finish(&sf));
+    assert_true(shelf_has_row(&sh, &d));
+    shelf_free(bytes);
+    shelf_is_sound(&sh);
+}
+
+TEST(folders_are_known_by_their_names)
+{
+    assert_true(handover_is_folder("given-1"));
+    assert_false(handover_is_folder("given-"));
+    assert_false(handover_is_folder("given-1x"));
+    assert_false(handover_is_folder("sha256-00"));
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(what_is_held_may_be_locked_by_another_and_taken_back),
+        CASE(a_download_goes_on_across_an_attempt_and_lands),
+        CASE(what_ends_while_it_is_held_lands_when_it_is_taken_back),
+        CASE(what_ends_after_it_was_given_is_whole_for_the_heir),
+        CASE(what_breaks_off_after_it_was_given_is_resumed_by_the_heir),
+        CASE(a_hold_that_fails_changes_nothing),
+        RUN(folders_are_known_by_their_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
