@@ -86,7 +86,8 @@
     X(upstream, ca_file, PATH, "", 0, 0, RELOAD,                                                   \
       "PEM file with the authorities to trust for this upstream in place of the system's.")        \
     X(upstream, connect_timeout, TIME, "5s", 100, 120000, RELOAD,                                  \
-      "Time to connect, TLS included.")                                                            \
+      "Time to connect, TLS included. An address that is silent for a quarter of it, or 1.5 s if " \
+      "that is more, gives way to the host's next one.")                                           \
     X(upstream, stall_timeout, TIME, "30s", 100, 600000, RELOAD,                                   \
       "Time without a byte after which a transfer is broken off and resumed.")                     \
     X(upstream, max_connections, COUNT, "16", 1, 256, RELOAD,                                      \

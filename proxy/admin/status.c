@@ -86,7 +86,10 @@ static void write_traffic(struct pg_buf *out)
 
 static const char *name_of_kind(enum pg_ekind kind)
 {
-    return kind == PG_E_UPSTREAM_WRONG ? "wrong" : kind == PG_E_TIMEOUT ? "timeout" : "down";
+    return kind == PG_E_UPSTREAM_WRONG ? "wrong"
+           : kind == PG_E_UPSTREAM_TLS ? "tls"
+           : kind == PG_E_TIMEOUT      ? "timeout"
+                                       : "down";
 }
 
 static void write_failure(const struct health_view *v, struct pg_buf *out)

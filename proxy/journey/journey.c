@@ -34,6 +34,14 @@ unsigned journey_left_ms(const struct journey *j)
     return now_ms < j->times.deadline_ms ? (unsigned)(j->times.deadline_ms - now_ms) : 1;
 }
 
+const char *journey_silence(enum pg_ekind kind)
+{
+    return kind == PG_E_UPSTREAM_DOWN  ? "upstream_down"
+           : kind == PG_E_UPSTREAM_TLS ? "upstream_tls"
+           : kind == PG_E_TIMEOUT      ? "timeout"
+                                       : NULL;
+}
+
 const char *journey_cache_name(enum journey_cache cache)
 {
     static const char *const names[] = {

@@ -121,6 +121,12 @@ bool journey_is(const struct rq *rq);
 /* What is left of the answer's deadline; at least 1. */
 unsigned journey_left_ms(const struct journey *j);
 
+/* Why upstream could not be asked, in a word for Cache-Status: what is in the store may be served
+ * stale. NULL: it has answered, or its answer cannot be right. TLS that is not right is one that
+ * cannot be asked: nothing of what it would say is believed, and what is here was believed before.
+ */
+const char *journey_silence(enum pg_ekind kind);
+
 /* Over the control socket: nobody waits at the other end of a build. What it has fetched gives way
  * to what clients wait for; with `Cache-Control: no-cache` upstream is asked whatever is known, and
  * nothing stale is an answer. */

@@ -113,9 +113,9 @@ static enum rq_next take_error(struct journey *j)
     pg_err_move(&j->rq.err, &t->walk.err);
     if (kind == PG_E_NAME_UNKNOWN)
         list_cache_drop(j->home->tags, j->target.canonical);
-    if (kind != PG_E_UPSTREAM_DOWN && kind != PG_E_TIMEOUT)
+    t->detail = journey_silence(kind);
+    if (t->detail == NULL)
         return rq_fail_now(&j->rq);
-    t->detail = kind == PG_E_TIMEOUT ? "timeout" : "upstream_down";
     if (!t->may_be_stale)
         return rq_go(&j->rq, &ST_own);
     pg_err_clear(&j->rq.err);

@@ -120,7 +120,7 @@ static enum rq_next st_confirmed(struct rq *rq)
     struct pull_blob *p = j->op;
     bool denied = j->ask.fetch->denied;
     const struct fetch_answer *a = ask_answer(j);
-    bool silent = rq->err.kind == PG_E_UPSTREAM_DOWN || rq->err.kind == PG_E_TIMEOUT;
+    bool silent = journey_silence(rq->err.kind) != NULL;
 
     if (a == NULL && denied) {
         access_note(j->home->store, j->target.canonical, true, pg_clock_wall_s());

@@ -237,13 +237,12 @@ static enum rq_next serve_kept(struct journey *j, const char *how)
 static enum rq_next take_error(struct journey *j, const struct refresh_answer *a)
 {
     struct pull_manifest *p = j->op;
+    const char *silence = journey_silence(a->err.kind);
 
     if (p->in_store && p->is_ours && a->err.kind == PG_E_MANIFEST_UNKNOWN && allowed_to_keep(j))
         return serve_kept(j, a->denied ? "withdrawn" : "deleted");
-    if (p->may_be_stale && a->err.kind == PG_E_UPSTREAM_DOWN)
-        return serve_stale(j, "upstream_down");
-    if (p->may_be_stale && a->err.kind == PG_E_TIMEOUT)
-        return serve_stale(j, "timeout");
+    if (p->may_be_stale && silence != NULL)
+        return serve_stale(j, silence);
     j->told.retry_after_s = a->retry_after_s;
     pg_err_copy(&j->rq.err, &a->err);
     if (a->err.kind == PG_E_MANIFEST_UNKNOWN && a->withdrawn)

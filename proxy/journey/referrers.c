@@ -139,9 +139,9 @@ static enum rq_next take_error(struct journey *j)
 
     j->told.retry_after_s = f->walk.retry_after_s;
     pg_err_move(&j->rq.err, &f->walk.err);
-    if (kind != PG_E_UPSTREAM_DOWN && kind != PG_E_TIMEOUT)
+    f->detail = journey_silence(kind);
+    if (f->detail == NULL)
         return rq_fail_now(&j->rq);
-    f->detail = kind == PG_E_TIMEOUT ? "timeout" : "upstream_down";
     if (f->may_be_stale) {
         pg_err_clear(&j->rq.err);
         return serve_stale(j, f->detail);

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/upstream/client_int.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/x509_vfy.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/metric.h"
 #include "proxy/upstream/addr.h"
+#include "proxy/upstream/reach_int.h"
 
 #define USER_AGENT    "pullgate/" PG_VERSION
 #define IDLE_S_MAX    60L  /* an idle connection is not used after this */
@@ -13,6 +19,7 @@
 #define RECEIVE_BYTES (128L * 1024)
 #define WATCH_MS_MAX  1000
 #define WATCH_MS_MIN  20
+#define SILENT_MS_MIN 1500 /* two SYN */
 
 struct client {
     const struct config_upstream *upstream;
@@ -24,6 +31,7 @@ struct client {
     uv_timer_t watchdog;  /* while calls are under way: which of them do not move? */
     unsigned open_timers; /* while it closes */
     struct pg_list calls;
+    struct reach reach;
 };
 
 /* One for each socket that libcurl wants watched. */
@@ -31,16 +39,18 @@ struct watch {
     uv_poll_t poll;
     struct client *client;
     curl_socket_t fd;
+    bool connected;
 };
 
-static enum client_fault fault_of(CURLcode code, bool connected)
+static enum client_fault fault_of(CURLcode code, bool connected, long os_errno)
 {
     switch ((int)code) {
     case CURLE_OK:
         return CLIENT_FINE;
     case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
         return CLIENT_ABSENT;
+    case CURLE_COULDNT_CONNECT:
+        return os_errno == ETIMEDOUT ? CLIENT_GONE : CLIENT_ABSENT;
     case CURLE_OPERATION_TIMEDOUT:
         return connected ? CLIENT_SILENT : CLIENT_GONE;
     case CURLE_GOT_NOTHING:
@@ -75,11 +85,22 @@ static bool is_leftover(CURLcode code, CURL *easy)
     return made == 0 && (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY);
 }
 
+/* What an operator has to know of it; the client may see it. */
+static const char *tls_fault(const struct client_call *call)
+{
+    long verdict = X509_V_OK;
+
+    curl_easy_getinfo(call->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+    return verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : "the handshake failed";
+}
+
 /* Says in words what the fault is, unless on_head or on_data has said it already. */
 static void note_end(struct client_call *call, CURLcode code)
 {
     curl_off_t ready_us = 0, retry_after_s = 0;
+    long os_errno = 0;
 
+    curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
     curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
     curl_easy_getinfo(call->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
     call->retry_after_s = retry_after_s > INT32_MAX ? INT32_MAX : (int)retry_after_s;
@@ -87,16 +108,19 @@ static void note_end(struct client_call *call, CURLcode code)
         call->fault = call->fault == CLIENT_FINE ? CLIENT_NO : call->fault;
         return;
     }
-    call->fault = is_leftover(code, call->easy) ? CLIENT_BROKEN : fault_of(code, ready_us > 0);
+    call->fault =
+        is_leftover(code, call->easy) ? CLIENT_BROKEN : fault_of(code, ready_us > 0, os_errno);
     if (call->denied && (call->fault == CLIENT_ABSENT || call->fault == CLIENT_GONE))
         call->fault = CLIENT_WRONG;
     if (call->fault == CLIENT_FINE)
         return;
+    if (call->skipped && call->fault == CLIENT_ABSENT)
+        reach_clear(&call->client->reach);
     if (call->denied)
         pg_fail(&call->err, PG_E_UPSTREAM_WRONG, "upstream led to an address that is not allowed");
     else if (call->fault == CLIENT_TLS)
-        pg_fail(&call->err, PG_E_UPSTREAM_WRONG, "no secure connection to upstream %s",
-                call->client->upstream->name);
+        pg_fail(&call->err, PG_E_UPSTREAM_TLS, "no secure connection to upstream %s: %s",
+                call->client->upstream->name, tls_fault(call));
     else if (call->fault == CLIENT_WRONG)
         pg_fail(&call->err, PG_E_UPSTREAM_WRONG, "upstream's answer is not proper HTTP");
     else if (call->fault == CLIENT_SILENT)
@@ -243,6 +267,13 @@ static void free_watch(uv_handle_t *handle)
     free(pg_container_of(handle, struct watch, poll));
 }
 
+/* How long the other side may be silent to what was sent, a SYN above all. libcurl's own way to the
+ * next address of a host is to wait for another timer. Not all that it watches is a connection. */
+static void limit_silence(curl_socket_t fd, unsigned ms)
+{
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
 static int set_watch(CURL *easy, curl_socket_t fd, int what, void *userp, void *socketp)
 {
     struct client *c = userp;
@@ -266,6 +297,10 @@ static int set_watch(CURL *easy, curl_socket_t fd, int what, void *userp, void *
         PG_CHECK(uv_poll_init_socket(c->uv, &w->poll, fd) == 0);
         PG_CHECK(curl_multi_assign(c->multi, fd, w) == CURLM_OK);
     }
+    if (!w->connected && (what & CURL_POLL_IN) != 0) {
+        w->connected = true;
+        limit_silence(fd, 0);
+    }
     events |= (what & CURL_POLL_IN) != 0 ? UV_READABLE : 0;
     events |= (what & CURL_POLL_OUT) != 0 ? UV_WRITABLE : 0;
     PG_CHECK(uv_poll_start(&w->poll, events, on_poll) == 0);
@@ -278,17 +313,44 @@ static bool may_connect(const struct config_upstream *up, const struct curl_sock
                                       : addr_is_public(&address->addr, address->addrlen);
 }
 
+/* libcurl tries a host's addresses one after the other, those of IPv4 beside those of IPv6. */
+static bool is_silent(struct client_call *call, const struct curl_sockaddr *address)
+{
+    struct reach *r = &call->client->reach;
+    struct client_opening *o = &call->opening[address->family == AF_INET6];
+    uint64_t now = pg_clock_mono_ms();
+
+    if (o->n > 0 && now - o->at_ms >= REACH_SILENT_MS)
+        reach_note(r, (const struct sockaddr *)&o->address, o->n, now);
+    if (reach_avoids(r, &address->addr, address->addrlen, now)) {
+        call->skipped = true;
+        return true;
+    }
+    if (address->addrlen <= sizeof(o->address)) {
+        *o = (struct client_opening){.n = address->addrlen, .at_ms = now};
+        memcpy(&o->address, &address->addr, address->addrlen);
+    }
+    return false;
+}
+
 /* The one place where an address becomes a connection. */
 static curl_socket_t open_socket(void *userp, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct client_call *call = userp;
+    uint64_t ms = call->client->upstream->upstream_connect_timeout / 4;
+    int fd;
 
     (void)purpose;
     if (!may_connect(call->client->upstream, address)) {
         call->denied = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (is_silent(call, address))
+        return CURL_SOCKET_BAD;
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0)
+        limit_silence(fd, ms > SILENT_MS_MIN ? (unsigned)ms : SILENT_MS_MIN);
+    return fd;
 }
 
 /* libcurl wants these two with a pointer to what it may change. */
@@ -450,7 +512,8 @@ void client_start(struct client *c, struct client_call *call, const struct clien
     pg_err_clear(&call->err);
     call->client = c;
     call->easy = e;
-    call->denied = call->connected = call->paused = false;
+    call->denied = call->skipped = call->connected = call->paused = false;
+    memset(call->opening, 0, sizeof(call->opening));
     call->nbytes = 0;
     call->fault = CLIENT_FINE;
     call->retry_after_s = 0;

@@ -66,6 +66,13 @@ struct client_order {
     uint64_t timeout_ms;                     /* for all of it; 0: as long as it moves */
 };
 
+/* An address that is being connected to. */
+struct client_opening {
+    struct sockaddr_storage address;
+    socklen_t n;
+    uint64_t at_ms;
+};
+
 struct client_call {
     struct client *client;
     CURL *easy; /* NULL: not under way */
@@ -73,8 +80,10 @@ struct client_call {
     const struct client_events *events;
     void *owner;
     struct head head;
-    struct pg_list node; /* among those under way */
-    bool denied;         /* an address was refused */
+    struct pg_list node;              /* among those under way */
+    bool denied;                      /* an address was refused */
+    bool skipped;                     /* one that was silent lately was not tried */
+    struct client_opening opening[2]; /* the last of IPv4, of IPv6 */
     bool connected, paused;
     uint64_t nbytes;                  /* of head and body */
     uint64_t moved_ms, moved_bytes;   /* when the last byte was seen, and how many there were */

@@ -367,7 +367,9 @@ static void on_token(struct token_wait *w)
         x->end.cause = RETRY_UNKNOWN;
         pg_fail(&x->end.err, x->spec.unknown, "not known to upstream");
     } else {
-        x->end.cause = w->err.kind == PG_E_UPSTREAM_WRONG ? RETRY_WRONG : RETRY_LATER;
+        x->end.cause = w->err.kind == PG_E_UPSTREAM_WRONG ? RETRY_WRONG
+                       : w->err.kind == PG_E_UPSTREAM_TLS ? RETRY_TLS
+                                                          : RETRY_LATER;
         pg_err_move(&x->end.err, &w->err);
     }
     finish(x);

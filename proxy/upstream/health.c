@@ -96,7 +96,7 @@ void health_failed(struct health *h, const struct pg_err *why)
     struct health_view *v = &h->view;
 
     if (why->kind != PG_E_UPSTREAM_DOWN && why->kind != PG_E_UPSTREAM_WRONG &&
-        why->kind != PG_E_TIMEOUT)
+        why->kind != PG_E_UPSTREAM_TLS && why->kind != PG_E_TIMEOUT)
         return;
     PG_CHECK(pthread_mutex_lock(&h->book->lock) == 0);
     v->failures++;

@@ -8,7 +8,8 @@
  * somebody does. A blob that was ordered ahead counts as waited for once its flight has a reader.
  *
  * While there is no site that may be asked, those in line are refused at once, and so are new ones.
- * What is known by its digest may come from any site; tags and lists from authoritative ones alone.
+ * Bytes that are known by their digest may come from any site; tags, lists, and that something may be
+ * read, from authoritative ones alone.
  *
  * Ownership:  a turn is embedded in its asker's object. An origin goes when nothing uses it and
  *             the configuration has moved on, or at the end. Callbacks come from origin_run().
@@ -56,7 +57,7 @@ struct origin_turn {
     struct origin *origin; /* NULL: neither in line nor running */
     enum origin_line line;
     enum site_class class;
-    bool has_digest; /* of what is asked for: any site may be asked */
+    bool has_digest; /* it proves itself: any site may be asked */
     bool running;
     const struct flight *flight; /* of one in the line AHEAD */
     void (*granted)(struct origin_turn *turn);

@@ -411,7 +411,8 @@ static struct query *new_query(struct fetch_work *w)
     origin_turn_init(&q->turn);
     q->turn.line = ORIGIN_ASKS;
     q->turn.class = kinds[q->kind].class;
-    q->turn.has_digest = kinds[q->kind].class != SITE_LIST && digest_looks_like(q->reference);
+    /* Bytes prove themselves. That something may be read, which is what a HEAD asks, does not. */
+    q->turn.has_digest = q->kind == FETCH_MANIFEST && digest_looks_like(q->reference);
     q->turn.granted = on_granted;
     q->turn.refused = on_refused;
     delay_init(&q->again);

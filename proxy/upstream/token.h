@@ -15,9 +15,8 @@
  *
  * Ownership:  a wait is embedded in its asker's object; done comes once unless token_wait_stop().
  * Failure:    UPSTREAM_DOWN (no sane answer, or the configured credentials are refused);
- *             UPSTREAM_WRONG (TLS, an address that is not allowed); DENIED (401 or 403: no such
- *             repository for us).
- * Threads:    the fetch thread's; token_parse() any.
+ *             UPSTREAM_TLS; UPSTREAM_WRONG (an address that is not allowed); DENIED (401 or 403: no
+ * such repository for us). Threads:    the fetch thread's; token_parse() any.
  */
 #pragma once
 

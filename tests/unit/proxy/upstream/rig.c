@@ -3,10 +3,12 @@
 
 #include "harness/scratch.h"
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <semaphore.h>
 #include <stdarg.h>
 #include <sys/stat.h>
@@ -253,6 +255,22 @@ void rig_reload(const struct rig_options *o)
     configure(o);
 }
 
+/* The addresses of several literals, one after the other. */
+static int resolve_all(typeof(getaddrinfo) *real, const char *const *literals, const char *service,
+                       struct addrinfo **res)
+{
+    struct addrinfo numeric = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+    struct addrinfo **end = res;
+
+    for (size_t i = 0; literals[i] != NULL; i++) {
+        PG_CHECK(real(literals[i], service, &numeric, end) == 0);
+        while (*end != NULL) {
+            end = &(*end)->ai_next;
+        }
+    }
+    return 0;
+}
+
 /* In front of the C library's, which libcurl would call. */
 int getaddrinfo(const char *node, // NOLINT(readability-inconsistent-declaration-parameter-name)
                 const char *service, const struct addrinfo *hints, struct addrinfo **res)
@@ -265,7 +283,52 @@ int getaddrinfo(const char *node, // NOLINT(readability-inconsistent-declaration
     }
     *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
     PG_CHECK(real != NULL);
+    if (node != NULL && strncmp(node, "four.", 5) == 0)
+        return resolve_all(real, (const char *const[]){RIG_HOLE, "127.0.0.1", "127.0.0.2", NULL},
+                           service, res);
+    if (node != NULL && strncmp(node, "six.", 4) == 0)
+        return resolve_all(real, (const char *const[]){"::1", "127.0.0.1", NULL}, service, res);
     return real(node, service, hints, res);
+}
+
+/* A listener whose queue is full answers no SYN. */
+static int fill_up(int family, const struct sockaddr *address, socklen_t n)
+{
+    int listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    struct pollfd p = {.events = POLLOUT};
+
+    assert_true(listener >= 0);
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+    assert_int_equal(bind(listener, address, n), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    p.fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_true(p.fd >= 0);
+    assert_true(connect(p.fd, address, n) == 0 || errno == EINPROGRESS);
+    assert_int_equal(poll(&p, 1, RIG_S * 1000), 1);
+    assert_int_equal(close(p.fd), 0); /* it stays in the queue */
+    return listener;
+}
+
+int rig_dig_hole(void)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)upstream.port)};
+
+    assert_int_equal(inet_pton(AF_INET, RIG_HOLE, &in.sin_addr), 1);
+    return fill_up(AF_INET, (struct sockaddr *)&in, sizeof(in));
+}
+
+int rig_dig_hole_six(void)
+{
+    struct sockaddr_in6 in = {.sin6_family = AF_INET6,
+                              .sin6_port = htons((uint16_t)upstream.port),
+                              .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+
+    return fill_up(AF_INET6, (struct sockaddr *)&in, sizeof(in));
+}
+
+unsigned rig_port(void)
+{
+    return upstream.port;
 }
 
 void rig_stop(void)

@@ -20,7 +20,8 @@
 #include "proxy/config.h"
 #include "proxy/upstream/fetch.h"
 
-#define RIG_S 20
+#define RIG_S    20
+#define RIG_HOLE "127.0.0.9"
 
 struct spawn;
 
@@ -50,16 +51,23 @@ struct rig_pull {
 extern struct fetch *rig_fetch;
 extern struct spawn *rig_spawn; /* NULL unless a test opens one, before all else */
 extern bool rig_is_cold;        /* what is asked next */
-extern sem_t rig_resolver;      /* a name that begins with "hangs." is resolved when it is posted */
+/* "four." is at RIG_HOLE, then at the upstream and another; "six." at ::1, then at the upstream. */
+extern sem_t rig_resolver; /* a name that begins with "hangs." is resolved when it is posted */
 extern struct store *rig_store;
 extern struct snapshot *rig_snapshot;
 
 void rig_start(const struct rig_options *o);   /* also the upstream, once for all tests */
 void rig_stop(void);                           /* all asks freed, all pulls left */
 void rig_restart(const struct rig_options *o); /* of us: store and fetch thread */
-void rig_end(void);                            /* the upstream ends */
-const char *rig_path(const char *name);        /* in the test's directory: "store", "password" */
-void rig_turn(void);                           /* waits for something to come, and takes it */
+/* A place with the upstream's port where nobody answers, not even that nobody is there. To be
+ * closed. */
+int rig_dig_hole(void);     /* RIG_HOLE */
+int rig_dig_hole_six(void); /* ::1 */
+unsigned rig_port(void);
+
+void rig_end(void);                     /* the upstream ends */
+const char *rig_path(const char *name); /* in the test's directory: "store", "password" */
+void rig_turn(void);                    /* waits for something to come, and takes it */
 
 /* Another revision of the configuration takes the place of rig_snapshot. */
 void rig_reload(const struct rig_options *o);

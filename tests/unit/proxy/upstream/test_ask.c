@@ -3,7 +3,9 @@
 #include "rig.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "oci/manifest.h"
 
 #define IMAGE "image = up.image('library/app', 'v1', [b'x' * 1000])"
@@ -503,6 +505,60 @@ TEST(E02_refused_and_back)
     rig_stop();
 }
 
+/* Opens anew each time: a kept connection would tell nothing of where it is looked for. */
+static void expect_it_is_reached(const char *host)
+{
+    char url[64];
+    struct rig_options o = {.url = url, .connect_ms = 5000};
+    int hole, hole_six;
+
+    assert_true(snprintf(url, sizeof(url), "http://%s:1", host) > 0);
+    rig_start(&o);
+    assert_true(snprintf(url, sizeof(url), "http://%s:%u", host, rig_port()) > 0);
+    rig_reload(&o);
+    hole = rig_dig_hole();
+    hole_six = rig_dig_hole_six();
+    rig_py("up.image('library/app', 'v1')");
+    rig_py("up.on('^/v2/', lambda x: setattr(x, 'close_connection', True))");
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_NONE);
+    }
+    assert_int_equal(close(hole), 0);
+    assert_int_equal(close(hole_six), 0);
+    rig_stop();
+}
+
+TEST(E02_one_address_of_several_is_dead)
+{
+    uint64_t began = pg_clock_mono_ms();
+
+    expect_it_is_reached("four.test");
+    assert_true(pg_clock_mono_ms() - began < 4 * 1500); /* it is looked for there once */
+}
+
+TEST(E02_ipv6_is_dead)
+{
+    expect_it_is_reached("six.test");
+}
+
+TEST(E02_nobody_says_even_that_nobody_is_there)
+{
+    char url[64];
+    struct rig_options o = {.url = url, .connect_ms = 500};
+    int64_t requests_before = pg_metric_read(PG_M_UPSTREAM_REQUESTS);
+    int hole;
+
+    assert_true(snprintf(url, sizeof(url), "http://" RIG_HOLE ":1") > 0);
+    rig_start(&o);
+    assert_true(snprintf(url, sizeof(url), "http://" RIG_HOLE ":%u", rig_port()) > 0);
+    rig_reload(&o);
+    hole = rig_dig_hole();
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_UPSTREAM_DOWN); /* once is enough */
+    assert_int_equal(pg_metric_read(PG_M_UPSTREAM_REQUESTS) - requests_before, 1);
+    assert_int_equal(close(hole), 0);
+    rig_stop();
+}
+
 TEST(E01_a_resolver_that_hangs_holds_nobody_else)
 {
     struct rig_ask a;
@@ -552,7 +608,7 @@ TEST(E03_no_tls_where_tls_is_configured)
     rig_start(&(struct rig_options){0});
     assert_true(snprintf(url, sizeof(url), "https://127.0.0.1:%s", rig_py("up.port")) > 0);
     rig_restart(&(struct rig_options){.url = url});
-    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_UPSTREAM_WRONG);
+    assert_int_equal(rig_try(FETCH_MANIFEST, "v1"), PG_E_UPSTREAM_TLS);
     assert_int_equal(rig_py_number("up.count('GET', '/')"), 0);
     rig_stop();
 }
@@ -670,6 +726,9 @@ int main(void)
         RUN(where_head_tells_nothing_it_is_not_sent_again),
         RUN(E13_errors_of_the_server),
         RUN(E02_refused_and_back),
+        RUN(E02_one_address_of_several_is_dead),
+        RUN(E02_ipv6_is_dead),
+        RUN(E02_nobody_says_even_that_nobody_is_there),
         RUN(E01_a_resolver_that_hangs_holds_nobody_else),
         RUN(E01_no_such_host),
         RUN(a_reload_has_connections_of_its_own),
