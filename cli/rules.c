@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -402,6 +403,35 @@ static void check_pair(struct config_load *load, size_t first, size_t second)
     }
 }
 
+/* Files and places that belong to how an upstream is reached. */
+static void check_way(struct config_load *load, size_t no)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+    bool has_cert = u->upstream_client_cert[0] != '\0', has_key = u->upstream_client_key[0] != '\0';
+    struct authority_url url;
+    const char *why = NULL;
+
+    if (has_cert != has_key) {
+        config_add_problem(load,
+                           config_upstream_at(load, no, has_cert ? "client_cert" : "client_key"),
+                           "upstreams.%s needs client_cert and client_key, or neither", u->name);
+    }
+    if (has_cert && u->url_host != NULL && !u->url_https) {
+        config_add_problem(load, config_upstream_at(load, no, "client_cert"),
+                           "upstreams.%s.client_cert is for https:// alone", u->name);
+    }
+    if (u->upstream_proxy[0] == '\0') {
+        return;
+    }
+    if (authority_parse_url(text_of(u->upstream_proxy), &url, &why) < 0) {
+        config_add_problem(load, config_upstream_at(load, no, "proxy"), "upstreams.%s.proxy %s",
+                           u->name, why);
+    } else if (url.is_https || !url.has_port) {
+        config_add_problem(load, config_upstream_at(load, no, "proxy"),
+                           "upstreams.%s.proxy must be http://host:port", u->name);
+    }
+}
+
 static bool url_address(const struct config_url *u, struct sockaddr_storage *address_r)
 {
     struct authority_url url;
@@ -481,6 +511,7 @@ void rules_check(struct config_load *load)
         check_name(load, i);
         check_urls(load, i);
         check_alias(load, i);
+        check_way(load, i);
         check_words_of(load, i);
         check_login(load, i);
         check_not_ourselves(load, i);
@@ -644,6 +675,29 @@ static void check_login_world(struct config_load *load, size_t no)
     }
 }
 
+static void check_client_cert(struct config_load *load, size_t no)
+{
+    const struct config_upstream *u = &load->config.upstreams[no];
+    const char *cert = u->upstream_client_cert, *key = u->upstream_client_key;
+    struct tree_at at = config_upstream_at(load, no, "client_cert");
+    SSL_CTX *ctx;
+
+    if (cert[0] == '\0' || !check_path(load, at, cert, PG_GUARDED_PUBLIC) ||
+        !check_path(load, config_upstream_at(load, no, "client_key"), key, PG_GUARDED_PRIVATE)) {
+        return;
+    }
+    ctx = SSL_CTX_new(TLS_client_method());
+    PG_CHECK(ctx != NULL);
+    if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1) {
+        config_add_problem(load, at, "%s holds no certificate in PEM form", cert);
+    } else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
+        config_add_problem(load, config_upstream_at(load, no, "client_key"),
+                           "%s is no key in PEM form, or not that of %s", key, cert);
+    }
+    ERR_clear_error();
+    SSL_CTX_free(ctx);
+}
+
 void rules_check_world(struct config_load *load)
 {
     const struct config *c = &load->config;
@@ -663,6 +717,7 @@ void rules_check_world(struct config_load *load)
     }
     for (size_t i = 0; i < c->nupstreams; i++) {
         check_login_world(load, i);
+        check_client_cert(load, i);
         if (c->upstreams[i].upstream_ca_file[0] != '\0') {
             check_authorities(load, config_upstream_at(load, i, "ca_file"),
                               c->upstreams[i].upstream_ca_file);

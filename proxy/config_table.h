@@ -85,6 +85,13 @@
       "Or a program that has it: a path, or ecr-login for docker-credential-ecr-login.")           \
     X(upstream, ca_file, PATH, "", 0, 0, RELOAD,                                                   \
       "PEM file with the authorities to trust for this upstream in place of the system's.")        \
+    X(upstream, client_cert, PATH, "", 0, 0, RELOAD,                                               \
+      "PEM file with a certificate, and its chain, to show to this upstream; not to where it "     \
+      "redirects.")                                                                                \
+    X(upstream, client_key, PATH, "", 0, 0, RELOAD, "PEM file, mode 0600, with its key.")          \
+    X(upstream, proxy, STRING, "", 0, 0, RELOAD,                                                   \
+      "HTTP proxy, http://host:port, through which this upstream is reached. The proxy's address " \
+      "alone can be checked then: see docs/upstreams.md.")                                         \
     X(upstream, connect_timeout, TIME, "5s", 100, 120000, RELOAD,                                  \
       "Time to connect, TLS included. An address that is silent for a quarter of it, or 1.5 s if " \
       "that is more, gives way to the host's next one.")                                           \

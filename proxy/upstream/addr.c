@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/upstream/addr.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 struct prefix {
     uint8_t bytes[16];
@@ -136,4 +138,36 @@ bool addr_is_host(const struct sockaddr *sa, socklen_t n)
         return is_host6(in.sin6_addr.s6_addr);
     }
     return false;
+}
+
+static bool judge(const struct sockaddr *sa, socklen_t n, bool allow_private)
+{
+    return allow_private ? addr_is_host(sa, n) : addr_is_public(sa, n);
+}
+
+static bool is_localhost(const char *host)
+{
+    static const char name[] = "localhost";
+    size_t n = strlen(host), local = sizeof(name) - 1;
+
+    return n >= local && strcasecmp(host + n - local, name) == 0 &&
+           (n == local || host[n - local - 1] == '.');
+}
+
+bool addr_may_name(const char *host, bool allow_private)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+    char bare[INET6_ADDRSTRLEN] = "";
+    size_t n = strlen(host);
+
+    if (inet_pton(AF_INET, host, &in.sin_addr) == 1)
+        return judge((const struct sockaddr *)&in, sizeof(in), allow_private);
+    if (host[0] != '[')
+        return allow_private || !is_localhost(host);
+    if (n < 3 || n - 2 >= sizeof(bare))
+        return false;
+    memcpy(bare, host + 1, n - 2);
+    return inet_pton(AF_INET6, bare, &in6.sin6_addr) == 1 &&
+           judge((const struct sockaddr *)&in6, sizeof(in6), allow_private);
 }

@@ -17,3 +17,7 @@ bool addr_is_public(const struct sockaddr *sa, socklen_t n);
  * so. Link local addresses, where clouds hand out credentials, those of their IPv6 metadata
  * services, "this host", multicast and reserved ones, embedded or not. */
 bool addr_is_host(const struct sockaddr *sa, socklen_t n);
+
+/* The same of a URL's host where somebody else, a proxy, makes the connection: false for an address
+ * in letters that would be denied, and for localhost. What a name stands for nobody knows here. */
+bool addr_may_name(const char *host, bool allow_private);

@@ -23,7 +23,7 @@
 
 struct client {
     const struct config_upstream *upstream;
-    const struct config_url *url;
+    const struct url *base; /* its own URL */
     struct health *health;
     CURLM *multi;
     uv_loop_t *uv;
@@ -94,11 +94,18 @@ static const char *tls_fault(const struct client_call *call)
     return verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : "the handshake failed";
 }
 
+static bool is_refused_by_proxy(CURL *easy, long *answer_r)
+{
+    *answer_r = 0;
+    curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, answer_r);
+    return *answer_r >= 300;
+}
+
 /* Says in words what the fault is, unless on_head or on_data has said it already. */
 static void note_end(struct client_call *call, CURLcode code)
 {
     curl_off_t ready_us = 0, retry_after_s = 0;
-    long os_errno = 0;
+    long os_errno = 0, answer = 0;
 
     curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
     curl_easy_getinfo(call->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
@@ -118,7 +125,11 @@ static void note_end(struct client_call *call, CURLcode code)
         reach_clear(&call->client->reach);
     if (call->denied)
         pg_fail(&call->err, PG_E_UPSTREAM_WRONG, "upstream led to an address that is not allowed");
-    else if (call->fault == CLIENT_TLS)
+    else if (is_refused_by_proxy(call->easy, &answer)) {
+        call->fault = CLIENT_ABSENT;
+        pg_fail(&call->err, PG_E_UPSTREAM_DOWN, "the proxy of upstream %s answers %ld",
+                call->client->upstream->name, answer);
+    } else if (call->fault == CLIENT_TLS)
         pg_fail(&call->err, PG_E_UPSTREAM_TLS, "no secure connection to upstream %s: %s",
                 call->client->upstream->name, tls_fault(call));
     else if (call->fault == CLIENT_WRONG)
@@ -307,10 +318,14 @@ static int set_watch(CURL *easy, curl_socket_t fd, int what, void *userp, void *
     return 0;
 }
 
+/* Where there is a proxy, that is the only one that is connected to: the operator's own word. */
 static bool may_connect(const struct config_upstream *up, const struct curl_sockaddr *address)
 {
-    return up->upstream_allow_private ? addr_is_host(&address->addr, address->addrlen)
-                                      : addr_is_public(&address->addr, address->addrlen);
+    bool any =
+        up->upstream_allow_private || (up->upstream_proxy != NULL && up->upstream_proxy[0] != '\0');
+
+    return any ? addr_is_host(&address->addr, address->addrlen)
+               : addr_is_public(&address->addr, address->addrlen);
 }
 
 /* libcurl tries a host's addresses one after the other, those of IPv4 beside those of IPv6. */
@@ -397,11 +412,9 @@ static void set_manners(CURL *e, const struct client *c)
 {
     const struct config_upstream *up = c->upstream;
 
-    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, c->url->https ? "https" : "https,http");
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, c->base->https ? "https" : "https,http");
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    curl_easy_setopt(e, CURLOPT_PROXY, "");
-    curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(e, CURLOPT_HTTP_CONTENT_DECODING, 0L);
     curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, NULL);
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
@@ -409,16 +422,56 @@ static void set_manners(CURL *e, const struct client *c)
     curl_easy_setopt(e, CURLOPT_USERAGENT, USER_AGENT);
     curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* does not wait for a resolver that hangs */
-    curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(e, CURLOPT_CAPATH, NULL); /* with a directory libcurl keeps no parsed CAs */
-    if (up->upstream_ca_file != NULL && up->upstream_ca_file[0] != '\0')
-        curl_easy_setopt(e, CURLOPT_CAINFO, up->upstream_ca_file);
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)up->upstream_connect_timeout);
     curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, IDLE_S_MAX);
     curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, AGE_S_MAX);
     curl_easy_setopt(e, CURLOPT_BUFFERSIZE, RECEIVE_BYTES);
+}
+
+static bool is_set(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
+/* Whom we believe, and who we are; that only where the upstream itself is. */
+static void set_tls(CURL *e, const struct client *c, const char *url)
+{
+    const struct config_upstream *up = c->upstream;
+    struct url to = {0};
+    struct pg_err err = {0};
+
+    curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(e, CURLOPT_CAPATH, NULL); /* with a directory libcurl keeps no parsed CAs */
+    if (is_set(up->upstream_ca_file))
+        curl_easy_setopt(e, CURLOPT_CAINFO, up->upstream_ca_file);
+    if (is_set(up->upstream_client_cert) &&
+        url_parse(NULL, (struct sl){url, strlen(url)}, &to, &err) == 0 &&
+        url_same_place(&to, c->base) && to.https) {
+        curl_easy_setopt(e, CURLOPT_SSLCERT, up->upstream_client_cert);
+        curl_easy_setopt(e, CURLOPT_SSLKEY, up->upstream_client_key);
+    }
+    url_free(&to);
+    pg_err_clear(&err);
+}
+
+/* Never one of the environment's. Through the configured one https goes by CONNECT, of which the
+ * proxy sees host and port. */
+static void set_proxy(CURL *e, const struct config_upstream *up)
+{
+    curl_easy_setopt(e, CURLOPT_PROXY, is_set(up->upstream_proxy) ? up->upstream_proxy : "");
+    curl_easy_setopt(e, CURLOPT_NOPROXY, is_set(up->upstream_proxy) ? "" : "*");
+    curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(e, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
+}
+
+int client_may_go(const struct client *c, const struct url *to, struct pg_err *err)
+{
+    if (!is_set(c->upstream->upstream_proxy) ||
+        addr_may_name(to->host, c->upstream->upstream_allow_private))
+        return 0;
+    return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream led to an address that is not allowed");
 }
 
 static void set_calls(CURL *e, struct client_call *call)
@@ -447,13 +500,13 @@ static void add_header(struct client_call *call, const char *header)
 }
 
 struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream,
-                          const struct config_url *url, struct health *health)
+                          const struct url *base, struct health *health)
 {
     struct client *c = calloc(1, sizeof(*c));
 
     PG_CHECK(c != NULL);
     c->upstream = upstream;
-    c->url = url;
+    c->base = base;
     c->health = health;
     c->uv = uv;
     pg_list_init(&c->calls);
@@ -519,6 +572,8 @@ void client_start(struct client *c, struct client_call *call, const struct clien
     call->retry_after_s = 0;
     call->says[0] = '\0';
     set_manners(e, c);
+    set_proxy(e, c->upstream);
+    set_tls(e, c, order->url);
     set_calls(e, call);
     add_header(call, "Accept-Encoding: identity");
     for (size_t i = 0; i < CLIENT_HEADERS_MAX; i++) {

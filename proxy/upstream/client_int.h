@@ -9,9 +9,10 @@
  *
  * libcurl is told to do one thing only: redirects, authentication, cookies, proxies, netrc and
  * content encodings are all off. A socket is made only to an address that addr.h allows, unless the
- * upstream may be private, and even then no metadata service. The head is bounded by head.h, the
- * body by on_data. What brings no byte for stall_timeout, or less than CLIENT_SLOW_BYTES_S on
- * average of such a time, is broken off.
+ * upstream may be private, and even then no metadata service. The one exception that its operator
+ * made is its proxy; the client certificate is for its own URL alone. The head is bounded by
+ * head.h, the body by on_data. What brings no byte for stall_timeout, or less than
+ * CLIENT_SLOW_BYTES_S on average of such a time, is broken off.
  *
  * on_head and on_data run inside of libcurl: they must not start or stop anything; they say no by
  * their result, and the reason on ->err. on_done may do all, also free the call.
@@ -31,6 +32,7 @@
 #include "proxy/config.h"
 #include "proxy/upstream/head.h"
 #include "proxy/upstream/health.h"
+#include "proxy/upstream/url.h"
 
 #define CLIENT_HEADERS_MAX  5 /* that a call may send */
 #define CLIENT_SLOW_BYTES_S 1024
@@ -95,7 +97,10 @@ struct client_call {
 };
 
 struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream,
-                          const struct config_url *url, struct health *health);
+                          const struct url *base, struct health *health);
+/* Where a redirect or a challenge leads: may it be connected to? What is known by its address alone
+ * is judged when the socket is made, but behind a proxy only here. UPSTREAM_WRONG. */
+PG_MUST_USE int client_may_go(const struct client *c, const struct url *to, struct pg_err *err);
 void client_close(struct client *c); /* no call may be under way; frees itself in the loop */
 
 void client_call_init(struct client_call *call, const struct client_events *events, void *owner);

@@ -197,6 +197,10 @@ static int learn(struct exchange *x, const struct challenge *c)
     if (c->has_bearer) {
         if (realm_check(o->upstream, &x->site->base, c->realm, &realm, &x->end.err) < 0)
             return -1;
+        if (client_may_go(x->site->client, &realm, &x->end.err) < 0) {
+            url_free(&realm);
+            return -1;
+        }
         token_set_realm(x->site->tokens, &realm, c->service);
         x->site->auth = SITE_BEARER;
         return 1;
@@ -273,7 +277,10 @@ static void follow(struct exchange *x)
     result = redirect_resolve(url_of(x, &own), x->call.head.location, may_http, x->hops, &to,
                               &x->end.err);
     pg_buf_free(&own);
+    if (result == 0)
+        result = client_may_go(x->site->client, &to, &x->end.err);
     if (result < 0) {
+        url_free(&to);
         x->end.cause = RETRY_WRONG;
         finish(x);
         return;

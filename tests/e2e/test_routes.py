@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Upstreams with several URLs: who is asked, who is believed, and what happens when some fail."""
-import random
+import base64, os, random, re, socket, subprocess, tempfile, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import pg as stage
 from pg import Pullgate, Short, Upstream
-from upstream import cut, instead, reset, sha256, status
+from upstream import Token, cut, hold, instead, pause, raw, redirect, reset, sha256, status
 
 DATA = random.Random(9).randbytes(3_000_000)
 CONF = """\
@@ -159,6 +161,251 @@ def test_N12_an_alias_shares_what_its_target_has():
     assert pg.get(f"/v2/library/app/blobs/{sha256(DATA)}?ns=other.test") == (200, DATA)
     assert not up.asked
     pg.stop()
+
+
+class Hole:
+    """A place where nobody answers, not even that nobody is there."""
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen(0)
+        self.url = "http://127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.guest = socket.create_connection(self.socket.getsockname())   # the queue is full
+
+
+def test_E02_a_black_hole_costs_one_request_a_moment():
+    hole, (up, image) = Hole(), registry()
+    pg = stand((hole, True), (up, True))
+    began = time.monotonic()
+    assert pg.get(TAG) == (200, image.body)
+    assert time.monotonic() - began < 4, "1.2 s when nothing else runs"
+    pg.wait_log("is slow at " + hole.url)
+    began = time.monotonic()
+    for n in range(20):
+        other = up.image("library/app", f"v{n}", [b"%d" % n])
+        assert pg.get(f"/v2/library/app/manifests/v{n}") == (200, other.body)
+    assert time.monotonic() - began < 15, "20 x 1.2 s if each had looked for itself"
+    pg.stop()
+
+
+def test_E02_one_that_says_nothing_costs_one_request_a_moment():
+    mute, (up, image) = registry()[0], registry()
+    gate = stage.Gate()
+    mute.on("^/v2/", hold(gate))
+    pg = stand((mute, True), (up, True))
+    assert pg.get(TAG) == (200, image.body)
+    assert pg.get(BLOB) == (200, DATA)
+    assert len(mute.asked) == 1
+    gate.open()
+    pg.stop()
+
+
+def certificate(folder, name, san, ca=None, days=30):
+    """(certificate, key); signed by itself, or by ca, another such pair."""
+    cert, key, request = (f"{folder}/{name}.{e}" for e in ("pem", "key", "csr"))
+    run = lambda *a: subprocess.run(["openssl", *a], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-subj", f"/CN={name}",
+        *(["-out", request] if ca or days < 0 else ["-x509", "-out", cert, "-addext", f"subjectAltName={san}"]))
+    if ca or days < 0:
+        with open(f"{folder}/{name}.ext", "w") as f:
+            f.write(f"subjectAltName={san}\n")
+        # a certificate that ran out: -days counts from now, so it is dated by ca
+        run("x509", "-req", "-in", request, "-out", cert, "-days", str(days), "-CAcreateserial",
+            "-extfile", f"{folder}/{name}.ext", *(["-CA", ca[0], "-CAkey", ca[1]] if ca else ["-signkey", key]))
+    os.chmod(key, 0o600)
+    return cert, key
+
+
+def tls_stand(up, more="", ca=None, upstreams=""):
+    return Pullgate(conf="listen: 127.0.0.1:0\nadmin: {listen: 127.0.0.1:0}\nstorage: {path: {dir}/data, reserve: 0}\n"
+                    "tags: {ttl: 0s, max_stale: 7d}\nupstreams:\n"
+                    f'  origin.test: {{url: "{up.url}", default: true, allow_private: true'
+                    + (f", ca_file: {ca}" if ca else "") + f"{more}}}\n{upstreams}")
+
+
+def test_E03_a_cached_tag_outlives_its_upstreams_certificate():
+    with tempfile.TemporaryDirectory() as folder:
+        ca = certificate(folder, "ca", "DNS:ca.test")
+        up = Upstream(cert=certificate(folder, "good", "IP:127.0.0.1", ca))
+        image = up.image("library/app", "v1", [DATA])
+        up.on("^/v2/", lambda x: setattr(x, "close_connection", True))      # each asks anew
+        pg = tls_stand(up, ca=ca[0])
+        assert pg.get(TAG) == (200, image.body) and pg.get(BLOB) == (200, DATA)
+        assert pg.get("/v2/library/app/tags/list").status == 200
+        up.die()
+        up._cert = certificate(folder, "expired", "IP:127.0.0.1", ca, days=-1)
+        up.live()
+        asked = len(up.asked)
+        a = pg.get(TAG)
+        assert a == (200, image.body) and "upstream_tls" in a.headers["Cache-Status"], a.headers
+        assert pg.get("/v2/library/app/tags/list").status == 200
+        assert pg.get(BLOB) == (200, DATA)
+        a = pg.get("/v2/library/app/manifests/other")                       # cold: the reason
+        assert a.status == 502 and "certificate has expired" in a.message(), a
+        assert len(up.asked) == asked                                       # nothing was asked, nothing believed
+        pg.stop()
+
+
+def test_E27_plain_text_before_the_handshake():
+    listener = socket.create_server(("127.0.0.1", 0))
+    seen = []
+    def serve():
+        while True:
+            try:
+                c, _ = listener.accept()
+            except OSError:
+                return
+            c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+            c.settimeout(stage.DEADLINE)
+            seen.append(c.recv(65536))
+            c.close()
+    threading.Thread(target=serve, daemon=True).start()
+    with tempfile.TemporaryDirectory() as folder:
+        secret = folder + "/password"
+        with open(secret, "w") as f:
+            f.write("hunter2")
+        os.chmod(secret, 0o600)
+        up = type("Up", (), {"url": f"https://127.0.0.1:{listener.getsockname()[1]}"})
+        pg = tls_stand(up, more=f", username: robot, password_file: {secret}")
+        for path in [TAG, BLOB]:
+            a = pg.get(path)
+            assert a.status == 502 and b"hello" not in a.body, a
+        assert seen and all(b"GET" not in s and b"Authorization" not in s for s in seen)
+        pg.stop()
+    listener.close()
+
+
+def test_E33_two_identities_at_one_server():
+    """The server never sees the wrong certificate or login, however they are interleaved."""
+    with tempfile.TemporaryDirectory() as folder:
+        ca = certificate(folder, "ca", "DNS:ca.test")
+        pairs = {n: certificate(folder, n, f"DNS:{n}", ca) for n in ("alice", "bob")}
+        up = Upstream(cert=certificate(folder, "server", "IP:127.0.0.1,DNS:localhost", ca), client_ca=ca[0])
+        images = [up.image("library/app", f"v{n}", [b"layer %d" % n]) for n in range(60)]
+        cdn = Upstream(cert=certificate(folder, "cdn", "IP:127.0.0.1", ca), client_ca=ca[0])
+        cdn.blobs = up.blobs
+        wrong, shown = [], set()
+        def look(x):
+            who = "alice" if x.headers["Host"].startswith("127.") else "bob"
+            peer = dict(p for rdn in (x.connection.getpeercert() or {}).get("subject", ()) for p in rdn).get("commonName")
+            login = x.headers.get("Authorization")
+            if peer != who or login not in (None, "Basic " + base64.b64encode(f"{who}:{who}-secret".encode()).decode()):
+                wrong.append((who, peer, login))
+            if login is None:
+                x.answer(401, {"WWW-Authenticate": 'Basic realm="x"'})
+                return True
+            shown.add((who, peer))
+            return "/blobs/" in x.path and redirect(f"https://127.0.0.1:{cdn.port}{x.path}")(x)
+        up.on("^/v2/", look, methods=("GET", "HEAD"))
+        bare = []
+        cdn.on("^/", lambda x: bare.append((x.connection.getpeercert(), x.headers.get("Authorization"))) or False)
+        options = {}
+        for n, (cert, key) in pairs.items():
+            with open(f"{folder}/{n}.secret", "w") as f:
+                f.write(f"{n}-secret")
+            os.chmod(f"{folder}/{n}.secret", 0o600)
+            options[n] = f", client_cert: {cert}, client_key: {key}, username: {n}, password_file: {folder}/{n}.secret"
+        pg = tls_stand(up, more=options["alice"], ca=ca[0], upstreams=
+                       f'  bob.test: {{url: "https://localhost:{up.port}", allow_private: true, ca_file: {ca[0]}{options["bob"]}}}\n')
+        def pull(n):
+            base = "/v2/" if n % 2 else "/v2/bob.test/"
+            i = images[n // 2]
+            return [pg.get(f"{base}library/app/manifests/v{n // 2}").status,
+                    pg.get(f"{base}library/app/blobs/{i.layers[0]}").status]
+        with ThreadPoolExecutor(8) as pool:
+            results = list(pool.map(pull, range(120)))
+        assert results == [[200, 200]] * 120, [r for r in results if r != [200, 200]][:3]
+        assert not wrong, wrong[:3]
+        assert shown == {("alice", "alice"), ("bob", "bob")}
+        assert bare and all(b == (None, None) or b == ({}, None) for b in bare), bare[:3]     # nothing behind a redirect
+        pg.stop()
+
+
+def test_a_client_certificate_that_is_no_use_is_said_at_the_start():
+    with tempfile.TemporaryDirectory() as folder:
+        a, b = certificate(folder, "a", "DNS:a"), certificate(folder, "b", "DNS:b")
+        up = type("Up", (), {"url": "https://127.0.0.1:1"})
+        for cert, key, mode, said in [(a[0], b[1], 0o600, "is no key in PEM form, or not that of"),
+                                      (a[1], a[1], 0o600, "holds no certificate"),
+                                      (a[0], a[1], 0o644, "can be read or written by others")]:
+            os.chmod(key, mode)
+            try:
+                tls_stand(up, more=f", client_cert: {cert}, client_key: {key}")
+                raise Exception("it starts")
+            except AssertionError as refused:
+                assert said in str(refused), refused
+
+
+class Proxy(ThreadingTCPServer):
+    """An HTTP proxy: CONNECT, and plain requests with a whole URL."""
+    daemon_threads = True
+
+    def __init__(self, answer=None):
+        self.asked, self.answer = [], answer
+        super().__init__(("127.0.0.1", 0), ProxyHandler)
+        self.url = "http://127.0.0.1:%d" % self.server_address[1]
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+
+class ProxyHandler(StreamRequestHandler):
+    def handle(self):
+        line, head = self.rfile.readline(), b""
+        while (more := self.rfile.readline()) not in (b"\r\n", b""):
+            head += more
+        self.server.asked.append((line.decode(), head.decode()))
+        method, target, version = line.split()
+        if self.server.answer:
+            self.wfile.write(self.server.answer)
+            return
+        place = target if method == b"CONNECT" else re.match(rb"http://([^/]+)", target)[1]
+        host, port = place.decode().rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as out:
+            if method == b"CONNECT":
+                self.wfile.write(b"HTTP/1.1 200 Connection established\r\nX-Proxy: 1\r\n\r\n")
+            else:
+                out.sendall(method + b" " + target[len(b"http://") + len(place):] + b" HTTP/1.1\r\nConnection: close\r\n" + head + b"\r\n")
+            back = threading.Thread(target=self.copy, args=(out, self.connection), daemon=True)
+            back.start()
+            self.copy(self.connection, out)
+            back.join()
+
+    @staticmethod
+    def copy(a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+
+def test_an_upstream_behind_a_proxy():
+    with tempfile.TemporaryDirectory() as folder:
+        ca = certificate(folder, "ca", "DNS:ca.test")
+        for up in [Upstream(), Upstream(cert=certificate(folder, "s", "IP:127.0.0.1", ca))]:
+            image, proxy = up.image("library/app", "v1", [DATA]), Proxy()
+            pg = tls_stand(up, more=f", proxy: \"{proxy.url}\"", ca=ca[0])
+            assert pg.get(TAG) == (200, image.body) and pg.get(BLOB) == (200, DATA)
+            assert proxy.asked and all(l.startswith("CONNECT" if up._cert else "GET http://") for l, h in proxy.asked)
+            proxy.answer = b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n"
+            if up._cert:
+                up.die()
+                up.live()
+                a = pg.get("/v2/library/app/manifests/v2")
+                assert a.status == 503 and "proxy of upstream origin.test answers 407" in a.message(), a
+            pg.stop()
+
+
+def test_E17_a_proxy_is_not_led_inside():
+    """What it connects to we cannot see; what is an address in letters is refused here."""
+    for to in ["http://169.254.169.254/x", "http://[fe80::1]/x", "http://0.0.0.0/x"]:
+        up, image = registry()
+        proxy = Proxy()
+        pg = tls_stand(up, more=f", proxy: \"{proxy.url}\"")
+        up.on("/blobs/", redirect(to))
+        assert pg.get(BLOB).status == 502
+        assert not any("169.254" in l or "fe80" in l or "0.0.0.0" in l for l, h in proxy.asked)
+        pg.stop()
 
 
 if __name__ == "__main__":

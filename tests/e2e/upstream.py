@@ -136,12 +136,13 @@ class Rule:
 
 
 class Upstream:
-    def __init__(self, cert=None, token=None, address=("127.0.0.1", 0)):
-        """cert: (certificate, key) for TLS. token: a Token that must be shown."""
+    def __init__(self, cert=None, token=None, address=("127.0.0.1", 0), client_ca=None):
+        """cert: (certificate, key) for TLS. token: a Token that must be shown. client_ca: a file;
+        what is shown of it is x.connection.getpeercert()."""
         self.blobs, self.manifests, self.asked, self.rules, self.forms = {}, {}, [], [], []
         self.lock, self.token, self.open = threading.Lock(), token, set()
+        self._cert, self._client_ca = cert, client_ca
         self._start(address, cert)
-        self._cert = cert
         if token:
             self.on(r"^/v2/", token.guard)
 
@@ -152,6 +153,9 @@ class Upstream:
         if cert:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*cert)
+            if self._client_ca:
+                context.load_verify_locations(self._client_ca)
+                context.verify_mode = ssl.CERT_OPTIONAL
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
                                                      do_handshake_on_connect=False)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()

@@ -347,6 +347,17 @@ static const struct mistake {
      "maybe}]}\n",
      "f:2:41: upstreams.a.test.urls must not have a path; only the host, without /v2\n"
      "f:2:75: authoritative: \"maybe\" is neither true nor false\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, client_key: /k}\n",
+     "f:2:45: upstreams.a.test needs client_cert and client_key, or neither\n"},
+    {"upstreams:\n  a.test: {url: http://a.test, client_cert: /c, client_key: /k}\n",
+     "f:2:45: upstreams.a.test.client_cert is for https:// alone\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, proxy: https://p.test:3128}\n",
+     "f:2:40: upstreams.a.test.proxy must be http://host:port\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, proxy: http://p.test}\n",
+     "f:2:40: upstreams.a.test.proxy must be http://host:port\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, proxy: \"http://u:p@p.test:1\"}\n",
+     "f:2:40: upstreams.a.test.proxy must not hold a user or password; write username and "
+     "password_file\n"},
     /* N12 */
     {"upstreams:\n"
      "  a.test: {urls: [https://a.test, https://m.test]}\n"
