@@ -8,8 +8,8 @@
  * somebody does. A blob that was ordered ahead counts as waited for once its flight has a reader.
  *
  * While there is no site that may be asked, those in line are refused at once, and so are new ones.
- * Bytes that are known by their digest may come from any site; tags, lists, and that something may be
- * read, from authoritative ones alone.
+ * Bytes that are known by their digest may come from any site; tags, lists, and that something may
+ * be read, from authoritative ones alone.
  *
  * Ownership:  a turn is embedded in its asker's object. An origin goes when nothing uses it and
  *             the configuration has moved on, or at the end. Callbacks come from origin_run().
