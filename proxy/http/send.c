@@ -350,23 +350,28 @@ static bool has_file(const struct send *send)
     return send->blob != NULL || send->reader != NULL;
 }
 
-/* A small blob as a whole, with its head in one write. What the socket does not take leaves as any
- * other file. STEP_WAITS: it is not one, or cannot be read now. */
+/* A small blob as a whole, with its head in one write, or one record. What the socket does not take
+ * leaves as any other file; but a record that OpenSSL could not write is shown to it again,
+ * whatever has become of the check of its bytes. STEP_WAITS: it is not one, or cannot be read now.
+ */
 static enum step write_small(struct conn *c)
 {
     struct send *send = &c->send;
-    struct sl head = {c->page->out, send->head_n}, body = {c->loop->work->scratch, 0};
+    char *scratch = c->loop->work->scratch;
+    struct sl head = {c->page->out, send->head_n}, body = {scratch + WIRE_RECORD_BYTES, 0};
     size_t of_head;
     bool lost;
     ssize_t n;
 
-    if (send->blob == NULL || send->parts != NULL || c->wire.ssl != NULL || send->head_sent > 0 ||
-        send->end - send->at > SMALL_BYTES || may_leave(c, &lost) != send->end)
+    if (send->blob == NULL || send->parts != NULL || send->head_sent > 0 ||
+        send->end - send->at > SMALL_BYTES || (!send->small && may_leave(c, &lost) != send->end))
         return STEP_WAITS;
     body.n = (size_t)(send->end - send->at);
-    if (pread(send->blob->fd, c->loop->work->scratch, body.n, (off_t)send->at) != (ssize_t)body.n)
-        return STEP_WAITS;
-    n = wire_write(&c->wire, head, body, false, NULL);
+    if (pread(send->blob->fd, scratch + WIRE_RECORD_BYTES, body.n, (off_t)send->at) !=
+        (ssize_t)body.n)
+        return send->small ? STEP_BROKEN : STEP_WAITS;
+    n = wire_write(&c->wire, head, body, false, scratch);
+    send->small = n == WIRE_AGAIN && c->wire.ssl != NULL;
     if (n <= 0)
         return of_wire(n);
     send->begun = true;

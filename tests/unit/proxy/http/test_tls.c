@@ -15,7 +15,8 @@
 #include "fakes/fake_blob.h"
 #include "proxy/http/tls.h"
 
-#define SIZE ((size_t)12 * 1024 * 1024 + 17) /* more than sockets hold */
+#define SMALL ((size_t)16000)
+#define SIZE  ((size_t)12 * 1024 * 1024 + 17) /* more than sockets hold */
 
 static char folder[] = "/tmp/pullgate-tls-XXXXXX";
 static char cert_file[64], key_file[64], other_key_file[64];
@@ -114,6 +115,8 @@ static void begin(const struct conn_service *service, struct conn *c)
         send_mem(c, (struct sl){content, SIZE});
     else if (sl_eq(target, SL("/parts")))
         send_blob_parts(c, fake_blob_ref(blob), &part_body);
+    else if (sl_eq(target, SL("/small")))
+        send_blob(c, fake_blob_ref(blob), 1, 1 + SMALL);
     else if (sl_eq(target, SL("/blob")))
         send_blob(c, fake_blob_ref(blob), 0, SIZE);
     else
@@ -433,6 +436,38 @@ TEST(checks_that_lapse_while_a_record_is_under_way)
     end_tls(ssl);
 }
 
+/* Head and body are one record. One that the socket did not take is shown to OpenSSL again, also
+ * when the check of its bytes has lapsed; those behind it wait for the next check. */
+TEST(small_blobs_to_a_client_that_reads_late_and_checks_that_lapse)
+{
+    enum { COUNT = 500 };
+    SSL *ssl = connect_tls();
+    struct rig_got g = {0};
+    const char *at, *end;
+
+    for (int i = 0; i < COUNT; i++)
+        say(ssl, GET("/small"));
+    (void)poll(NULL, 0, 200); /* the sockets are full now, in the middle of a record */
+    atomic_store(&fake_blob_checked, 0);
+    while (g.n < COUNT * SMALL || rig_count(&g, "HTTP/1.1 200") < COUNT) {
+        assert_true(read_more(ssl, &g));
+        if (atomic_load(&fake_blob_checks) == 1)
+            fake_blob_check_ends(SIZE, false);
+    }
+    at = g.p;
+    for (int i = 0; i < COUNT; i++) {
+        end = memmem(at, (size_t)(g.p + g.n - at), "\r\n\r\n", 4);
+        assert_non_null(end);
+        assert_true(end + 4 + SMALL <= g.p + g.n);
+        assert_memory_equal(end + 4, content + 1, SMALL);
+        at = end + 4 + SMALL;
+    }
+    assert_ptr_equal(at, g.p + g.n);
+    assert_int_equal(atomic_load(&bad_dones), 0);
+    rig_forget(&g);
+    end_tls(ssl);
+}
+
 TEST(what_is_refused_in_the_clear_is_refused_here)
 {
     SSL *ssl = connect_tls();
@@ -698,6 +733,7 @@ int main(void)
         HTTP(a_body_cut_short_is_no_proper_end),
         HTTP(checks_that_end_while_a_record_is_under_way),
         HTTP(checks_that_lapse_while_a_record_is_under_way),
+        HTTP(small_blobs_to_a_client_that_reads_late_and_checks_that_lapse),
         HTTP(what_is_refused_in_the_clear_is_refused_here),
         HTTP(alpn_is_http_1_1_or_nothing),
         HTTP(old_versions_and_renegotiation_are_refused),
