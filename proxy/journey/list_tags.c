@@ -3,7 +3,9 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "oci/link.h"
+#include "proxy/journey/allowed.h"
 #include "proxy/journey/list_cache.h"
 #include "proxy/journey/reply.h"
 #include "proxy/journey/tag_walk.h"
@@ -26,7 +28,7 @@ const struct rq_stage list_tags_first = {"lookup", st_lookup, RQ_CLIENT};
 
 struct list_tags {
     struct tag_list *list; /* lookup or walked: a reference */
-    bool may_be_stale;
+    bool may_be_stale, is_withdrawn;
     uint64_t age_ms;
     struct tag_walk walk;
     const char *detail; /* walked: why upstream's answer is missing */
@@ -54,11 +56,17 @@ static enum rq_next st_lookup(struct rq *rq)
     struct journey *j = journey_of(rq);
     const struct config *config = &j->snapshot->config;
     struct list_tags *t = pg_new(&rq->arena, struct list_tags);
-    uint64_t got_ms;
+    int64_t ignored;
+    int allowed = allowed_look(j, pg_clock_wall_s(), &ignored);
+    uint64_t got_ms = 0;
 
     j->op = t;
     j->op_end = leave;
-    t->list = tag_list_of(list_cache_get(j->home->tags, j->target.canonical, &got_ms));
+    if (allowed < 0)
+        return rq_fail_now(rq);
+    t->is_withdrawn = allowed == ALLOWED_NOT;
+    if (!t->is_withdrawn)
+        t->list = tag_list_of(list_cache_get(j->home->tags, j->target.canonical, &got_ms));
     if (t->list != NULL) {
         t->age_ms = rq->queue->now_ms > got_ms ? rq->queue->now_ms - got_ms : 0;
         t->may_be_stale = t->age_ms < config->tags_max_stale;
@@ -117,7 +125,7 @@ static enum rq_next take_error(struct journey *j)
     if (t->detail == NULL)
         return rq_fail_now(&j->rq);
     if (!t->may_be_stale)
-        return rq_go(&j->rq, &ST_own);
+        return t->is_withdrawn ? rq_fail_now(&j->rq) : rq_go(&j->rq, &ST_own);
     pg_err_clear(&j->rq.err);
     return serve_stale(j, t->detail);
 }

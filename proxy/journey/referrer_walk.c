@@ -251,7 +251,7 @@ static void on_api(struct fetch_ask *got)
 
 static void take_tag(struct referrer_walk *w, struct fetch_ask *got)
 {
-    if (got->err.kind != PG_E_NONE && !is_absent(got)) {
+    if (got->err.kind != PG_E_NONE && (got->denied || !is_absent(got))) {
         fail(w, got);
         return;
     }

@@ -12,6 +12,8 @@
  *               asked, since a tag was
  *               there before)
  *
+ * An upstream that lets us not in has not said that there are none: the walk fails.
+ *
  * That an upstream has no API is seen by a 404, 400, 405, 406 or 501, or by an answer that is no
  * index. Where the fallback tag <alg>-<hex> was there instead, that repository's referrers are
  * looked for there first, for REFERRER_WALK_TAG_MS. Not so for all of an upstream's: what it says
@@ -28,7 +30,7 @@
 #include "proxy/journey/referrer_list.h"
 
 #define REFERRER_WALK_PAGES_MAX 200
-#define REFERRER_WALK_TAG_MS    (4 * 3600 * UINT64_C(1000))
+#define REFERRER_WALK_TAG_MS    (UINT64_C(4) * 3600 * 1000)
 
 struct referrer_walk {
     struct journey *journey;

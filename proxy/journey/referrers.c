@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/journey/referrers.h"
 
+#include "base/clock.h"
 #include "oci/link.h"
 #include "oci/media.h"
+#include "proxy/journey/allowed.h"
 #include "proxy/journey/list_cache.h"
 #include "proxy/journey/referrer_walk.h"
 #include "proxy/journey/reply.h"
@@ -24,7 +26,7 @@ const struct rq_stage referrers_first = {"lookup", st_lookup, RQ_CLIENT};
 
 struct referrers {
     struct referrer_list *list; /* lookup, walked or owned: a reference */
-    bool may_be_stale;
+    bool may_be_stale, is_withdrawn;
     uint64_t age_ms;
     struct sl key; /* of the list */
     struct referrer_walk walk;
@@ -75,7 +77,9 @@ static enum rq_next st_lookup(struct rq *rq)
     struct journey *j = journey_of(rq);
     const struct config *config = &j->snapshot->config;
     struct referrers *f = pg_new(&rq->arena, struct referrers);
-    uint64_t got_ms;
+    int64_t ignored;
+    int allowed = allowed_look(j, pg_clock_wall_s(), &ignored);
+    uint64_t got_ms = 0;
 
     j->op = f;
     j->op_end = leave;
@@ -85,8 +89,12 @@ static enum rq_next st_lookup(struct rq *rq)
         f->list = referrer_list_new();
         return serve(j, JOURNEY_NONE);
     }
+    if (allowed < 0)
+        return rq_fail_now(rq);
+    f->is_withdrawn = allowed == ALLOWED_NOT;
     f->key = make_key(j);
-    f->list = referrer_list_of(list_cache_get(j->home->referrers, f->key, &got_ms));
+    if (!f->is_withdrawn)
+        f->list = referrer_list_of(list_cache_get(j->home->referrers, f->key, &got_ms));
     if (f->list != NULL) {
         f->age_ms = rq->queue->now_ms > got_ms ? rq->queue->now_ms - got_ms : 0;
         f->may_be_stale = f->age_ms < config->tags_max_stale;
@@ -146,7 +154,7 @@ static enum rq_next take_error(struct journey *j)
         pg_err_clear(&j->rq.err);
         return serve_stale(j, f->detail);
     }
-    if (j->snapshot->config.tags_max_stale == 0)
+    if (f->is_withdrawn || j->snapshot->config.tags_max_stale == 0)
         return rq_fail_now(&j->rq);
     return rq_go(&j->rq, &ST_own);
 }

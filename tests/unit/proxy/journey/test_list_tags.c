@@ -187,6 +187,21 @@ TEST(upstream_dead_and_no_list_known_is_what_the_store_has)
     assert_lists(c, "\"v3\"");
 }
 
+TEST(what_was_withdrawn_is_not_listed_without_upstream)
+{
+    struct digest d = house_digest("image");
+    struct conn *c;
+
+    fake_store_put_tag("origin.test/a/b", "v1", &d, fake_clock_wall_s_now);
+    (void)get("");
+    page("[\"v1\"]", NULL);
+    fake_store_access.withdrawn = true;
+    c = get(""); /* although there is a list of a moment ago */
+    fake_fetch_error(PG_E_UPSTREAM_DOWN, 3);
+    house_run();
+    assert_int_equal(c->reply.status, 503);
+}
+
 TEST(E30_a_link_to_itself_or_a_broken_one_is_refused)
 {
     struct conn *c = get("");
@@ -333,6 +348,7 @@ int main(void)
         CASE(a_list_is_kept_for_a_while_and_then_asked_for_again),
         CASE(upstream_dead_and_a_list_known_is_stale_and_says_so),
         CASE(upstream_dead_and_no_list_known_is_what_the_store_has),
+        CASE(what_was_withdrawn_is_not_listed_without_upstream),
         CASE(E30_a_link_to_itself_or_a_broken_one_is_refused),
         CASE(a_list_in_order_has_each_tag_once_too),
         CASE(what_is_no_tag_is_left_out),

@@ -398,6 +398,34 @@ TEST(without_upstream_and_without_a_list_the_store_says_what_it_has)
     assert_string_equal(fake_conn_field(c, "Cache-Status"), "pullgate; fwd=miss");
 }
 
+TEST(an_upstream_that_lets_us_not_in_has_not_said_that_there_are_none)
+{
+    struct conn *c = get("");
+
+    fake_fetch_denies = true;
+    answer_error(PG_E_MANIFEST_UNKNOWN);
+    assert_string_equal(fake_fetch_waiting()->reference, fallback());
+    answer_error(PG_E_MANIFEST_UNKNOWN);
+    fake_fetch_denies = false;
+    assert_int_equal(c->reply.status, 404);
+}
+
+TEST(what_was_withdrawn_is_not_listed_without_upstream)
+{
+    struct conn *c;
+
+    (void)put_own("origin.test/app", OWN);
+    house_block_pool();
+    (void)get("");
+    answer(INDEX(DESC("sig", "")));
+    house_unblock_pool();
+    house_run();
+    fake_store_access.withdrawn = true;
+    c = get(""); /* although there is a list of a moment ago */
+    answer_error(PG_E_UPSTREAM_DOWN);
+    assert_int_equal(c->reply.status, 503);
+}
+
 TEST(whether_there_is_the_api_is_ours_to_answer)
 {
     struct conn *c;
@@ -457,6 +485,8 @@ int main(void)
         CASE(what_the_store_has_of_this_repository_is_added_once),
         CASE(E31_a_descriptor_whose_manifest_has_another_subject_is_left_out),
         CASE(without_upstream_and_without_a_list_the_store_says_what_it_has),
+        CASE(an_upstream_that_lets_us_not_in_has_not_said_that_there_are_none),
+        CASE(what_was_withdrawn_is_not_listed_without_upstream),
         CASE(whether_there_is_the_api_is_ours_to_answer),
         CASE(upstream_down_is_no_empty_list),
         CASE(every_live_request_can_be_listed_with_its_stage_and_age),
