@@ -42,6 +42,7 @@ struct door {
     const struct config *config;
     size_t n;
     bool has_tls;
+    uint64_t look_ms;   /* not before then are the files looked at again */
     uint64_t rotate_ms; /* when the keys of tickets are renewed */
     char bound[SOCKET_BOUND_MAX], admin_bound[SOCKET_BOUND_MAX];
 };
@@ -244,11 +245,16 @@ static void rotate(struct door *d)
 
 int door_look(struct door *d)
 {
+    uint64_t now_ms = pg_clock_mono_ms();
     bool changed = false;
 
     if (!d->has_tls) {
         return -1;
     }
+    if (now_ms < d->look_ms) {
+        return (int)(d->look_ms - now_ms);
+    }
+    d->look_ms = now_ms + LOOK_MS;
     for (size_t i = 0; i < d->n; i++) {
         struct entrance *e = &d->client[i];
         struct prints now;

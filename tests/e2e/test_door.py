@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The listening side: certificates, client certificates, sockets, proxies in front."""
-import http.client, os, re, shutil, socket, ssl, stat, struct, subprocess, sys, tempfile, threading
+import grp, http.client, os, pwd, re, shutil, socket, ssl, stat, struct, subprocess, sys, tempfile, threading
 
 import pg as stage
 from pg import Pullgate, Upstream
@@ -288,6 +288,26 @@ def test_a_unix_socket_has_its_mode_and_replaces_a_stale_one():
     assert not os.path.exists(path)
 
 
+def test_a_unix_socket_is_given_to_its_owner():
+    f = Folder()
+    path = f.name + "/pull.sock"
+    listen = lambda owner: conf(f"  - 127.0.0.1:0\n  - {{address: 'unix:{path}', owner: '{owner}'}}\n")
+    for owner, said in [("no-such-user", 'there is no user "no-such-user"'),
+                        (":no-such-group", 'there is no group "no-such-group"'), ("root:", "there is no group")]:
+        p = subprocess.run([os.environ["PULLGATE"], "config", "check", "-c", pg_conf(f, listen(owner))],
+                           text=True, capture_output=True)
+        assert p.returncode == 1 and said in p.stdout, p.stdout
+    if os.geteuid():
+        raise stage.Skip("only root gives files away")
+    for owner, wanted in [("daemon", (pwd.getpwnam("daemon").pw_uid, os.getegid())),
+                          (":daemon", (os.geteuid(), grp.getgrnam("daemon").gr_gid)),
+                          ("daemon:bin", (pwd.getpwnam("daemon").pw_uid, grp.getgrnam("bin").gr_gid))]:
+        pg = Pullgate(conf=listen(owner))
+        st = os.stat(path)
+        assert (st.st_uid, st.st_gid) == wanted and stat.S_IMODE(st.st_mode) == 0o660, (owner, st)
+        pg.stop(fsck=False)
+
+
 def test_sockets_of_systemd_outlive_the_process():
     f = Folder()
     first, second, admin = (socket.create_server(("127.0.0.1", 0)) for _ in range(3))
@@ -386,6 +406,15 @@ def test_the_proxy_protocol_names_the_client():
     assert pg.control("POST", "/api/v1/reload").status == 200
     assert talk(plain(clear), V1 + PING) == b"" and talk(plain(clear), PING) == b""
     pg.wait_log("not one of those who may send a PROXY header")
+    pg.stop(fsck=False)
+
+
+def test_K02_a_proxy_header_that_does_not_come():
+    pg = Pullgate(conf=conf("  - address: 127.0.0.1:0\n    proxy_protocol: [127.0.0.1]\n",
+                            "limits: {head_timeout: 200ms}\n"))
+    for start in [b"", V1[:20], V2[:14], V2[:40]]:
+        assert talk(plain(pg.port), start) == b""            # it is they who close
+    assert b" 200 " in talk(plain(pg.port), V1 + PING)
     pg.stop(fsck=False)
 
 
