@@ -47,14 +47,8 @@ static void add_hosts(struct clientconf *c)
     clientconf_add_ca(c, CA_PATH);
 }
 
-static void add_main(struct clientconf *c, const char *head)
+static void put_path(struct clientconf *c, const char *head, struct pg_buf *out)
 {
-    struct pg_buf *out = clientconf_add(c, "/etc/containerd/conf.d/pullgate.toml");
-
-    clientconf_comment(out, "To be merged into /etc/containerd/config.toml, or imported by it with "
-                            "imports = [\"/etc/containerd/conf.d/*.toml\"] (then restart "
-                            "containerd). Remove registry.mirrors and registry.configs there: they "
-                            "exclude config_path.");
     (void)pg_buf_printf(out, "%s\nconfig_path = \"" HOSTS_DIR "\"\n", head);
     clientconf_note(c, "ctr does not read containerd's configuration: give it "
                        "--hosts-dir " HOSTS_DIR ", or it asks the registry itself");
@@ -62,12 +56,28 @@ static void add_main(struct clientconf *c, const char *head)
 
 void clientconf_containerd_write_1(struct clientconf *c)
 {
-    add_main(c, "version = 2\n\n[plugins.\"io.containerd.grpc.v1.cri\".registry]");
+    struct pg_buf *out = clientconf_add(c, "/etc/containerd/pullgate-config.toml");
+
+    clientconf_comment(out, "For Kubernetes: put it into /etc/containerd/config.toml by hand, and "
+                            "restart containerd. Do not import it: containerd 1.6 and 1.7 take an "
+                            "imported section in place of the whole section of config.toml. Remove "
+                            "registry.mirrors and registry.configs there: they exclude "
+                            "config_path.");
+    put_path(c, "[plugins.\"io.containerd.grpc.v1.cri\".registry]", out);
+    clientconf_note(c, "for Kubernetes config_path must be put into config.toml by hand; see "
+                       "pullgate-config.toml");
     add_hosts(c);
 }
 
 void clientconf_containerd_write_2(struct clientconf *c)
 {
-    add_main(c, "version = 3\n\n[plugins.\"io.containerd.cri.v1.images\".registry]");
+    struct pg_buf *out = clientconf_add(c, "/etc/containerd/conf.d/pullgate.toml");
+
+    clientconf_comment(out,
+                       "For Kubernetes: imported by /etc/containerd/config.toml where that has "
+                       "imports = [\"/etc/containerd/conf.d/*.toml\"]; else put it there. "
+                       "Restart containerd. Remove registry.mirrors and registry.configs "
+                       "there: they exclude config_path.");
+    put_path(c, "version = 3\n\n[plugins.\"io.containerd.cri.v1.images\".registry]", out);
     add_hosts(c);
 }

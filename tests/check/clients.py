@@ -9,8 +9,9 @@ versions may differ, and clients that were not here are not looked at.
 import json, sys
 
 DOC, BEGIN, END = "docs/clients.md", "<!-- seen: begin -->\n", "<!-- seen: end -->\n"
-CLIENTS = ["dockerd", "containerd", "containerd2", "podman", "buildah", "skopeo", "crane", "regctl", "oras", "helm",
-           "cosign"]
+CLIENTS = ["dockerd", "containerd", "containerd2",
+           "Kubernetes with containerd", "Kubernetes with containerd2", "podman", "buildah", "skopeo",
+           "crane", "regctl", "oras", "helm", "cosign"]
 COLUMNS = ["by name", "default upstream", "mirror", "?ns=", "cold, warm", "upstream down",
            "client killed", "upstream breaks off", "refusal is final", "artifacts"]
 
@@ -39,7 +40,7 @@ def read(path):
 def rows(text):
     """client -> its cells, without the version."""
     lines = [[c.strip() for c in l.strip("|\n").split("|")] for l in text.splitlines()[2:]]
-    return {l[0].split()[0]: l[1:] for l in lines}
+    return {l[0].rsplit(" ", 1)[0]: l[1:] for l in lines}
 
 
 def main(path, write=False):

@@ -144,19 +144,25 @@ class Skopeo(Containers):
         shutil.rmtree(f"{self.dir}/out")
 
 
-UNPACK = """\
-version = %s
+CONTAINERD = {
+    "containerd1": """\
+version = 2
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "native"
+""", "containerd2": """\
+version = 3
 imports = ["/etc/containerd/conf.d/*.toml"]
-[plugins."io.containerd.transfer.v1.local"]
+[plugins."io.containerd.cri.v1.images"]
+snapshotter = "native"
 [[plugins."io.containerd.transfer.v1.local".unpack_config]]
 platform = "linux/%s"
 snapshotter = "native"
-"""
+"""}
 
 
 class Containerd(Client):
     """With ctr, in the way of its version: 2 leaves a pull to the daemon. The native snapshotter
-    works on every filesystem. The daemon's configuration imports what clientconf writes."""
+    works on every filesystem. The daemon's configuration has what clientconf writes."""
     programs = ("containerd", "ctr")
 
     @classmethod
@@ -170,8 +176,12 @@ class Containerd(Client):
         os.makedirs("/etc/containerd", exist_ok=True)
         self.command = [self.programs[1], "-a", f"{self.dir}/sock"]
         arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+        text, ours = CONTAINERD[self.kind()].replace("%s", arch), "/etc/containerd/pullgate-config.toml"
+        if os.path.exists(ours):        # by hand, as it says
+            with open(ours) as f:
+                text += f.read()
         with open("/etc/containerd/config.toml", "w") as f:
-            f.write(UNPACK % (int(self.kind()[-1]) + 1, arch))
+            f.write(text)
         self.daemon_command = [self.programs[0]]
         self.start_daemon(*self.daemon_command, "--root", f"{self.dir}/root", "--state",
                           f"{self.dir}/state", "--address", f"{self.dir}/sock")
@@ -194,6 +204,37 @@ class Containerd(Client):
 class Containerd2(Containerd):
     """Built beside the system's."""
     programs = ("containerd2", "ctr2")
+
+
+class Kubernetes:
+    """The same daemons as a kubelet asks them: over CRI, with what their configuration says."""
+    def set_up(self):
+        super().set_up()
+        self.ctr, self.command = self.command, ["crictl", "-r", f"unix://{self.dir}/sock", "-i",
+                                                f"unix://{self.dir}/sock"]
+
+    @property
+    def name(self):
+        return "Kubernetes with " + self.programs[0]
+
+    def words(self, reference):
+        return ["pull", reference]
+
+    def digest(self, reference):
+        said = self.run("inspecti", "-o", "json", reference)
+        said = json.loads(said[said.index("{\n"):])      # behind its warnings
+        return {d.split("@")[1] for d in said["status"]["repoDigests"]}
+
+    def drop(self, reference):
+        self.run("rmi", reference)
+
+
+class Cri(Kubernetes, Containerd):
+    programs = ("containerd", "ctr", "crictl")
+
+
+class Cri2(Kubernetes, Containerd2):
+    programs = ("containerd2", "ctr2", "crictl")
 
 
 class Docker(Client):

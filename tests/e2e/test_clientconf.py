@@ -5,7 +5,7 @@ import json, os, subprocess, tempfile, tomllib
 
 import node
 import pg as stage
-from clients import HOSTS_DIR, Buildah, Containerd, Containerd2, Docker, Podman, Skopeo
+from clients import HOSTS_DIR, Buildah, Containerd, Containerd2, Cri, Cri2, Docker, Podman, Skopeo
 from node import REGISTRY
 from matrix import NAMED, Scene, seen
 from pg import Upstream
@@ -49,8 +49,7 @@ def test_every_client_has_its_files_and_they_parse():
                 tomllib.loads(text)
             elif path.endswith(".json"):
                 json.loads(text)
-            assert "cache.example:5000" in text or "conf.d/pullgate" in path or \
-                "config.yaml.d" in path, (path, text)
+            assert PROXY[8:] in text or "config_path" in text or "disable-default" in text, (path, text)
         code, out, _ = conf("--for", kind, "--proxy", PROXY, "--upstream", "docker.io", "--upstream",
                             "ghcr.io")
         assert code == 0 and all(f"# {p}\n{t}" in out for p, t in files.items()), out
@@ -211,6 +210,14 @@ def test_containerd_is_closed():
 
 def test_containerd2_is_closed():
     closed("containerd2", Containerd2, reason=False)
+
+
+def test_kubernetes_is_closed():
+    closed(Cri.kind(), Cri, reason=False)
+
+
+def test_kubernetes_is_closed_with_containerd2():
+    closed("containerd2", Cri2, reason=False)
 
 
 def path_of_the_hosts(make):

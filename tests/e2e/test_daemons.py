@@ -2,7 +2,7 @@
 """What runs on nodes besides podman: containerd, dockerd, buildah; each in a network of its own."""
 import node
 import pg as stage
-from clients import Buildah, Containerd, Containerd2, Docker
+from clients import Buildah, Containerd, Containerd2, Cri, Cri2, Docker
 from matrix import DEFAULT, NAMED, broken, killed, pulls
 from node import need_node
 
@@ -42,6 +42,14 @@ def test_containerd2_A19_killed():
 
 def test_containerd2_E09_upstream_breaks_off():
     containerd(broken, "docker.io/library/app:v1", Containerd2)
+
+
+def test_kubernetes_pulls():
+    containerd(pulls, FORMS, Cri)
+
+
+def test_kubernetes_pulls_with_containerd2():
+    containerd(pulls, FORMS, Cri2)
 
 
 def test_docker_pulls():
