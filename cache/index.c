@@ -111,6 +111,13 @@ static int check_schema(struct index *index, struct pg_err *err)
     return found > 0 ? 0 : -1;
 }
 
+int index_copy(struct index *index, const char *path, struct pg_err *err)
+{
+    int rc = PG_FAULT("index.copy") ? errno : mdb_env_copy2(index->env, path, MDB_CP_COMPACT);
+
+    return rc == 0 ? 0 : index_row_fail(index, rc, "copy", err);
+}
+
 bool index_is_in_place(struct index *index)
 {
     struct stat here, there;

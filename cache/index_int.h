@@ -50,6 +50,9 @@ PG_MUST_USE int index_open(const struct index_config *config, struct index **ind
                            struct pg_err *err);
 void index_close(struct index *index); /* no view may be open; NULL is allowed */
 
+/* A compacted snapshot, as data.mdb in an empty directory. May take long: any thread but a loop. */
+PG_MUST_USE int index_copy(struct index *index, const char *path, struct pg_err *err);
+
 /* LMDB gave the environment up (MDB_PANIC): closes it once no view is open, and opens it again.
  * The writer's thread. Views that begin meanwhile fail. */
 PG_MUST_USE int index_reopen(struct index *index, struct pg_err *err);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/backup.h"
 #include "cli/clientconf.h"
 #include "cli/doctor.h"
 #include "cli/forget.h"
@@ -78,6 +79,19 @@ const struct command command_table[] = {
      "is "
      "open or held, 2 if it could not be seen.",
      doctor_run, NULL},
+    {"backup", "cdBj", "Copy the store into an empty directory, while the server works.",
+     "A snapshot of the index, the journal, and the blobs: linked where DIR is on the filesystem "
+     "of "
+     "the store, copied else. The copy is then put in order and checked, with --deep every byte of "
+     "it. Needs no server, and does not mind one; run it as the user who owns the store. Exit "
+     "status 1 if something is wrong with the copy.",
+     backup_command, "DIR"},
+    {"restore", "cdfj", "Make a backup the store again.",
+     "Copies what `backup` made into the storage directory, which must be empty and not in use, "
+     "and "
+     "checks it. With --force what is there is moved to a folder beside it. Run it as the user who "
+     "is to own the store.",
+     backup_restore, "DIR"},
     {"ls", "csmbj", "List what is in the store.",
      "Tags with the size of all that they name and that is here, how long ago upstream confirmed "
      "them, and the last pull; with --manifests or --blobs those, by repository. REF is a "
@@ -159,6 +173,10 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, dir)},
     {'y', 0, "canary", "CLIENT", "docker, containerd or podman.",
      offsetof(struct command_args, canary)},
+    {'B', 0, "no-blobs", NULL, "Only the journal: all else can be fetched or built again.",
+     offsetof(struct command_args, no_blobs)},
+    {'f', 0, "force", NULL, "Also where something is already; it is moved away, not removed.",
+     offsetof(struct command_args, force)},
     {'h', 'h', "help", NULL, "Say what a command does and which options it takes.",
      offsetof(struct command_args, help)},
 };

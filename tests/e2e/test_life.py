@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of the process: its sandbox, its end, and what may go wrong around it."""
-import json, os, re, shutil, signal, socket, subprocess, tempfile, threading
+import json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading
 
 from pg import Pullgate, Skip, Upstream, main
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../check"))
+from generated import misfits
 
 
 def has_sandbox(pg):
@@ -172,6 +175,119 @@ def test_the_service_manager_hears_how_it_is():
         manager.hear("STOPPING=1")
         manager.close()
         shutil.rmtree(pg.dir)
+
+
+# ---- backup
+
+
+def backup(pg, *args):
+    return pg.command("backup", os.path.join(pg.dir, "backup"), *args)
+
+
+def test_G19_a_backup_under_load_is_restored_and_clean():
+    up = Upstream()
+    layers = [os.urandom(100_000 + i) for i in range(20)]
+    images = [up.image("library/app", f"v{i}", [l]) for i, l in enumerate(layers)]
+    pg = Pullgate(up)
+    for i, image in enumerate(images[:10]):
+        assert pg.get(f"/v2/library/app/manifests/v{i}").status == 200
+        assert pg.get(f"/v2/library/app/blobs/{image.layers[0]}").status == 200
+    pg.landed(20)
+    over, bad = threading.Event(), []
+
+    def load():
+        n = 0
+        while not over.is_set():
+            image, n = images[n % 20], n + 1
+            for path in (f"manifests/{image.digest}", f"blobs/{image.layers[0]}",
+                         f"blobs/{up.blob(os.urandom(5000))}"):
+                answer = pg.get("/v2/library/app/" + path)
+                if answer.status != 200:
+                    bad.append(answer)
+
+    clients = [threading.Thread(target=load, daemon=True) for _ in range(3)]
+    for c in clients:
+        c.start()
+    try:
+        code, out, err = backup(pg, "--deep", "--json")
+    finally:
+        over.set()
+    for c in clients:
+        c.join()
+    assert not bad, bad[:2]
+    assert code == 0, (out, err)
+    told = json.loads(out)
+    schema = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/api/backup.schema.json")
+    assert not list(misfits(told, json.load(open(schema)))), told
+    assert told["found"] == 0 and told["blobs"] >= 20 and told["linked"] + told["copied"] >= 20, told
+    assert told["tags"] >= 10, told
+    pg.stop()
+
+
+def test_G19_what_was_backed_up_is_served_from_the_restored_store_alone():
+    up = Upstream()
+    image = up.image("library/app", "v1", [os.urandom(300_000)])
+    pg = Pullgate(up)
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    assert pg.get(f"/v2/library/app/blobs/{image.layers[0]}").status == 200
+    pg.landed(2)
+    code, out, err = backup(pg)
+    assert code == 0 and "nothing is wrong" in out, (out, err)
+    code, out, err = backup(pg)
+    assert code == 2 and "is not empty" in err, (out, err)
+    code, out, err = pg.command("restore", os.path.join(pg.dir, "backup"))
+    assert code == 2 and "in use by another pullgate" in err, (out, err)
+    pg.end()
+    code, out, err = pg.command("restore", os.path.join(pg.dir, "backup"))
+    assert code == 2 and "is not empty" in err, (out, err)
+    code, out, err = pg.command("restore", "--force", "--deep", os.path.join(pg.dir, "backup"))
+    assert code == 0 and "is in the folder replaced-" in out, (out, err)
+    pg.fsck()
+    up.die()
+    pg.start()
+    assert pg.get("/v2/library/app/manifests/v1") == (200, image.body)
+    assert pg.get(f"/v2/library/app/blobs/{image.layers[0]}") == (200, up.blobs[image.layers[0]])
+    pg.stop()
+
+
+def test_a_backup_of_the_journal_alone_gives_back_what_cannot_be_fetched():
+    up = Upstream()
+    image = up.image("library/app", "v1", [os.urandom(300_000)])
+    pg = Pullgate(up, more="tags: {ttl: 1h}")
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    pg.landed(1)
+    pg.end()                                       # offline
+    code, out, err = backup(pg, "--no-blobs")
+    assert code == 0 and "0 blobs" in out, (out, err)
+    shutil.rmtree(os.path.join(pg.dir, "data"))
+    code, out, err = pg.command("restore", os.path.join(pg.dir, "backup"))
+    assert code == 0, (out, err)
+    pg.fsck()
+    pg.start()
+    assert pg.get(f"/v2/library/app/manifests/{image.digest}") == (200, image.body)
+    pg.stop()
+
+
+def test_a_backup_that_broke_off_is_no_store():
+    up = Upstream()
+    up.image("library/app", "v1", [os.urandom(1000)])
+    pg = Pullgate(up)
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    pg.landed(1)
+    for fault in ("index.copy:ENOSPC@1", "backup.copy:ENOSPC@1", "backup.sync:EIO@1"):
+        pg.env["PG_FAULTS"] = fault
+        code, out, err = backup(pg)
+        del pg.env["PG_FAULTS"]
+        assert code == 2 and err, (fault, out, err)
+        assert not os.path.exists(os.path.join(pg.dir, "backup/version")), fault
+        code, out, err = pg.command("restore", os.path.join(pg.dir, "backup"))
+        assert code == 2 and "no cache of pullgate" in err, (out, err)
+        shutil.rmtree(os.path.join(pg.dir, "backup"))
+    pg.env["PG_FAULTS"] = "backup.link:EPERM@1+"   # another filesystem: copied
+    code, out, err = backup(pg, "--json")
+    assert code == 0 and json.loads(out)["linked"] == 0 and json.loads(out)["copied"] >= 1, (out, err)
+    del pg.env["PG_FAULTS"]
+    pg.stop()
 
 
 main(globals())
