@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that ask a running server: what they say, what they change, and what they refuse."""
-import email.utils, json, os, shutil, signal, subprocess, sys, tempfile, time
+import email.utils, json, os, re, shutil, signal, subprocess, sys, tempfile, time
 
 import pg as stage
 from pg import Gate, Pullgate, Upstream, need
@@ -128,6 +128,8 @@ def test_purge_frees_what_nobody_else_needs_and_says_how_much():
     up.live()
     pg.wait_true(lambda: pg.get(f"/v2/library/app/blobs/{v2.layers[0]}").status == 200, "no retry")
     pull(pg, "library/app", "v2")                               # fetched again
+    pg.landed(9)
+    pg.wait_true(lambda: len(rows(pg, "tags")) == 3, "tags are not listed")
     out = good(pg, "purge", "library/app", "library/b")
     assert out.count("freed") == 2, out
     assert rows(pg, "tags") == [] and pg.files("blobs") == {}, pg.files("blobs")
@@ -238,6 +240,7 @@ def test_prewarm_fetches_all_that_an_image_names():
     assert {e["ref"]: e["failed"] for e in events if e["event"] == "image"} == {
         "library/app:v1": 0, "origin.test/team/many:v2": 0, f"library/app@{one.digest}": 0}
     assert up.count("GET", many["s390x"].digest) == 0, up.asked
+    pg.landed(12)
     asked = len(up.asked)
     up.die()
     pull(pg, "library/app", "v1")
@@ -361,7 +364,7 @@ def test_doctor_says_what_is_wrong_and_what_to_do():
     os.chmod(os.path.join(pg.dir, "data"), 0o777)
     checks = findings(pg, status=1)
     assert "others than its owner" in find(checks, "storage", pg.dir, "fail")[0], checks    # C16
-    assert "3600 s ahead" in find(checks, "upstreams", "late", "fail")[0], checks
+    assert re.search("36.. s ahead", find(checks, "upstreams", "late", "fail")[0]), checks
     assert "evil.test" in find(checks, "upstreams", "lost", "fail")[0], checks
     assert "answered 404" in find(checks, "upstreams", "other", "warn")[0], checks
     assert "connect" in find(checks, "upstreams", "gone", "fail")[0], checks
