@@ -6,6 +6,7 @@
 
 #include "cli/backup.h"
 #include "cli/clientconf.h"
+#include "cli/completion.h"
 #include "cli/doctor.h"
 #include "cli/forget.h"
 #include "cli/fsck.h"
@@ -122,6 +123,9 @@ const struct command command_table[] = {
      refresh_run, "REF..."},
     {"version", "cj", "Print the version, and those of the libraries in use.",
      "Prints the version of pullgate and of each library that it runs with.", version_print, NULL},
+    {"completion", "", "Print what completes the command line: for bash, zsh or fish.",
+     "The files in conf/completion/, made of the same tables as this page.", completion_print,
+     "bash|zsh|fish"},
     {"man", "c", "Print the manual page.", "The file docs/pullgate.8, made of the same tables.",
      manual_print, NULL},
 };

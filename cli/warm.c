@@ -20,7 +20,6 @@
 #define NAME_CHARS   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:"
 
 struct image {
-    struct pg_list node; /* among those that are not begun */
     char *ref, *name, *reference;
     size_t pending; /* items */
     char digest[200];
@@ -43,7 +42,9 @@ struct warm {
     const struct control *control;
     const char *platforms;
     struct warm_listener listener;
-    struct pg_list images, ready, running;
+    struct image **images; /* all of them; those before `begun` are begun */
+    size_t nimages, begun;
+    struct pg_list ready, running;
     struct pg_map seen; /* items, those that are over too: each is asked for once */
     CURLM *multi;
     size_t nrunning;
@@ -62,7 +63,6 @@ struct warm *warm_new(const struct control *control, const char *platforms,
     w->control = control;
     w->platforms = platforms;
     w->listener = *listener;
-    pg_list_init(&w->images);
     pg_list_init(&w->ready);
     pg_list_init(&w->running);
     pg_map_init(&w->seen);
@@ -97,21 +97,14 @@ void warm_add(struct warm *w, struct sl ref)
     struct image *i = calloc(1, sizeof(*i));
 
     PG_CHECK(i != NULL);
-    pg_list_init(&i->node);
     i->ref = sl_dup(ref);
     i->name = sl_dup(ref);
     split(i);
     i->told.ref = i->ref;
-    pg_list_push(&w->images, &i->node);
+    w->images = realloc(w->images, (w->nimages + 1) * sizeof(struct image *));
+    PG_CHECK(w->images != NULL);
+    w->images[w->nimages++] = i;
     w->sum.images++;
-}
-
-static void free_image(struct image *i)
-{
-    free(i->ref);
-    free(i->name);
-    free(i->reference);
-    free(i);
 }
 
 /* The last of its items is over. */
@@ -121,7 +114,6 @@ static void end_image(struct warm *w, struct image *i)
     w->sum.images_failed += i->told.failed > 0;
     i->told.digest = (struct sl){i->digest, strlen(i->digest)};
     w->listener.on_image(w->listener.owner, &i->told);
-    free_image(i);
 }
 
 /* ---- items --------------------------------------------------------------------------------- */
@@ -356,10 +348,9 @@ static void over(struct warm *w, struct item *t, CURLcode rc)
 
 static void start_image(struct warm *w)
 {
-    struct image *i = pg_container_of(w->images.next, struct image, node);
+    struct image *i = w->images[w->begun++];
     const struct item model = {.is_manifest = true};
 
-    pg_list_remove(&i->node);
     add_item(w, i, &model, (struct sl){i->reference, strlen(i->reference)});
     if (i->pending == 0) { /* it stands in the list twice */
         end_image(w, i);
@@ -370,7 +361,7 @@ static void start_ready(struct warm *w)
 {
     uint64_t now_ms = pg_clock_mono_ms();
 
-    while (pg_list_empty(&w->ready) && !pg_list_empty(&w->images) && w->nrunning < WARM_AT_A_TIME) {
+    while (pg_list_empty(&w->ready) && w->begun < w->nimages && w->nrunning < WARM_AT_A_TIME) {
         start_image(w);
     }
     pg_list_each_safe (it, tmp, &w->ready) {
@@ -407,7 +398,7 @@ int warm_run(struct warm *w, struct warm_sum *sum_r)
 
     while (!w->is_lost) {
         start_ready(w);
-        if (w->nrunning == 0 && pg_list_empty(&w->ready) && pg_list_empty(&w->images)) {
+        if (w->nrunning == 0 && pg_list_empty(&w->ready) && w->begun == w->nimages) {
             break;
         }
         (void)curl_multi_perform(w->multi, &running);
@@ -419,6 +410,14 @@ int warm_run(struct warm *w, struct warm_sum *sum_r)
     }
     *sum_r = w->sum;
     return w->is_lost ? -1 : 0;
+}
+
+static void free_image(struct image *i)
+{
+    free(i->ref);
+    free(i->name);
+    free(i->reference);
+    free(i);
 }
 
 void warm_free(struct warm *w)
@@ -433,16 +432,13 @@ void warm_free(struct warm *w)
     while ((node = pg_map_next(&w->seen, NULL)) != NULL) {
         struct item *t = pg_container_of(node, struct item, seen);
         pg_map_remove(&w->seen, node);
-        if (t->image != NULL && --t->image->pending == 0) {
-            free_image(t->image);
-        }
         free(t->key);
         free(t);
     }
-    pg_list_each_safe (it, tmp, &w->images) {
-        pg_list_remove(it);
-        free_image(pg_container_of(it, struct image, node));
+    for (size_t i = 0; i < w->nimages; i++) {
+        free_image(w->images[i]);
     }
+    free(w->images);
     pg_map_free(&w->seen);
     (void)curl_multi_cleanup(w->multi);
     free(w);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/config.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -248,14 +247,22 @@ const struct config_upstream *config_default_upstream(const struct config *c)
     return NULL;
 }
 
+static char *append(char *to, struct sl s)
+{
+    memcpy(to, s.p, s.n);
+    return to + s.n;
+}
+
+/* What is no name may hold a NUL: whoever checks it has to see all of it. */
 struct sl config_canonical(const char *upstream, struct sl repo, struct pg_arena *arena)
 {
     bool official = strcmp(upstream, "docker.io") == 0 && memchr(repo.p, '/', repo.n) == NULL;
-    size_t n = strlen(upstream) + strlen("/library/") + repo.n + 1;
-    char *p = pg_alloc(arena, n);
+    struct sl host = {upstream, strlen(upstream)};
+    struct sl between = official ? SL("/library/") : SL("/");
+    char *p = pg_alloc(arena, host.n + between.n + repo.n + 1), *end;
 
-    n = (size_t)snprintf(p, n, "%s%s" SL_FMT, upstream, official ? "/library/" : "/", SL_ARG(repo));
-    return (struct sl){p, n};
+    end = append(append(append(p, host), between), repo);
+    return (struct sl){p, (size_t)(end - p)};
 }
 
 char *config_control_path(const struct config *c)

@@ -63,10 +63,8 @@ static int name_repository(const struct config *config, struct sl name, struct p
         return pg_fail(err, PG_E_NAME_UNKNOWN,
                        "there is no default upstream: write REGISTRY/" SL_FMT, SL_ARG(name));
     }
-    if (ref_check_name(name, err) < 0)
-        return -1;
     *repo_r = config_canonical(pg_copy(arena, registry).p, name, arena);
-    return 0;
+    return ref_check_name((struct sl){repo_r->p + registry.n + 1, repo_r->n - registry.n - 1}, err);
 }
 
 int query_parse_ref(const struct config *config, struct sl ref, struct pg_arena *arena,

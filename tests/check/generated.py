@@ -10,6 +10,9 @@ GENERATED = {
     "conf/pullgate.yaml": ["config", "example"],
     "docs/configuration.md": ["config", "reference"],
     "docs/pullgate.8": ["man"],
+    "conf/completion/pullgate.bash": ["completion", "bash"],
+    "conf/completion/pullgate.zsh": ["completion", "zsh"],
+    "conf/completion/pullgate.fish": ["completion", "fish"],
 }
 ANSWERS = {  # schema: a command that needs nothing but itself
     "docs/api/version.schema.json": ["version", "--json"],

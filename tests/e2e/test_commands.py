@@ -403,6 +403,34 @@ upstreams:
     shutil.rmtree(folder)
 
 
+def completed(*words):
+    """What bash offers for the last of these words."""
+    script = f"""
+        source conf/completion/pullgate.bash
+        COMP_WORDS=({' '.join(f"'{w}'" for w in words)}); COMP_CWORD={len(words) - 1}
+        _pullgate; printf '%s\\n' "${{COMPREPLY[@]}}" """
+    p = subprocess.run(["bash", "-c", script], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                       cwd=os.path.join(SCHEMAS, "../.."))
+    assert p.returncode == 0 and not p.stderr, p.stderr
+    return p.stdout.split()
+
+
+def test_bash_completes_commands_and_options():
+    assert completed("pullgate", "pu") == ["purge"]
+    assert completed("pullgate", "config", "ch") == ["check"]
+    assert completed("pullgate", "purge", "--dr") == ["--dry-run"]
+    assert completed("pullgate", "config", "check", "--re") == []
+    assert "--repair" in completed("pullgate", "fsck", "--")
+    assert completed("pullgate", "completion", "f") == ["fish"]
+    assert completed("pullgate", "status", "--config", "conf/pullgate.y") == ["conf/pullgate.yaml"]
+    assert "README.md" in completed("pullgate", "prewarm", "READ")
+    for shell in ("bash", "zsh", "fish"):
+        p = subprocess.run([os.environ["PULLGATE"], "completion", shell], stdout=subprocess.PIPE)
+        assert p.returncode == 0 and b"purge" in p.stdout, shell
+    p = subprocess.run([os.environ["PULLGATE"], "completion", "tcsh"], stderr=subprocess.PIPE)
+    assert p.returncode == 2 and b"bash, zsh or fish" in p.stderr, p.stderr
+
+
 def test_N10_what_lists_or_changes_is_not_on_tcp():
     pg = Pullgate(Upstream())
     for path in ("tags", "manifests", "blobs", "purge?ref=library/app", "reload", "drain"):

@@ -1,0 +1,43 @@
+# Printed by `pullgate completion bash`.
+_pullgate() {
+    local cur=${COMP_WORDS[COMP_CWORD]} words=
+    COMPREPLY=()
+    case "$COMP_CWORD:${COMP_WORDS[1]}" in
+    1:*) COMPREPLY=($(compgen -W "serve config fsck status clientconf doctor backup restore ls purge prewarm refresh version completion man " -- "$cur")); return ;;
+    2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
+    esac
+    case "${COMP_WORDS[COMP_CWORD-1]}" in
+    -c|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --admin) return ;;
+    --control) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --platform) return ;;
+    --for) return ;;
+    --proxy) return ;;
+    --upstream) return ;;
+    --ca) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
+    --canary) return ;;
+    esac
+    case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
+    "serve "*) words="-c --config --json -h --help " ;;
+    "config check") words="-c --config --json -h --help " ;;
+    "config show") words="-c --config --json -h --help " ;;
+    "config example") words="-c --config -h --help " ;;
+    "config reference") words="-c --config -h --help " ;;
+    "fsck "*) words="-c --config --json --deep --repair --accept-loss -h --help " ;;
+    "status "*) words="-c --config --admin --control -w --watch --json -h --help " ;;
+    "clientconf "*) words="-c --config --for --proxy --upstream --ca --dir -h --help " ;;
+    "doctor "*) words="-c --config --admin --control --json --proxy --upstream --ca --canary -h --help " ;;
+    "backup "*) words="-c --config --json --deep --no-blobs -h --help " ;;
+    "restore "*) words="-c --config --json --deep --force -h --help " ;;
+    "ls "*) words="-c --config --control --manifests --blobs --json -h --help " ;;
+    "purge "*) words="-c --config --control -n --dry-run --json -h --help " ;;
+    "prewarm "*) words="-c --config --control --platform --json -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
+    "refresh "*) words="-c --config --control --json -h --help " ;;
+    "version "*) words="-c --config --json -h --help " ;;
+    "completion "*) words="-h --help bash zsh fish" ;;
+    "man "*) words="-c --config -h --help " ;;
+    esac
+    COMPREPLY+=($(compgen -W "$words" -- "$cur"))
+}
+complete -o filenames -F _pullgate pullgate

@@ -1,0 +1,141 @@
+#compdef pullgate
+# Printed by `pullgate completion zsh`.
+_pullgate() {
+    local -a words1 words2
+    local command
+    words1=(
+        'serve:Serve until SIGTERM.'
+        'config:Several commands.'
+        'fsck:Check the store, and repair it.'
+        'status:Ask a running server how it is.'
+        'clientconf:Write the configuration of a client.'
+        'doctor:Look whether all is there that a server needs.'
+        'backup:Copy the store into an empty directory, while the server works.'
+        'restore:Make a backup the store again.'
+        'ls:List what is in the store.'
+        'purge:Forget tags, digests, repositories or all of an upstream.'
+        'prewarm:Fetch images before anybody asks for them.'
+        'refresh:Ask upstream now what tags are.'
+        'version:Print the version, and those of the libraries in use.'
+        'completion:Print what completes the command line'
+        'man:Print the manual page.'
+    )
+    case $words[2] in
+    (config) words2=('check:Read the configuration and say everything that is wrong with it.' 'show:Print the configuration in effect, defaults included.' 'example:Print a configuration file with every option and its default.' 'reference:Print the description of every option, in Markdown.' );;
+    esac
+    if (( CURRENT == 2 )); then
+        _describe command words1
+        return
+    fi
+    if (( $#words2 && CURRENT == 3 )); then
+        _describe command words2
+        return
+    fi
+    command=$words[2]
+    (( $#words2 )) && command="$words[2] $words[3]"
+    case $command in
+    (serve) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (config\ check) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (config\ show) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (config\ example) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (config\ reference) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (fsck) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--deep[Read every blob and compute its digest.]' \
+            '--repair[Mend what can be mended.]' \
+            '--accept-loss[With --repair]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (status) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--admin[Ask this admin listener, not the configured one.]:ADDRPORT: ' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '(-w --watch)'{-w,--watch}'[Ask again every two seconds, until it is interrupted.]' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (clientconf) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--for[docker, containerd1 (1.6, 1.7), containerd2, podman (and buildah, skopeo), crio, k3s, buildkit or talos.]:CLIENT: ' \
+            '--proxy[By which clients reach the proxy]:URL: ' \
+            '--upstream[A registry, as docker.io]:NAME...: ' \
+            '--ca[Certificates (PEM) of the authority that signed the proxys.]:FILE:_files' \
+            '--dir[Write the files below this folder]:DIR:_files -/' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (doctor) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--admin[Ask this admin listener, not the configured one.]:ADDRPORT: ' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--json[Answer in JSON]' \
+            '--proxy[By which clients reach the proxy]:URL: ' \
+            '--upstream[A registry, as docker.io]:NAME...: ' \
+            '--ca[Certificates (PEM) of the authority that signed the proxys.]:FILE:_files' \
+            '--canary[docker, containerd or podman.]:CLIENT: ' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (backup) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--deep[Read every blob and compute its digest.]' \
+            '--no-blobs[Only the journal]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:DIR:()' ;;
+    (restore) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--deep[Read every blob and compute its digest.]' \
+            '--force[Also where something is already]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:DIR:()' ;;
+    (ls) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--manifests[List manifests.]' \
+            '--blobs[List layers, configurations and other blobs.]' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:REF:()' ;;
+    (purge) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '(-n --dry-run)'{-n,--dry-run}'[Say what would be done, and do not do it.]' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:REF...:()' ;;
+    (prewarm) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--platform[Of images for several platforms, these]:OS/ARCH,...: ' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:LIST:_files' ;;
+    (refresh) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:REF...:()' ;;
+    (version) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (completion) _arguments \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:bash|zsh|fish:(bash zsh fish)' ;;
+    (man) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    esac
+}
+_pullgate "$@"
