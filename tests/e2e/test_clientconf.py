@@ -73,6 +73,22 @@ def test_registries_conf_relocates_and_blocks():
     assert not any("mirror" in r or "insecure" in r for r in doc["registry"])
 
 
+def test_plain_http_is_said_where_the_client_wants_to_know():
+    with tempfile.TemporaryDirectory() as folder:
+        def files(kind):
+            code, _, err = conf("--for", kind, "--proxy", "http://[::1]:5000", "--upstream", "docker.io",
+                                "--dir", f"{folder}/{kind}")
+            assert code == 0, err
+            return written(f"{folder}/{kind}")
+        podman, = files("podman").values()
+        assert all(r.get("insecure") for r in tomllib.loads(podman)["registry"] if "location" in r)
+        assert tomllib.loads(*files("buildkit").values())["registry"]["[::1]:5000"] == {"http": True}
+        docker = json.loads(files("docker")["/etc/docker/daemon.json"])
+        assert docker == {"registry-mirrors": ["http://[::1]:5000"], "insecure-registries": ["[::1]:5000"]}
+        hosts = tomllib.loads(files("containerd2")[f"{HOSTS_DIR}/docker.io/hosts.toml"])
+        assert hosts["server"] == "http://[::1]:5000" and list(hosts["host"]) == ["http://[::1]:5000"]
+
+
 def test_k3s_and_talos_switch_the_fallback_off():
     files, _ = write("k3s")
     assert "disable-default-registry-endpoint: true\n" in files["/etc/rancher/k3s/config.yaml.d/pullgate.yaml"]
