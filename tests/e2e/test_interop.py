@@ -138,6 +138,29 @@ def test_helm_chart():
         seen(client, "artifacts", "charts")
 
 
+def test_cosign_finds_signatures_that_are_referrers():
+    """As OCI 1.1 has them; at a registry without that API, by the tag that stands for it."""
+    need_node()
+    origin = Origin()
+    digest = origin.push("library/app", "v1", "referrers")
+    with Scene(origin) as scene, Cosign(scene.ours.file) as client:
+        client.env.update(COSIGN_PASSWORD="", SIGSTORE_NO_CACHE="1", COSIGN_EXPERIMENTAL="1")
+        os.chdir(client.dir)
+        client.run("generate-key-pair")
+        client.run("sign", "--key", "cosign.key", "--tlog-upload=false", "--yes",
+                   "--registry-referrers-mode", "oci-1-1", f"{origin.host}/library/app@{digest}")
+
+        def look():
+            said = client.run("verify", "--key", "cosign.pub", "--insecure-ignore-tlog=true",
+                              "--offline", "--experimental-oci11", NAMED + "library/app:v1")
+            assert digest in said, said
+        look()
+        old = [r for r in origin.requests() if r[1].endswith(".sig") and r[2] < 400]
+        assert not old, old             # it is not there in the old way
+        origin.die()
+        look()
+
+
 def test_cosign_verifies_and_finds():
     """The signature is at the registry as a tag; it is verified through the proxy, offline."""
     need_node()
