@@ -22,6 +22,7 @@
 #include "proxy/upstream/addr.h"
 #include "proxy/upstream/docker_config.h"
 #include "proxy/upstream/docker_credential.h"
+#include "proxy/upstream/pace.h"
 
 #define SECRET_BYTES_MAX 65536
 #define SOCKET_PATH_MAX  107 /* sockaddr_un */
@@ -419,6 +420,10 @@ static void check_way(struct config_load *load, size_t no)
     if (has_cert && u->url_host != NULL && !u->url_https) {
         config_add_problem(load, config_upstream_at(load, no, "client_cert"),
                            "upstreams.%s.client_cert is for https:// alone", u->name);
+    }
+    if (u->upstream_max_bandwidth != 0 && u->upstream_max_bandwidth < PACE_LEAST) {
+        config_add_problem(load, config_upstream_at(load, no, "max_bandwidth"),
+                           "upstreams.%s.max_bandwidth must be 64KiB or more, or 0", u->name);
     }
     if (u->upstream_proxy[0] == '\0') {
         return;

@@ -97,6 +97,8 @@
       "that is more, gives way to the host's next one.")                                           \
     X(upstream, stall_timeout, TIME, "30s", 100, 600000, RELOAD,                                   \
       "Time without a byte after which a transfer is broken off and resumed.")                     \
+    X(upstream, max_bandwidth, SIZE, "0", 0, UINT64_C(1) << 40, RELOAD,                            \
+      "Bytes a second, over all its transfers; 64KiB or more. 0: no limit.")                       \
     X(upstream, max_connections, COUNT, "16", 1, 256, RELOAD,                                      \
       "Transfers at a time; more wait in line.")                                                   \
     X(upstream, when_deleted, DELETED, "follow", 0, 0, RELOAD,                                     \

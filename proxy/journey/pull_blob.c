@@ -19,8 +19,9 @@
 
 #define PULL_BLOB_STAGES(X)                                                                        \
     X(linked, UPSTREAM)                                                                            \
-    X(confirmed, UPSTREAM) X(open, CLIENT) X(measured, UPSTREAM) X(board, CLIENT)                  \
-        X(flying, UPSTREAM) X(admit, CLIENT) X(deliver, CLIENT)
+    X(confirmed, UPSTREAM)                                                                         \
+    X(open, CLIENT) X(measured, UPSTREAM) X(board, CLIENT) X(flying, UPSTREAM) X(admit, CLIENT)    \
+        X(deliver, CLIENT)
 
 #define X(name, origin) static enum rq_next st_##name(struct rq *rq);
 PULL_BLOB_STAGES(X)
@@ -224,12 +225,24 @@ static void on_news(struct flight_reader *reader)
         rq_wake(&p->journey->rq, p->ticket);
 }
 
+/* Who shares the upstream's connections fairly with others: its address, whatever the port. */
+static struct sl caller_of(const struct journey *j)
+{
+    const char *peer = j->http->peer, *port;
+
+    if (peer == NULL)
+        return SL("");
+    port = strrchr(peer, ':');
+    return (struct sl){peer, port != NULL ? (size_t)(port - peer) : strlen(peer)};
+}
+
 static void order(struct journey *j)
 {
     struct pull_blob *p = j->op;
     struct fetch_blob_order o = {.snapshot = j->snapshot,
                                  .upstream = j->target.upstream,
                                  .repo = j->target.repo,
+                                 .caller = caller_of(j),
                                  .digest = j->want.digest,
                                  .size = p->has_size ? p->size : UINT64_MAX,
                                  .priority = journey_is_patient(j) ? FETCH_AHEAD : FETCH_WAITED_FOR,

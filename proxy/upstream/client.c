@@ -19,12 +19,15 @@
 #define RECEIVE_BYTES (128L * 1024)
 #define WATCH_MS_MAX  1000
 #define WATCH_MS_MIN  20
+#define BACKLOG_MIN   ((uint64_t)32 * 1024)
+#define BACKLOG_MAX   ((uint64_t)4 * 1024 * 1024)
 #define SILENT_MS_MIN 1500 /* two SYN */
 
 struct client {
     const struct config_upstream *upstream;
     const struct url *base; /* its own URL */
     struct health *health;
+    struct client_pace *pace;
     CURLM *multi;
     uv_loop_t *uv;
     uv_timer_t timer;     /* libcurl's */
@@ -153,6 +156,7 @@ static void drop_easy(struct client_call *call)
     call->easy = NULL;
     call->headers = NULL;
     pg_list_remove(&call->node);
+    pg_list_remove(&call->pace_node);
     if (pg_list_empty(&call->client->calls))
         uv_timer_stop(&call->client->watchdog);
 }
@@ -285,6 +289,16 @@ static void limit_silence(curl_socket_t fd, unsigned ms)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
 }
 
+/* What a paced transfer does not take piles up in the kernel: a quarter of a second of it at most.
+ */
+static void limit_backlog(curl_socket_t fd, uint64_t bytes_s)
+{
+    uint64_t most = bytes_s / 4 < BACKLOG_MAX ? bytes_s / 4 : BACKLOG_MAX;
+    int bytes = (int)(most > BACKLOG_MIN ? most : BACKLOG_MIN);
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
 static int set_watch(CURL *easy, curl_socket_t fd, int what, void *userp, void *socketp)
 {
     struct client *c = userp;
@@ -363,9 +377,53 @@ static curl_socket_t open_socket(void *userp, curlsocktype purpose, struct curl_
     if (is_silent(call, address))
         return CURL_SOCKET_BAD;
     fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0 && call->client->pace->pace.bytes_s != 0)
+        limit_backlog(fd, call->client->pace->pace.bytes_s);
     if (fd >= 0)
         limit_silence(fd, ms > SILENT_MS_MIN ? (unsigned)ms : SILENT_MS_MIN);
     return fd;
+}
+
+/* In turn: each goes on by one piece, and then to the end of the line if that was all. */
+static void go_on(struct delay *d)
+{
+    struct client_pace *p = pg_container_of(d, struct client_pace, again);
+
+    while (!pg_list_empty(&p->waiting) && pace_may(&p->pace, false, pg_clock_mono_ms())) {
+        struct client_call *call = pg_container_of(p->waiting.next, struct client_call, pace_node);
+
+        pg_list_remove(&call->pace_node);
+        client_resume(call);
+    }
+    if (!pg_list_empty(&p->waiting) && pg_list_empty(&p->again.node))
+        delay_start(p->delays, &p->again, pace_wait_ms(&p->pace), go_on);
+}
+
+/* False: it is in line, and its bytes come again. */
+static bool keeps_pace(struct client_call *call)
+{
+    struct client_pace *p = call->client->pace;
+
+    if (pace_may(&p->pace, !call->large, pg_clock_mono_ms()))
+        return true;
+    pg_list_push(&p->waiting, &call->pace_node);
+    if (pg_list_empty(&p->again.node))
+        delay_start(p->delays, &p->again, pace_wait_ms(&p->pace), go_on);
+    return false;
+}
+
+void client_pace_open(struct client_pace *p, uint64_t bytes_s, struct delays *delays)
+{
+    *p = (struct client_pace){.delays = delays};
+    pace_init(&p->pace, bytes_s, pg_clock_mono_ms());
+    pg_list_init(&p->waiting);
+    delay_init(&p->again);
+}
+
+void client_pace_close(struct client_pace *p)
+{
+    PG_CHECK(pg_list_empty(&p->waiting));
+    delay_stop(&p->again);
 }
 
 /* libcurl wants these two with a pointer to what it may change. */
@@ -391,9 +449,14 @@ static size_t on_body(char *p, size_t size, size_t n, void *userp) // NOLINT
 
     if (call->err.kind != PG_E_NONE) /* refused before, while libcurl was being resumed */
         return 0;
+    if (!keeps_pace(call)) {
+        call->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
     switch (call->events->on_data(call, (struct sl){p, size * n})) {
     case CLIENT_TAKEN:
         call->nbytes += n;
+        pace_take(&call->client->pace->pace, n);
         pg_metric_add(PG_M_BYTES_FETCHED, (int64_t)n);
         atomic_fetch_add_explicit(&call->client->health->bytes, n, memory_order_relaxed);
         return n;
@@ -500,7 +563,7 @@ static void add_header(struct client_call *call, const char *header)
 }
 
 struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream,
-                          const struct url *base, struct health *health)
+                          const struct url *base, struct health *health, struct client_pace *pace)
 {
     struct client *c = calloc(1, sizeof(*c));
 
@@ -508,6 +571,7 @@ struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream,
     c->upstream = upstream;
     c->base = base;
     c->health = health;
+    c->pace = pace;
     c->uv = uv;
     pg_list_init(&c->calls);
     PG_CHECK(uv_timer_init(uv, &c->timer) == 0);
@@ -546,6 +610,7 @@ void client_call_init(struct client_call *call, const struct client_events *even
     *call = (struct client_call){.events = events, .owner = owner};
     head_init(&call->head);
     pg_list_init(&call->node);
+    pg_list_init(&call->pace_node);
 }
 
 void client_call_free(struct client_call *call)
@@ -567,6 +632,7 @@ void client_start(struct client *c, struct client_call *call, const struct clien
     call->easy = e;
     call->denied = call->skipped = call->connected = call->paused = false;
     memset(call->opening, 0, sizeof(call->opening));
+    call->large = order->large;
     call->nbytes = 0;
     call->fault = CLIENT_FINE;
     call->retry_after_s = 0;
@@ -604,7 +670,7 @@ void client_stop(struct client_call *call)
 
 void client_resume(struct client_call *call)
 {
-    if (call->easy == NULL)
+    if (call->easy == NULL || !pg_list_empty(&call->pace_node)) /* the pace resumes it */
         return;
     call->paused = false;
     curl_easy_pause(call->easy, CURLPAUSE_CONT);

@@ -30,8 +30,10 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "proxy/config.h"
+#include "proxy/upstream/delay_int.h"
 #include "proxy/upstream/head.h"
 #include "proxy/upstream/health.h"
+#include "proxy/upstream/pace.h"
 #include "proxy/upstream/url.h"
 
 #define CLIENT_HEADERS_MAX  5 /* that a call may send */
@@ -59,11 +61,20 @@ struct client_events {
     void (*on_done)(struct client_call *call);
 };
 
+/* How fast all calls of one upstream may be together, and those that wait for it in turn. */
+struct client_pace {
+    struct pace pace;
+    struct pg_list waiting;
+    struct delays *delays;
+    struct delay again;
+};
+
 struct client_order {
     const char *url;
-    bool head;                               /* HEAD; else GET */
-    struct sl form;                          /* POST it; the asker's until on_done; p NULL: none */
-    bool fresh;                              /* on a new connection */
+    bool head;      /* HEAD; else GET */
+    struct sl form; /* POST it; the asker's until on_done; p NULL: none */
+    bool fresh;     /* on a new connection */
+    bool large;     /* waits for the pace; what is small is counted alone */
     const char *headers[CLIENT_HEADERS_MAX]; /* "Name: value"; NULL: none */
     uint64_t timeout_ms;                     /* for all of it; 0: as long as it moves */
 };
@@ -86,7 +97,8 @@ struct client_call {
     bool denied;                      /* an address was refused */
     bool skipped;                     /* one that was silent lately was not tried */
     struct client_opening opening[2]; /* the last of IPv4, of IPv6 */
-    bool connected, paused;
+    bool connected, paused, large;
+    struct pg_list pace_node;         /* among those who wait for the pace */
     uint64_t nbytes;                  /* of head and body */
     uint64_t moved_ms, moved_bytes;   /* when the last byte was seen, and how many there were */
     uint64_t window_ms, window_bytes; /* where the window began in which it must not be slow */
@@ -97,7 +109,10 @@ struct client_call {
 };
 
 struct client *client_new(uv_loop_t *uv, const struct config_upstream *upstream,
-                          const struct url *base, struct health *health);
+                          const struct url *base, struct health *health, struct client_pace *pace);
+
+void client_pace_open(struct client_pace *p, uint64_t bytes_s, struct delays *delays);
+void client_pace_close(struct client_pace *p); /* nobody waits */
 /* Where a redirect or a challenge leads: may it be connected to? What is known by its address alone
  * is judged when the socket is made, but behind a proxy only here. UPSTREAM_WRONG. */
 PG_MUST_USE int client_may_go(const struct client *c, const struct url *to, struct pg_err *err);

@@ -47,7 +47,7 @@ struct download {
     bool whole; /* no Range any more: upstream does not understand it */
     struct sources sources;
     uint64_t began_ms;
-    char *repo;
+    char *repo, *caller;
     char path[PATH_BYTES_MAX];
 };
 
@@ -61,6 +61,7 @@ static void free_download(struct download *d)
     pg_metric_add(PG_M_FLIGHTS, -1);
     config_snapshot_unref(d->snapshot);
     free(d->repo);
+    free(d->caller);
     free(d);
 }
 
@@ -382,12 +383,15 @@ void download_order(struct fetch *f, const struct fetch_blob_order *order)
     d->trace = order->trace;
     d->began_ms = pg_clock_mono_ms();
     d->repo = sl_dup(order->repo);
+    d->caller = sl_dup(order->caller);
     n = snprintf(d->path, sizeof(d->path), "%s/blobs/" SL_FMT, d->repo,
                  SL_ARG(digest_write(&d->digest, text)));
     PG_CHECK(n > 0 && (size_t)n < sizeof(d->path));
     origin_turn_init(&d->turn);
     d->turn.line = d->priority == FETCH_AHEAD ? ORIGIN_AHEAD : ORIGIN_BLOBS;
     d->turn.class = SITE_BLOB;
+    d->turn.repo = (struct sl){d->repo, order->repo.n};
+    d->turn.caller = (struct sl){d->caller, order->caller.n};
     d->turn.has_digest = true;
     d->turn.flight = d->flight;
     d->turn.granted = on_granted;

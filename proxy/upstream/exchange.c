@@ -436,6 +436,7 @@ static void send_request(struct exchange *x, const char *authorization)
 {
     struct client_order order = {.head = x->spec.head && !x->probing,
                                  .fresh = x->again && x->hops == 0,
+                                 .large = x->turn->class == SITE_BLOB,
                                  .timeout_ms = x->spec.timeout_ms};
     char range[RANGE_HEADER_MAX], accept[512], text[TRACE_TEXT_MAX], parent[TRACE_TEXT_MAX + 16];
     struct pg_buf own;

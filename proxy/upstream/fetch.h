@@ -103,6 +103,7 @@ struct fetch_blob_order {
     struct snapshot *snapshot;
     const struct config_upstream *upstream;
     struct sl repo;
+    struct sl caller; /* who shares fairly with others; empty: nobody in particular */
     struct digest digest;
     uint64_t size;
     enum fetch_priority priority;

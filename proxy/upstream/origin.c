@@ -32,6 +32,7 @@ static void free_origin(struct origin *o)
     PG_CHECK(is_idle(o));
     pg_list_remove(&o->node);
     close_sites(o);
+    client_pace_close(&o->pace);
     credential_free(o->credential);
     config_snapshot_unref(o->snapshot);
     free(o);
@@ -80,6 +81,8 @@ struct origin *origin_get(struct origins *set, struct snapshot *snapshot,
     o->upstream = upstream;
     o->health = health_of(set->book, upstream->name);
     o->credential = credential_new(set->runner, &snapshot->config, upstream);
+    client_pace_open(&o->pace, upstream->upstream_max_bandwidth, &set->delays);
+    fair_init(&o->fair);
     if (open_sites(o, err) < 0) {
         close_sites(o);
         credential_free(o->credential);
@@ -198,6 +201,7 @@ int origin_join(struct origin *o, struct origin_turn *turn, int *retry_after_s_r
         return pg_fail(err, PG_E_UPSTREAM_DOWN, "too many wait for upstream %s", o->upstream->name);
     }
     turn->origin = o;
+    turn->party = fair_party(&o->fair, turn->caller, turn->repo);
     turn->running = false;
     pg_list_push(&o->waiting[turn->line], &turn->node);
     o->nwaiting++;
@@ -213,6 +217,7 @@ void origin_leave(struct origin_turn *turn)
     if (turn->running) {
         PG_CHECK(o->running[turn->line] > 0);
         o->running[turn->line]--;
+        fair_end(&o->fair, &turn->party);
     } else {
         pg_list_remove(&turn->node);
         o->nwaiting--;
@@ -278,16 +283,30 @@ static void refuse_those_who_wait_in_vain(struct origin *o)
     }
 }
 
+static struct origin_turn *next_of(const struct origin *o, int line)
+{
+    struct origin_turn *best = NULL;
+
+    for (struct pg_list *node = o->waiting[line].next; node != &o->waiting[line];
+         node = node->next) {
+        struct origin_turn *turn = pg_container_of(node, struct origin_turn, node);
+
+        if (best == NULL || fair_is_before(&o->fair, &turn->party, &best->party))
+            best = turn;
+    }
+    return best;
+}
+
 static void grant(struct origin *o)
 {
     for (int line = 0; line < ORIGIN_LINES; line++) {
         while (!pg_list_empty(&o->waiting[line]) && has_room(o, (enum origin_line)line)) {
-            struct origin_turn *turn =
-                pg_container_of(o->waiting[line].next, struct origin_turn, node);
+            struct origin_turn *turn = next_of(o, line);
 
             pg_list_remove(&turn->node);
             o->nwaiting--;
             o->running[line]++;
+            fair_begin(&o->fair, &turn->party);
             turn->running = true;
             turn->granted(turn);
         }

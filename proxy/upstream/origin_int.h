@@ -6,6 +6,7 @@
  * At most max_connections turns run at a time. Small asks go first and may use all of them; blobs
  * leave a quarter to the asks; blobs that nobody waits for leave half of theirs to those that
  * somebody does. A blob that was ordered ahead counts as waited for once its flight has a reader.
+ * Within a line those go first whose caller and repository have the least (fair_int.h).
  *
  * While there is no site that may be asked, those in line are refused at once, and so are new ones.
  * Bytes that are known by their digest may come from any site; tags, lists, and that something may
@@ -24,6 +25,7 @@
 #include "proxy/config.h"
 #include "proxy/upstream/credential.h"
 #include "proxy/upstream/delay_int.h"
+#include "proxy/upstream/fair_int.h"
 #include "proxy/upstream/site_int.h"
 
 #define ORIGIN_WAITING_MAX 8192
@@ -46,6 +48,8 @@ struct origin {
     const struct config_upstream *upstream;
     struct health *health;
     struct credential *credential;
+    struct client_pace pace;
+    struct fair fair;
     struct site sites[CONFIG_URLS_MAX];
     unsigned nsites;
     struct pg_list waiting[ORIGIN_LINES];
@@ -59,6 +63,8 @@ struct origin_turn {
     enum site_class class;
     bool has_digest; /* it proves itself: any site may be asked */
     bool running;
+    struct fair_party party;     /* by origin_join() */
+    struct sl caller, repo;      /* the owner's; caller empty: nobody in particular */
     const struct flight *flight; /* of one in the line AHEAD */
     void (*granted)(struct origin_turn *turn);
     void (*refused)(struct origin_turn *turn, const struct pg_err *why, int retry_after_s);

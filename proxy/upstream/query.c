@@ -411,6 +411,7 @@ static struct query *new_query(struct fetch_work *w)
     origin_turn_init(&q->turn);
     q->turn.line = ORIGIN_ASKS;
     q->turn.class = kinds[q->kind].class;
+    q->turn.repo = (struct sl){q->repo, strlen(q->repo)};
     /* Bytes prove themselves. That something may be read, which is what a HEAD asks, does not. */
     q->turn.has_digest = q->kind == FETCH_MANIFEST && digest_looks_like(q->reference);
     q->turn.granted = on_granted;

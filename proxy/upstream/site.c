@@ -15,7 +15,7 @@ int site_open(struct site *s, struct origin *o, const struct config_url *config,
     *s = (struct site){.origin = o, .config = config};
     if (url_parse(NULL, text_of(config->text), &s->base, err) < 0)
         return pg_wrap(err, "the configured url");
-    s->client = client_new(o->set->uv, o->upstream, &s->base, o->health);
+    s->client = client_new(o->set->uv, o->upstream, &s->base, o->health, &o->pace);
     s->tokens = token_table_new(s->client, &o->set->delays, o->credential);
     return 0;
 }

@@ -408,5 +408,113 @@ def test_E17_a_proxy_is_not_led_inside():
         pg.stop()
 
 
+def test_an_upstream_is_not_faster_than_it_may_be():
+    """The cap is over all transfers, and small questions do not wait for large ones."""
+    up = Upstream()
+    layers = [random.Random(n).randbytes(600_000) for n in range(4)]
+    image = up.image("library/app", "v1", layers)
+    pg = tls_stand(up, more=", max_bandwidth: 1MiB")
+    assert pg.get(TAG) == (200, image.body)
+    began = time.monotonic()
+    pulls = [pg.start_get(f"/v2/library/app/blobs/{d}") for d in image.layers]
+    pg.wait_metric("pullgate_fetched_bytes_total", 200_000)
+    assert pg.get("/v2/library/app/tags/list").status == 200
+    assert any(p.is_alive() for p in pulls)
+    assert [p.done() for p in pulls] == [(200, l) for l in layers]
+    took = time.monotonic() - began
+    assert took > (2_400_000 - 1024 * 1024 / 8 - 65536) / (1024 * 1024), took
+    assert took < 12, took
+    pg.stop()
+
+
+def test_one_caller_with_many_blobs_does_not_hold_back_another():
+    up, gate = Upstream(), stage.Gate()
+    many = [b"many %d" % n for n in range(40)]
+    image, other = up.image("library/many", "v1", many), up.image("library/other", "v1", [b"one"])
+    held = {d for d in image.layers}
+    up.on("/library/many/blobs/", lambda x: gate.pass_through())
+    pg = tls_stand(up, more=", max_connections: 4")
+    pg.get("/v2/library/many/manifests/v1"), pg.get("/v2/library/other/manifests/v1")
+    pulls = [pg.start_get(f"/v2/library/many/blobs/{d}") for d in image.layers]
+    gate.wait_reached()
+    pg.wait_metric("pullgate_flights", 40)
+    one = pg.start_get(f"/v2/library/other/blobs/{other.layers[0]}")
+    pg.wait_metric("pullgate_flights", 41)
+    before = up.count("GET", "/library/many/blobs/")
+    gate.open()
+    assert one.done() == (200, b"one")
+    order = [p for m, p, h in up.asked if "/blobs/" in p]
+    at = next(i for i, p in enumerate(order) if "/other/" in p)
+    assert at <= before + 1, (at, before)                        # the next turn was its own
+    assert [p.done().status for p in pulls] == [200] * 40
+    pg.stop()
+
+
+def test_E11_a_stall_that_ends_in_time():
+    """Shorter than stall_timeout: the same answer goes on, nothing is asked again."""
+    up, image = registry()
+    over = threading.Event()
+    gate = stage.Gate()
+    gate.pass_through = lambda: over.wait(2.0)
+    up.on("/blobs/", pause(gate, 1_000_000))
+    pg = tls_stand(up, more=", stall_timeout: 8s")
+    assert pg.get(BLOB) == (200, DATA)
+    assert up.count("GET", "/blobs/") == 1
+    pg.stop()
+
+
+def test_E13_an_upstream_that_is_always_in_error():
+    up, image = registry()
+    up.on("^/v2/", status(500))
+    pg = tls_stand(up)
+    a = pg.get("/v2/library/app/manifests/never")
+    assert a.status == 503 and a.code() == "UNAVAILABLE", a
+    assert up.count("GET", "/manifests/never") + up.count("HEAD", "/manifests/never") <= 3
+    up.well()
+    for n in range(6):                                           # flapping: each second answer is an error
+        up.on(f"/manifests/f{n}", status(503), times=1)
+        other = up.image("library/app", f"f{n}", [b"f%d" % n])
+        assert pg.get(f"/v2/library/app/manifests/f{n}") == (200, other.body), n
+    up.on("^/v2/", status(503))
+    for n in range(8):                                           # until it is left alone
+        pg.get(f"/v2/library/app/manifests/gone{n}")
+    pg.wait_log("left_alone_ms")
+    before = len(up.asked)
+    with ThreadPoolExecutor(16) as pool:                         # half open: one probe at most a window
+        answers = list(pool.map(lambda n: pg.get(f"/v2/library/app/manifests/late{n}"), range(64)))
+    assert all(a.status == 503 and 0 < int(a.headers["Retry-After"]) <= 300 for a in answers)
+    assert len(up.asked) - before <= 12, len(up.asked) - before
+    pg.stop()
+
+
+def test_E24_an_upstream_and_its_token_server_that_are_dead_for_long():
+    """N8: all that is in the store goes on being pulled, tags and lists by what was known last."""
+    token = Token()
+    up = Upstream(token=token)
+    up.on("^/token", token.issue)
+    images = [up.image("library/app", f"v{n}", [b"layer %d" % n]) for n in range(20)]
+    pg = tls_stand(up)
+    def pull(n):
+        i = images[n % 20]
+        return [pg.get(f"/v2/library/app/manifests/v{n % 20}") == (200, i.body),
+                pg.get(f"/v2/library/app/manifests/{i.digest}") == (200, i.body),
+                pg.get(f"/v2/library/app/blobs/{i.layers[0]}") == (200, b"layer %d" % (n % 20)),
+                pg.get("/v2/library/app/tags/list").status == 200]
+    assert all(all(pull(n)) for n in range(20))
+    up.die()
+    token.good.clear()
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(pull, range(400)))
+    assert all(map(all, results)), [r for r in results if not all(r)][:3]
+    assert time.monotonic() - began < 60, "it is noticed once, not each time"
+    a = pg.get("/v2/library/app/manifests/other")
+    assert a.status == 503 and 0 < int(a.headers["Retry-After"]) <= 30, a
+    up.live()
+    new = up.image("library/app", "v0", [b"a new one"])
+    pg.wait_true(lambda: pg.get("/v2/library/app/manifests/v0") == (200, new.body), "it never came back")
+    pg.stop()
+
+
 if __name__ == "__main__":
     stage.main(globals())

@@ -358,6 +358,8 @@ static const struct mistake {
     {"upstreams:\n  a.test: {url: https://a.test, proxy: \"http://u:p@p.test:1\"}\n",
      "f:2:40: upstreams.a.test.proxy must not hold a user or password; write username and "
      "password_file\n"},
+    {"upstreams:\n  a.test: {url: https://a.test, max_bandwidth: 1KiB}\n",
+     "f:2:48: upstreams.a.test.max_bandwidth must be 64KiB or more, or 0\n"},
     /* N12 */
     {"upstreams:\n"
      "  a.test: {urls: [https://a.test, https://m.test]}\n"

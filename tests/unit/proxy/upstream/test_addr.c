@@ -163,11 +163,43 @@ TEST(E17_whoever_may_be_private_is_no_metadata_service)
     }
 }
 
+TEST(E17_what_a_proxy_may_be_asked_for)
+{
+    static const struct {
+        const char *host;
+        bool public, private;
+    } cases[] = {
+        {"registry.example", true, true},
+        {"8.8.8.8", true, true},
+        {"127.0.0.1", false, true},
+        {"10.1.2.3", false, true},
+        {"[::1]", false, true},
+        {"[2606:4700::1]", true, true},
+        {"[::ffff:10.0.0.1]", false, true},
+        {"169.254.169.254", false, false},
+        {"[fe80::1]", false, false},
+        {"[::ffff:169.254.169.254]", false, false},
+        {"0.0.0.0", false, false},
+        {"localhost", false, true},
+        {"a.LOCALHOST", false, true},
+        {"notlocalhost", true, true},
+        {"[not an address]", false, false},
+        {"[", false, false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (addr_may_name(cases[i].host, false) != cases[i].public ||
+            addr_may_name(cases[i].host, true) != cases[i].private)
+            fail_msg("%s", cases[i].host);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN(E17_no_address_of_our_own_nets),
         RUN(E17_whoever_may_be_private_is_no_metadata_service),
+        RUN(E17_what_a_proxy_may_be_asked_for),
         RUN(neighbours_of_what_is_denied_pass),
         RUN(other_families_and_short_addresses_are_no_addresses),
     };

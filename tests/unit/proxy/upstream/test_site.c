@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is remembered of failures: addresses that were silent, blobs that were wrong, how often what
+ * is asked again. */
+#include "harness/test.h"
+
+#include <arpa/inet.h>
+
+#include "proxy/upstream/reach_int.h"
+#include "proxy/upstream/retry_int.h"
+#include "proxy/upstream/suspect_int.h"
+
+static struct sockaddr_in at(unsigned last)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000200 + last)};
+}
+
+static bool avoids(const struct reach *r, unsigned last, uint64_t now)
+{
+    struct sockaddr_in in = at(last);
+
+    return reach_avoids(r, (const struct sockaddr *)&in, sizeof(in), now);
+}
+
+static void note(struct reach *r, unsigned last, uint64_t now)
+{
+    struct sockaddr_in in = at(last);
+
+    reach_note(r, (const struct sockaddr *)&in, sizeof(in), now);
+}
+
+TEST(E02_a_silent_address_is_passed_over_for_a_minute)
+{
+    struct reach r = {.next = 0};
+
+    assert_false(avoids(&r, 1, 0));
+    note(&r, 1, 1000);
+    assert_true(avoids(&r, 1, 1000 + REACH_MS - 1));
+    assert_false(avoids(&r, 2, 1000));
+    assert_false(avoids(&r, 1, 1000 + REACH_MS));
+    note(&r, 1, 1000 + REACH_MS); /* and is still one place */
+    for (unsigned i = 2; i <= REACH_MAX; i++) {
+        note(&r, i, 1000 + REACH_MS);
+    }
+    assert_true(avoids(&r, 1, 1001 + REACH_MS));
+    note(&r, REACH_MAX + 1, 1000 + REACH_MS);
+    assert_false(avoids(&r, 1, 1001 + REACH_MS)); /* the oldest goes */
+    reach_clear(&r);
+    assert_false(avoids(&r, 2, 1001 + REACH_MS));
+}
+
+TEST(N20_who_lied_is_known_only_of_one)
+{
+    static struct suspects s;
+    struct digest d = digest_of(PG_SHA256, SL("x")), other = digest_of(PG_SHA256, SL("y"));
+    int a, b;
+
+    assert_null(suspect_find(&s, &a, &d));
+    suspect_note(&s, &a, &d, 3, 7); /* of two: nobody knows */
+    assert_int_equal(suspect_find(&s, &a, &d)->wrong, 0);
+    assert_null(suspect_find(&s, &b, &d));
+    assert_null(suspect_find(&s, &a, &other));
+    suspect_note(&s, &a, &d, 2, 7);
+    assert_int_equal(suspect_find(&s, &a, &d)->wrong, 2);
+    suspect_note(&s, &a, &d, 1, 7);
+    assert_int_equal(suspect_find(&s, &a, &d)->wrong, 3);
+    suspect_note(&s, &a, &d, 4, 7); /* all of them: begin again */
+    assert_int_equal(suspect_find(&s, &a, &d)->wrong, 0);
+    suspect_clear(&s, &a, &d);
+    assert_null(suspect_find(&s, &a, &d));
+}
+
+TEST(N20_suspects_have_an_end)
+{
+    static struct suspects s;
+    int origin;
+
+    for (unsigned i = 0; i < 10 * SUSPECTS_MAX; i++) {
+        struct digest d = digest_of(PG_SHA256, (struct sl){(const char *)&i, sizeof(i)});
+
+        suspect_note(&s, &origin, &d, 1, 3);
+        assert_int_equal(suspect_find(&s, &origin, &d)->wrong, 1);
+    }
+}
+
+TEST(E13_retries_are_few_and_spread)
+{
+    for (int cause = 0; cause < RETRY_CAUSES; cause++) {
+        assert_in_range(retry_times((enum retry_cause)cause, RETRY_QUESTION), 0, 2);
+        assert_in_range(retry_times((enum retry_cause)cause, RETRY_BLOB), 0, 3);
+    }
+    assert_int_equal(retry_times(RETRY_SERVER, RETRY_QUESTION), 2);
+    assert_int_equal(retry_times(RETRY_TLS, RETRY_QUESTION), 0);
+    assert_int_equal(retry_times(RETRY_WRONG, RETRY_BLOB), 0);
+    assert_int_equal(retry_times(RETRY_LATER, RETRY_QUESTION), 0);
+    assert_true(retry_elsewhere(RETRY_TLS) && retry_elsewhere(RETRY_WRONG));
+    assert_false(retry_elsewhere(RETRY_UNKNOWN) || retry_elsewhere(RETRY_OURS));
+    for (int i = 0; i < 1000; i++) {
+        assert_in_range(retry_wait_ms(RETRY_QUESTION, 1), 100, 300);
+        assert_in_range(retry_wait_ms(RETRY_QUESTION, 2), 400, 1200);
+        assert_in_range(retry_wait_ms(RETRY_BLOB, 1), 100, 300);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RUN(E02_a_silent_address_is_passed_over_for_a_minute),
+        RUN(N20_who_lied_is_known_only_of_one),
+        RUN(N20_suspects_have_an_end),
+        RUN(E13_retries_are_few_and_spread),
+    };
+
+    pg_hash_setup();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
