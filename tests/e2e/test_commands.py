@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that ask a running server: what they say, what they change, and what they refuse."""
-import email.utils, json, os, re, shutil, signal, subprocess, sys, tempfile, time
+import email.utils, json, os, random, re, shutil, signal, subprocess, sys, tempfile, time
 
 import pg as stage
 from pg import Gate, Pullgate, Upstream, need
@@ -445,6 +445,31 @@ def test_N10_what_lists_or_changes_is_not_on_tcp():
     for bad in ("purge", "purge?dry_run=1", "purge?ref=sha256:12", "purge?ref=a@sha256:zz", "purge?dry_run=2&ref=a"):
         assert pg.control("POST", "/api/v1/" + bad).status == 400, bad
     assert pg.control("GET", "/api/v1/purge?ref=library/app").status == 405
+    pg.stop()
+
+
+def test_J09_no_query_breaks_the_admin():
+    up = Upstream()
+    up.image("library/app", "v1", [b"layer"])
+    pg = Pullgate(up)
+    pull(pg, "library/app", "v1")
+    dice = random.Random(9)
+    words = ["ref=", "n=", "cursor=", "dry_run=", "&", "=", "%", "%00", "%2f", "%2F..", "a", "library/app",
+             ":v1", "@sha256:", "0" * 64, "docker.io", "/", "//", "999999999999", "-1", "\xff", "?", ";", "'",
+             "../", "x" * 500, "ns=", "sort=name;drop"]
+    for path in ("tags", "manifests", "blobs", "purge", "status", "config", "version", "nothing"):
+        for _ in range(40):
+            query = "".join(dice.choice(words) for _ in range(dice.randrange(1, 8)))
+            method = dice.choice(["GET", "POST"] if path != "purge" else ["GET"])
+            answer = pg.control(method, f"/api/v1/{path}?{query}")
+            assert answer.status in (200, 400, 404, 405), (path, query, answer)
+            answer = pg.raw(f"{method} /api/v1/{path}?{query} HTTP/1.1\r\nHost: localhost\r\n"
+                            "Connection: close\r\n\r\n".encode("latin-1"), pg.admin_port)
+            assert answer.startswith(b"HTTP/1.1 ") and not answer.startswith(b"HTTP/1.1 5"), (path, query)
+    for _ in range(60):                                         # what is purged is said, or nothing is
+        query = "dry_run=1&" + "".join(dice.choice(words) for _ in range(dice.randrange(1, 8)))
+        assert pg.control("POST", "/api/v1/purge?" + query).status in (200, 400, 403, 404), query
+    assert len(rows(pg, "tags")) == 1 and pg.admin("/healthz").status == 200
     pg.stop()
 
 

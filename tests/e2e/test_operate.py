@@ -203,7 +203,7 @@ def serve(text, expect=2):
     return p.stdout + p.stderr
 
 
-def test_mistakes_have_a_sentence_each():
+def test_C16_mistakes_have_a_sentence_each():
     with tempfile.TemporaryDirectory() as folder, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

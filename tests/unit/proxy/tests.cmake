@@ -56,7 +56,7 @@ pg_fuzz(proxy/upstream response_head)
 pg_fuzz(proxy/upstream token)
 
 set(house clock log conn fetch store)
-pg_unit(proxy/admin admin FAKES ${house})
+pg_unit(proxy/admin admin THREADS FAKES ${house})
 pg_fuzz(proxy/admin query)
 pg_unit(proxy/journey list_tags FAKES ${house} TIMEOUT 60)
 pg_unit(proxy/journey pull_blob FAKES ${house})
