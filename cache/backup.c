@@ -19,6 +19,7 @@
 #include "cache/index_int.h"
 #include "cache/recover.h"
 #include "cache/store.h"
+#include "cache/version.h"
 
 #define COPY_BYTES  ((size_t)1 << 20)
 #define BLOBS_DEPTH 3 /* blobs/<alg>/<2 hex>/<hex> */
@@ -244,7 +245,8 @@ static int copy_all(struct copy *c, struct pg_err *err)
         return -1;
     if (PG_FAULT("backup.sync") || syncfs(c->to_fd) < 0)
         return fail(c, "sync", "all", err);
-    if (copy_file(c, c->from->dir_fd, "version", c->to_fd, err) < 0)
+    if ((c->config->is_store && version_tag(c->to_fd, err) < 0) ||
+        copy_file(c, c->from->dir_fd, "version", c->to_fd, err) < 0)
         return -1;
     return syncfs(c->to_fd) < 0 ? fail(c, "sync", "version", err) : 0;
 }

@@ -27,6 +27,7 @@ struct backup_config {
     const char *from, *to;
     bool no_blobs;    /* the journal alone: all that cannot be fetched again */
     bool may_replace; /* what is in `to` is moved to a folder in it; else it must be empty */
+    bool is_store;    /* `to` is to be a cache again, and marked as one */
     bool deep;        /* reads every blob of the copy */
     struct pg_pool *data_pool, *slow_pool;
     void (*each)(void *arg, const struct fsck_finding *f); /* of what is wrong with the copy */

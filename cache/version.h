@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * version - which layout a store's directory has: one number in <path>/version.
+ * version - which layout a store's directory has: a number in <path>/version, and a line that says
+ * which release was the first to know it, for the one that does not.
+ *
+ *     1    the first
+ *     2    the second line in `version`, and CACHEDIR.TAG, by which programs that make backups of
+ *          whole machines leave a cache out
  *
  * An older layout is brought up step by step; the number is written, durably, after each step. A
  * process may be killed in the middle of one: so a step must come to the same end when it is begun
@@ -12,7 +17,8 @@
 
 #include "base/err.h"
 
-#define VERSION_NOW 1
+#define VERSION_NOW    2
+#define VERSION_READER "0.1.0" /* the first release that knows it */
 
 struct version_step {
     unsigned from; /* makes from + 1 out of it */
@@ -27,6 +33,9 @@ struct version_config {
     unsigned nsteps;
     bool read_only; /* an older layout is refused as well */
 };
+
+/* Marks the directory as a cache: CACHEDIR.TAG. */
+PG_MUST_USE int version_tag(int dir_fd, struct pg_err *err);
 
 /* The steps that this program knows. */
 struct version_config version_known(int dir_fd, const char *path, bool read_only);

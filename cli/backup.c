@@ -140,6 +140,7 @@ static int run(const struct command_args *args, bool restores)
                                   .to = restores ? store : dir,
                                   .no_blobs = args->no_blobs,
                                   .may_replace = args->force,
+                                  .is_store = restores,
                                   .deep = args->deep};
         rc = copy(&c, args->json);
     }

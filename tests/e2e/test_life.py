@@ -177,6 +177,37 @@ def test_the_service_manager_hears_how_it_is():
         shutil.rmtree(pg.dir)
 
 
+# ---- the layout of the store
+
+
+def test_G18_a_store_of_the_first_layout_is_brought_up_and_a_newer_one_refused():
+    up = Upstream()
+    d = up.blob(os.urandom(100_000))
+    pg = Pullgate(up)
+    assert pg.get(f"/v2/library/app/blobs/{d}").status == 200
+    pg.landed(1)
+    pg.end()
+    version, tag = (os.path.join(pg.dir, "data", f) for f in ("version", "CACHEDIR.TAG"))
+    now = open(version).read()
+    os.remove(tag)
+    with open(version, "w") as f:
+        f.write("1\n")
+    code, out, err = pg.command("fsck")
+    assert code == 2 and "older than this pullgate's" in err, (out, err)
+    pg.start()
+    pg.wait_log("bringing layout 1 up to 2.*has a backup")
+    assert open(version).read() == now and os.path.exists(tag)
+    assert pg.get(f"/v2/library/app/blobs/{d}") == (200, up.blobs[d]) and up.count("GET", d) == 1
+    pg.end()
+    with open(version, "w") as f:
+        f.write("99\npullgate 7.1.0\n")
+    before = pg.files("")
+    code, out, err = pg.command("serve")
+    assert code == 2 and "run pullgate 7.1.0 or a later one" in err, (out, err)
+    assert pg.files("") == before                  # nothing was touched
+    shutil.rmtree(pg.dir)
+
+
 # ---- backup
 
 

@@ -293,7 +293,7 @@ def test_a_store_of_another_layout_takes_a_restart():
     version = os.path.join(pg.dir, "data/version")
     now = open(version).read()
     with open(version, "w") as f:
-        f.write("%d\n" % (int(now) - 1))
+        f.write("%d\n" % (int(now.split()[0]) - 1))
     refused(pg, "that takes a restart")
     with open(version, "w") as f:
         f.write(now)

@@ -137,7 +137,7 @@ TEST(a_newer_layout_is_refused) /* G18 */
     shelf_open(&sh);
     shelf_close(&sh);
     fd = open(below("version"), O_WRONLY | O_TRUNC);
-    assert_int_equal(pg_fd_write(fd, "2\n", 2), 0);
+    assert_int_equal(pg_fd_write(fd, "3\n", 2), 0);
     (void)close(fd);
     refuses(sh.dir, "newer pullgate");
 }

@@ -2,11 +2,14 @@
 #include "harness/test.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/fd.h"
 #include "cache/version.h"
 
@@ -39,6 +42,14 @@ static int count_step(int fd, struct pg_err *e)
     return 0;
 }
 
+/* Half of its work, and then the power. */
+static int die_step(int fd, struct pg_err *e)
+{
+    (void)e;
+    (void)!renameat(fd, "things", fd, "blobs");
+    return raise(SIGKILL);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -56,6 +67,7 @@ static int tear_down(void **state)
     (void)unlinkat(dir_fd, "version", 0);
     (void)unlinkat(dir_fd, "version.new", 0);
     (void)unlinkat(dir_fd, "something", 0);
+    (void)unlinkat(dir_fd, "CACHEDIR.TAG", 0);
     (void)unlinkat(dir_fd, "lost+found", AT_REMOVEDIR);
     (void)unlinkat(dir_fd, "blobs", AT_REMOVEDIR);
     (void)close(dir_fd);
@@ -101,8 +113,25 @@ TEST(an_empty_directory_becomes_one_of_this_version)
 {
     assert_int_equal(mkdirat(dir_fd, "lost+found", 0700), 0);
     assert_int_equal(settle(), 0);
-    assert_version("1\n");
+    assert_version("2\npullgate " VERSION_READER "\n");
+    assert_int_equal(faccessat(dir_fd, "CACHEDIR.TAG", R_OK, 0), 0);
     assert_int_equal(settle(), 0);
+}
+
+TEST(the_first_layout_is_brought_up) /* G18 */
+{
+    write_version("1\n");
+    assert_int_equal(pg_fault_set("version.tag:ENOSPC@1,version.rename:EIO@1"), 0);
+    assert_int_equal(settle(), -1); /* the step */
+    pg_err_clear(&err);
+    assert_version("1\n");
+    assert_int_equal(settle(), -1); /* the number */
+    pg_err_clear(&err);
+    assert_version("1\n");
+    assert_int_equal(pg_fault_set(NULL), 0);
+    assert_int_equal(settle(), 0);
+    assert_version("2\npullgate " VERSION_READER "\n");
+    assert_int_equal(faccessat(dir_fd, "CACHEDIR.TAG", R_OK, 0), 0);
 }
 
 TEST(a_directory_that_holds_something_else_is_refused)
@@ -118,16 +147,32 @@ TEST(a_directory_that_holds_something_else_is_refused)
 
 TEST(a_newer_layout_is_refused)
 {
-    write_version("2\n");
+    write_version("3\n");
     assert_int_equal(settle(), -1);
-    assert_non_null(strstr(err.msg, "newer pullgate (layout 2"));
-    assert_version("2\n");
+    assert_non_null(strstr(err.msg, "newer pullgate (layout 3"));
+    assert_version("3\n");
+    pg_err_clear(&err);
+    write_version("3\npullgate 1.2.0~rc1\n");
+    assert_int_equal(settle(), -1);
+    assert_non_null(strstr(err.msg, "run pullgate 1.2.0~rc1 or a later one"));
+    assert_version("3\npullgate 1.2.0~rc1\n");
 }
 
 TEST(a_damaged_number_is_refused)
 {
-    static const char *const bad[] = {"",      "\n",   "one\n", "1",
-                                      "1\n\n", "-1\n", "1 \n",  "99999999\n"};
+    static const char *const bad[] = {"",
+                                      "\n",
+                                      "one\n",
+                                      "1",
+                                      "1\n\n",
+                                      "-1\n",
+                                      "1 \n",
+                                      "99999999\n",
+                                      "3\npullgate \n",
+                                      "3\npullgate 1",
+                                      "3\nother 1\n",
+                                      "3\npullgate 1 2\n",
+                                      "3\npullgate \033[2J\n"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         write_version(bad[i]);
@@ -144,7 +189,7 @@ TEST(an_older_layout_is_brought_up_step_by_step)
     write_version("0\n");
     assert_int_equal(mkdirat(dir_fd, "things", 0700), 0);
     assert_int_equal(settle_with(steps, 2, 2), 0);
-    assert_version("2\n");
+    assert_version("2\npullgate " VERSION_READER "\n");
     assert_int_equal(steps_run, 2);
     assert_int_equal(faccessat(dir_fd, "blobs", F_OK, 0), 0);
     assert_int_equal(settle_with(steps, 2, 2), 0);
@@ -163,8 +208,28 @@ TEST(a_step_that_was_cut_short_is_begun_anew) /* G18 */
     pg_err_clear(&err);
     assert_version("1\n"); /* the first step is not repeated */
     assert_int_equal(settle_with(whole, 2, 2), 0);
-    assert_version("2\n");
+    assert_version("2\npullgate " VERSION_READER "\n");
     assert_int_equal(steps_run, 3);
+}
+
+TEST(a_step_that_was_killed_is_begun_anew) /* G18 */
+{
+    const struct version_step deadly[] = {{0, die_step}, {1, count_step}};
+    const struct version_step whole[] = {{0, rename_things}, {1, count_step}};
+    pid_t child;
+    int status;
+
+    write_version("0\n");
+    assert_int_equal(mkdirat(dir_fd, "things", 0700), 0);
+    child = fork();
+    if (child == 0)
+        _exit(settle_with(deadly, 2, 2));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_version("0\n");
+    assert_int_equal(settle_with(whole, 2, 2), 0);
+    assert_int_equal(faccessat(dir_fd, "blobs", F_OK, 0), 0);
+    assert_int_equal(steps_run, 2);
 }
 
 TEST(a_layout_too_old_is_refused_and_nothing_is_written_by_a_reader)
@@ -196,8 +261,10 @@ int main(void)
         CASE(a_directory_that_holds_something_else_is_refused),
         CASE(a_newer_layout_is_refused),
         CASE(a_damaged_number_is_refused),
+        CASE(the_first_layout_is_brought_up),
         CASE(an_older_layout_is_brought_up_step_by_step),
         CASE(a_step_that_was_cut_short_is_begun_anew),
+        CASE(a_step_that_was_killed_is_begun_anew),
         CASE(a_layout_too_old_is_refused_and_nothing_is_written_by_a_reader),
     };
 
