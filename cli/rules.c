@@ -428,7 +428,12 @@ static void check_way(struct config_load *load, size_t no)
     if (u->upstream_proxy[0] == '\0') {
         return;
     }
-    if (authority_parse_url(text_of(u->upstream_proxy), &url, &why) < 0) {
+    if (strchr(u->upstream_proxy, '@') != NULL) {
+        config_add_problem(load, config_upstream_at(load, no, "proxy"),
+                           "upstreams.%s.proxy must not hold a user or password; a proxy that asks "
+                           "for a login is not supported",
+                           u->name);
+    } else if (authority_parse_url(text_of(u->upstream_proxy), &url, &why) < 0) {
         config_add_problem(load, config_upstream_at(load, no, "proxy"), "upstreams.%s.proxy %s",
                            u->name, why);
     } else if (url.is_https || !url.has_port) {

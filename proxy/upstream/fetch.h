@@ -17,8 +17,9 @@
  * Errors, as the asker's `err`: MANIFEST_UNKNOWN / BLOB_UNKNOWN / NAME_UNKNOWN (upstream said 404,
  * or 401/403 after a token: what the caller may not see does not exist, and upstream's 401 is never
  * passed on), TOO_MANY_REQUESTS never: 429 is UPSTREAM_DOWN with ->retry_after_s; UPSTREAM_DOWN,
- * UPSTREAM_WRONG, TIMEOUT, STORE_IO, NAME_INVALID. A HEAD that upstream does not understand (400,
- * 405, 501) is no error: it is an answer that says nothing, neither digest nor size.
+ * UPSTREAM_WRONG, UPSTREAM_TLS, TIMEOUT, STORE_IO, NAME_INVALID. A HEAD that upstream does not
+ * understand (400, 405, 501) is no error: it is an answer that says nothing, neither digest nor
+ * size.
  *
  * Ownership:  an ask is allocated by fetch_ask() and freed by fetch_ask_free(), which may come at
  * any time; afterwards done() will not come. It pins the snapshot that its upstream is of. `home`

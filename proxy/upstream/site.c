@@ -74,7 +74,8 @@ void site_answered(struct site *s, enum site_class class)
                    s->origin->upstream->name, s->config->text);
     breaker_ok(&s->holds[class]);
     s->slow_until_ms = 0;
-    health_answered(s->origin->health);
+    if (s->config->authoritative) /* a mirror says nothing of how the upstream is */
+        health_answered(s->origin->health);
 }
 
 void site_failed(struct site *s, enum breaker_weight weight, const struct pg_err *why)
@@ -100,7 +101,8 @@ void site_hold(struct site *s, enum site_class class, int seconds)
         if (class == SITE_CLASSES || class == (enum site_class)i)
             breaker_hold(&s->holds[i], ms, now);
     }
-    health_limited(s->origin->health, now + ms);
+    if (s->config->authoritative)
+        health_limited(s->origin->health, now + ms);
     pg_log_say(PG_LOG_WARN, PG_LOG_UPSTREAM, "upstream %s asks for patience: %d s",
                s->origin->upstream->name, seconds);
 }

@@ -356,8 +356,9 @@ static const struct mistake {
     {"upstreams:\n  a.test: {url: https://a.test, proxy: http://p.test}\n",
      "f:2:40: upstreams.a.test.proxy must be http://host:port\n"},
     {"upstreams:\n  a.test: {url: https://a.test, proxy: \"http://u:p@p.test:1\"}\n",
-     "f:2:40: upstreams.a.test.proxy must not hold a user or password; write username and "
-     "password_file\n"},
+     "f:2:40: upstreams.a.test.proxy must not hold a user or password; a proxy that asks for a "
+     "login "
+     "is not supported\n"},
     {"upstreams:\n  a.test: {url: https://a.test, max_bandwidth: 1KiB}\n",
      "f:2:48: upstreams.a.test.max_bandwidth must be 64KiB or more, or 0\n"},
     /* N12 */
