@@ -202,7 +202,7 @@ static int carry_out(struct purge_plan *p, struct purge_result *r, struct pg_err
     measure(p, r);
     if (p->question->dry_run)
         return 0;
-    if (purge_forget(p, err) < 0)
+    if (purge_forget_links(p, err) < 0)
         return -1;
     remove_content(p);
     return 0;
@@ -234,7 +234,7 @@ static int purge_tag(struct purge_plan *p, struct purge_result *r, struct pg_err
     r->tags = 1;
     if (!p->question->dry_run)
         land_tag_gone(p->store, scope->repo, scope->tag);
-    if (purge_trace(p, &tag.digest, scope->tag, err) < 0)
+    if (purge_trace_from(p, &tag.digest, scope->tag, err) < 0)
         return -1;
     return carry_out(p, r, err);
 }
@@ -247,7 +247,7 @@ static int purge_digest(struct purge_plan *p, struct purge_result *r, struct pg_
 
     if (found <= 0)
         return found < 0 ? -1 : unknown(scope, err);
-    if (purge_trace(p, &scope->digest, (struct sl){NULL, 0}, err) < 0)
+    if (purge_trace_from(p, &scope->digest, (struct sl){NULL, 0}, err) < 0)
         return -1;
     if (p->nlinks == 0)
         return pg_fail(err, PG_E_DENIED,
@@ -274,7 +274,7 @@ static int purge_scope(struct purge_plan *p, struct purge_result *r, struct pg_b
 {
     const struct catalog_scope *scope = &p->question->scope;
 
-    if (purge_part(p, next, err) < 0)
+    if (purge_part_take(p, next, err) < 0)
         return -1;
     r->tags = p->ntags;
     if (scope->repo.n > 0 && p->question->cursor.n == 0 && p->nlinks == 0 && r->tags == 0)

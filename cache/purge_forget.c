@@ -128,7 +128,7 @@ static struct pg_list *gather(struct batch *b, struct pg_list *it)
     return it;
 }
 
-int purge_forget(struct purge_plan *p, struct pg_err *err)
+int purge_forget_links(struct purge_plan *p, struct pg_err *err)
 {
     struct batch b = {.plan = p, .now_s = pg_clock_wall_s()};
     struct pg_list *it = p->links.next;

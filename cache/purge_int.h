@@ -3,12 +3,12 @@
  * purge_int - the plan of a purge: which links are to be forgotten, and which content then is
  * nobody's any more.
  *
- *     purge_trace (from a manifest on) or purge_part (a scope): links, and their content
+ *     purge_trace_from (from a manifest on) or purge_part_take (a scope): links, and their content
  *         --> who else is linked to the content keeps it
- *         --> purge_forget: links, with a record each, and edges, in the writer
+ *         --> purge_forget_links: links, with a record each, and edges, in the writer
  *         --> the content that nobody keeps leaves
  *
- * Threads: that of purge_run(); purge_forget() waits for the writer.
+ * Threads: that of purge_run(); purge_forget_links() waits for the writer.
  */
 #pragma once
 
@@ -37,9 +37,10 @@ struct purge_plan {
     struct pg_map contents; /* by digest */
     struct pg_list links;
     size_t nlinks;
-    uint64_t ntags;       /* that purge_part counted */
-    struct key_repo repo; /* of purge_trace */
-    struct key last; /* of purge_part: links of the scope up to here are in the plan, or gone */
+    uint64_t ntags;       /* that purge_part_take counted */
+    struct key_repo repo; /* of purge_trace_from */
+    struct key
+        last; /* of purge_part_take: links of the scope up to here are in the plan, or gone */
 };
 
 bool purge_is_stopped(const struct purge_plan *p);
@@ -49,12 +50,12 @@ void purge_add_link(struct purge_plan *p, const struct key_repo *repo, const str
 
 /* The manifest or blob d of the scope's repository, and what it alone names there: nothing is added
  * when something that stays names d; a tag other than `besides` stays. */
-PG_MUST_USE int purge_trace(struct purge_plan *p, const struct digest *d, struct sl besides,
-                            struct pg_err *err);
+PG_MUST_USE int purge_trace_from(struct purge_plan *p, const struct digest *d, struct sl besides,
+                                 struct pg_err *err);
 
 /* The next links of the scope, PURGE_PART at most, from the question's cursor on; the tags of their
  * repositories are counted, and forgotten. */
-PG_MUST_USE int purge_part(struct purge_plan *p, struct pg_buf *next, struct pg_err *err);
+PG_MUST_USE int purge_part_take(struct purge_plan *p, struct pg_buf *next, struct pg_err *err);
 
 /* A link that a tag needs by now stays. */
-PG_MUST_USE int purge_forget(struct purge_plan *p, struct pg_err *err);
+PG_MUST_USE int purge_forget_links(struct purge_plan *p, struct pg_err *err);

@@ -138,7 +138,7 @@ static int enter(struct part *p, struct pg_err *err)
     return p->is_inside ? purge_tags(p, err) : 0;
 }
 
-int purge_part(struct purge_plan *plan, struct pg_buf *next, struct pg_err *err)
+int purge_part_take(struct purge_plan *plan, struct pg_buf *next, struct pg_err *err)
 {
     struct sl only = plan->question->scope.repo;
     struct part p = {.plan = plan};

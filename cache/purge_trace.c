@@ -175,7 +175,8 @@ static int spread(struct trace *t, struct pg_err *err)
     return 0;
 }
 
-int purge_trace(struct purge_plan *p, const struct digest *d, struct sl besides, struct pg_err *err)
+int purge_trace_from(struct purge_plan *p, const struct digest *d, struct sl besides,
+                     struct pg_err *err)
 {
     struct trace t = {.plan = p, .repo = p->question->scope.repo, .besides = besides};
     int rc;

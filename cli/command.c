@@ -93,7 +93,7 @@ const struct command command_table[] = {
      "checks it. With --force what is there is moved to a folder beside it. Run it as the user who "
      "is to own the store.",
      backup_restore, "DIR"},
-    {"ls", "csmbj", "List what is in the store.",
+    {"ls", "cstmbj", "List what is in the store.",
      "Tags with the size of all that they name and that is here, how long ago upstream confirmed "
      "them, and the last pull; with --manifests or --blobs those, by repository. REF is a "
      "registry, "
@@ -146,6 +146,8 @@ const struct command_option command_options[] = {
      "Of images for several platforms, these: linux/amd64,linux/arm64; or all. Without it: this "
      "machine's.",
      offsetof(struct command_args, platform)},
+    {'t', 0, "tags", NULL, "List tags, as without any of these.",
+     offsetof(struct command_args, tags)},
     {'m', 0, "manifests", NULL, "List manifests.", offsetof(struct command_args, manifests)},
     {'b', 0, "blobs", NULL, "List layers, configurations and other blobs.",
      offsetof(struct command_args, blobs)},

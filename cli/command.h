@@ -36,7 +36,7 @@ struct command_args {
     const char *const *operands;
     size_t noperands;
     bool json, deep, repair, accept_loss, watch, help;
-    bool manifests, blobs, dry_run, no_blobs, force;
+    bool tags, manifests, blobs, dry_run, no_blobs, force;
 };
 
 struct command {

@@ -8,6 +8,7 @@
 
 #include "cli/canary.h"
 #include "cli/print.h"
+#include "cli/probe.h"
 #include "cli/symptom.h"
 
 /* In the order in which one would look: the first mistake is often the cause of the next. */
@@ -18,7 +19,7 @@ static const struct check {
     {"storage", symptom_of_storage},
     {"limits", symptom_of_limits},
     {"certificates", symptom_of_certificates},
-    {"upstreams", symptom_of_upstreams},
+    {"upstreams", probe_upstreams},
     {"server", symptom_of_server},
 };
 

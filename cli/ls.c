@@ -198,8 +198,8 @@ int ls_run(const struct command_args *args)
                                                 : "tags",
                         .is_tags = !args->manifests && !args->blobs};
 
-    if (args->manifests && args->blobs) {
-        return print_failure("either --manifests or --blobs");
+    if (args->tags + args->manifests + args->blobs > 1) {
+        return print_failure("one of --tags, --manifests and --blobs");
     }
     if (args->noperands > 1) {
         return print_failure("ls takes one REF");

@@ -11,6 +11,3 @@ void symptom_of_storage(struct doctor *d);      /* owner, mode, filesystem, spac
 void symptom_of_limits(struct doctor *d);       /* descriptors */
 void symptom_of_certificates(struct doctor *d); /* of listeners: do they expire? */
 void symptom_of_server(struct doctor *d);       /* is it running, and what does it say itself? */
-
-/* symptom_of_upstreams.c: names, connections, TLS, /v2/, token service, clock; all at once. */
-void symptom_of_upstreams(struct doctor *d);

@@ -30,7 +30,7 @@ _pullgate() {
     "doctor "*) words="-c --config --admin --control --json --proxy --upstream --ca --canary -h --help " ;;
     "backup "*) words="-c --config --json --deep --no-blobs -h --help " ;;
     "restore "*) words="-c --config --json --deep --force -h --help " ;;
-    "ls "*) words="-c --config --control --manifests --blobs --json -h --help " ;;
+    "ls "*) words="-c --config --control --tags --manifests --blobs --json -h --help " ;;
     "purge "*) words="-c --config --control -n --dry-run --json -h --help " ;;
     "prewarm "*) words="-c --config --control --platform --json -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "refresh "*) words="-c --config --control --json -h --help " ;;

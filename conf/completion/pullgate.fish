@@ -66,6 +66,7 @@ complete -c pullgate -n '__fish_seen_subcommand_from restore' -s h -l help -d 'S
 complete -c pullgate -n __fish_use_subcommand -a ls -d 'List what is in the store.'
 complete -c pullgate -n '__fish_seen_subcommand_from ls' -s c -l config -r -F -d 'The configuration file.'
 complete -c pullgate -n '__fish_seen_subcommand_from ls' -l control -r -F -d 'Ask this control socket, not the configured one.'
+complete -c pullgate -n '__fish_seen_subcommand_from ls' -l tags -d 'List tags, as without any of these.'
 complete -c pullgate -n '__fish_seen_subcommand_from ls' -l manifests -d 'List manifests.'
 complete -c pullgate -n '__fish_seen_subcommand_from ls' -l blobs -d 'List layers, configurations and other blobs.'
 complete -c pullgate -n '__fish_seen_subcommand_from ls' -l json -d 'Answer in JSON'

@@ -101,6 +101,7 @@ _pullgate() {
     (ls) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--tags[List tags, as without any of these.]' \
             '--manifests[List manifests.]' \
             '--blobs[List layers, configurations and other blobs.]' \
             '--json[Answer in JSON]' \

@@ -20,8 +20,8 @@
 #define PULL_BLOB_STAGES(X)                                                                        \
     X(linked, UPSTREAM)                                                                            \
     X(confirmed, UPSTREAM)                                                                         \
-    X(open, CLIENT) X(measured, UPSTREAM) X(board, CLIENT) X(flying, UPSTREAM) X(admit, CLIENT)    \
-        X(deliver, CLIENT)
+    X(open, CLIENT)                                                                                \
+    X(measured, UPSTREAM) X(board, CLIENT) X(flying, UPSTREAM) X(admit, CLIENT) X(deliver, CLIENT)
 
 #define X(name, origin) static enum rq_next st_##name(struct rq *rq);
 PULL_BLOB_STAGES(X)

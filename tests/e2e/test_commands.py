@@ -59,8 +59,7 @@ def test_status_watches_until_it_is_interrupted():
 
 
 def rows(pg, what, *args):
-    flags = [] if what == "tags" else ["--" + what]
-    return fits(what, good(pg, "ls", "--json", *flags, *args))[what]
+    return fits(what, good(pg, "ls", "--json", "--" + what, *args))[what]
 
 
 def pull(pg, repo, ref):
@@ -101,6 +100,8 @@ def test_ls_says_what_is_there():
     out = good(pg, "ls")
     assert "origin.test/library/app:v1" in out and "KiB" in out, out
     assert v1.layers[0] in good(pg, "ls", "--blobs"), out
+    code, out, err = pg.command("ls", "--tags", "--blobs")
+    assert code == 2 and "one of --tags" in err, err
     code, out, err = pg.command("ls", "library/app:")
     assert code == 1 and "tag" in err, (code, err)
     pg.stop()

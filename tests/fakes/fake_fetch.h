@@ -22,7 +22,7 @@ extern char fake_fetch_order_repo[300];
 extern unsigned fake_fetch_kept;             /* fetch_kept() */
 extern bool fake_fetch_denies;               /* errors from now on are 401 or 403 */
 extern struct health_view fake_fetch_health; /* of every upstream */
-extern unsigned fake_fetch_forgets; /* fetch_forget_unknown() */
+extern unsigned fake_fetch_forgets;          /* fetch_forget_unknown() */
 
 void fake_fetch_reset(void);
 const struct fake_question *fake_fetch_waiting(void); /* the oldest unanswered; NULL: none */

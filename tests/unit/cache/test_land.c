@@ -428,7 +428,7 @@ TEST(E23_a_link_goes_and_does_not_come_back)
     settle_well();
     assert_int_equal(overlay_get_link(store, OTHER, &d, &link, &err), 0);
     expect_image(REPO, &d); /* there it stays */
-    lose_index(); /* the journal has it, too */
+    lose_index();           /* the journal has it, too */
     assert_int_equal(overlay_get_link(store, OTHER, &d, &link, &err), 0);
     assert_int_equal(overlay_get_link(store, REPO, &d, &link, &err), 1);
 }

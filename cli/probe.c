@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <arpa/inet.h>
+#include "cli/probe.h"
+
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cli/symptom.h"
 #include "cli/version.h"
 #include "oci/challenge.h"
 #include "proxy/upstream/addr.h"
@@ -377,7 +377,7 @@ static size_t plan(const struct config *c, struct probe *probes)
     return n;
 }
 
-void symptom_of_upstreams(struct doctor *d)
+void probe_upstreams(struct doctor *d)
 {
     struct probe *probes = calloc(d->config->nupstreams + 1, sizeof(*probes));
     struct probe *tokens = calloc(d->config->nupstreams + 1, sizeof(*tokens));
