@@ -185,7 +185,7 @@ TEST(E23_upstream_is_asked_once_a_week_and_silence_withdraws_nothing)
     fake_fetch_error(PG_E_BLOB_UNKNOWN, 0);
     house_run();
     assert_int_equal(c->reply.status, 404);
-    c = get("");
+    (void)get("");
     fake_fetch_head(NULL, 10);
     house_run();
     c = get("");
