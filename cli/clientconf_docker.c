@@ -4,6 +4,15 @@
 #define CERTS_DIR   "/etc/docker/certs.d"
 #define BUILDKIT_CA "/etc/buildkit/" CLIENTCONF_CA
 
+static void add_hosts(struct clientconf *c, const char *name)
+{
+    struct pg_buf *out = clientconf_add(c, CERTS_DIR "/%s/hosts.toml", name);
+
+    clientconf_comment(out, "Read by dockerd with the containerd image store alone; others pass "
+                            "over it.");
+    clientconf_containerd_put_hosts(c, CERTS_DIR "/" CLIENTCONF_CA, out);
+}
+
 void clientconf_docker_write(struct clientconf *c)
 {
     struct pg_buf *out = clientconf_add(c, "/etc/docker/daemon.json");
@@ -18,11 +27,10 @@ void clientconf_docker_write(struct clientconf *c)
     }
     (void)pg_buf_put(out, SL("\n}\n"));
     for (size_t i = 0; i < c->nupstreams; i++) {
-        out = clientconf_add(c, CERTS_DIR "/%s/hosts.toml", c->upstreams[i]);
-        clientconf_comment(out, "Read by dockerd with the containerd image store alone; others "
-                                "pass over it.");
-        clientconf_containerd_put_hosts(c, CERTS_DIR "/" CLIENTCONF_CA, out);
+        add_hosts(c, c->upstreams[i]);
     }
+    add_hosts(c, "_default"); /* every other registry: the proxy refuses those it does not know */
+    add_hosts(c, c->authority);
     clientconf_add_ca(c, CERTS_DIR "/%s/ca.crt", c->authority);
     clientconf_add_ca(c, CERTS_DIR "/" CLIENTCONF_CA);
     clientconf_note(c, "NOT CLOSED: dockerd without the containerd image store asks Docker Hub "

@@ -181,7 +181,7 @@ class Containerd(Client):
             with open(ours) as f:
                 text += f.read()
         with open("/etc/containerd/config.toml", "w") as f:
-            f.write(text)
+            f.write(f'{text}\n[plugins."io.containerd.internal.v1.opt"]\npath = "{self.dir}/opt"\n')
         self.daemon_command = [self.programs[0]]
         self.start_daemon(*self.daemon_command, "--root", f"{self.dir}/root", "--state",
                           f"{self.dir}/state", "--address", f"{self.dir}/sock")
@@ -245,7 +245,7 @@ class Docker(Client):
         os.makedirs("/etc/docker", exist_ok=True)
         self.command = ["docker", "-H", f"unix://{self.dir}/sock"]
         self.env["PATH"] = os.environ["PATH"] + ":/usr/sbin:/sbin"
-        self.start_daemon("dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none",
+        self.start_daemon(self.programs[0], "--iptables=false", "--ip6tables=false", "--bridge=none",
                           "--data-root", f"{self.dir}/data", "--exec-root", f"{self.dir}/exec",
                           "--pidfile", f"{self.dir}/pid", "-H", f"unix://{self.dir}/sock")
         self.wait_daemon("version")
@@ -256,6 +256,23 @@ class Docker(Client):
 
     def drop(self, reference):
         self.run("rmi", "-f", reference)
+
+
+class Docker29(Docker):
+    """With the containerd image store. Not built with the others: it takes too long. In
+    build/tools: go install github.com/moby/moby/v2/cmd/dockerd@v2.0.0-beta.24, as dockerd29."""
+    programs, name = ("dockerd29", "docker", "containerd2"), "dockerd with containerd store"
+
+    def version(self):
+        return go_version("dockerd29")
+
+    def set_up(self):
+        os.symlink(shutil.which("containerd2"), f"{self.dir}/containerd")
+        os.environ["PATH"], path = f"{self.dir}:{os.environ['PATH']}", os.environ["PATH"]
+        try:
+            super().set_up()
+        finally:
+            os.environ["PATH"] = path
 
 
 class Crane(Client):

@@ -33,6 +33,7 @@ def seen(client, column, value="yes"):
 def write_conf(kind, ca):
     """The client's files where it looks for them; what clientconf says on standard error."""
     for path in SETTINGS:
+        assert os.path.ismount(path), f"{path} is the machine's own"
         subprocess.run(f"rm -rf {path}/*", shell=True, check=True)
     p = subprocess.run([os.environ["PULLGATE"], "clientconf", "--for", kind, "--proxy",
                         "https://cache.test:5000", "--upstream", "docker.io", "--ca", ca,

@@ -40,9 +40,9 @@ def prepare():
         request = struct.pack("16sh", b"lo", 0)
         flags, = struct.unpack("16xh", fcntl.ioctl(s, 0x8913, request))
         fcntl.ioctl(s, 0x8914, struct.pack("16sh", b"lo", flags | 1))
-    for folder in SETTINGS:
-        if os.path.isdir(folder):
-            mount("none", folder, "tmpfs")
+    for folder in [*SETTINGS, "/run"]:
+        os.makedirs(folder, exist_ok=True)      # what is not there yet stays behind, empty
+        mount("none", folder, "tmpfs")
     with tempfile.NamedTemporaryFile("w", prefix="pg-hosts-") as f:
         f.write("127.0.0.1 localhost cache.test\n" + "".join(f"{REGISTRY} {n}\n" for n in NAMES))
         f.flush()

@@ -5,7 +5,7 @@ import json, os, subprocess, tempfile, tomllib
 
 import node
 import pg as stage
-from clients import HOSTS_DIR, Buildah, Containerd, Containerd2, Cri, Cri2, Docker, Podman, Skopeo
+from clients import HOSTS_DIR, Buildah, Containerd, Containerd2, Cri, Cri2, Docker, Docker29, Podman, Skopeo
 from node import REGISTRY
 from matrix import NAMED, Scene, seen
 from pg import Upstream
@@ -272,6 +272,11 @@ def test_docker_by_name_is_closed_and_by_mirror_is_not():
         client.pull("pullgate/canary:v1")               # as the files and standard error say
         assert world.direct() and "NOT CLOSED" in world.scene.said
         seen(client, "refusal is final", "by name only")
+
+
+def test_docker29_is_closed():
+    """With the containerd image store, which reads hosts.toml."""
+    closed("docker", Docker29)
 
 
 if __name__ == "__main__":

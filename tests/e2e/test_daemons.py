@@ -2,14 +2,14 @@
 """What runs on nodes besides podman: containerd, dockerd, buildah; each in a network of its own."""
 import node
 import pg as stage
-from clients import Buildah, Containerd, Containerd2, Cri, Cri2, Docker
+from clients import Buildah, Containerd, Containerd2, Cri, Cri2, Docker, Docker29
 from matrix import DEFAULT, NAMED, broken, killed, pulls
 from node import need_node
 
 
-def docker(scenario, what):
+def docker(scenario, what, make=Docker):
     need_node()
-    scenario(Docker, what, "docker")
+    scenario(make, what, "docker")
 
 
 def containerd(scenario, what, make):
@@ -62,6 +62,18 @@ def test_docker_A19_killed():
 
 def test_docker_E09_upstream_breaks_off():
     docker(broken, NAMED + "library/app:v1")
+
+
+def test_docker29_pulls():
+    docker(pulls, FORMS, Docker29)
+
+
+def test_docker29_A19_killed():
+    docker(killed, "library/app:v1", Docker29)
+
+
+def test_docker29_E09_upstream_breaks_off():
+    docker(broken, "library/app:v1", Docker29)
 
 
 def test_buildah_pulls():
