@@ -16,7 +16,8 @@
  * Ownership:  counted by its readers, and by itself while it travels. A reader is embedded in
  *             its journey. What *refresh says is read by its readers, from done() to leave.
  * Failure:    ->err, after done(): MANIFEST_UNKNOWN (then tag or link are gone from the store, if
- *             that is to be followed), UPSTREAM_DOWN, UPSTREAM_WRONG, UPSTREAM_TLS, TIMEOUT, STORE_IO.
+ *             that is to be followed), UPSTREAM_DOWN, UPSTREAM_WRONG, UPSTREAM_TLS, TIMEOUT,
+ *             STORE_IO.
  * Threads:    its loop's.
  */
 #pragma once
