@@ -49,6 +49,6 @@ const char *loop_stage(const struct loop *l);
 
 /* Its live requests and their stages, as text, for a process that is about to die. In the loop's
  * own thread, or while the loop hangs. */
-void loop_tell(const struct loop *l, int fd);
+void loop_tell_requests(const struct loop *l, int fd);
 
 struct sl loop_date(struct loop *l); /* for a Date header; valid until the loop polls */

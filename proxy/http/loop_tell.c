@@ -41,7 +41,7 @@ static unsigned tell_stages(const struct pg_list *list, const char *how, int fd)
     return n;
 }
 
-void loop_tell(const struct loop *l, int fd)
+void loop_tell_requests(const struct loop *l, int fd)
 {
     uint64_t now_us = pg_clock_mono_us();
     unsigned n = 0;

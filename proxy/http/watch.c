@@ -42,7 +42,7 @@ static void tell(int fd)
     if (l == NULL)
         l = loop_here();
     if (l != NULL)
-        loop_tell(l, fd);
+        loop_tell_requests(l, fd);
     pg_check_print(fd, "what the threads did last:\n");
     pg_record_dump(fd);
 }
