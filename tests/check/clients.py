@@ -10,8 +10,8 @@ import json, sys
 
 DOC, BEGIN, END = "docs/clients.md", "<!-- seen: begin -->\n", "<!-- seen: end -->\n"
 CLIENTS = ["dockerd", "dockerd with containerd store", "containerd", "containerd2",
-           "Kubernetes with containerd", "Kubernetes with containerd2", "podman", "buildah", "skopeo",
-           "crane", "regctl", "oras", "helm", "cosign"]
+           "Kubernetes with containerd", "Kubernetes with containerd2", "BuildKit", "podman", "buildah",
+           "skopeo", "crane", "regctl", "oras", "helm", "cosign"]
 COLUMNS = ["by name", "default upstream", "mirror", "?ns=", "cold, warm", "upstream down",
            "client killed", "upstream breaks off", "refusal is final", "artifacts"]
 

@@ -275,6 +275,43 @@ class Docker29(Docker):
             os.environ["PATH"] = path
 
 
+class BuildKit(Client):
+    """A build FROM the reference. Not built with the others: it wants a module of its own, with
+    buildkitd and buildctl of github.com/moby/buildkit v0.34.2 as tools."""
+    programs, name = ("buildkitd", "buildctl", "runc"), "BuildKit"
+
+    def version(self):
+        return go_version("buildkitd")
+
+    def set_up(self):
+        self.command = ["buildctl", "--addr", f"unix://{self.dir}/sock"]
+        self.start_daemon("buildkitd", "--config", "/etc/buildkit/buildkitd.toml", "--root",
+                          f"{self.dir}/root", "--addr", f"unix://{self.dir}/sock",
+                          "--oci-worker=true", "--oci-worker-snapshotter=native",
+                          "--containerd-worker=false", "--oci-worker-net=host")
+        self.wait_daemon("debug", "workers")
+
+    def words(self, reference):
+        folder = f"{self.dir}/context"
+        os.makedirs(folder, exist_ok=True)
+        with open(f"{folder}/Dockerfile", "w") as f:
+            f.write(f"FROM {reference}\nCOPY Dockerfile /\n")
+        return ["build", "--progress=plain", "--frontend", "dockerfile.v0", "--local",
+                f"context={folder}", "--local", f"dockerfile={folder}", "--output",
+                f"type=oci,dest={self.dir}/out.tar"]
+
+    def pull(self, reference, ok=True):
+        said = super().pull(reference, ok)
+        self.said = said if ok else said[1]
+        return said
+
+    def digest(self, reference):
+        return set(re.findall(r"FROM \S+@(sha256:[0-9a-f]{64})", self.said))
+
+    def drop(self, reference):
+        self.run("prune", "--all")
+
+
 class Crane(Client):
     programs, command, version_words = ("crane",), ["crane"], ("version",)
 

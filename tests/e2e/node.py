@@ -9,7 +9,7 @@ from pg import Skip
 REGISTRY = "127.0.0.2"               # here answers who claims to be docker.io
 NAMES = ["docker.io", "registry-1.docker.io", "auth.docker.io", "index.docker.io", "ghcr.io",
          "quay.io", "elsewhere.example"]
-SETTINGS = ["/etc/docker", "/etc/containerd", "/etc/containers"]
+SETTINGS = ["/etc/docker", "/etc/containerd", "/etc/containers", "/etc/buildkit"]
 MARK = "PG_NODE"
 
 

@@ -5,7 +5,8 @@ import json, os, subprocess, tempfile, tomllib
 
 import node
 import pg as stage
-from clients import HOSTS_DIR, Buildah, Containerd, Containerd2, Cri, Cri2, Docker, Docker29, Podman, Skopeo
+from clients import (HOSTS_DIR, Buildah, BuildKit, Containerd, Containerd2, Cri, Cri2, Docker,
+                     Docker29, Podman, Skopeo)
 from node import REGISTRY
 from matrix import NAMED, Scene, seen
 from pg import Upstream
@@ -261,17 +262,25 @@ def test_containerd_1_with_a_server_alone_would_be_open():
         assert world.direct()
 
 
-def test_docker_by_name_is_closed_and_by_mirror_is_not():
-    with Open("docker") as world, Docker(world.trust) as client:
-        client.pull("library/app:v1")
-        assert world.digest in client.digest("library/app:v1")
+def only_by_name(kind, make):
+    with Open(kind) as world, make(world.trust) as client:
+        client.pull("docker.io/library/app:v1")
+        assert world.digest in client.digest("docker.io/library/app:v1")
         client.pull(NAMED + "library/app:v1")
         code, said = client.pull(NAMED + "pullgate/canary:v1", ok=False)
         assert code != 0 and MARK in said, said
         assert world.direct() == []
-        client.pull("pullgate/canary:v1")               # as the files and standard error say
+        client.pull("docker.io/pullgate/canary:v1")     # as the files and standard error say
         assert world.direct() and "NOT CLOSED" in world.scene.said
         seen(client, "refusal is final", "by name only")
+
+
+def test_docker_by_name_is_closed_and_by_mirror_is_not():
+    only_by_name("docker", Docker)
+
+
+def test_buildkit_by_name_is_closed_and_by_mirror_is_not():
+    only_by_name("buildkit", BuildKit)
 
 
 def test_docker29_is_closed():

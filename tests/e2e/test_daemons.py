@@ -2,7 +2,7 @@
 """What runs on nodes besides podman: containerd, dockerd, buildah; each in a network of its own."""
 import node
 import pg as stage
-from clients import Buildah, Containerd, Containerd2, Cri, Cri2, Docker, Docker29
+from clients import Buildah, BuildKit, Containerd, Containerd2, Cri, Cri2, Docker, Docker29
 from matrix import DEFAULT, NAMED, broken, killed, pulls
 from node import need_node
 
@@ -89,6 +89,21 @@ def test_buildah_A19_killed():
 def test_buildah_E09_upstream_breaks_off():
     need_node()
     broken(Buildah, "docker.io/library/app:v1", "podman")
+
+
+def test_buildkit_builds_from_it():
+    need_node()
+    pulls(BuildKit, {"mirror": "docker.io/", "by name": NAMED, "default upstream": DEFAULT}, "buildkit")
+
+
+def test_buildkit_A19_killed():
+    need_node()
+    killed(BuildKit, "docker.io/library/app:v1", "buildkit")
+
+
+def test_buildkit_E09_upstream_breaks_off():
+    need_node()
+    broken(BuildKit, "docker.io/library/app:v1", "buildkit")
 
 
 if __name__ == "__main__":
