@@ -18,6 +18,7 @@
 #include "base/metric.h"
 #include "cache/blob.h"
 #include "cache/partial.h"
+#include "cache/proof.h"
 #include "cache/publish.h"
 #include "cache/uncached.h"
 #include "cache/use.h"
@@ -174,6 +175,24 @@ static bool go_elsewhere(struct fill_work *w)
     return true;
 }
 
+/* What another upstream left is no proof that this one has the blob. */
+static bool is_of_same_upstream(const struct fill_work *w)
+{
+    struct sl whose = flight_whose(w->fill->flight);
+
+    return whose.n == 0 || proof_partial_is(w->fill->store, whose, &w->fill->digest);
+}
+
+static int begin_anew(struct fill_work *w)
+{
+    if (ftruncate(w->fd, 0) < 0)
+        return partial_disk_error(w->fill->store, errno, "emptying a file in partial/",
+                                  &w->disk_err);
+    partial_take_off(w->fill->store, w->kept);
+    w->kept = 0;
+    return 0;
+}
+
 static int open_files(struct fill_work *w)
 {
     struct fill *f = w->fill;
@@ -181,6 +200,10 @@ static int open_files(struct fill_work *w)
 
     if (partial_open(f->store, &f->digest, w->size, &w->fd, &w->kept, &w->disk_err) < 0)
         return -1;
+    if (w->kept > 0 && !is_of_same_upstream(w) && begin_anew(w) < 0)
+        return -1;
+    if (flight_whose(f->flight).n > 0)
+        proof_partial_note(f->store, flight_whose(f->flight), &f->digest);
     note_active(w, w->kept);
     w->read_fd = PG_FAULT("fill.open")
                      ? -1
@@ -401,6 +424,17 @@ static void on_published(struct publish *p)
     free_fill(w);
 }
 
+static int apply_proof(struct publish *p, struct index_txn *txn, struct pg_err *err)
+{
+    struct fill_work *w = pg_container_of(p, struct fill_work, publish);
+    struct proof_news news = {.repo = flight_whose(w->fill->flight),
+                              .digest = &p->digest,
+                              .size = p->size,
+                              .now_s = pg_clock_wall_s()};
+
+    return news.repo.n == 0 ? 0 : proof_apply(w->fill->store, txn, &news, err);
+}
+
 static void start_publish(struct fill_work *w, const struct digest *sha256)
 {
     struct fill *f = w->fill;
@@ -413,7 +447,8 @@ static void start_publish(struct fill_work *w, const struct digest *sha256)
                                   .chunk_sums = pg_buf_sl(&w->is.sums),
                                   .tmp_fd = w->fd,
                                   .home = w->job.home,
-                                  .done = on_published};
+                                  .done = on_published,
+                                  .apply_more = apply_proof};
     _Static_assert(PARTIAL_NAME_MAX <= PUBLISH_NAME_MAX, "a partial is published");
     (void)partial_name(&f->digest, w->publish.tmp_name);
     free_half(&w->writing);

@@ -47,7 +47,7 @@ enum journal_kind {
     JOURNAL_TAG = 3,      /* repo, name: the tag; digest: what it is from now on */
     JOURNAL_TAG_GONE = 4, /* repo, name */
     JOURNAL_LINK = 5,     /* repo, digest; name: media type of a manifest; number: size;
-                             more: "manifest" or "blob" */
+                             more: "manifest", "blob", or "shown" (see cache/proof) */
     JOURNAL_LINK_GONE = 6,
     JOURNAL_PIN = 7, /* repo, name: tag or empty; digest; more: who and why */
     JOURNAL_UNPIN = 8,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cache/landing_int.h"
 
+#include "cache/proof.h"
+
 void landing_name(struct landing *l, const struct digest *d, enum index_edge_kind edge,
                   uint64_t size)
 {
@@ -135,6 +137,8 @@ static int apply_manifest(const struct landing *l, struct index_txn *txn, struct
 
     if (!knows(index_get_blob(&v, &l->digest, &blob, err), err))
         return 0; /* it was evicted meanwhile */
+    if (proof_put(txn, l->repo, &l->digest, err) < 0)
+        return -1;
     return index_put_manifest(txn, &l->digest, &l->manifest, err);
 }
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cache/blob.h"
 #include "cache/landing_int.h"
+#include "cache/proof.h"
 #include "cache/writer.h"
 
 #define BATCH        256
@@ -38,6 +39,9 @@ static int put_link(struct index_txn *txn, const struct journal_record *r, struc
         .landed = true,
     };
 
+    if ((link.kind == INDEX_LINK_MANIFEST || sl_eq(r->more, PROOF_RECORD)) &&
+        proof_put(txn, r->repo, &r->digest, err) < 0)
+        return -1;
     return index_put_link(txn, r->repo, &r->digest, &link, err);
 }
 

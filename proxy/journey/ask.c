@@ -21,6 +21,15 @@ static void stop_asking(struct rq *rq)
     ask_end(journey_of(rq));
 }
 
+static enum rq_next ask(struct journey *j, const struct fetch_question *q,
+                        const struct rq_stage *then)
+{
+    ask_end(j);
+    j->ask.ticket = rq_ticket(&j->rq);
+    j->ask.fetch = fetch_ask(j->home->fetch, q, &j->home->loop->mail, on_answered, j);
+    return rq_wait(&j->rq, then, journey_left_ms(j), stop_asking);
+}
+
 enum rq_next ask_upstream(struct journey *j, enum fetch_kind kind, struct sl reference,
                           const struct rq_stage *then)
 {
@@ -31,10 +40,22 @@ enum rq_next ask_upstream(struct journey *j, enum fetch_kind kind, struct sl ref
                                .reference = reference,
                                .trace = j->trace.of};
 
-    ask_end(j);
-    j->ask.ticket = rq_ticket(&j->rq);
-    j->ask.fetch = fetch_ask(j->home->fetch, &q, &j->home->loop->mail, on_answered, j);
-    return rq_wait(&j->rq, then, journey_left_ms(j), stop_asking);
+    return ask(j, &q, then);
+}
+
+enum rq_next ask_for_proof(struct journey *j, const struct fetch_proof *proof,
+                           const struct rq_stage *then)
+{
+    struct fetch_question q = {.kind = FETCH_BLOB_PROOF,
+                               .snapshot = j->snapshot,
+                               .upstream = j->target.upstream,
+                               .repo = j->target.repo,
+                               .reference = j->want.reference,
+                               .is_cold = true,
+                               .proof = proof,
+                               .trace = j->trace.of};
+
+    return ask(j, &q, then);
 }
 
 const struct fetch_answer *ask_answer(struct journey *j)

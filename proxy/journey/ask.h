@@ -16,6 +16,10 @@
 PG_MUST_USE enum rq_next ask_upstream(struct journey *j, enum fetch_kind kind, struct sl reference,
                                       const struct rq_stage *then);
 
+/* The same for FETCH_BLOB_PROOF, of j->want's digest. */
+PG_MUST_USE enum rq_next ask_for_proof(struct journey *j, const struct fetch_proof *proof,
+                                       const struct rq_stage *then);
+
 /* In the stage after it. The answer lives until ask_end(). On failure the error is moved into
  * j->rq.err, and how long to wait is noted for the reply. */
 PG_MUST_USE const struct fetch_answer *ask_answer(struct journey *j);

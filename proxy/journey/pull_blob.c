@@ -9,6 +9,7 @@
 #include "cache/blob.h"
 #include "cache/land.h"
 #include "cache/overlay.h"
+#include "cache/proof.h"
 #include "cache/use.h"
 #include "proxy/journey/allowed.h"
 #include "proxy/journey/ask.h"
@@ -21,6 +22,7 @@
     X(linked, UPSTREAM)                                                                            \
     X(confirmed, UPSTREAM)                                                                         \
     X(open, CLIENT)                                                                                \
+    X(shown, UPSTREAM)                                                                             \
     X(measured, UPSTREAM) X(board, CLIENT) X(flying, UPSTREAM) X(admit, CLIENT) X(deliver, CLIENT)
 
 #define X(name, origin) static enum rq_next st_##name(struct rq *rq);
@@ -42,6 +44,7 @@ struct pull_blob {
     bool boarded, sending;
     unsigned ticket, tries;
     int allowed; /* lookup: an enum allowed */
+    bool shown;  /* by this upstream, just now */
 };
 
 static void off_board(struct pull_blob *p)
@@ -179,6 +182,59 @@ static enum rq_next serve_stored(struct journey *j)
     return serve(j, JOURNEY_HIT);
 }
 
+static enum rq_next fetch_it(struct journey *j)
+{
+    if (j->told.why == NULL)
+        j->told.why = "not in the store";
+    if (j->want.is_head)
+        return ask_upstream(j, FETCH_BLOB_HEAD, j->want.reference, &ST_measured);
+    return rq_go(&j->rq, &ST_board);
+}
+
+/* It is in the store: did it come from this upstream, or did this one show that it has it, too? */
+static enum rq_next serve_shown(struct journey *j)
+{
+    struct pull_blob *p = j->op;
+    const struct digest *d = &j->want.digest;
+    struct fetch_proof proof = {.whose = j->target.canonical, .digest = *d};
+    int found = p->shown ? 1 : proof_has(j->home->store, j->target.canonical, d, &j->rq.err);
+
+    if (found > 0)
+        return serve_stored(j);
+    if (found == 0)
+        found = proof_pick(j->home->store, d, &proof.parts, &j->rq.err);
+    blob_close(p->blob);
+    p->blob = NULL;
+    if (found < 0)
+        return rq_fail_now(&j->rq);
+    if (found == 0) /* it has gone since */
+        return fetch_it(j);
+    j->told.why = "not shown by this upstream";
+    return ask_for_proof(j, &proof, &ST_shown);
+}
+
+/* On a flight of another upstream nothing is shown by ours: that is asked for when it landed. */
+static bool is_foreign(const struct journey *j)
+{
+    const struct pull_blob *p = j->op;
+    struct sl whose = flight_whose(p->reader.flight);
+
+    return !p->shown && whose.n > 0 &&
+           !sl_eq(proof_upstream(whose), proof_upstream(j->target.canonical));
+}
+
+static enum rq_next st_shown(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_blob *p = j->op;
+
+    if (ask_answer(j) == NULL)
+        return rq_fail_now(rq);
+    ask_end(j);
+    p->shown = true;
+    return rq_go(rq, &ST_open);
+}
+
 static enum rq_next st_open(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
@@ -188,12 +244,8 @@ static enum rq_next st_open(struct rq *rq)
     if (found < 0)
         return rq_fail_now(rq);
     if (found > 0)
-        return serve_stored(j);
-    if (j->told.why == NULL)
-        j->told.why = "not in the store";
-    if (j->want.is_head)
-        return ask_upstream(j, FETCH_BLOB_HEAD, j->want.reference, &ST_measured);
-    return rq_go(rq, &ST_board);
+        return serve_shown(j);
+    return fetch_it(j);
 }
 
 /* A HEAD of what is not here: upstream says how large it is, and that it is. */
@@ -298,7 +350,7 @@ static enum rq_next st_board(struct rq *rq)
     if (landed > 0) {
         flight_leave(&p->reader);
         off_board(p);
-        return serve_stored(j);
+        return serve_shown(j);
     }
     j->told.cache = role == FLIGHT_LEADER ? JOURNEY_MISS : JOURNEY_COALESCED;
     return rq_go(rq, &ST_flying);
@@ -336,7 +388,13 @@ static enum rq_next st_flying(struct rq *rq)
 
     if (v.state == FLIGHT_LOST && !v.verified)
         return lost(j);
-    if (v.state == FLIGHT_HEAD) {
+    if (v.state == FLIGHT_LANDED && is_foreign(j)) {
+        leave(j);
+        return rq_go(rq, &ST_open);
+    }
+    if (v.state == FLIGHT_LOST && is_foreign(j))
+        return lost(j);
+    if (v.state == FLIGHT_HEAD || is_foreign(j)) {
         p->ticket = rq_ticket(rq);
         return rq_wait(rq, &ST_flying, journey_left_ms(j), stop_flying);
     }

@@ -3,7 +3,8 @@
  * pull_blob - GET and HEAD of /v2/<name>/blobs/<digest>.
  *
  *     lookup --(linked here)--> open --(in the store)-------------------> admit --> deliver
- *       |                      ^ |  |                                       ^
+ *       |                      ^ |  |      (after this upstream has         ^
+ *       |                      | |  |       shown that it has it, too)       |
  *       +--> ask --> linked ---+ |  +--(HEAD)--> ask --> measured ----------+
  *            (is it in this      |                                          |
  *             repository?)       +--(GET)--> board --> flying --(size)------+

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "cache/overlay.h"
+#include "cache/proof.h"
 #include "cache/use.h"
 #include "proxy/journey/allowed.h"
 #include "proxy/journey/refresh.h"
@@ -26,6 +27,7 @@ struct pull_manifest {
     struct journey *journey;
     bool in_store; /* lookup: `found` is there, under `digest` */
     bool is_ours;  /* lookup: and this repository named it */
+    bool may_head; /* lookup: HEAD is enough, since upstream has shown it; else it has to give it */
     bool may_be_stale;
     int64_t age_s; /* of the tag */
     struct digest digest;
@@ -83,22 +85,34 @@ static enum rq_next serve_allowed(struct journey *j, int64_t seen_s)
     }
 }
 
+/* Named here, or known by its digest alone: it may have come from another upstream (N07). */
+static int has_shown(struct journey *j, const struct digest *d)
+{
+    return proof_has(j->home->store, j->target.canonical, d, &j->rq.err);
+}
+
 static enum rq_next lookup_digest(struct journey *j)
 {
     struct pull_manifest *p = j->op;
     const struct digest *d = &j->want.digest;
     struct index_link link;
-    int linked, found;
+    int linked, found, proved;
 
     linked = overlay_get_link(j->home->store, j->target.canonical, d, &link, &j->rq.err);
     found = linked < 0 ? -1 : find_manifest(j, p, d);
     if (found < 0)
         return rq_fail_now(&j->rq);
     p->is_ours = linked > 0 && link.kind == INDEX_LINK_MANIFEST && found > 0;
+    proved = found == 0 ? 0 : p->is_ours && link.landed ? 1 : has_shown(j, d);
+    if (proved < 0)
+        return rq_fail_now(&j->rq);
+    p->may_head = proved > 0;
     if (linked == 0 || link.kind != INDEX_LINK_MANIFEST)
         j->told.why = "no link in this repository";
     else if (found == 0)
         j->told.why = "not in the store";
+    else if (proved == 0)
+        j->told.why = "not shown by this upstream";
     else
         return serve_allowed(j, link.first_seen_s);
     return rq_go(&j->rq, &ST_ask);
@@ -154,7 +168,7 @@ static enum rq_next lookup_tag(struct journey *j)
         overlay_get_tag(j->home->store, j->target.canonical, j->want.reference, &tag, &j->rq.err);
     if (known > 0)
         found = find_manifest(j, p, &tag.digest);
-    p->is_ours = found > 0;
+    p->is_ours = p->may_head = found > 0;
     allowed = found > 0 ? allowed_look(j, pg_clock_wall_s(), &ignored) : ALLOWED;
     if (known < 0 || found < 0 || allowed < 0)
         return rq_fail_now(&j->rq);
@@ -213,7 +227,7 @@ static enum rq_next st_ask(struct rq *rq)
     unsigned left_ms = journey_left_ms(j);
 
     p->ticket = rq_ticket(rq);
-    refresh_join(j, p->in_store ? &p->digest : NULL, &p->refresh, on_refreshed);
+    refresh_join(j, p->in_store && p->may_head ? &p->digest : NULL, &p->refresh, on_refreshed);
     if (!p->may_be_stale)
         return rq_wait(rq, &ST_asked, left_ms, stop_asking);
     if (left_ms > PULL_MANIFEST_PATIENCE_MS)

@@ -52,6 +52,10 @@ struct fetch_work *ask_new(struct fetch *f, const struct fetch_question *q)
     pg_arena_init(&w->arena, ARENA_BYTES);
     w->kind = q->kind;
     w->is_cold = q->is_cold;
+    if (q->proof != NULL) {
+        w->proof = *q->proof;
+        w->proof.whose = pg_copy(&w->arena, q->proof->whose);
+    }
     w->trace = q->trace;
     w->snapshot = config_snapshot_ref(q->snapshot);
     w->upstream = q->upstream;
@@ -146,7 +150,8 @@ static int check(const struct fetch_work *w, struct pg_err *err)
         return pg_fail(err, PG_E_NAME_INVALID, "not a proper query");
     if (w->kind == FETCH_TAGS)
         return 0;
-    if (digest_looks_like(w->reference) || w->kind == FETCH_BLOB_HEAD || w->kind == FETCH_REFERRERS)
+    if (digest_looks_like(w->reference) || w->kind == FETCH_BLOB_HEAD ||
+        w->kind == FETCH_BLOB_PROOF || w->kind == FETCH_REFERRERS)
         return digest_parse(w->reference, &digest, err);
     return ref_check_tag(w->reference, err);
 }

@@ -28,6 +28,7 @@ struct fetch_work {
     atomic_uint parts;
     enum fetch_kind kind;
     bool is_cold;
+    struct fetch_proof proof; /* with BLOB_PROOF */
     struct trace_context trace;
     struct snapshot *snapshot;
     const struct config_upstream *upstream;

@@ -327,6 +327,11 @@ static void on_done(struct client_call *call)
     }
 }
 
+static bool wants_part(const struct exchange *x)
+{
+    return x->from > 0 || x->spec.until > 0;
+}
+
 static bool on_head(struct client_call *call)
 {
     struct exchange *x = call->owner;
@@ -336,7 +341,7 @@ static bool on_head(struct client_call *call)
     delay_stop(&x->later); /* it has said a word */
     if (before_redirects(x) && x->site->config->authoritative)
         health_told(x->turn->origin->health, &call->head);
-    x->accepted = !x->probing && (status == 200 || (status == 206 && x->from > 0));
+    x->accepted = !x->probing && (status == 200 || (status == 206 && wants_part(x)));
     if (!x->accepted)
         return true;
     return x->events->on_head(x);
@@ -443,13 +448,15 @@ static void send_request(struct exchange *x, const char *authorization)
     int n = snprintf(accept, sizeof(accept), "Accept: %s", x->spec.accept);
 
     PG_CHECK(n > 0 && (size_t)n < sizeof(accept));
-    n = snprintf(range, sizeof(range), "Range: bytes=%" PRIu64 "-", x->from);
+    n = x->spec.until == 0 ? snprintf(range, sizeof(range), "Range: bytes=%" PRIu64 "-", x->from)
+                           : snprintf(range, sizeof(range), "Range: bytes=%" PRIu64 "-%" PRIu64,
+                                      x->from, x->spec.until - 1);
     PG_CHECK(n > 0 && (size_t)n < sizeof(range));
     pg_buf_init(&own, URL_MAX);
     order.url = url_of(x, &own);
     order.headers[0] = accept;
     order.headers[1] = authorization;
-    order.headers[2] = x->from > 0 && !x->probing ? range : NULL;
+    order.headers[2] = wants_part(x) && !x->probing ? range : NULL;
     if (x->trace.of.valid && before_redirects(x)) {
         (void)snprintf(parent, sizeof(parent), "traceparent: %s", trace_write(&x->trace.of, text));
         order.headers[3] = parent;

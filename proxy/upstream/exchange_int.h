@@ -48,6 +48,7 @@ struct exchange_spec {
     const struct trace_context *trace; /* NULL: for nobody's sake */
     bool head;
     uint64_t timeout_ms; /* of each request; 0: none */
+    uint64_t until;      /* > 0: Range: bytes=from-(until - 1); the owner may change it */
 };
 
 /* Of the body of an answer that is an error. */

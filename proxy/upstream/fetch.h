@@ -32,6 +32,7 @@
 #include "base/bytes.h"
 #include "base/mailbox.h"
 #include "cache/flight.h"
+#include "cache/proof.h"
 #include "cache/store.h"
 #include "oci/digest.h"
 #include "proxy/config.h"
@@ -49,6 +50,7 @@ enum fetch_kind {
     FETCH_BLOB_HEAD,     /* HEAD /v2/<repo>/blobs/<digest>: is it in this repository, how large */
     FETCH_TAGS,          /* GET /v2/<repo>/tags/list?n=&last= */
     FETCH_REFERRERS,     /* GET /v2/<repo>/referrers/<digest>?..: absent where it has no such API */
+    FETCH_BLOB_PROOF,    /* GET parts of a blob that is here: does this upstream have it, too? */
 };
 
 /* What came back; immutable. */
@@ -79,6 +81,13 @@ struct fetch *fetch_start(struct store *store, struct spawn *spawn);
 void fetch_drain(struct fetch *f); /* no new work; what runs may end */
 void fetch_stop(struct fetch *f);  /* fails what is left; joins the thread; frees */
 
+/* Of BLOB_PROOF. What was proved is noted, also when no asker is left. */
+struct fetch_proof {
+    struct sl whose; /* the canonical repository */
+    struct digest digest;
+    struct proof_parts parts;
+};
+
 /* query: for TAGS and REFERRERS "n=..&last=.." (already encoded) or empty. repo is upstream's own
  * name for it
  * ("library/nginx"). reference: tag or digest text; empty for TAGS. */
@@ -88,7 +97,8 @@ struct fetch_question {
     const struct config_upstream *upstream; /* of that snapshot */
     struct sl repo, reference, query;
     struct trace_context trace; /* for whose sake it is asked */
-    bool is_cold; /* of MANIFEST: the asker has none, and takes one that came a moment ago */
+    bool is_cold; /* of MANIFEST, BLOB_PROOF: the asker takes an answer that came a moment ago */
+    const struct fetch_proof *proof; /* of BLOB_PROOF */
 };
 
 struct fetch_ask *fetch_ask(struct fetch *f, const struct fetch_question *q,

@@ -10,6 +10,7 @@
 #include "oci/manifest.h"
 #include "oci/media.h"
 #include "proxy/upstream/exchange_int.h"
+#include "proxy/upstream/prover_int.h"
 
 #define TAGS_BYTES_MAX ((size_t)8 * 1024 * 1024)
 #define PATH_MAX_BYTES 2048
@@ -35,6 +36,8 @@ struct query {
     unsigned tries, rounds;     /* a round asks each site that may be asked */
     uint64_t began_ms;
     struct fetch_answer echo; /* body NULL: not answered yet */
+    struct prover *prover;    /* of BLOB_PROOF, with the next */
+    struct sl whose;
 };
 
 static const struct {
@@ -49,6 +52,7 @@ static const struct {
     [FETCH_MANIFEST_HEAD] = {"manifest head", SITE_HEAD, PG_E_MANIFEST_UNKNOWN, true, 0},
     [FETCH_BLOB_HEAD] = {"blob head", SITE_HEAD, PG_E_BLOB_UNKNOWN, true, 0},
     [FETCH_TAGS] = {"tags", SITE_LIST, PG_E_NAME_UNKNOWN, false, TAGS_BYTES_MAX},
+    [FETCH_BLOB_PROOF] = {"blob proof", SITE_BLOB, PG_E_BLOB_UNKNOWN, false, 0},
     [FETCH_REFERRERS] = {"referrers", SITE_LIST, PG_E_MANIFEST_UNKNOWN, false, MANIFEST_BYTES_MAX},
 };
 
@@ -73,6 +77,7 @@ static void make_path(struct query *q, const struct fetch_work *w)
                      SL_ARG(w->reference));
         break;
     case FETCH_BLOB_HEAD:
+    case FETCH_BLOB_PROOF:
         n = snprintf(q->path, PATH_MAX_BYTES, SL_FMT "/blobs/" SL_FMT, SL_ARG(w->repo),
                      SL_ARG(w->reference));
         break;
@@ -101,6 +106,7 @@ static void free_query(struct query *q)
     if (q->echo.body != NULL)
         q->fetch->echo_bytes -= q->echo.body->n;
     pg_bytes_unref(q->echo.body);
+    prover_free(q->prover);
     config_snapshot_unref(q->snapshot);
     pg_arena_free(&q->arena);
     free(q);
@@ -135,6 +141,7 @@ static bool unknown_key_of(const struct query *q, struct unknown_key *key_r)
     static const enum unknown_kind of[] = {[FETCH_MANIFEST] = UNKNOWN_MANIFEST,
                                            [FETCH_MANIFEST_HEAD] = UNKNOWN_MANIFEST,
                                            [FETCH_BLOB_HEAD] = UNKNOWN_BLOB_HEAD,
+                                           [FETCH_BLOB_PROOF] = UNKNOWN_BLOB,
                                            [FETCH_TAGS] = UNKNOWN_REPO};
 
     if (q->kind == FETCH_REFERRERS)
@@ -237,18 +244,19 @@ static void fade(struct delay *d)
     free_query(pg_container_of(d, struct query, again));
 }
 
-/* The answer stays, and nothing else. Between its leaving from here and its being seen in the store
- * others look there in vain; they would ask upstream for what has just come. */
+/* The answer stays, and nothing else; of a proof, that it was one. Between its leaving from here
+ * and its being seen in the store others look there in vain; they would ask upstream for what has
+ * just come. */
 static bool stays(struct query *q, const struct fetch_answer *a)
 {
-    if (q->kind != FETCH_MANIFEST || a->body == NULL ||
-        q->fetch->echo_bytes + a->body->n > ECHO_BYTES_MAX)
+    if (q->prover == NULL && (q->kind != FETCH_MANIFEST || a->body == NULL ||
+                              q->fetch->echo_bytes + a->body->n > ECHO_BYTES_MAX))
         return false;
     q->echo = *a;
-    q->echo.body = pg_bytes_ref(a->body);
+    q->echo.body = q->prover != NULL ? pg_bytes_new(SL("")) : pg_bytes_ref(a->body);
     q->echo.content_type = pg_copy(&q->arena, a->content_type);
     q->echo.link = (struct sl){NULL, 0};
-    q->fetch->echo_bytes += a->body->n;
+    q->fetch->echo_bytes += q->echo.body->n;
     exchange_free(&q->exchange);
     q->has_exchange = false;
     origin_leave(&q->turn);
@@ -266,7 +274,7 @@ static int succeed(struct query *q, struct pg_err *err)
     take_head(q, &answer);
     if (q->kind == FETCH_MANIFEST_HEAD && !answer.has_digest)
         health_headless(q->turn.origin->health);
-    if (!kinds[q->kind].head && take_body(q, &answer, err) < 0)
+    if (!kinds[q->kind].head && q->prover == NULL && take_body(q, &answer, err) < 0)
         return -1;
     while ((w = next_asker(q)) != NULL) {
         ask_succeed(w, &answer);
@@ -296,13 +304,37 @@ static bool says_nothing(const struct query *q)
     return kinds[q->kind].head && refuses;
 }
 
+static void start_exchange(struct query *q, bool again)
+{
+    uint64_t from = 0;
+
+    if (q->prover != NULL) {
+        prover_begin(q->prover);
+        from = prover_from(q->prover);
+        q->exchange.spec.until = prover_until(q->prover);
+    }
+    exchange_start(&q->exchange, from, again);
+}
+
 static void ask_again(struct delay *d)
 {
     struct query *q = pg_container_of(d, struct query, again);
 
     q->tries++;
     pg_buf_clear(&q->body);
-    exchange_start(&q->exchange, 0, true);
+    start_exchange(q, true);
+}
+
+/* A part has come. 1: the next one is asked for; 0: all is proved; -1. */
+static int go_on_proving(struct query *q, struct pg_err *err)
+{
+    int more = prover_end(q->prover, err);
+
+    if (more > 0)
+        start_exchange(q, false);
+    if (more == 0)
+        proof_note(q->fetch->store, q->whose, prover_digest(q->prover), prover_size(q->prover));
+    return more;
 }
 
 static bool retry(struct query *q)
@@ -326,7 +358,10 @@ static void on_done(struct exchange *x)
     struct query *q = x->owner;
     struct pg_err err = {0};
 
-    if ((x->end.err.kind == PG_E_NONE || says_nothing(q)) && succeed(q, &err) == 0)
+    if (q->prover != NULL && x->end.err.kind == PG_E_NONE && go_on_proving(q, &err) > 0)
+        return;
+    if ((x->end.err.kind == PG_E_NONE || says_nothing(q)) && err.kind == PG_E_NONE &&
+        succeed(q, &err) == 0)
         return;
     if (err.kind != PG_E_NONE) {
         x->end.cause = RETRY_WRONG;
@@ -351,6 +386,8 @@ static bool on_head(struct exchange *x)
     struct query *q = x->owner;
     const struct head *head = &x->call.head;
 
+    if (q->prover != NULL)
+        return prover_head(q->prover, head, &x->call.err) == 0;
     if (!kinds[q->kind].head && head->has_length && head->length > kinds[q->kind].bytes_max)
         return refuse_size(x) == CLIENT_TAKEN;
     return true;
@@ -360,6 +397,8 @@ static enum client_taken on_data(struct exchange *x, struct sl data)
 {
     struct query *q = x->owner;
 
+    if (q->prover != NULL)
+        return prover_data(q->prover, data, &x->call.err) == 0 ? CLIENT_TAKEN : CLIENT_REFUSED;
     return pg_buf_put(&q->body, data) == 0 ? CLIENT_TAKEN : refuse_size(x);
 }
 
@@ -374,12 +413,12 @@ static void on_granted(struct origin_turn *turn)
                                  .accept = accept_of(q->kind),
                                  .head = kinds[q->kind].head,
                                  .trace = &q->trace,
-                                 .timeout_ms = ANSWER_MS_MAX};
+                                 .timeout_ms = q->prover == NULL ? ANSWER_MS_MAX : 0};
 
     exchange_init(&q->exchange, &spec, turn, &query_events, q);
     q->has_exchange = true;
     q->tries = q->rounds = 1;
-    exchange_start(&q->exchange, 0, false);
+    start_exchange(q, false);
 }
 
 static void on_refused(struct origin_turn *turn, const struct pg_err *why, int retry_after_s)
@@ -407,6 +446,10 @@ static struct query *new_query(struct fetch_work *w)
     q->repo = pg_alloc(&q->arena, w->repo.n + 1);
     memcpy(q->repo, w->repo.p, w->repo.n);
     make_path(q, w);
+    if (q->kind == FETCH_BLOB_PROOF) {
+        q->prover = prover_new(&w->proof.digest, &w->proof.parts);
+        q->whose = pg_copy(&q->arena, w->proof.whose);
+    }
     pg_list_init(&q->askers);
     origin_turn_init(&q->turn);
     q->turn.line = ORIGIN_ASKS;
@@ -489,7 +532,7 @@ void query_leave(struct fetch_work *w)
 
     pg_list_remove(&w->node);
     w->in = NULL;
-    if (!pg_list_empty(&q->askers))
+    if (!pg_list_empty(&q->askers) || q->prover != NULL) /* what is proved is for the next, too */
         return;
     if (q->has_exchange && exchange_is_silent(&q->exchange) &&
         pg_clock_mono_ms() - q->began_ms >= QUERY_SILENT_MS) {

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What upstreams allow, deny, delete, and do not have."""
-import json
+import http.client, json, random
 
 import pg as stage
 from pg import Pullgate, Upstream
-from upstream import OCI_MANIFEST, Gate, hold, say, sha256, status
+from upstream import OCI_MANIFEST, Gate, cut, hold, pause, say, sha256, status
 
 TAG = "/v2/library/app/manifests/v1"
 SPENT = (b'{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your unauthenticated pull '
@@ -233,6 +233,146 @@ def test_E23_keep_and_keep_and_flag():
         up.manifests["library/app", "v2"] = gone
         assert pg.get("/v2/library/app/manifests/v2").headers["Warning"] is None
         pg.stop()
+
+
+SECRET = random.Random(3).randbytes(3_000_000)
+BLOB = f"/blobs/{sha256(SECRET)}"
+
+
+def two(ranges=True):
+    """An upstream whose layer is in the store, and another, whose manifest names it."""
+    mine, other = Upstream(), Upstream()
+    image = mine.image("team/app", "v1", [SECRET])
+    other.image("evil/app", "v1", [SECRET])
+    pg = Pullgate(mine, more="tags: {ttl: 0s}",
+                  upstreams=f'other.test: {{url: "{other.url}", allow_private: true}}')
+    for path in ["manifests/v1", BLOB[1:]]:
+        assert pg.get(f"/v2/team/app/{path}").status == 200
+    pg.landed(2)
+    assert pg.get("/v2/other.test/evil/app/manifests/v1").status == 200
+    return mine, other, pg, image
+
+
+def test_N07_a_manifest_that_names_anothers_layer_does_not_hand_it_out():
+    """Whatever the HEAD says: the bytes have to be shown."""
+    mine, other, pg, image = two()
+    lie = {"Content-Type": "application/octet-stream", "Docker-Content-Digest": sha256(SECRET)}
+    for answer in [status(404), say(200, lie, b"x" * len(SECRET)), say(200, lie, b"short"),
+                   say(206, {**lie, "Content-Range": f"bytes 0-262143/{len(SECRET)}"}, b"x" * 262144), status(416)]:
+        other.well()
+        other.on("/blobs/", answer, methods=("GET",))
+        for ask in [pg.get, pg.head]:
+            a = ask("/v2/other.test/evil/app" + BLOB)
+            assert a.status in (404, 502) and SECRET[:100] not in a.body, a.status
+        pg.get("/v2/other.test/evil/other" + BLOB)                              # nor where it is not even named
+    other.well()
+    other.on("/blobs/", status(503), methods=("GET",))                          # fails closed
+    assert pg.get("/v2/other.test/evil/app" + BLOB).status in (404, 503)
+    assert pg.get("/v2/team/app" + BLOB) == (200, SECRET)
+    pg.stop()
+
+
+def test_N07_who_has_it_shows_three_parts_once():
+    """The price of a layer that two upstreams share."""
+    mine, other, pg, image = two()
+    path = "/v2/other.test/evil/app" + BLOB
+    for _ in range(3):
+        assert pg.get(path) == (200, SECRET)
+    ranges = [h.get("Range") for m, p, h in other.asked if "/blobs/" in p]
+    assert len(ranges) == len(set(ranges)) == 3, ranges
+    for r in ranges:
+        first, last = map(int, r.removeprefix("bytes=").split("-"))
+        assert 65536 <= last + 1 - first <= 262144 or last == len(SECRET) - 1, r
+    pg.restart()
+    asked = len(other.asked)
+    assert pg.get(path) == (200, SECRET) and len(other.asked) == asked
+    pg.stop()
+
+
+def test_N07_who_knows_no_ranges_shows_it_whole():
+    mine, other, pg, image = two()
+    other.on("/blobs/", say(200, {}, SECRET), methods=("GET",))
+    for _ in range(2):
+        assert pg.get("/v2/other.test/evil/app" + BLOB) == (200, SECRET)
+    assert other.count("GET", "/blobs/") == 1
+    pg.stop()
+
+
+def test_N07_an_index_that_names_anothers_manifest_does_not_hand_it_out():
+    mine, other, pg, _ = two()
+    image = mine.image("team/secret", "v1", [b"of this alone"])
+    assert pg.get("/v2/team/secret/manifests/v1").status == 200
+    pg.landed(3)
+    other.index("evil/multi", "v1", {"amd64": image})
+    other.on(f"/manifests/{image.digest}", status(404), methods=("GET",))
+    other.on(f"/manifests/{image.digest}", say(200, {"Docker-Content-Digest": image.digest,
+                                                     "Content-Type": OCI_MANIFEST}), methods=("HEAD",))
+    assert pg.get("/v2/other.test/evil/multi/manifests/v1").status == 200
+    for repo in ["evil/multi", "evil/unnamed"]:
+        for ask in [pg.get, pg.head]:
+            a = ask(f"/v2/other.test/{repo}/manifests/{image.digest}")
+            assert a.status == 404, (repo, ask, a, pg.said())
+    other.well()
+    other.manifest("evil/third", None, image.body)
+    assert pg.get(f"/v2/other.test/evil/third/manifests/{image.digest}") == (200, image.body)
+    pg.stop()
+
+
+def test_N07_a_download_of_another_upstream_is_not_joined():
+    mine, other = Upstream(), Upstream()
+    mine.image("team/app", "v1", [SECRET])
+    other.image("evil/app", "v1", [SECRET])
+    other.on("/blobs/", status(404), methods=("GET",))
+    gate = Gate()
+    mine.on("/blobs/", pause(gate), methods=("GET",))
+    pg = Pullgate(mine, upstreams=f'other.test: {{url: "{other.url}", allow_private: true}}')
+    assert pg.get("/v2/team/app/manifests/v1").status == 200
+    assert pg.get("/v2/other.test/evil/app/manifests/v1").status == 200
+    ours = pg.start_get("/v2/team/app" + BLOB)
+    gate.wait_reached()
+    theirs = pg.start_get("/v2/other.test/evil/app" + BLOB)
+    pg.wait_metric("pullgate_flight_followers_total", 1)
+    gate.open()
+    assert ours.done() == (200, SECRET)
+    assert theirs.done().status == 404
+    pg.stop()
+
+
+def test_N07_what_another_upstream_left_half_is_begun_anew():
+    """Or the missing rest would be shown, and the whole be handed out."""
+    mine, other = Upstream(), Upstream()
+    mine.image("team/app", "v1", [SECRET])
+    other.image("evil/app", "v1", [SECRET])
+    mine.on("/blobs/", cut(0))
+    mine.on("/blobs/", cut(2_000_000), times=1)
+    pg = Pullgate(mine, upstreams=f'other.test: {{url: "{other.url}", allow_private: true}}')
+    assert pg.get("/v2/team/app/manifests/v1").status == 200
+    pg.get("/v2/team/app" + BLOB)
+    pg.wait_true(lambda: sum(pg.files("partial").values()) > 1_000_000, "nothing was kept")
+    pg.wait_metric("pullgate_flights", 0, at_least=False)
+    assert pg.get("/v2/other.test/evil/app/manifests/v1").status == 200
+    assert pg.get("/v2/other.test/evil/app" + BLOB) == (200, SECRET)
+    assert [h.get("Range") for m, p, h in other.asked if "/blobs/" in p] == [None]
+    pg.stop()
+
+
+def series(pg):
+    return {l.rsplit(" ", 1)[0] for l in pg.admin("/metrics").body.decode().splitlines() if not l.startswith("#")}
+
+
+def test_F09_no_name_of_a_client_becomes_a_series():
+    """Whatever repositories, tags and programs are said to ask: there are as many as before."""
+    up, pg, image = stand(more="log: {level: warn}")
+    assert pg.get(TAG).status == 200 and pg.get("/v2/library/app/manifests/none").status == 404
+    before = series(pg)
+    c = http.client.HTTPConnection("127.0.0.1", pg.port, timeout=stage.DEADLINE)
+    for n in range(3000):
+        c.request("GET", f"/v2/library/r{n}/manifests/t{n}", headers={"User-Agent": f"agent-{n}"})
+        r = c.getresponse()
+        assert r.read() and r.status == 404
+    assert series(pg) == before and len(before) < 400, len(before)
+    assert not any("r2999" in s or "agent" in s for s in before)
+    pg.stop()
 
 
 if __name__ == "__main__":

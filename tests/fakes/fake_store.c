@@ -24,6 +24,7 @@ char fake_store_event[512];
 unsigned fake_store_blobs_open, fake_store_late;
 bool fake_store_fails;
 struct access fake_store_access;
+bool fake_store_unshown;
 static struct row tag_rows[FAKE_STORE_ROWS], link_rows[FAKE_STORE_ROWS],
     manifest_rows[FAKE_STORE_ROWS], blob_rows[FAKE_STORE_ROWS];
 static struct {
@@ -45,6 +46,7 @@ void fake_store_reset(void)
     fake_store_event[0] = '\0';
     fake_store_fails = false;
     fake_store_access = (struct access){0};
+    fake_store_unshown = false;
     fake_store_late = 0;
 }
 
@@ -393,4 +395,31 @@ void land_link_gone(struct store *s, struct sl repo, const struct digest *d)
     fake_store.links_gone++;
     if (r != NULL)
         r->used = false;
+}
+
+struct sl proof_upstream(struct sl repo)
+{
+    const char *slash = memchr(repo.p, '/', repo.n);
+
+    return slash == NULL ? repo : (struct sl){repo.p, (size_t)(slash - repo.p)};
+}
+
+int proof_has(struct store *s, struct sl repo, const struct digest *d, struct pg_err *err)
+{
+    (void)s;
+    (void)repo;
+    (void)d;
+    return fake_store_fails ? broken(err) : !fake_store_unshown;
+}
+
+int proof_pick(struct store *s, const struct digest *d, struct proof_parts *r, struct pg_err *err)
+{
+    const struct row *row = find(blob_rows, SL(""), SL(""), d);
+
+    (void)s;
+    (void)err;
+    if (row == NULL)
+        return 0;
+    *r = (struct proof_parts){.size = row->size};
+    return 1;
 }

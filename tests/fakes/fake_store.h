@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fake_store - a store in a few arrays: what the test puts there, and what is landed, is found.
- * Replaces cache/access, overlay, land, blob, use, subject and the reader's part of fill.
+ * Replaces cache/access, proof, overlay, land, blob, use, subject and the reader's part of fill.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "cache/catalog.h"
 #include "cache/land.h"
 #include "cache/overlay.h"
+#include "cache/proof.h"
 #include "cache/purge.h"
 #include "cache/subject.h"
 #include "cache/use.h"
@@ -31,6 +32,7 @@ extern char fake_store_scope[1200]; /* "<upstream>|<repo>|<tag>" of the last pag
 
 /* What access_look() says of every repository, and what was noted. */
 extern struct access fake_store_access;
+extern bool fake_store_unshown; /* no upstream has shown anything */
 
 void fake_store_reset(void);
 void fake_store_put_tag(const char *repo, const char *tag, const struct digest *d,

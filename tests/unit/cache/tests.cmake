@@ -2,6 +2,7 @@
 pg_unit(cache flight)
 pg_unit(cache flight_stress THREADS TIMEOUT 60)
 pg_unit(cache use)
+pg_unit(cache proof TIMEOUT 60)
 pg_unit(cache access TIMEOUT 60)
 pg_unit(cache version)
 pg_unit(cache key)

@@ -193,6 +193,57 @@ TEST(E23_upstream_is_asked_once_a_week_and_silence_withdraws_nothing)
     assert_int_equal(fake_fetch_asks, 4);
 }
 
+TEST(N07_what_came_from_elsewhere_has_to_be_shown_first)
+{
+    struct conn *c;
+
+    put(10);
+    fake_store_unshown = true;
+    c = get("");
+    assert_int_equal(c->reply.status, 0);
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_BLOB_PROOF);
+    fake_fetch_error(PG_E_BLOB_UNKNOWN, 0);
+    house_run();
+    assert_int_equal(c->reply.status, 404);
+    c = ask("HEAD", ""); /* a HEAD tells that it is here */
+    fake_fetch_error(PG_E_BLOB_UNKNOWN, 0);
+    house_run();
+    assert_int_equal(c->reply.status, 404);
+    c = get("");
+    fake_fetch_error(PG_E_UPSTREAM_DOWN, 0);
+    house_run();
+    assert_int_equal(c->reply.status, 503);
+    c = get("");
+    fake_fetch_head(NULL, -1);
+    house_run();
+    assert_range(c, 200, 0, 10);
+}
+
+TEST(N07_on_the_flight_of_another_upstream_nothing_leaves)
+{
+    struct conn *theirs, *ours;
+
+    fake_store_put_link("docker.io/library/app", &d, INDEX_LINK_BLOB, 10);
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 10);
+    theirs = house_ask("GET", house_path("docker.io/library/app", "blobs", &d), "");
+    ours = get("");
+    assert_int_equal(fake_fetch_orders, 1);
+    flight_head(fill(), 10);
+    flight_commit(fill(), 10);
+    flight_verify(fill());
+    house_run();
+    assert_range(theirs, 200, 0, 10);
+    assert_int_equal(ours->reply.status, 0);
+    fake_store_put_blob(&d, 10);
+    fake_store_unshown = true;
+    flight_finish(fill());
+    house_run();
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_BLOB_PROOF);
+    fake_fetch_error(PG_E_BLOB_UNKNOWN, 0);
+    house_run();
+    assert_int_equal(ours->reply.status, 404);
+}
+
 TEST(a_miss_is_downloaded_once_and_read_by_all)
 {
     struct conn *leader, *follower;
@@ -535,6 +586,8 @@ int main(void)
         CASE(D01_a_head_that_says_nothing_is_no_yes),
         CASE(E23_a_blob_of_a_withdrawn_repository_is_asked_for_first),
         CASE(E23_upstream_is_asked_once_a_week_and_silence_withdraws_nothing),
+        CASE(N07_what_came_from_elsewhere_has_to_be_shown_first),
+        CASE(N07_on_the_flight_of_another_upstream_nothing_leaves),
         CASE(a_miss_is_downloaded_once_and_read_by_all),
         CASE(a_leader_that_leaves_does_not_stop_the_download),
         CASE(A19_a_range_is_the_same_wherever_the_bytes_come_from),

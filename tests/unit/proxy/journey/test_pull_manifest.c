@@ -497,6 +497,24 @@ TEST(D01_a_digest_known_from_elsewhere_is_asked_of_this_repository)
     assert_int_equal(fake_store.tags_gone, 0);
 }
 
+TEST(N07_what_another_upstream_gave_has_to_be_given_by_this_one)
+{
+    struct conn *c;
+
+    put(NULL, 0); /* named here, by an index */
+    fake_store_unshown = true;
+    c = house_ask("GET", house_path("app", "manifests", &d), "");
+    assert_int_equal(c->reply.status, 0);
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST); /* a HEAD may lie */
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    assert_says(c, 404, "MANIFEST_UNKNOWN");
+    c = house_ask("GET", house_path("app", "manifests", &d), "");
+    fake_fetch_document(SL(DOC), MEDIA_OCI_MANIFEST, NULL);
+    house_run();
+    assert_string_equal(c->reply.body, DOC);
+}
+
 TEST(D01_a_head_that_says_nothing_is_no_yes)
 {
     struct conn *c;
@@ -708,6 +726,7 @@ int main(void)
         CASE(nothing_known_and_upstream_silent_is_504_at_the_deadline),
         CASE(by_digest_and_linked_never_asks),
         CASE(D01_a_digest_known_from_elsewhere_is_asked_of_this_repository),
+        CASE(N07_what_another_upstream_gave_has_to_be_given_by_this_one),
         CASE(D01_a_head_that_says_nothing_is_no_yes),
         CASE(a_link_as_a_layer_is_none_as_a_manifest),
         CASE(by_sha512_too),
