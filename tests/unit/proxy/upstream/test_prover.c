@@ -17,7 +17,7 @@ static struct proof_parts two_parts(void)
     return (struct proof_parts){
         .size = 20,
         .nparts = 2,
-        .parts = {{4, 4, XXH3_64bits(TEXT + 4, 4)}, {16, 4, XXH3_64bits(TEXT + 16, 4)}}};
+        .parts = {{4, 4, XXH3_64bits(&TEXT[4], 4)}, {16, 4, XXH3_64bits(&TEXT[16], 4)}}};
 }
 
 static struct prover *begin(const struct proof_parts *parts)
