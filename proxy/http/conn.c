@@ -54,13 +54,23 @@ static struct sl of_string(const char *s)
     return (struct sl){s, strlen(s)};
 }
 
+/* A read that must write first: that there is more to read is no news until it could. */
+static int wanted_events(const struct conn *c)
+{
+    int events = c->flow.wants_out ? UV_WRITABLE : 0;
+
+    if (c->wire.wants_out)
+        return UV_WRITABLE;
+    if (!c->flow.ended)
+        events |= UV_DISCONNECT | (c->flow.deaf ? 0 : UV_READABLE);
+    return events;
+}
+
 /* Each change costs two epoll_ctl(): the common request makes none. */
 void conn_watch(struct conn *c)
 {
-    int events = c->flow.wants_out || c->wire.wants_out ? UV_WRITABLE : 0;
+    int events = wanted_events(c);
 
-    if (!c->flow.ended)
-        events |= UV_DISCONNECT | (c->flow.deaf ? 0 : UV_READABLE);
     if (c->state == CONN_CLOSED || events == c->flow.armed)
         return;
     c->flow.armed = events;
@@ -251,8 +261,10 @@ static void begin(struct conn *c)
     c->flow.last = c->flow.last || h->closes || c->loop->draining;
     c->flow.deaf = c->flow.last || c->in_n == CONN_IN_MAX;
     no_limit(c);
-    if (c->flow.deaf)
+    if (c->flow.deaf) {
+        c->wire.wants_out = false;
         conn_watch(c);
+    }
     c->service->begin(c->service, c);
 }
 
@@ -613,7 +625,8 @@ struct conn *conn_new(struct loop *l, int fd, const struct conn_door *door)
     c->door = door;
     c->service = door->service;
     c->wire.fd = fd;
-    c->wire.ssl = door->tls != NULL ? tls_server_accept(door->tls, fd) : NULL;
+    if (door->tls != NULL)
+        wire_secure(&c->wire, tls_server_accept(door->tls, fd));
     c->poll.data = c;
     pg_list_init(&c->node);
     pg_list_init(&c->ready);

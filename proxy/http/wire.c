@@ -34,13 +34,48 @@ static int of_ssl(struct wire *w, int r)
     }
 }
 
+/* Comes before and after each call of the socket's BIO: see BIO_set_callback_ex(3). */
+static long on_bio(BIO *bio, int oper, const char *argp, size_t len, int argi, long argl, int ret,
+                   size_t *processed)
+{
+    struct wire *w = (struct wire *)(void *)BIO_get_callback_arg(bio);
+
+    (void)argp;
+    (void)len;
+    (void)argi;
+    (void)argl;
+    (void)processed;
+    if (oper != BIO_CB_READ)
+        return ret;
+    if (!w->may_ask) {
+        BIO_clear_retry_flags(bio);
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    w->may_ask = false;
+    return ret;
+}
+
+void wire_secure(struct wire *w, SSL *ssl)
+{
+    w->ssl = ssl;
+    BIO_set_callback_arg(SSL_get_rbio(ssl), (char *)w);
+    BIO_set_callback_ex(SSL_get_rbio(ssl), on_bio);
+}
+
+static void begin_reading(struct wire *w)
+{
+    ERR_clear_error();
+    w->wants_out = false;
+    w->may_ask = true;
+}
+
 int wire_handshake(struct wire *w, const char **why_r)
 {
     unsigned long code;
     int r;
 
-    ERR_clear_error();
-    w->wants_out = false;
+    begin_reading(w);
     *why_r = NULL;
     r = SSL_do_handshake(w->ssl);
     if (r == 1) {
@@ -73,8 +108,7 @@ ssize_t wire_read(struct wire *w, char *p, size_t n)
         r = recv(w->fd, p, n, 0);
         return r >= 0 ? r : of_errno();
     }
-    ERR_clear_error();
-    w->wants_out = false;
+    begin_reading(w);
     r = SSL_read(w->ssl, p, (int)n);
     return r > 0 ? r : of_ssl(w, (int)r);
 }

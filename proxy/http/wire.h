@@ -6,6 +6,10 @@
  * Writes under TLS: what one call could not write, the next call must begin with (at least as many
  * of the same bytes); the bytes may be somewhere else in memory.
  *
+ * Reads under TLS: OpenSSL goes on reading as long as there are records that are not data, such as
+ * updates of keys, of which a client may send any number. So each call lets it ask the socket once;
+ * of what is left there, the poll tells.
+ *
  * Ownership:  wire_close() closes the descriptor and frees the SSL.
  * Threads:    the connection's loop.
  */
@@ -27,9 +31,12 @@ struct wire {
     SSL *ssl;       /* NULL: plain */
     bool ktls;      /* the kernel encrypts what is sent */
     bool wants_out; /* a read or handshake can go on only when the socket is writable */
+    bool may_ask;   /* TLS: the socket was not read yet in this call */
     size_t pending; /* bytes of a file that a TLS record under way was made of */
 };
 
+/* It speaks TLS from here on, and stays where it is in memory. */
+void wire_secure(struct wire *w, SSL *ssl);
 /* TLS only. 1 done, WIRE_AGAIN, WIRE_BROKEN; then *why_r says why, or is NULL when the client just
  * went away; WIRE_HTTP: what came is plain HTTP. */
 int wire_handshake(struct wire *w, const char **why_r);
