@@ -15,6 +15,9 @@ static bool read_number(struct sl *s, uint64_t *n_r)
     uint64_t n = 0;
     size_t i = 0;
 
+    *n_r = 0;
+    if (s->n == 0)
+        return false;
     while (i < s->n && s->p[i] >= '0' && s->p[i] <= '9' && n < NUMBER_MAX) {
         n = n * 10 + (uint64_t)(s->p[i] - '0');
         i++;
