@@ -219,8 +219,9 @@ static int make_place(struct copy *c, struct pg_err *err)
             continue;
         rc = c->config->may_replace
                  ? move_away(c, e->d_name, err)
-                 : pg_fail(err, PG_E_STORE_IO, "%s is not empty: name another directory",
-                           c->config->to);
+                 : pg_fail(err, PG_E_STORE_IO, "%s is not empty: %s", c->config->to,
+                           c->config->is_store ? "empty it; or --force moves away what is there"
+                                               : "name another directory");
     }
     if (dir != NULL)
         (void)closedir(dir);

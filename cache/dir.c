@@ -62,6 +62,15 @@ static int cannot_open(int code, const char *path, const char *slash, const char
                    strerrordesc_np(code));
 }
 
+static int no_store(const char *path, struct pg_err *err)
+{
+    return pg_fail(
+        err, PG_E_STORE_IO,
+        "there is no store at %s: the directory does not exist; is that its name, and has "
+        "a server run with it?",
+        path);
+}
+
 static int open_at(int at, const char *name, bool may_create)
 {
     int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -81,7 +90,8 @@ int dir_open(const char *path, bool may_create, int *fd_r, struct pg_err *err)
     _fd_ int fd = open_at(AT_FDCWD, path, may_create);
 
     if (fd < 0)
-        return cannot_open(errno, path, "", "", err);
+        return errno == ENOENT && !may_create ? no_store(path, err)
+                                              : cannot_open(errno, path, "", "", err);
     if (check(fd, path, "", "", err) < 0)
         return -1;
     *fd_r = TAKE_FD(fd);

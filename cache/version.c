@@ -140,8 +140,8 @@ static int must_be_empty(const struct version_config *c, struct pg_err *err)
         if (is_strange(e->d_name))
             r = pg_fail(err, PG_E_STORE_IO,
                         "%s is not empty and no cache of pullgate (it has no file " FILE_NAME
-                        "): name another directory, or empty this one",
-                        c->path);
+                        "): name another directory%s",
+                        c->path, c->read_only ? "" : ", or empty this one");
     (void)closedir(dir);
     return r;
 }

@@ -30,8 +30,8 @@ const struct command command_table[] = {
      "on standard error, with --json in JSON whatever log.format says. SIGHUP reads the "
      "configuration again. SIGUSR2 lets a new process of the program, as it is on disk then, take "
      "over. "
-     "SIGTERM and SIGINT let running "
-     "downloads end, for limits.drain_timeout at most; a second one ends it at once.",
+     "SIGTERM and SIGINT let running downloads end, for limits.drain_timeout at most; a second one "
+     "ends it at once.",
      serve_run, NULL},
     {"config check", "cj", "Read the configuration and say everything that is wrong with it.",
      "Reads the file as `serve` would, and the files that it names. Each problem is one line: "
@@ -90,7 +90,7 @@ const struct command command_table[] = {
     {"restore", "cdfj", "Make a backup the store again.",
      "Copies what `backup` made into the storage directory, which must be empty and not in use, "
      "and "
-     "checks it. With --force what is there is moved to a folder beside it. Run it as the user who "
+     "checks it. With --force what is there is moved to a folder in it. Run it as the user who "
      "is to own the store.",
      backup_restore, "DIR"},
     {"ls", "cstmbj", "List what is in the store.",
@@ -386,6 +386,23 @@ static bool is_first_half(const char *word)
     return false;
 }
 
+/* "help", or "help COMMAND". */
+static int help(int argc, char **argv)
+{
+    char name[NAME_MAX_LEN];
+
+    if (argc < 3) {
+        return print_all();
+    }
+    (void)snprintf(name, sizeof name, "%s%s%s", argv[2], argc > 3 ? " " : "",
+                   argc > 3 ? argv[3] : "");
+    const struct command *c = find(name);
+    if (c == NULL && argc == 3 && is_first_half(argv[2])) {
+        return print_all();
+    }
+    return c != NULL ? print_one(c) : refuse_command(name);
+}
+
 int command_main(int argc, char **argv)
 {
     char name[NAME_MAX_LEN];
@@ -395,9 +412,11 @@ int command_main(int argc, char **argv)
         (void)print_all();
         return COMMAND_CANNOT;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         return print_all();
+    }
+    if (strcmp(argv[1], "help") == 0) {
+        return help(argc, argv);
     }
     if (argv[1][0] == '-' && strcmp(argv[1], "--version") != 0) {
         return print_failure("options come after the command, as in: pullgate serve %s", argv[1]);

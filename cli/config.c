@@ -394,6 +394,7 @@ static void read_upstream(struct config_load *load, const struct tree *t, size_t
     u->name = sl_dup(t->key);
     load->upstream_at[no].name = t->key_at;
     if (!config_check_map(load, t, prefix, &w)) {
+        u->has_list = true; /* that is said, and not that it has no url */
         return;
     }
     (void)snprintf(prefix, sizeof prefix, "upstreams." SL_FMT ".", SL_ARG(t->key));

@@ -109,8 +109,9 @@ static void look_at_config(struct doctor *d, struct config_load *load)
     }
     if (rc == 0) {
         doctor_say(d, DOCTOR_OK, load->config.file[0] != '\0' ? load->config.file : "the defaults",
-                   NULL, "%zu listeners, %zu upstreams", load->config.nlisteners,
-                   load->config.nupstreams);
+                   NULL, "%zu listener%s, %zu upstream%s", load->config.nlisteners,
+                   print_s(load->config.nlisteners), load->config.nupstreams,
+                   print_s(load->config.nupstreams));
         d->config = &load->config;
     }
     pg_err_clear(&err);
@@ -122,8 +123,9 @@ static int print_end(struct doctor *d)
         (void)pg_buf_printf(&d->out, "],\"ok\":%u,\"warn\":%u,\"fail\":%u}\n", d->said[DOCTOR_OK],
                             d->said[DOCTOR_WARN], d->said[DOCTOR_FAIL]);
     } else {
-        (void)pg_buf_printf(&d->out, "%u ok, %u warnings, %u failures\n", d->said[DOCTOR_OK],
-                            d->said[DOCTOR_WARN], d->said[DOCTOR_FAIL]);
+        (void)pg_buf_printf(&d->out, "%u ok, %u warning%s, %u failure%s\n", d->said[DOCTOR_OK],
+                            d->said[DOCTOR_WARN], print_s(d->said[DOCTOR_WARN]),
+                            d->said[DOCTOR_FAIL], print_s(d->said[DOCTOR_FAIL]));
     }
     if (print_out(pg_buf_sl(&d->out)) < 0) {
         return COMMAND_CANNOT;

@@ -69,8 +69,9 @@ static void put_text(struct pg_buf *out, const struct command_args *args, const 
                      const struct sum *sum)
 {
     print_put_safe((struct sl){ref, strlen(ref)}, out);
-    (void)pg_buf_printf(out, ": %s%lld tags, %lld blobs, ", args->dry_run ? "would free " : "",
-                        sum->tags, sum->blobs);
+    (void)pg_buf_printf(out, ": %s%lld tag%s, %lld blob%s, ", args->dry_run ? "would free " : "",
+                        sum->tags, print_s((uint64_t)sum->tags), sum->blobs,
+                        print_s((uint64_t)sum->blobs));
     print_put_bytes(out, (uint64_t)sum->bytes);
     (void)pg_buf_put(out, args->dry_run ? SL("") : SL(" freed"));
     if (sum->kept > 0) {

@@ -138,7 +138,7 @@ static int parse_number(const struct option *o, struct sl text, uint64_t *value_
     static const char *const what[] = {
         [OPTION_SIZE] = "not a size; write a number with B, KiB, MiB, GiB or TiB, such as 100GiB",
         [OPTION_TIME] = "not a time; write a number with ms, s, m, h or d, such as 60s",
-        [OPTION_COUNT] = "not a whole number",
+        [OPTION_COUNT] = "not a number; write digits alone, such as 16",
     };
     struct sl rest = text;
     uint64_t value = 0;

@@ -16,6 +16,8 @@
 #define REFS_MAX     100000
 #define PROGRESS_MS  250
 #define PLATFORM_MAX 80
+#define PARTS_MIN    2 /* of a platform */
+#define PARTS_MAX    3
 
 struct prewarm {
     struct control control;
@@ -64,7 +66,11 @@ static void on_object(void *owner, const struct warm_object *o)
     if (!p->args->json) {
         if (o->result == WARM_FAILED) {
             wipe(p);
-            (void)print_failure("%s: " SL_FMT ": %s", o->ref, SL_ARG(o->digest), o->why);
+            if (sl_starts(o->digest, SL("sha"))) {
+                (void)print_failure("%s: " SL_FMT ": %s", o->ref, SL_ARG(o->digest), o->why);
+            } else { /* a tag, which stands in the reference, or is meant by it */
+                (void)print_failure("%s: %s", o->ref, o->why);
+            }
         }
         return;
     }
@@ -148,8 +154,8 @@ static int end(struct prewarm *p, int rc, const struct warm_sum *s)
                             ",\"fetched_bytes\":%" PRIu64 "}\n",
                             s->images, s->images_failed, s->objects, s->bytes, s->fetched_bytes);
     } else {
-        (void)pg_buf_printf(&out, "%" PRIu64 " images, %" PRIu64 " failed; ", s->images,
-                            s->images_failed);
+        (void)pg_buf_printf(&out, "%" PRIu64 " image%s, %" PRIu64 " failed; ", s->images,
+                            print_s(s->images), s->images_failed);
         print_put_bytes(&out, s->bytes);
         (void)pg_buf_put(&out, SL(" are here, fetched "));
         print_put_bytes(&out, s->fetched_bytes);
@@ -215,6 +221,37 @@ static void put_own_platform(char out[PLATFORM_MAX])
     (void)snprintf(out, PLATFORM_MAX, "linux/%s", arch);
 }
 
+/* OS/ARCH or OS/ARCH/VARIANT, one or more, with commas between them; or all. */
+static bool is_platforms(const char *s)
+{
+    static const char word[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
+    unsigned parts = 0;
+
+    if (strcmp(s, "all") == 0) {
+        return true;
+    }
+    for (;;) {
+        size_t n = strspn(s, word);
+        if (n == 0) {
+            return false;
+        }
+        s += n;
+        parts++;
+        if (*s == '/' ? parts >= PARTS_MAX : parts < PARTS_MIN) {
+            return false;
+        }
+        if (*s == '\0') {
+            return true;
+        }
+        if (*s == ',') {
+            parts = 0;
+        } else if (*s != '/') {
+            return false;
+        }
+        s++;
+    }
+}
+
 int prewarm_run(const struct command_args *args)
 {
     struct prewarm p = {.args = args, .shows_progress = !args->json && isatty(STDERR_FILENO)};
@@ -224,6 +261,11 @@ int prewarm_run(const struct command_args *args)
 
     if (args->noperands != 1) {
         return print_failure("say which list: a file with a reference on each line, or -");
+    }
+    if (args->platform != NULL && !is_platforms(args->platform)) {
+        return print_failure("--platform takes OS/ARCH, as linux/amd64 or linux/amd64,linux/arm64, "
+                             "or all; not %s",
+                             args->platform);
     }
     put_own_platform(platform);
     int rc = control_open(args, CONTROL_CHANGE, &p.control);

@@ -74,7 +74,8 @@ void print_put_wrapped(struct pg_buf *out, const char *prefix, struct sl text)
     size_t room = WRAP_COLUMNS - strlen(prefix);
 
     while (text.n > 0) {
-        size_t n = text.n;
+        const char *end = memchr(text.p, '\n', text.n);
+        size_t n = end != NULL ? (size_t)(end - text.p) : text.n;
         if (n > room) {
             n = room;
             while (n > 0 && text.p[n] != ' ') {
@@ -83,9 +84,14 @@ void print_put_wrapped(struct pg_buf *out, const char *prefix, struct sl text)
             n = n > 0 ? n : room; /* a word longer than a line */
         }
         (void)pg_buf_printf(out, "%s" SL_FMT "\n", prefix, (int)n, text.p);
-        n += n < text.n && text.p[n] == ' ' ? 1 : 0;
+        n += n < text.n && (text.p[n] == ' ' || text.p[n] == '\n') ? 1 : 0;
         text = (struct sl){text.p + n, text.n - n};
     }
+}
+
+const char *print_s(uint64_t n)
+{
+    return n == 1 ? "" : "s";
 }
 
 void print_put_bytes(struct pg_buf *out, uint64_t bytes)

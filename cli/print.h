@@ -24,7 +24,10 @@ void print_error(struct sl text); /* as it is */
 /* "pullgate: ..." on standard error, made safe. Returns COMMAND_CANNOT. */
 int print_failure(const char *fmt, ...) PG_PRINTF(1, 2);
 
-/* Appends text in lines of at most 98 columns, each begun with `prefix`. */
+/* Appends text in lines of at most 98 columns, each begun with `prefix`. A line break in it stays.
+ */
 void print_put_wrapped(struct pg_buf *out, const char *prefix, struct sl text);
+
+const char *print_s(uint64_t n); /* the ending of a word for n things: "" of 1, else "s" */
 
 void print_put_bytes(struct pg_buf *out, uint64_t bytes); /* "3.2 GiB" */

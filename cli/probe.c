@@ -21,12 +21,15 @@
 #define SKEW_FAIL_S  300
 #define SLOW_MS      2000
 #define URL_ROOM     4096
+#define WHAT_ROOM    300
 #define ARENA_BUDGET ((size_t)64 << 10)
 
 /* One question to one upstream, or to its token service. */
 struct probe {
     const struct config_upstream *upstream;
-    const char *what; /* "registry", "token service" */
+    const struct config_url *at; /* the one of its URLs that is asked, or was first */
+    bool is_own;                 /* it goes there, and not to the token service */
+    char what[WHAT_ROOM];        /* "registry", "mirror https://mirror.example", "token service" */
     char url[URL_ROOM];
     CURL *curl;
     CURLcode result;
@@ -38,6 +41,11 @@ struct probe {
 };
 
 /* ---- asking -------------------------------------------------------------------------------- */
+
+static bool is_set(const char *s)
+{
+    return s != NULL && s[0] != '\0';
+}
 
 static size_t on_bytes(char *p, size_t size, size_t n, void *owner) // NOLINT: libcurl says so
 {
@@ -80,8 +88,8 @@ static size_t on_header(char *p, size_t size, size_t n, void *owner) // NOLINT: 
 static curl_socket_t open_socket(void *owner, curlsocktype purpose, struct curl_sockaddr *a)
 {
     struct probe *probe = owner;
-    bool may = probe->upstream->upstream_allow_private ? addr_is_host(&a->addr, a->addrlen)
-                                                       : addr_is_public(&a->addr, a->addrlen);
+    bool any = probe->upstream->upstream_allow_private || is_set(probe->upstream->upstream_proxy);
+    bool may = any ? addr_is_host(&a->addr, a->addrlen) : addr_is_public(&a->addr, a->addrlen);
 
     (void)purpose;
     if (!may) {
@@ -91,20 +99,39 @@ static curl_socket_t open_socket(void *owner, curlsocktype purpose, struct curl_
     return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
 }
 
+static void set_tls(struct probe *p)
+{
+    const struct config_upstream *u = p->upstream;
+    CURLcode rc = CURLE_OK;
+
+    if (is_set(u->upstream_ca_file)) {
+        rc = curl_easy_setopt(p->curl, CURLOPT_CAINFO, u->upstream_ca_file);
+    }
+    if (rc == CURLE_OK && p->is_own && is_set(u->upstream_client_cert)) {
+        rc = curl_easy_setopt(p->curl, CURLOPT_SSLCERT, u->upstream_client_cert);
+        rc =
+            rc != CURLE_OK ? rc : curl_easy_setopt(p->curl, CURLOPT_SSLKEY, u->upstream_client_key);
+    }
+    PG_CHECK(rc == CURLE_OK);
+}
+
 static void set_up(struct probe *p)
 {
     CURL *e = p->curl;
-    const char *ca = p->upstream->upstream_ca_file;
+    const struct config_upstream *u = p->upstream;
+    const char *proxy = is_set(u->upstream_proxy) ? u->upstream_proxy : "";
 
     CURLcode rc = curl_easy_setopt(e, CURLOPT_URL, p->url);
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-    rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_PROXY, "");
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_PROXY, proxy);
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_NOPROXY, proxy[0] != '\0' ? "" : "*");
+    rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, WAIT_MS);
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_USERAGENT, "pullgate/" VERSION_TEXT);
-    rc = rc != CURLE_OK ? rc
-                        : curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,
-                                           (long)p->upstream->upstream_connect_timeout);
+    rc = rc != CURLE_OK
+             ? rc
+             : curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)u->upstream_connect_timeout);
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_bytes);
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_WRITEDATA, p);
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
@@ -113,10 +140,8 @@ static void set_up(struct probe *p)
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, p);
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_ERRORBUFFER, p->error);
     rc = rc != CURLE_OK ? rc : curl_easy_setopt(e, CURLOPT_PRIVATE, p);
-    if (rc == CURLE_OK && ca != NULL && ca[0] != '\0') {
-        rc = curl_easy_setopt(e, CURLOPT_CAINFO, ca);
-    }
     PG_CHECK(rc == CURLE_OK);
+    set_tls(p);
 }
 
 /* All of them at the same time: those that do not answer take no longer together than one. */
@@ -156,6 +181,10 @@ static void ask_all(struct probe *probes, size_t n)
 static const char *remedy_of(const struct probe *p)
 {
     switch ((int)p->result) {
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return "look at the proxy's name, and at the DNS of this machine";
+    case CURLE_SSL_CERTPROBLEM:
+        return "look at client_cert and client_key";
     case CURLE_COULDNT_RESOLVE_HOST:
         return "look at the name, and at the DNS of this machine";
     case CURLE_COULDNT_CONNECT:
@@ -169,19 +198,26 @@ static const char *remedy_of(const struct probe *p)
     case CURLE_WRITE_ERROR:
         return "it sends more than a registry would: look at the url";
     default:
-        return "look at the url, and what listens there";
+        return is_set(p->upstream->upstream_proxy) ? "look at the url, and what its proxy says"
+                                                   : "look at the url, and what listens there";
     }
+}
+
+/* Without a mirror the rest of an upstream's URLs do. */
+static enum doctor_level worst(const struct probe *p)
+{
+    return p->at->authoritative ? DOCTOR_FAIL : DOCTOR_WARN;
 }
 
 static void say_failure(struct doctor *d, const struct probe *p)
 {
     if (p->is_refused) {
-        doctor_say(d, DOCTOR_FAIL, p->upstream->name,
+        doctor_say(d, worst(p), p->upstream->name,
                    "if it is meant to be there: allow_private: true",
                    "%s: its address is private or none of a host, and is not asked", p->what);
         return;
     }
-    doctor_say(d, DOCTOR_FAIL, p->upstream->name, remedy_of(p), "%s: %s", p->what,
+    doctor_say(d, worst(p), p->upstream->name, remedy_of(p), "%s: %s", p->what,
                p->error[0] != '\0' ? p->error : curl_easy_strerror(p->result));
 }
 
@@ -238,7 +274,7 @@ static bool judge_registry(struct doctor *d, const struct probe *p)
         doctor_say(d, DOCTOR_WARN, p->upstream->name, "wait; with an account the limit is higher",
                    "%s asks for patience (429); %s", p->what, times);
     } else if (status != 200 && status != 401) {
-        doctor_say(d, status >= 500 ? DOCTOR_FAIL : DOCTOR_WARN, p->upstream->name,
+        doctor_say(d, status >= 500 ? worst(p) : DOCTOR_WARN, p->upstream->name,
                    "look at the url: below it there should be /v2/",
                    "%s answered %ld, not 200 or 401; %s", p->what, status, times);
     } else {
@@ -262,7 +298,7 @@ static void judge_token(struct doctor *d, const struct probe *p)
     (void)curl_easy_getinfo(p->curl, CURLINFO_RESPONSE_CODE, &status);
     put_times(p, times, sizeof(times));
     if (status >= 500 || status == 404) {
-        doctor_say(d, DOCTOR_FAIL, p->upstream->name, "ask who runs it", "%s answered %ld; %s",
+        doctor_say(d, worst(p), p->upstream->name, "ask who runs it", "%s answered %ld; %s",
                    p->what, status, times);
     } else {
         doctor_say(d, DOCTOR_OK, p->upstream->name, NULL, "%s%s: %s", p->what,
@@ -289,14 +325,14 @@ static bool has_login(const struct config_upstream *u)
 static bool find_realm(struct doctor *d, const struct probe *p, const struct challenge *c,
                        struct url *realm_r)
 {
-    const char *text = p->upstream->upstream_url;
+    const char *text = p->at->text;
     struct pg_err err = {0};
     struct url base = {0};
     bool may = url_parse(NULL, (struct sl){text, strlen(text)}, &base, &err) == 0 &&
                realm_check(p->upstream, &base, c->realm, realm_r, &err) == 0;
 
     if (!may) {
-        doctor_say(d, DOCTOR_FAIL, p->upstream->name,
+        doctor_say(d, worst(p), p->upstream->name,
                    "if that host may see its logins, add it to `realms`",
                    "token service " SL_FMT ": %s", SL_ARG(c->realm), err.msg);
     }
@@ -321,7 +357,8 @@ static void ask_realm(struct doctor *d, const struct probe *registry, const stru
     struct url realm = {0};
 
     if (find_realm(d, registry, c, &realm)) {
-        *token = (struct probe){.upstream = registry->upstream, .what = "token service"};
+        *token = (struct probe){
+            .upstream = registry->upstream, .at = registry->at, .what = "token service"};
         (void)snprintf(token->url, sizeof(token->url), "%s%cservice=%s", realm.text,
                        strchr(realm.text, '?') != NULL ? '&' : '?', service != NULL ? service : "");
     }
@@ -358,30 +395,42 @@ static void close_all(struct probe *probes, size_t n)
     free(probes);
 }
 
-/* What is another name of an upstream has no url of its own. */
+/* Each URL of each upstream; what is another name of an upstream has none. */
 static size_t plan(const struct config *c, struct probe *probes)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < c->nupstreams; i++) {
-        const char *url = c->upstreams[i].upstream_url;
-        size_t length = url != NULL ? strlen(url) : 0;
-        if (length > 0) {
-            probes[n].upstream = &c->upstreams[i];
-            probes[n].what = "registry";
-            (void)snprintf(probes[n].url, sizeof(probes[n].url), "%s%sv2/", url,
-                           url[length - 1] == '/' ? "" : "/");
-            n++;
+        const struct config_upstream *u = &c->upstreams[i];
+        for (size_t k = 0; k < u->nurls; k++) {
+            struct probe *p = &probes[n++];
+            p->upstream = u;
+            p->at = &u->urls[k];
+            p->is_own = true;
+            (void)snprintf(p->what, sizeof(p->what), "%s%s%s",
+                           p->at->authoritative ? "registry" : "mirror", u->nurls > 1 ? " " : "",
+                           u->nurls > 1 ? p->at->text : "");
+            (void)snprintf(p->url, sizeof(p->url), "%s/v2/", p->at->text);
         }
+    }
+    return n;
+}
+
+static size_t count_urls(const struct config *c)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->nupstreams; i++) {
+        n += c->upstreams[i].nurls;
     }
     return n;
 }
 
 void probe_upstreams(struct doctor *d)
 {
-    struct probe *probes = calloc(d->config->nupstreams + 1, sizeof(*probes));
-    struct probe *tokens = calloc(d->config->nupstreams + 1, sizeof(*tokens));
-    size_t n, ntokens = 0;
+    size_t n = count_urls(d->config), ntokens = 0;
+    struct probe *probes = calloc(n + 1, sizeof(*probes));
+    struct probe *tokens = calloc(n + 1, sizeof(*tokens));
 
     PG_CHECK(probes != NULL && tokens != NULL);
     n = plan(d->config, probes);

@@ -433,10 +433,8 @@ static void check_way(struct config_load *load, size_t no)
                            "upstreams.%s.proxy must not hold a user or password; a proxy that asks "
                            "for a login is not supported",
                            u->name);
-    } else if (authority_parse_url(text_of(u->upstream_proxy), &url, &why) < 0) {
-        config_add_problem(load, config_upstream_at(load, no, "proxy"), "upstreams.%s.proxy %s",
-                           u->name, why);
-    } else if (url.is_https || !url.has_port) {
+    } else if (authority_parse_url(text_of(u->upstream_proxy), &url, &why) < 0 || url.is_https ||
+               !url.has_port) {
         config_add_problem(load, config_upstream_at(load, no, "proxy"),
                            "upstreams.%s.proxy must be http://host:port", u->name);
     }
@@ -512,8 +510,28 @@ static void check_collector(struct config_load *load)
     }
 }
 
+/* Names of variables, not what is in them. */
+static void check_environment(struct config_load *load)
+{
+    static const char word[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    const char *p = load->config.helpers_environment;
+
+    while (*p != '\0') {
+        size_t n = strcspn(p, " "), good = strspn(p, word);
+        if (good != n && !(good == n - 1 && p[good] == '*')) {
+            config_add_problem(load, config_at(load, "helpers", "environment"),
+                               "helpers.environment must be names of variables separated by "
+                               "spaces, such as HOME or AWS_*; what they hold comes from the "
+                               "environment of pullgate");
+            return;
+        }
+        p += n + strspn(p + n, " ");
+    }
+}
+
 void rules_check(struct config_load *load)
 {
+    check_environment(load);
     check_listeners(load);
     check_collector(load);
     check_control(load);

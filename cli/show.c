@@ -65,8 +65,8 @@ int show_check(const struct command_args *args)
         put_problems_json(&load, &out);
     } else if (rc == 0) {
         const char *file = load.config.file;
-        (void)pg_buf_printf(&out, "%s: good; %zu upstreams\n", file[0] != '\0' ? file : "defaults",
-                            load.config.nupstreams);
+        (void)pg_buf_printf(&out, "%s: good; %zu upstream%s\n", file[0] != '\0' ? file : "defaults",
+                            load.config.nupstreams, print_s(load.config.nupstreams));
     } else {
         config_load_put_problems(&load, &out);
     }

@@ -49,7 +49,7 @@ static int fail_bind(struct pg_err *err, const char *address)
             "the address is in use: another program, or another pullgate, listens there");
     case EACCES:
         return fail_at(err, address,
-                       "not permitted: choose a port from 1024 on, or give the right to this one");
+                       "not permitted: choose a port from 1024 on, or let systemd pass a socket");
     case EADDRNOTAVAIL:
         return fail_at(err, address, "this machine has no such address");
     default:

@@ -51,6 +51,11 @@ def test_help_is_on_standard_output_and_good():
         assert code == 0 and f"pullgate {command}" in out and "--config FILE" in out, (command, out)
     code, out, err = run()
     assert code == 2
+    assert run("help", "ls")[:2] == run("ls", "--help")[:2]
+    assert run("help", "config", "check")[:2] == run("config", "check", "--help")[:2]
+    assert run("help", "sl")[0] == 2
+    code, out, err = run("doctor", "--help")
+    assert "\nWith --canary it looks at the clients of this machine: lets one pull what" in out, out
 
 
 def test_what_was_meant():
@@ -66,6 +71,9 @@ def test_what_was_meant():
             (["config", "show", "-c"], "--config needs a value: FILE"),
             (["version", "--json=yes"], "--json takes no value"),
             (["fsck", "--accept-loss"], "--repair"),
+            (["prewarm", "-", "--platform", "amd64"], "as linux/amd64"),
+            (["prewarm", "-", "--platform", "linux/amd64,"], "as linux/amd64"),
+            (["prewarm", "-", "--platform", "linux/amd64;linux/arm64"], "as linux/amd64"),
             (["\x1b[31m"], "\\u001b[31m")]:
         code, out, err = run(*args)
         assert code == 2 and said in err and not out, (args, code, out, err)
@@ -141,6 +149,18 @@ def test_a_config_that_others_may_write_is_refused():
         for command in [["config", "check"], ["serve"]]:
             code, out, err = run(*command, "-c", f.name)
             assert code == 2 and "can be written by others" in err and "chmod go-w" in err, err
+
+
+def test_a_store_that_is_not_there():
+    """Commands that only look make no directory, and say so: there is none, not that it cannot be made."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = f"storage: {{path: {folder}/store}}\n"
+        for command in [["fsck"], ["backup", folder + "/copy"]]:
+            _, code, out, err = with_file(text, *command)
+            assert code == 2 and f"there is no store at {folder}/store" in err, (out, err)
+        _, code, out, err = with_file(text, "restore", folder + "/copy")
+        assert code == 2 and f"there is no store at {folder}/copy" in err, (out, err)
+        assert not os.listdir(folder)
 
 
 def test_a_full_output_is_noticed():

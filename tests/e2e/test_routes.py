@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Upstreams with several URLs: who is asked, who is believed, and what happens when some fail."""
-import base64, os, random, re, socket, subprocess, tempfile, threading, time
+import base64, json, os, random, re, socket, subprocess, tempfile, threading, time
 from concurrent.futures import ThreadPoolExecutor
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
@@ -394,6 +394,36 @@ def test_an_upstream_behind_a_proxy():
                 a = pg.get("/v2/library/app/manifests/v2")
                 assert a.status == 503 and "proxy of upstream origin.test answers 407" in a.message(), a
             pg.stop()
+
+
+def test_doctor_goes_the_way_that_the_server_goes():
+    """Each URL, through the proxy, with the certificate: what the server can reach is not called lost."""
+    with tempfile.TemporaryDirectory() as folder:
+        ca = certificate(folder, "ca", "DNS:ca.test")
+        mine = certificate(folder, "mine", "DNS:mine", ca)
+        up = Upstream(cert=certificate(folder, "s", "IP:127.0.0.1", ca), client_ca=ca[0])
+        def look(x):
+            if x.connection.getpeercert():
+                return False
+            x.answer(400, {})
+            return True
+        up.on("^/v2/", look)
+        proxy, mirror, gone, lost = Proxy(), Upstream(), Upstream(), Upstream()
+        gone.die()
+        lost.die()
+        pg = tls_stand(up, more=f", client_cert: {mine[0]}, client_key: {mine[1]}, proxy: \"{proxy.url}\"", ca=ca[0],
+                       upstreams=f"""\
+  several.test: {{allow_private: true, urls: [{{url: "{gone.url}", authoritative: false}}, {{url: "{mirror.url}", authoritative: true}}]}}
+  last.test: {{allow_private: true, url: "{lost.url}"}}
+""")
+        code, out, err = pg.command("doctor", "--json")
+        said = {(c["subject"], c["level"]): c["text"] for c in json.loads(out)["checks"] if c["check"] == "upstreams"}
+        assert said["origin.test", "ok"].startswith("registry: "), said
+        assert [l for l, h in proxy.asked] == [f"CONNECT {up.url[len('https://'):]} HTTP/1.1\r\n"], proxy.asked
+        assert said["several.test", "warn"].startswith(f"mirror {gone.url}: "), said
+        assert said["several.test", "ok"].startswith(f"registry {mirror.url}: "), said
+        assert code == 1 and said["last.test", "fail"].startswith("registry: "), said
+        pg.stop()
 
 
 def test_E17_a_proxy_is_not_led_inside():

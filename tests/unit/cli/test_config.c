@@ -236,6 +236,15 @@ static const struct mistake {
      "f:1:17: storage.path: \"data\" is not an absolute path; it must begin with /\n"},
     {"storage: {path: \"/a\\0b\"}\n",
      "f:1:17: storage.path: the value has a line break or another control character\n"},
+    {"threads: -1\n", "f:1:10: threads: \"-1\" is not a number; write digits alone, such as 16\n"},
+    {"helpers: {environment: \"HOME AWS_* A=B\"}\n",
+     "f:1:24: helpers.environment must be names of variables separated by spaces, such as HOME or "
+     "AWS_*; what they hold comes from the environment of pullgate\n"},
+    {"helpers: {environment: \"A*B\"}\n",
+     "f:1:24: helpers.environment must be names of variables separated by spaces, such as HOME or "
+     "AWS_*; what they hold comes from the environment of pullgate\n"},
+    {"upstreams: {a.test: {url: https://a.test, proxy: 127.0.0.1:3128}}\n",
+     "f:1:50: upstreams.a.test.proxy must be http://host:port\n"},
     {"threads: 65\n", "f:1:10: threads: 65 is more than the most, 64\n"},
     {"upstreams: {a.test: {url: https://a.test, default: yes}}\n",
      "f:1:52: upstreams.a.test.default: \"yes\" is neither true nor false\n"},
@@ -284,8 +293,9 @@ static const struct mistake {
      "client_auth\n"},
     /* upstreams */
     {"upstreams: [docker.io]\n", "f:1:12: upstreams must be a mapping of options to values\n"},
+    {"upstreams:\n  a.test: https://a.test\n",
+     "f:2:11: upstreams.a.test must be a mapping of options to values\n"},
     {"upstreams:\n  a.test:\n",
-     "f:2:3: upstreams.a.test: url is missing\n"
      "f:2:10: upstreams.a.test must be a mapping of options to values\n"},
     {"upstreams:\n  a.test: {default: true}\n", "f:2:3: upstreams.a.test: url is missing\n"},
     {"upstreams:\n  a.test: {url: a.test}\n",
@@ -390,7 +400,6 @@ static const struct mistake {
     {"upstreams: {\"a\\e[31m.test\": 1}\n",
      "f:1:13: upstreams: a key must be the host name of a registry, such as quay.io, and perhaps a "
      "port\n"
-     "f:1:13: upstreams.a\\u001b[31m.test: url is missing\n"
      "f:1:29: upstreams.a\\u001b[31m.test must be a mapping of options to values\n"},
     {"upstreams:\n  library: {url: https://a.test}\n",
      "f:2:3: upstreams.library: the name of a registry has a dot or a port\n"},
