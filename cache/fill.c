@@ -638,7 +638,8 @@ int fill_size(struct fill *f, uint64_t size, struct pg_err *err)
                        "upstream says that the blob has %ju bytes, which cannot be",
                        (uintmax_t)size);
     f->size = size;
-    give_head(f->work);
+    if (size > 0) /* the head of an empty blob is all of it: it is given when the digest matched */
+        give_head(f->work);
     return 0;
 }
 

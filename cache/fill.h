@@ -59,7 +59,8 @@ struct fill {
  *
  * The flight has its file, and leaves HEAD (flight_head()), when the size is known and the bytes
  * are really coming: when a kept prefix is found, by fill_size(), or by the first fill_write(); so
- * that an upstream that says no can still be told to the client. ->have may be the whole size at
+ * that an upstream that says no can still be told to the client; of an empty blob when it is
+ * verified, since its answer is complete with its head. ->have may be the whole size at
  * READY: then fill_end() is next. */
 struct fill *fill_open(struct store *s, struct flight *flight, const struct digest *d,
                        uint64_t size, struct pg_mailbox *home,

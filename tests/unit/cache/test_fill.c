@@ -80,6 +80,19 @@ TEST(a_blob_without_bytes)
     lands(0, 0, 1, PG_SHA512);
 }
 
+/* Its head alone would be a complete answer. */
+TEST(an_empty_blob_has_no_head_before_its_digest_matched)
+{
+    struct digest d = digest_of(PG_SHA256, SL("not empty"));
+    struct pg_err err = {0};
+    struct shelf_fill sf;
+
+    shelf_start(&sh, &sf, &d, UINT64_MAX);
+    assert_int_equal(fill_size(sf.fill, 0, &err), 0);
+    assert_int_equal(flight_look(&sf.reader).state, FLIGHT_HEAD);
+    assert_false(shelf_finish(&sf));
+}
+
 TEST(sha256_is_known_whatever_the_name_is_made_with)
 {
     struct sl bytes = shelf_bytes(CHUNK + 5, 4);
@@ -350,6 +363,7 @@ int main(void)
         CASE(a_blob_lands_as_it_came),
         CASE(a_size_that_is_not_known_before_the_end),
         CASE(a_blob_without_bytes),
+        CASE(an_empty_blob_has_no_head_before_its_digest_matched),
         CASE(sha256_is_known_whatever_the_name_is_made_with),
         CASE(the_row_has_a_checksum_of_each_chunk),
         CASE(readers_see_the_mark_move_and_read_up_to_it),
