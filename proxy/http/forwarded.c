@@ -27,7 +27,7 @@ static struct sl unquote(struct sl s)
 }
 
 /* Cuts off what stands behind the last of the marks; in *s is left what stands before it. A mark
- * in quotes is a mark as well: an address has none. */
+ * in quotes is a mark as well: is_whole() tells. */
 static struct sl cut_last(struct sl *s, char mark)
 {
     const char *at = s->n > 0 ? memrchr(s->p, mark, s->n) : NULL;
@@ -42,7 +42,21 @@ static struct sl cut_last(struct sl *s, char mark)
     return last;
 }
 
-/* The value of `for` in "for=192.0.2.1;proto=https"; absent, or twice: {NULL, 0}. */
+/* It was not cut out of quotes. In these a proxy may repeat what the client sent (`host`), marks
+ * and a `for` of its own among it; what is cut there has a quote too few on one side. */
+static bool is_whole(struct sl pair)
+{
+    size_t quotes = 0;
+
+    for (size_t i = 0; i < pair.n; i++) {
+        if (pair.p[i] == '\\')
+            return false;
+        quotes += pair.p[i] == '"';
+    }
+    return quotes % 2 == 0;
+}
+
+/* The value of `for` in "for=192.0.2.1;proto=https"; absent, twice, or not sure: {NULL, 0}. */
 static struct sl for_of(struct sl element)
 {
     struct sl value = {NULL, 0};
@@ -50,6 +64,8 @@ static struct sl for_of(struct sl element)
     while (element.p != NULL) {
         struct sl pair = trim(cut_last(&element, ';'));
 
+        if (!is_whole(pair))
+            return (struct sl){NULL, 0};
         if (pair.n < 4 || !sl_eq_nocase((struct sl){pair.p, 4}, SL("for=")))
             continue;
         if (value.p != NULL)
