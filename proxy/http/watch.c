@@ -22,6 +22,7 @@ struct question {
     struct pg_mail mail;
     atomic_bool is_out; /* not answered yet */
     uint64_t asked_ms;
+    unsigned looks; /* since then */
     bool is_told;
 };
 
@@ -29,7 +30,7 @@ struct watch {
     uv_thread_t thread;
     int stop_fd;
     struct loop *const *loops;
-    unsigned nloops, slow_ms, dead_ms;
+    unsigned nloops, slow_ms, dead_looks;
     struct question questions[FLIGHT_LOOPS_MAX];
 };
 
@@ -59,12 +60,15 @@ static void ask(struct question *q, struct loop *l, uint64_t now_ms)
     if (q->is_told)
         pg_log_say(PG_LOG_WARN, PG_LOG_LOOP, "loop %u turns again", l->no);
     q->is_told = false;
+    q->looks = 0;
     q->asked_ms = now_ms;
     atomic_store(&q->is_out, true);
     q->mail.deliver = on_answer;
     pg_mailbox_post(&l->mail, &q->mail);
 }
 
+/* Looks are counted, not time: while the process was stopped, or the machine did not come to it, no
+ * loop could answer and nobody looked. */
 static void look(struct watch *w, unsigned i, uint64_t now_ms)
 {
     struct question *q = &w->questions[i];
@@ -73,12 +77,12 @@ static void look(struct watch *w, unsigned i, uint64_t now_ms)
 
     if (!atomic_load(&q->is_out)) {
         ask(q, l, now_ms);
-    } else if (age_ms >= w->dead_ms) {
+    } else if (++q->looks >= w->dead_looks) {
         atomic_store(&stalled, l);
         pg_check_print(STDERR_FILENO, "pullgate: loop %u has not turned for %" PRIu64 " ms\n",
                        l->no, age_ms);
         PG_BUG("a serving loop hangs");
-    } else if (age_ms >= w->slow_ms && !q->is_told) {
+    } else if (q->looks >= LOOKS && !q->is_told) {
         q->is_told = true;
         pg_metric_inc(PG_M_LOOP_STALLS);
         pg_log_say(PG_LOG_WARN, PG_LOG_LOOP,
@@ -111,7 +115,7 @@ struct watch *watch_start(struct loop *const *loops, unsigned nloops, unsigned s
     w->loops = loops;
     w->nloops = nloops;
     w->slow_ms = slow_ms;
-    w->dead_ms = dead_ms;
+    w->dead_looks = dead_ms / (slow_ms / LOOKS);
     w->stop_fd = eventfd(0, EFD_CLOEXEC);
     PG_CHECK(w->stop_fd >= 0);
     pg_check_add_teller(tell);

@@ -7,6 +7,9 @@
  *                  +-- no answer for slow_ms: one log line, with the stage it was last seen in
  *                  +-- no answer for dead_ms: the process tells what it knows and aborts
  *
+ * Both are counted in looks that found no answer: while the process is stopped, or the machine is
+ * asleep, nobody looks.
+ *
  * A loop that hangs serves nobody, and nobody hears of it: to end and be started again is better.
  * What is told (base/check.h) has the stalled loop's live requests, and the last marks of all
  * threads (base/record.h). The same is told when a check fails in a loop's own thread.

@@ -8,6 +8,7 @@
 #include "proxy/http/watch.h"
 
 #define SLOW_MS 40
+#define DEAD_MS 2000
 
 static sem_t entered, may_go;
 
@@ -102,9 +103,44 @@ TEST(a_loop_that_hangs_for_good_ends_the_process_with_what_is_known)
     assert_non_null(strstr(text, "pg-loop-0 123 ms: test.hang id=7"));
 }
 
+/* In a process of its own, since it is stopped. */
+static void stop_while_a_loop_works(void)
+{
+    struct pg_mail mail = {.deliver = hang};
+    struct watch *w;
+
+    open_rig();
+    pg_mailbox_post(&rig.loops[0]->mail, &mail);
+    w = watch_start(rig.loops, rig.nloops, SLOW_MS, DEAD_MS);
+    assert_int_equal(sem_wait(&entered), 0);
+    (void)poll(NULL, 0, SLOW_MS); /* it was asked, and has not answered */
+    (void)raise(SIGSTOP);
+    (void)poll(NULL, 0, SLOW_MS);
+    assert_int_equal(sem_post(&may_go), 0);
+    watch_stop(w);
+    _exit(0);
+}
+
+TEST(a_process_that_was_stopped_does_not_hang)
+{
+    pid_t child = fork();
+    int status;
+
+    assert_true(child >= 0);
+    if (child == 0)
+        stop_while_a_loop_works();
+    assert_int_equal(waitpid(child, &status, WUNTRACED), child);
+    assert_true(WIFSTOPPED(status));
+    (void)poll(NULL, 0, DEAD_MS);
+    assert_int_equal(kill(child, SIGCONT), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        RUN(a_process_that_was_stopped_does_not_hang),
         RUN(a_loop_that_hangs_for_good_ends_the_process_with_what_is_known),
         RUN(a_loop_that_hangs_is_told_of_once_and_lives_on),
     };
