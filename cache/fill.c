@@ -394,7 +394,7 @@ static void end_unkept(struct fill_work *w, const struct pg_err *why)
     struct fill *f = w->fill;
     struct flight *flight = f->flight;
 
-    if (!writer_is_canceled(f->store->writer)) /* else the heir finds it */
+    if (why->kind != PG_E_CANCELED) /* else the heir finds it */
         pg_log_say(PG_LOG_ERROR, PG_LOG_STORE, "a blob was served and is not kept: %s (%s)",
                    why->msg, why->detail != NULL ? why->detail : "");
     f->flight = NULL;

@@ -179,14 +179,15 @@ static int64_t last_use(struct store *s, const struct digest *d)
     return used_s;
 }
 
-static bool is_ending(struct gc *gc)
+/* It ends, or is to rest: what is under way is left for the next look. */
+static bool is_called_off(struct gc *gc)
 {
-    bool ending;
+    bool off;
 
     lock(gc);
-    ending = gc->ending;
+    off = gc->ending || gc->held;
     unlock(gc);
-    return ending;
+    return off;
 }
 
 /* Some rows after *last, in one view; what is slow is done after it. 1: there may be more. */
@@ -221,7 +222,7 @@ static void make_plan(struct gc *gc, struct plan *p)
     int more = 1;
 
     p->n = 0;
-    while (more == 1 && !is_ending(gc)) {
+    while (more == 1 && !is_called_off(gc)) {
         more = take_rows(gc, &last, &begun, rows, &n);
         for (size_t i = 0; i < n; i++) {
             rows[i].used_s = last_use(gc->store, &rows[i].digest);
@@ -257,7 +258,7 @@ static uint64_t carry_out(struct gc *gc, const struct plan *p, uint64_t want)
     uint64_t freed = 0;
     size_t i;
 
-    for (i = 0; i < p->n && freed < want && !is_ending(gc); i++) {
+    for (i = 0; i < p->n && freed < want && !is_called_off(gc); i++) {
         wait_for_drops(gc, GC_BATCH - 1);
         lock(gc);
         gc->under_way++;
@@ -278,7 +279,7 @@ static void evict(struct gc *gc, uint64_t excess)
     uint64_t freed = partial_evict(gc->store, excess);
 
     PG_CHECK(p.heap != NULL);
-    for (int i = 0; i < PASSES_MAX && freed < excess && !is_ending(gc); i++) {
+    for (int i = 0; i < PASSES_MAX && freed < excess && !is_called_off(gc); i++) {
         uint64_t more;
 
         make_plan(gc, &p);
@@ -498,6 +499,7 @@ void gc_go_on(struct gc *gc)
 {
     lock(gc);
     gc->held = false;
+    gc->is_asked = true; /* there may be an eviction to go on with */
     PG_CHECK(pthread_cond_broadcast(&gc->news) == 0);
     unlock(gc);
 }

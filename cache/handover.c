@@ -200,10 +200,22 @@ static int open_journal_again(struct store *s, struct pg_err *err)
     return journal_open(&c, &s->journal, &found, err);
 }
 
-int handover_resume(struct store *s, struct pg_err *err)
+/* An heir that was killed holds the lock until the kernel has taken its memory from it. dir_lock()
+ * itself waits a while. */
+static int lock_again(struct store *s, unsigned wait_ms, struct pg_err *err)
 {
-    PG_CHECK(*partial_shared(s) >= 0 && s->lock_fd < 0);
-    if (dir_lock(s->dir_fd, s->config.path, &s->lock_fd, err) < 0)
+    uint64_t until_ms = pg_clock_mono_ms() + wait_ms;
+    int rc;
+
+    while ((rc = dir_lock(s->dir_fd, s->config.path, &s->lock_fd, err)) < 0 &&
+           pg_clock_mono_ms() < until_ms)
+        pg_err_clear(err);
+    return rc;
+}
+
+static int take_again(struct store *s, unsigned wait_ms, struct pg_err *err)
+{
+    if (lock_again(s, wait_ms, err) < 0)
         return -1;
     if (!index_is_in_place(s->index) || open_journal_again(s, err) < 0) {
         pg_fd_close(&s->lock_fd);
@@ -211,6 +223,16 @@ int handover_resume(struct store *s, struct pg_err *err)
                    ? -1
                    : pg_fail(err, PG_E_STORE_IO, "the index of %s was replaced meanwhile",
                              s->config.path);
+    }
+    return 0;
+}
+
+int handover_resume(struct store *s, unsigned wait_ms, struct pg_err *err)
+{
+    PG_CHECK(*partial_shared(s) >= 0 && s->lock_fd < 0);
+    if (take_again(s, wait_ms, err) < 0) {
+        writer_cancel(s->writer);
+        return -1;
     }
     partial_hold(s);
     leave_folder(s, partial_shared(s));

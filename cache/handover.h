@@ -17,7 +17,7 @@
  * That this process still uses its folder is said by a lock on it, which ends with the process.
  *
  * Failure:  hold and resume: -1, STORE_IO. After a hold that failed the store is OWNED. After a
- *           resume that failed it is HELD, and the process should end.
+ *           resume that failed what waits to be written ends as in GIVEN, so that the process can.
  * Threads:  main, which may have to wait for the writer and for files that are being opened; the
  *           rest goes on meanwhile.
  */
@@ -27,7 +27,8 @@
 #include "cache/store.h"
 
 PG_MUST_USE int handover_hold(struct store *s, struct pg_err *err);
-PG_MUST_USE int handover_resume(struct store *s, struct pg_err *err);
+/* wait_ms: how long another may still hold the lock. */
+PG_MUST_USE int handover_resume(struct store *s, unsigned wait_ms, struct pg_err *err);
 void handover_give(struct store *s);
 
 /* Takes what processes left that have ended. How many still have a folder. Any thread. */

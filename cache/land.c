@@ -90,7 +90,7 @@ static void finish(struct arrival *a)
     struct store *s = a->store;
     bool lost = a->err.kind != PG_E_NONE;
 
-    if (lost && !writer_is_canceled(s->writer)) {
+    if (lost && a->err.kind != PG_E_CANCELED) {
         log_lost(a);
         pg_metric_inc(PG_M_STORE_ERRORS);
         atomic_store(&s->degraded, true);

@@ -260,6 +260,8 @@ static int open_regular(struct store *s, const char *name, int *fd_r, struct sta
             *fd_r = TAKE_FD(fd);
             return 0;
         }
+        if (fd < 0 && errno == EACCES && fchmodat(s->partial_fd, name, 0600, 0) == 0)
+            continue; /* it was about to be published, and has its mode already */
         if (fd < 0 && errno != ELOOP && errno != EISDIR && errno != ENXIO)
             return -1;
         if (remove_stranger(s->partial_fd, name) < 0)

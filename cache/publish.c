@@ -162,12 +162,13 @@ static bool has_row(struct store *s, const struct digest *d)
     return found != 0; /* not known: as if it had one, recovery looks again */
 }
 
-/* It will not be part of the store: no byte of it stays. */
+/* It will not be part of the store: no byte of it stays. But what was merely not written down,
+ * since the store is another's, is whole, verified and durable: the heir takes it. */
 static void discard(struct publish *p)
 {
     struct publish_path path = publish_path_of(&p->digest);
 
-    if (writer_is_canceled(p->store->writer)) /* whole and verified: the heir takes it */
+    if (p->err.kind == PG_E_CANCELED)
         return;
     if (!p->named)
         (void)unlinkat(p->store->partial_fd, p->tmp_name, 0);

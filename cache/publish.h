@@ -17,8 +17,8 @@
  *
  * Ownership:  struct publish is the asker's, embedded in its object; it, chunk_sums and tmp_fd stay
  *             valid and untouched from publish_blob() until done().
- * Failure:    ->err in done(). The temporary name is gone from partial/ then, whatever happened,
- *             and a row may only exist if err.kind is NONE.
+ * Failure:    ->err in done(). The temporary name is gone from partial/ then, unless it is
+ *             CANCELED (cache/handover), and a row may only exist if err.kind is NONE.
  * Threads:    publish_blob: any. done: the thread that drains `home` (NULL: the writer's or a
  *             pool's).
  */

@@ -479,11 +479,6 @@ void writer_cancel(struct writer *w)
     set_mode(w, CANCELS);
 }
 
-bool writer_is_canceled(struct writer *w)
-{
-    return atomic_load(&w->mode) == CANCELS;
-}
-
 /* ---- waiting for one ---- */
 
 struct waiting {

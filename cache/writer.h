@@ -51,7 +51,6 @@ void writer_free(struct writer *w); /* does what is queued, then ends the thread
 void writer_hold(struct writer *w);
 void writer_go_on(struct writer *w);
 void writer_cancel(struct writer *w);
-bool writer_is_canceled(struct writer *w); /* any thread */
 
 /* Inside apply(): this directory, named below blobs/ ("sha256/ab"), is to be synced before the
  * commit; once per group however often it is named. */

@@ -14,9 +14,10 @@
 #include "cli/heir.h"
 #include "cli/relay.h"
 
-#define PREPARE_MS  60000 /* from its start until it is prepared */
-#define GIVE_MS     60000 /* from then until it serves */
-#define STRINGS_MAX SPAWN_STRINGS_MAX
+#define PREPARE_MS   60000 /* from its start until it is prepared */
+#define GIVE_MS      60000 /* from then until it serves */
+#define TAKE_BACK_MS 10000 /* until one that was killed has let go of the store */
+#define STRINGS_MAX  SPAWN_STRINGS_MAX
 
 enum state { IDLE, STARTING, GIVING, GIVEN };
 
@@ -103,7 +104,7 @@ static bool take_back(struct upgrade *u)
     if (u->state != GIVING) {
         return true;
     }
-    if (handover_resume(u->store, &err) < 0) {
+    if (handover_resume(u->store, TAKE_BACK_MS, &err) < 0) {
         pg_log_say(PG_LOG_ERROR, PG_LOG_STOP, "the store cannot be taken back: %s", err.msg);
         pg_err_clear(&err);
         return false;

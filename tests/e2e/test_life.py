@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of the process: its sandbox, its end, and what may go wrong around it."""
-import json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading
+import json, os, re, select, shutil, signal, socket, subprocess, sys, tempfile, threading
 
 from pg import Pullgate, Skip, Upstream, main
 
@@ -175,6 +175,27 @@ def test_the_service_manager_hears_how_it_is():
         manager.hear("STOPPING=1")
         manager.close()
         shutil.rmtree(pg.dir)
+
+
+def test_the_service_manager_is_told_of_the_process_that_took_over():
+    manager = Manager()
+    pg = Pullgate(Upstream(), env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "100000",
+                                   "WATCHDOG_PID": "1"})   # who the manager began: not the heir
+    manager.hear("READY=1")
+    pg.recovered()
+    pg.proc.send_signal(signal.SIGUSR2)
+    heir = int(re.search(r"MAINPID=(\d+)", manager.hear("MAINPID="))[1])
+    serves = re.search(r"process (\d+) serves now", pg.wait_log("serves now"))
+    assert heir == int(serves[1])
+    pg.proc.wait(30)
+    manager.hear("WATCHDOG=1")                   # by nobody but the heir
+    gone = os.pidfd_open(heir)
+    signal.pidfd_send_signal(gone, signal.SIGTERM)
+    manager.hear("STOPPING=1")
+    assert select.select([gone], [], [], 30)[0], "the heir does not end"
+    os.close(gone)
+    manager.close()
+    shutil.rmtree(pg.dir)
 
 
 # ---- the layout of the store

@@ -251,6 +251,26 @@ TEST(what_was_kept_may_be_all_of_it)
     shelf_free(bytes);
 }
 
+/* As a crash leaves it that came while it was made durable. */
+TEST(what_has_the_mode_of_a_blob_already_is_gone_on_with)
+{
+    struct sl bytes = shelf_bytes(2 * CHUNK + 5, 40);
+    struct digest d = digest_of(PG_SHA256, bytes);
+    char name[PARTIAL_NAME_MAX];
+    struct shelf_fill sf;
+
+    shelf_start(&sh, &sf, &d, bytes.n);
+    assert_int_equal(shelf_write(&sf, bytes, CHUNK), 0);
+    shelf_give_up(&sf, PG_E_UPSTREAM_DOWN);
+    flight_leave(&sf.reader);
+    assert_int_equal(fchmodat(sh.store->partial_fd, partial_name(&d, name), 0440, 0), 0);
+    shelf_start(&sh, &sf, &d, bytes.n);
+    assert_int_equal(sf.fill->have, bytes.n);
+    assert_true(shelf_finish(&sf));
+    assert_file_is(&d, bytes);
+    shelf_free(bytes);
+}
+
 TEST(a_kept_prefix_that_rotted_is_dropped_at_the_end)
 {
     struct sl bytes = shelf_bytes(2 * CHUNK, 6);
@@ -371,6 +391,7 @@ int main(void)
         CASE(wrong_bytes_never_land_and_leave_nothing),
         CASE(what_broke_off_is_kept_to_its_last_byte_and_goes_on),
         CASE(what_was_kept_may_be_all_of_it),
+        CASE(what_has_the_mode_of_a_blob_already_is_gone_on_with),
         CASE(a_kept_prefix_that_rotted_is_dropped_at_the_end),
         CASE(a_fill_without_a_byte_leaves_no_file),
         CASE(giving_up_while_it_is_published_lets_it_land),

@@ -254,6 +254,60 @@ TEST(more_than_one_batch_and_pulls_that_race_it) /* G10 */
     wait_for_blobs(150);
 }
 
+/* Lets the writer go on once the thread of this number waits, which is in gc_hold(). */
+static void *go_on_when_it_waits(void *tid)
+{
+    char path[64], text[512] = "";
+    const char *state = NULL;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", *(pid_t *)tid);
+    while (state == NULL || state[2] != 'S') {
+        FILE *f = fopen(path, "r");
+
+        PG_CHECK(f != NULL && fgets(text, sizeof(text), f) != NULL);
+        (void)fclose(f);
+        state = strrchr(text, ')');
+    }
+    writer_go_on(store()->writer);
+    return NULL;
+}
+
+/* Some are gone and some are not, and the writer holds. */
+#define BLOBS (4 * GC_BATCH) /* more than are under way at once, by far */
+
+static void stop_in_an_eviction(void)
+{
+    for (;;) {
+        store_set_limits(store(), 0, 0);
+        for (unsigned i = 0; i < BLOBS; i++)
+            (void)shelf_put_seed(&sh, 1000, i);
+        store_set_limits(store(), 1, 0);
+        wait_for_blobs(BLOBS - 1);
+        writer_hold(store()->writer);
+        if (atomic_load(&store()->blobs) > 0)
+            return;
+        writer_go_on(store()->writer);
+    }
+}
+
+/* Whoever hands the store over does not wait for all that is to be evicted, and lets no client wait
+ * for it. */
+TEST(a_hold_breaks_an_eviction_off)
+{
+    pthread_t thread;
+    pid_t self = gettid();
+
+    shelf_open(&sh);
+    stop_in_an_eviction();
+    assert_int_equal(pthread_create(&thread, NULL, go_on_when_it_waits, &self), 0);
+    gc_hold(store()->gc);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    shelf_commit(&sh);
+    assert_true(atomic_load(&store()->blobs) > 0);
+    gc_go_on(store()->gc);
+    wait_for_blobs(0);
+}
+
 TEST(uses_are_kept_over_a_restart)
 {
     struct digest d;
@@ -281,6 +335,7 @@ int main(void)
         CASE(a_layer_outlives_the_first_image_that_has_it),
         CASE(the_reserve_of_the_disk_is_kept),
         CASE(more_than_one_batch_and_pulls_that_race_it),
+        CASE(a_hold_breaks_an_eviction_off),
         CASE(uses_are_kept_over_a_restart),
     };
 

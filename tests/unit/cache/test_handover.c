@@ -75,12 +75,58 @@ TEST(what_is_held_may_be_locked_by_another_and_taken_back)
     hold();
     assert_int_equal(count_folders(), 1);
     assert_int_equal(dir_lock(sh.store->dir_fd, sh.dir, &fd, &err), 0);
-    assert_int_equal(handover_resume(sh.store, &err), -1); /* the other has it */
-    pg_err_clear(&err);
     pg_fd_close(&fd);
-    assert_int_equal(handover_resume(sh.store, &err), 0);
+    assert_int_equal(handover_resume(sh.store, 0, &err), 0);
     assert_int_equal(count_folders(), 0);
     (void)shelf_put_seed(&sh, 1000, 1);
+    shelf_is_sound(&sh);
+}
+
+static void *let_go_soon(void *fd)
+{
+    int in_use;
+
+    while ((in_use = open("/proc/locks", O_RDONLY)) < 0) /* a while */
+        ;
+    (void)close(in_use);
+    pg_fd_close(fd);
+    return NULL;
+}
+
+TEST(an_heir_that_is_slow_to_die_is_waited_for)
+{
+    pthread_t thread;
+    int fd = -1;
+
+    hold();
+    assert_int_equal(dir_lock(sh.store->dir_fd, sh.dir, &fd, &err), 0);
+    assert_int_equal(pthread_create(&thread, NULL, let_go_soon, &fd), 0);
+    assert_int_equal(handover_resume(sh.store, SHELF_WAIT_S * 1000, &err), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)shelf_put_seed(&sh, 1000, 1);
+    shelf_is_sound(&sh);
+}
+
+TEST(a_store_that_cannot_be_taken_back_lets_its_process_end)
+{
+    struct digest d;
+    struct sl bytes = begin_half(&d);
+    int fd = -1;
+
+    hold();
+    write_rest(bytes);
+    fill_end(sf.fill);
+    SHELF_UNTIL(&sh, flight_look(&sf.reader).verified);
+    assert_int_equal(dir_lock(sh.store->dir_fd, sh.dir, &fd, &err), 0);
+    assert_int_equal(handover_resume(sh.store, 0, &err), -1);
+    assert_int_equal(err.kind, PG_E_STORE_IO);
+    SHELF_UNTIL(&sh, sf.landed > 0); /* what a server that ends waits for */
+    flight_leave(&sf.reader);
+    shelf_close(&sh);
+    pg_fd_close(&fd);
+    shelf_open(&sh);
+    assert_true(shelf_has_partial(&sh, &d));
+    shelf_free(bytes);
     shelf_is_sound(&sh);
 }
 
@@ -91,11 +137,11 @@ TEST(a_download_goes_on_across_an_attempt_and_lands)
 
     for (int i = 0; i < 3; i++) {
         hold();
-        assert_int_equal(handover_resume(sh.store, &err), 0);
+        assert_int_equal(handover_resume(sh.store, 0, &err), 0);
     }
     hold();
     write_rest(bytes);
-    assert_int_equal(handover_resume(sh.store, &err), 0);
+    assert_int_equal(handover_resume(sh.store, 0, &err), 0);
     assert_true(shelf_finish(&sf));
     assert_true(shelf_has_row(&sh, &d));
     assert_int_equal(atomic_load(&sh.store->partial_bytes), 0);
@@ -115,7 +161,7 @@ TEST(what_ends_while_it_is_held_lands_when_it_is_taken_back)
     fill_end(sf.fill);
     SHELF_UNTIL(&sh, flight_look(&sf.reader).verified); /* who reads it has it all */
     assert_false(shelf_has_row(&sh, &d));
-    assert_int_equal(handover_resume(sh.store, &err), 0);
+    assert_int_equal(handover_resume(sh.store, 0, &err), 0);
     SHELF_UNTIL(&sh, sf.landed > 0);
     flight_leave(&sf.reader);
     assert_true(shelf_has_row(&sh, &d));
@@ -144,6 +190,28 @@ TEST(what_ends_after_it_was_given_is_whole_for_the_heir)
     assert_int_equal(sf.fill->have, bytes.n); /* not a byte of upstream's */
     assert_true(shelf_finish(&sf));
     assert_true(shelf_has_row(&sh, &d));
+    shelf_free(bytes);
+    shelf_is_sound(&sh);
+}
+
+TEST(what_failed_to_sync_after_it_was_given_is_nothing_for_the_heir)
+{
+    struct digest d;
+    struct sl bytes = begin_half(&d);
+
+    hold();
+    handover_give(sh.store);
+    write_rest(bytes);
+    assert_int_equal(pg_fault_set("publish.fdatasync:EIO@1"), 0);
+    fill_end(sf.fill);
+    SHELF_UNTIL(&sh, sf.landed > 0);
+    assert_int_equal(pg_fault_set(NULL), 0);
+    flight_leave(&sf.reader);
+    assert_false(shelf_has_partial(&sh, &d));
+    shelf_close(&sh);
+    shelf_open(&sh);
+    assert_false(shelf_has_partial(&sh, &d));
+    assert_int_equal(count_folders(), 0);
     shelf_free(bytes);
     shelf_is_sound(&sh);
 }
@@ -202,9 +270,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(what_is_held_may_be_locked_by_another_and_taken_back),
+        CASE(an_heir_that_is_slow_to_die_is_waited_for),
+        CASE(a_store_that_cannot_be_taken_back_lets_its_process_end),
         CASE(a_download_goes_on_across_an_attempt_and_lands),
         CASE(what_ends_while_it_is_held_lands_when_it_is_taken_back),
         CASE(what_ends_after_it_was_given_is_whole_for_the_heir),
+        CASE(what_failed_to_sync_after_it_was_given_is_nothing_for_the_heir),
         CASE(what_breaks_off_after_it_was_given_is_resumed_by_the_heir),
         CASE(a_hold_that_fails_changes_nothing),
         RUN(folders_are_known_by_their_names),

@@ -241,8 +241,16 @@ static int types_for_the_terminal(void)
     return rc != FINE ? rc : ioctl(STDIN_FILENO, TIOCSTI, "x");
 }
 
+static int kills_others(void)
+{
+    int rc = close_calls();
+
+    return rc != FINE ? rc : kill(getppid(), 0);
+}
+
 TEST(a_call_that_is_not_on_the_list_kills)
 {
+    expect(kills_others, -SIGSYS);
     expect(runs, -SIGSYS);
     expect(mounts, -SIGSYS);
     expect(listens, -SIGSYS);
