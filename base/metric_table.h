@@ -49,6 +49,8 @@ X(TOKENS, COUNTER, "pullgate_upstream_tokens_total", "", "Tokens fetched.")
 X(HELPER_FAILURES, COUNTER, "pullgate_credential_helper_failures_total", "",
   "Credential helpers that gave no login.")
 X(FLIGHTS, GAUGE, "pullgate_flights", "", "Downloads under way.")
+X(FETCHED_AHEAD, COUNTER, "pullgate_fetched_ahead_total", "",
+  "Downloads ordered before a client asked for them.")
 X(FLIGHT_FOLLOWERS, COUNTER, "pullgate_flight_followers_total", "",
   "Requests that joined a download of another.")
 X(FLIGHT_WAITERS, GAUGE, "pullgate_flight_waiters", "",

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "cache/blob.h"
+#include "cache/gc.h"
 #include "cache/partial.h"
 #include "cache/proof.h"
 #include "cache/publish.h"
@@ -47,6 +48,7 @@ struct whereabouts {
     enum place place;
     struct pg_err why; /* it is not IN_STORE any more */
     uint64_t active;   /* of store->filling_bytes */
+    uint64_t promised; /* partial_promise() */
 };
 
 /* While a job runs, all from `fd` to `disk_err` is its own; the rest is the owner's. */
@@ -114,6 +116,42 @@ static void note_active(struct fill_work *w, uint64_t have)
     w->where.active = have;
 }
 
+/* What nobody has asked for yet comes only where there is room for it, and for all like it. */
+static int find_spare_room(struct fill_work *w, uint64_t need)
+{
+    struct store *s = w->fill->store;
+    struct gc_room room;
+
+    if (gc_room(s, need, &room, &w->disk_err) < 0)
+        return -1;
+    return room.excess == 0 ? 0
+                            : pg_fail(&w->disk_err, PG_E_CANCELED,
+                                      "there is no room for what nobody has asked for yet");
+}
+
+/* Whoever joins while it is looked for is worth more. */
+static int make_room(struct fill_work *w, uint64_t need)
+{
+    if (flight_is_unasked(w->fill->flight) && find_spare_room(w, need) == 0)
+        return 0;
+    if (flight_is_unasked(w->fill->flight))
+        return -1;
+    pg_err_clear(&w->disk_err);
+    return store_make_room(w->fill->store, need, &w->disk_err);
+}
+
+static int promise(struct fill_work *w)
+{
+    if (!flight_is_unasked(w->fill->flight) || w->size == UINT64_MAX)
+        return 0;
+    w->where.promised = w->size;
+    if (find_spare_room(w, partial_promise(w->fill->store, w->size)) < 0 &&
+        flight_is_unasked(w->fill->flight))
+        return -1;
+    pg_err_clear(&w->disk_err);
+    return 0;
+}
+
 static void forget_active(struct fill_work *w)
 {
     (void)atomic_fetch_sub(&w->fill->store->filling_bytes, w->where.active);
@@ -167,7 +205,7 @@ static bool go_to_memory(struct fill_work *w)
 /* The store has no room, or its disk does not take the bytes: is there another place for them? */
 static bool go_elsewhere(struct fill_work *w)
 {
-    if (!lose_name(w) && !go_to_memory(w))
+    if (w->disk_err.kind == PG_E_CANCELED || (!lose_name(w) && !go_to_memory(w)))
         return false;
     if (w->where.why.kind == PG_E_NONE)
         pg_err_move(&w->where.why, &w->disk_err);
@@ -211,13 +249,13 @@ static int open_files(struct fill_work *w)
                               O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (w->read_fd < 0)
         return partial_disk_error(f->store, errno, "opening a file in partial/", &w->disk_err);
-    return store_make_room(f->store, w->size != UINT64_MAX ? w->size - w->kept : 0, &w->disk_err);
+    return make_room(w, w->size != UINT64_MAX ? w->size - w->kept : 0);
 }
 
 static void run_open(struct fill_work *w)
 {
     partial_claim_wait(w->fill->store, &w->fill->digest);
-    if (open_files(w) < 0 && !go_elsewhere(w))
+    if ((promise(w) < 0 || open_files(w) < 0) && !go_elsewhere(w))
         PG_CHECK(w->disk_err.kind != PG_E_NONE); /* on_job() looks at it */
     partial_opened(w->fill->store);
 }
@@ -255,7 +293,7 @@ static int find_room(struct fill_work *w)
         return uncached_has_disk(w->fill->store, need)
                    ? 0
                    : pg_fail(&w->disk_err, PG_E_STORE_IO, "the disk of the cache is full");
-    return store_make_room(w->fill->store, need, &w->disk_err);
+    return make_room(w, need);
 }
 
 static int write_bytes(struct fill_work *w)
@@ -342,6 +380,7 @@ static void free_fill(struct fill_work *w)
 
     PG_CHECK(w->doing == IDLE && f->flight == NULL);
     forget_active(w);
+    (void)partial_promise_end(s, w->where.promised);
     pg_fd_close(&w->fd);
     if (!w->is_ready)
         pg_fd_close(&w->read_fd);
@@ -561,6 +600,13 @@ static void answer_room(struct fill_work *w)
     f->on_event(f, FILL_ROOM);
 }
 
+/* There was no room for it as long as nobody wanted it. */
+static bool is_asked_for_since(const struct fill_work *w)
+{
+    return w->disk_err.kind == PG_E_CANCELED && w->is_ready && !w->has_failed &&
+           !flight_is_unasked(w->fill->flight);
+}
+
 /* What is next, when no job is running. An event is the last thing done: the owner may call back,
  * and that may free the fill. */
 static void go_on(struct fill_work *w)
@@ -570,6 +616,9 @@ static void go_on(struct fill_work *w)
         tell(w);
     if (w->is_quitting) {
         quit(w);
+    } else if (is_asked_for_since(w)) {
+        pg_err_clear(&w->disk_err);
+        start(w, WRITING);
     } else if (w->disk_err.kind != PG_E_NONE) {
         fail(w);
     } else if (w->is_wrong) {

@@ -53,7 +53,9 @@ struct fill {
     struct fill_work *work; /* private to fill.c */
 };
 
-/* Begins, once store_make_room() has room for it; while the bytes come it asks again. size as known
+/* Begins, once store_make_room() has room for it; while the bytes come it asks again. For a flight
+ * that nobody has asked for yet (flight_foresee()) nothing is evicted: it ends with DISK, CANCELED,
+ * where there is no room for it and for all that are like it. size as known
  * from descriptor or upstream's Content-Length, else UINT64_MAX. The first event is READY or DISK,
  * and comes through home. No other fill of this digest may be open.
  *

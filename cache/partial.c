@@ -32,6 +32,7 @@ struct partial_table {
     unsigned n, opening;
     bool held;
     int shared_fd;
+    _Atomic uint64_t promised;
 };
 
 static void lock(struct partial_table *t)
@@ -213,6 +214,16 @@ unsigned partial_claims(struct store *s)
     n = s->partials->n;
     unlock(s->partials);
     return n;
+}
+
+uint64_t partial_promise(struct store *s, uint64_t nbytes)
+{
+    return atomic_fetch_add(&s->partials->promised, nbytes) + nbytes;
+}
+
+uint64_t partial_promise_end(struct store *s, uint64_t nbytes)
+{
+    return atomic_fetch_sub(&s->partials->promised, nbytes) - nbytes;
 }
 
 /* Somebody else may have changed a file's length under us: never below zero. */

@@ -101,6 +101,9 @@
       "Bytes a second, over all its transfers; 64KiB or more. 0: no limit.")                       \
     X(upstream, max_connections, COUNT, "16", 1, 256, RELOAD,                                      \
       "Transfers at a time; more wait in line.")                                                   \
+    X(upstream, fetch_ahead, BOOL, "true", 0, 0, RELOAD,                                           \
+      "A client that gets an image's manifest finds its config and layers on their way. They "     \
+      "take connections that nobody waits for, and evict nothing.")                                \
     X(upstream, when_deleted, DELETED, "follow", 0, 0, RELOAD,                                     \
       "What upstream deleted or withdrew is, from then on: follow: 404 or 403; keep: served from " \
       "the store; keep-and-flag: the same, with a Warning header, a metric and in the status.")

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "proxy/journey/ahead.h"
 #include "proxy/journey/authz.h"
 #include "proxy/journey/finish.h"
 #include "proxy/journey/list_tags.h"
@@ -120,6 +121,16 @@ bool journey_is_patient(const struct journey *j)
     return j->http->is_control;
 }
 
+struct sl journey_caller(const struct journey *j)
+{
+    const char *peer = j->http->peer, *port;
+
+    if (peer == NULL)
+        return SL("");
+    port = strrchr(peer, ':');
+    return (struct sl){peer, port != NULL ? (size_t)(port - peer) : strlen(peer)};
+}
+
 bool journey_must_ask(const struct journey *j)
 {
     return j->http->is_control &&
@@ -215,6 +226,7 @@ void journey_home_init(struct journey_home *home, struct loop *l, struct store *
 {
     *home = (struct journey_home){.loop = l, .store = store, .fetch = fetch};
     pg_list_init(&home->refreshes);
+    home->aheads = ahead_new_set();
     pg_list_init(&home->live);
     pg_list_init(&home->spare);
 }
@@ -222,6 +234,7 @@ void journey_home_init(struct journey_home *home, struct loop *l, struct store *
 void journey_home_free(struct journey_home *home)
 {
     PG_CHECK(pg_list_empty(&home->live));
+    ahead_free_set(home->aheads);
     pg_list_each_safe (it, tmp, &home->spare) {
         pg_list_remove(it);
         free(pg_container_of(it, struct journey, node));

@@ -45,6 +45,7 @@ enum journey_cache {
 };
 
 struct list_cache;
+struct aheads;
 
 /* What the journeys of one loop share. */
 struct journey_home {
@@ -53,7 +54,8 @@ struct journey_home {
     struct fetch *fetch;
     struct list_cache *tags, *referrers; /* of all loops */
     struct pg_list refreshes;            /* under way on this loop */
-    struct pg_list live;                 /* journeys */
+    struct aheads *aheads;
+    struct pg_list live; /* journeys */
     struct pg_list spare;
     unsigned nspare;
 };
@@ -132,6 +134,9 @@ const char *journey_silence(enum pg_ekind kind);
  * nothing stale is an answer. */
 bool journey_is_patient(const struct journey *j);
 bool journey_must_ask(const struct journey *j);
+
+/* Who shares an upstream's connections fairly with others: its address, whatever the port. */
+struct sl journey_caller(const struct journey *j);
 
 /* The admission of one digest, or of what has none (a list): 0, or -1 with j->rq.err. */
 PG_MUST_USE int journey_admit(struct journey *j, const struct digest *d);

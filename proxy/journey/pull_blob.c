@@ -277,24 +277,13 @@ static void on_news(struct flight_reader *reader)
         rq_wake(&p->journey->rq, p->ticket);
 }
 
-/* Who shares the upstream's connections fairly with others: its address, whatever the port. */
-static struct sl caller_of(const struct journey *j)
-{
-    const char *peer = j->http->peer, *port;
-
-    if (peer == NULL)
-        return SL("");
-    port = strrchr(peer, ':');
-    return (struct sl){peer, port != NULL ? (size_t)(port - peer) : strlen(peer)};
-}
-
 static void order(struct journey *j)
 {
     struct pull_blob *p = j->op;
     struct fetch_blob_order o = {.snapshot = j->snapshot,
                                  .upstream = j->target.upstream,
                                  .repo = j->target.repo,
-                                 .caller = caller_of(j),
+                                 .caller = journey_caller(j),
                                  .digest = j->want.digest,
                                  .size = p->has_size ? p->size : UINT64_MAX,
                                  .priority = journey_is_patient(j) ? FETCH_AHEAD : FETCH_WAITED_FOR,
@@ -326,6 +315,14 @@ static int lead(struct journey *j)
     return found;
 }
 
+/* It may have been ordered ahead, and be waited for from now on. */
+static void follow(const struct journey *j)
+{
+    pg_metric_inc(PG_M_FLIGHT_FOLLOWERS);
+    if (!journey_is_patient(j))
+        fetch_hurry(j->home->fetch);
+}
+
 static enum rq_next st_board(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
@@ -344,7 +341,7 @@ static enum rq_next st_board(struct rq *rq)
     if (role == FLIGHT_LEADER)
         landed = lead(j);
     else
-        pg_metric_inc(PG_M_FLIGHT_FOLLOWERS);
+        follow(j);
     if (landed < 0)
         return rq_fail_now(rq);
     if (landed > 0) {

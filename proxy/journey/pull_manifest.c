@@ -6,6 +6,7 @@
 #include "cache/overlay.h"
 #include "cache/proof.h"
 #include "cache/use.h"
+#include "proxy/journey/ahead.h"
 #include "proxy/journey/allowed.h"
 #include "proxy/journey/refresh.h"
 #include "proxy/journey/reply.h"
@@ -308,6 +309,7 @@ static enum rq_next st_deliver(struct rq *rq)
     struct journey *j = journey_of(rq);
     struct pull_manifest *p = j->op;
     bool known = reply_is_known(j, &p->digest);
+    enum rq_next next;
 
     if (j->told.cache != JOURNEY_MISS)
         use_touch(j->home->store->use, &p->digest, pg_clock_wall_s());
@@ -322,5 +324,7 @@ static enum rq_next st_deliver(struct rq *rq)
     }
     send_field(j->conn, SL("Content-Type"), p->media_type);
     send_mem(j->conn, p->body);
-    return reply_go(j);
+    next = reply_go(j);
+    ahead_begin(j, p->body, p->media_type);
+    return next;
 }

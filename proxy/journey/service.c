@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "proxy/journey/ahead.h"
 #include "proxy/journey/journey.h"
 #include "proxy/journey/list_cache.h"
 #include "proxy/journey/refresh.h"
@@ -108,6 +109,7 @@ void service_detach(struct loop *l)
     if (home == NULL)
         return;
     refresh_stop_all(home);
+    ahead_stop_all(home);
     journey_home_free(home);
     free(home);
     l->app = NULL;

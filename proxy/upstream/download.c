@@ -9,6 +9,7 @@
 #include "base/metric.h"
 #include "cache/blob.h"
 #include "cache/fill.h"
+#include "cache/overlay.h"
 #include "oci/ref.h"
 #include "proxy/upstream/exchange_int.h"
 #include "proxy/upstream/resume.h"
@@ -65,6 +66,17 @@ static void free_download(struct download *d)
     free(d);
 }
 
+/* It was ordered ahead, and nobody has asked for it yet. */
+static bool is_unasked(const struct download *d)
+{
+    return d->priority == FETCH_AHEAD && flight_is_unasked(d->flight);
+}
+
+static bool same_repo(const struct download *a, const struct download *b)
+{
+    return a->upstream == b->upstream && strcmp(a->repo, b->repo) == 0;
+}
+
 static void log_failure(const struct download *d, const struct pg_err *err)
 {
     struct pg_log_line line;
@@ -102,8 +114,31 @@ static void suspect(struct download *d)
                      d->sources.all);
 }
 
+static void lose(struct download *d, struct pg_err *err);
+
+/* What stands in line behind one that failed, of the same repository, would fare no better. */
+static void call_off_the_rest(const struct download *d)
+{
+    pg_list_each_safe (node, next, &d->fetch->downloads) {
+        struct download *other = pg_container_of(node, struct download, node);
+        struct pg_err err = {0};
+
+        if (other == d || other->state != IN_LINE || !is_unasked(other) || !same_repo(d, other))
+            continue;
+        pg_fail(&err, PG_E_CANCELED, "another blob of the image did not come");
+        lose(other, &err);
+    }
+}
+
 /* Takes the texts of *err and frees d. */
 static void fail(struct download *d, struct pg_err *err)
+{
+    if (d->priority == FETCH_AHEAD && d->state != IN_LINE)
+        call_off_the_rest(d);
+    lose(d, err);
+}
+
+static void lose(struct download *d, struct pg_err *err)
 {
     if (d->state != IN_LINE && err->kind == PG_E_BLOB_UNKNOWN && exchange_is_unknown(&d->exchange))
         note_unknown(d);
@@ -293,9 +328,26 @@ static void on_fill(struct fill *fill, enum fill_event event)
     }
 }
 
+/* Since it got in line the image may have been forgotten here, or upstream may have said that it
+ * counts what we ask. 0, or -1. */
+static int is_still_wise(const struct download *d, struct pg_err *err)
+{
+    struct index_link link;
+
+    if (!is_unasked(d))
+        return 0;
+    if (health_counts_blobs(d->turn.origin->health))
+        return pg_fail(err, PG_E_CANCELED, "upstream counts the blobs that it is asked for");
+    if (overlay_get_link(d->fetch->store, flight_whose(d->flight), &d->digest, &link, err) == 1)
+        return 0;
+    return err->kind != PG_E_NONE ? -1
+                                  : pg_fail(err, PG_E_CANCELED, "no manifest names it any more");
+}
+
 static void on_granted(struct origin_turn *turn)
 {
     struct download *d = pg_container_of(turn, struct download, turn);
+    struct pg_err err = {0};
     struct exchange_spec spec = {.unknown = PG_E_BLOB_UNKNOWN,
                                  .path = d->path,
                                  .repo = d->repo,
@@ -304,6 +356,10 @@ static void on_granted(struct origin_turn *turn)
 
     const struct suspect *s;
 
+    if (is_still_wise(d, &err) < 0) {
+        fail(d, &err);
+        return;
+    }
     d->sources.origin = turn->origin;
     d->sources.all = (1U << turn->origin->nsites) - 1;
     exchange_init(&d->exchange, &spec, turn, &download_events, d);
@@ -325,6 +381,22 @@ static void on_refused(struct origin_turn *turn, const struct pg_err *why, int r
     fail(d, &err);
 }
 
+/* d is among them. */
+static bool are_too_many(const struct download *d)
+{
+    unsigned of_caller = 0, of_upstream = 0;
+
+    pg_list_each_safe (node, next, &d->fetch->downloads) {
+        struct download *other = pg_container_of(node, struct download, node);
+
+        if (!is_unasked(other) || other->upstream != d->upstream)
+            continue;
+        of_upstream++;
+        of_caller += strcmp(other->caller, d->caller) == 0 ? 1 : 0;
+    }
+    return of_caller > DOWNLOAD_AHEAD_CALLER_MAX || of_upstream > DOWNLOAD_AHEAD_MAX;
+}
+
 /* 1: go on; 0: the blob landed since the order was written; -1. */
 static int look_once_more(struct download *d, struct pg_err *err)
 {
@@ -335,6 +407,8 @@ static int look_once_more(struct download *d, struct pg_err *err)
 
     if (d->fetch->draining)
         return pg_fail(err, PG_E_UPSTREAM_DOWN, "pullgate is about to stop");
+    if (is_unasked(d) && are_too_many(d))
+        return pg_fail(err, PG_E_CANCELED, "too much is fetched ahead already");
     if (ref_check_name((struct sl){d->repo, strlen(d->repo)}, err) < 0)
         return -1;
     if (unknown_has(&d->fetch->unknown, &key, pg_clock_mono_ms()))
@@ -406,7 +480,7 @@ void download_cancel_all(struct fetch *f)
         struct pg_err err = {0};
 
         pg_fail(&err, PG_E_CANCELED, "pullgate stops");
-        fail(pg_container_of(node, struct download, node), &err);
+        lose(pg_container_of(node, struct download, node), &err);
     }
 }
 

@@ -340,7 +340,7 @@ static bool on_head(struct client_call *call)
     x->end.status = status;
     delay_stop(&x->later); /* it has said a word */
     if (before_redirects(x) && x->site->config->authoritative)
-        health_told(x->turn->origin->health, &call->head);
+        health_told(x->turn->origin->health, &call->head, x->turn->class == SITE_BLOB);
     x->accepted = !x->probing && (status == 200 || (status == 206 && wants_part(x)));
     if (!x->accepted)
         return true;

@@ -108,7 +108,8 @@ void fetch_ask_free(struct fetch_ask *ask);
 
 /* Downloads a blob into flight, of which the caller is the LEADER. size: from a descriptor,
  * UINT64_MAX when not known. When it is in the store by now, the flight is failed with CANCELED:
- * whoever is aboard looks again. Fetches ahead of any reader have the lower priority. */
+ * whoever is aboard looks again. Fetches ahead of any reader have the lower priority; one whose
+ * flight nobody has asked for yet (flight_foresee()) may be called off, with CANCELED, too. */
 enum fetch_priority { FETCH_WAITED_FOR, FETCH_AHEAD };
 struct fetch_blob_order {
     struct snapshot *snapshot;
@@ -122,6 +123,10 @@ struct fetch_blob_order {
     struct trace_context trace;
 };
 void fetch_blob(struct fetch *f, const struct fetch_blob_order *order);
+
+/* Somebody has joined a flight that was ordered ahead: it may be in line behind nobody now. Any
+ * thread; not after fetch_stop(). */
+void fetch_hurry(struct fetch *f);
 
 /* For status and /debug/flights: one JSON array of what is under way. Any thread but the fetch
  * thread's, which it waits for, 2 s at most; not after fetch_stop(). */

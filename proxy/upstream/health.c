@@ -71,6 +71,7 @@ void health_reset(struct health *h)
 {
     PG_CHECK(pthread_mutex_lock(&h->book->lock) == 0);
     h->view.budget = (struct budget){0};
+    h->view.counts_blobs = false;
     h->no_head_until_ms = 0;
     PG_CHECK(pthread_mutex_unlock(&h->book->lock) == 0);
     set_state(h, HEALTH_UNKNOWN, 0);
@@ -106,7 +107,7 @@ void health_failed(struct health *h, const struct pg_err *why)
     PG_CHECK(pthread_mutex_unlock(&h->book->lock) == 0);
 }
 
-void health_told(struct health *h, const struct head *head)
+void health_told(struct health *h, const struct head *head, bool is_blob)
 {
     uint64_t now = pg_clock_mono_ms();
     int64_t wall_s = pg_clock_wall_s();
@@ -115,6 +116,7 @@ void health_told(struct health *h, const struct head *head)
         return;
     PG_CHECK(pthread_mutex_lock(&h->book->lock) == 0);
     (void)budget_read(&h->view.budget, head, now, wall_s);
+    h->view.counts_blobs = h->view.counts_blobs || is_blob;
     PG_CHECK(pthread_mutex_unlock(&h->book->lock) == 0);
 }
 
@@ -125,6 +127,11 @@ void health_headless(struct health *h)
     PG_CHECK(pthread_mutex_lock(&h->book->lock) == 0);
     h->no_head_until_ms = until_ms;
     PG_CHECK(pthread_mutex_unlock(&h->book->lock) == 0);
+}
+
+bool health_counts_blobs(const struct health *h)
+{
+    return h->view.counts_blobs; /* written by the same thread */
 }
 
 bool health_is_headless(const struct health *h)

@@ -37,6 +37,7 @@ struct health_view {
     char message[HEALTH_TEXT_MAX];
     struct budget budget;
     uint64_t budget_left; /* as of now */
+    bool counts_blobs;    /* answers to blobs say that they are counted, too */
     bool no_head;         /* HEAD of a manifest tells no digest there: it is asked by GET */
     uint64_t kept;        /* answers with what upstream has deleted or withdrawn */
 };
@@ -68,7 +69,8 @@ void health_limited(struct health *h, uint64_t until_mono_ms);
 void health_failed(struct health *h, const struct pg_err *why);
 
 /* The head of an answer of the upstream itself: what it says of our budget. */
-void health_told(struct health *h, const struct head *head);
+void health_told(struct health *h, const struct head *head, bool is_blob);
+bool health_counts_blobs(const struct health *h); /* the fetch thread's */
 /* HEAD of a manifest said no digest, or was not understood. */
 void health_headless(struct health *h);
 bool health_is_headless(const struct health *h); /* the fetch thread's */

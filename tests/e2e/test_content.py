@@ -191,7 +191,7 @@ def test_F06_subjects_in_a_circle():
     up = Upstream()
     image = up.image(REPO, "v1")
     itself = up.artifact(REPO, "sig", image)
-    pg = Pullgate(up)
+    pg = Pullgate(up, origin=", fetch_ahead: false")
     up.refer(itself, [up.describe(REPO, itself), up.describe(REPO, image.digest)])
     up.refer(image.digest, [up.describe(REPO, itself)])
     for ref in ["v1", "sig"]:

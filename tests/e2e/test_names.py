@@ -160,7 +160,7 @@ listen: 127.0.0.1:0
 admin: {{listen: 127.0.0.1:0}}
 storage: {{path: {{dir}}/data, reserve: 0}}
 upstreams:
-  docker.io: {{url: "{up.url}", default: true, allow_private: true}}
+  docker.io: {{url: "{up.url}", default: true, allow_private: true, fetch_ahead: false}}
 """)
     for name in ["library/nginx", "nginx", "docker.io/library/nginx", "docker.io/nginx",
                  "index.docker.io/library/nginx", "index.docker.io/nginx",

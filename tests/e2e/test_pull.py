@@ -270,7 +270,7 @@ def test_upstream_deleted_the_tag():
 def test_each_request_is_one_line():
     up = Upstream()
     image = up.image("library/app", "v1", [b"1234"])
-    pg = Pullgate(up, more="log: {format: json}")
+    pg = Pullgate(up, more="log: {format: json}", origin=", fetch_ahead: false")
     layer = f"/v2/library/app/blobs/{image.layers[0]}"
     for path in ["/v2/library/app/manifests/v1", layer, layer, "/v2/library/app/manifests/none"]:
         pg.get(path)

@@ -16,7 +16,7 @@ struct fetch_work {
     char content_type[256], link[2100];
 };
 
-unsigned fake_fetch_asks, fake_fetch_frees, fake_fetch_orders;
+unsigned fake_fetch_asks, fake_fetch_frees, fake_fetch_orders, fake_fetch_hurries;
 struct fetch_blob_order fake_fetch_order;
 char fake_fetch_order_repo[300];
 unsigned fake_fetch_kept;
@@ -29,7 +29,7 @@ static unsigned open_asks;
 void fake_fetch_reset(void)
 {
     PG_CHECK(pg_list_empty(&waiting) && open_asks == 0);
-    fake_fetch_asks = fake_fetch_frees = fake_fetch_orders = 0;
+    fake_fetch_asks = fake_fetch_frees = fake_fetch_orders = fake_fetch_hurries = 0;
     fake_fetch_health = (struct health_view){0};
     fake_fetch_kept = 0;
     fake_fetch_denies = false;
@@ -111,6 +111,12 @@ void fetch_blob(struct fetch *f, const struct fetch_blob_order *order)
     fake_fetch_orders++;
     fake_fetch_order = *order;
     keep(fake_fetch_order_repo, sizeof(fake_fetch_order_repo), order->repo);
+}
+
+void fetch_hurry(struct fetch *f)
+{
+    (void)f;
+    fake_fetch_hurries++;
 }
 
 void fetch_write_json(struct fetch *f, struct pg_buf *out)

@@ -15,7 +15,7 @@ struct fake_question {
 
 extern unsigned fake_fetch_asks;  /* so far */
 extern unsigned fake_fetch_frees; /* of asks that were not answered yet */
-extern unsigned fake_fetch_orders;
+extern unsigned fake_fetch_orders, fake_fetch_hurries;
 extern struct fetch_blob_order fake_fetch_order; /* the last; repo is not kept */
 extern char fake_fetch_order_repo[300];
 

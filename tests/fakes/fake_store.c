@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "cache/partial.h"
 
 struct row {
     bool used;
@@ -353,6 +354,12 @@ int blob_open(struct store *s, const struct digest *d, struct blob **blob_r, str
     (*blob_r)->digest = *d;
     fake_store_blobs_open++;
     return 1;
+}
+
+bool partial_is_done(struct store *s, const struct digest *d)
+{
+    (void)s;
+    return find(blob_rows, SL(""), SL(""), d) != NULL;
 }
 
 void blob_close(struct blob *b)

@@ -216,6 +216,71 @@ TEST(a_size_that_nobody_says_does_not_outgrow_the_store)
     flight_leave(&sf.reader);
 }
 
+/* Of a blob that nobody has asked for yet. */
+static void foresee(struct shelf_fill *sf, uint64_t size)
+{
+    char text[DIGEST_TEXT_MAX];
+    struct flight *f = flight_foresee(&sh.flights, digest_write(&d, text));
+
+    *sf = (struct shelf_fill){.shelf = &sh};
+    assert_non_null(f);
+    sf->fill = fill_open(sh.store, f, &d, size, &sh.box, shelf_on_event, sf);
+    SHELF_UNTIL(&sh, sf->ready + sf->disk > 0);
+}
+
+static void join(struct shelf_fill *sf)
+{
+    char text[DIGEST_TEXT_MAX];
+    enum flight_role role;
+    struct pg_err err = {0};
+
+    assert_int_equal(
+        flight_join(&sh.bell, digest_write(&d, text), &sf->reader, shelf_on_news, &role, &err), 0);
+    assert_int_equal(role, FLIGHT_FOLLOWER);
+}
+
+TEST(N19_for_what_nobody_asked_for_no_room_is_made)
+{
+    struct digest kept = shelf_put_seed(&sh, 1000, 1);
+    struct shelf_fill sf, other;
+    struct pg_err why = {0};
+
+    limit(SIZE - 1);
+    foresee(&sf, SIZE);
+    assert_int_equal(sf.disk, 1);
+    assert_int_equal(sf.kind, PG_E_CANCELED);
+    fill_fail(sf.fill, &sf.fill->err);
+    limit(SIZE + 1);
+    (void)partial_promise(sh.store, 2); /* another of the kind is on its way */
+    foresee(&other, SIZE);
+    assert_int_equal(other.disk, 1);
+    fill_fail(other.fill, &other.fill->err);
+    assert_int_equal(partial_promise_end(sh.store, 2), 0);
+    foresee(&sf, SIZE);
+    assert_int_equal(sf.ready, 1);
+    assert_int_equal(partial_promise(sh.store, 0), SIZE);
+    (void)pg_fail(&why, PG_E_UPSTREAM_DOWN, "the test gives up");
+    fill_fail(sf.fill, &why);
+    SHELF_UNTIL(&sh, fill_count(sh.store) == 0);
+    pg_err_clear(&why);
+    assert_int_equal(partial_promise(sh.store, 0), 0);
+    assert_int_equal(atomic_load(&sh.store->degraded), 0);
+    assert_true(shelf_can_open(&sh, &kept));
+}
+
+TEST(whoever_joins_it_is_served_all_the_same)
+{
+    struct shelf_fill sf;
+
+    foresee(&sf, SIZE);
+    assert_int_equal(sf.ready, 1);
+    join(&sf);
+    limit(MIB); /* meanwhile others have taken the room */
+    write_from(&sf, 0);
+    is_served_uncached(&sf);
+    flight_leave(&sf.reader);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -228,6 +293,8 @@ int main(void)
         CASE(wrong_bytes_are_wrong_there_too),
         CASE(memory_is_bounded_and_what_does_not_fit_is_refused_before_a_byte_comes),
         CASE(a_size_that_nobody_says_does_not_outgrow_the_store),
+        CASE(N19_for_what_nobody_asked_for_no_room_is_made),
+        CASE(whoever_joins_it_is_served_all_the_same),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
