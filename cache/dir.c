@@ -53,6 +53,11 @@ static int cannot_open(int code, const char *path, const char *slash, const char
                        "%s%s%s is not a directory, or a symbolic link to one: name the directory "
                        "itself",
                        path, slash, name);
+    if (code == EACCES)
+        return pg_fail(err, PG_E_STORE_IO,
+                       "user %u may neither open nor make %s%s%s: run it as the user that owns it, "
+                       "or make the directory and give it to that user",
+                       geteuid(), path, slash, name);
     if (code == ENOENT)
         return pg_fail(err, PG_E_STORE_IO,
                        "%s%s%s does not exist and cannot be made there: make the directory above "

@@ -70,9 +70,10 @@ const struct command command_table[] = {
      clientconf_run, NULL},
     {"doctor", "casyPUKj", "Look whether all is there that a server needs.",
      "Reads the configuration, looks at the storage directory, the limits of the process, the "
-     "certificates, and the running server, and asks each upstream: its name, its connection, TLS, "
-     "its answer, its token service, its clock. Says OK, WARN or FAIL, and what to do. Sends no "
-     "credentials. Exit status 1 if something is FAIL.\n"
+     "certificates, and the running server, and asks each URL of each upstream, through its proxy: "
+     "its name, its connection, TLS, its answer, its token service, its clock. Says OK, WARN or "
+     "FAIL, and what to do. Sends no "
+     "logins. Exit status 1 if something is FAIL.\n"
      "With --canary it looks at the clients of this machine: lets one pull what every pullgate "
      "refuses, by a digest that is fixed, and says whom it asked: `closed` is the proxy alone; "
      "`open`, another registry was asked and answered; `held`, it was asked and did not answer, so "

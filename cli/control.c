@@ -219,7 +219,8 @@ void control_put_error(const struct control_answer *a, struct pg_buf *out)
     }
 }
 
-int control_ask_json(struct control *c, const struct control_question *q, json_t **root_r)
+int control_ask_json(struct control *c, const struct control_question *q, const char *about,
+                     json_t **root_r)
 {
     struct control_answer a;
     struct pg_err err = {0};
@@ -230,7 +231,8 @@ int control_ask_json(struct control *c, const struct control_question *q, json_t
     pg_buf_init(&said, PRINT_BYTES_MAX);
     if (rc == COMMAND_GOOD && a.status != 200) {
         control_put_error(&a, &said);
-        (void)print_failure(SL_FMT, SL_ARG(pg_buf_sl(&said)));
+        (void)print_failure("%s%s" SL_FMT, about != NULL ? about : "", about != NULL ? ": " : "",
+                            SL_ARG(pg_buf_sl(&said)));
         rc = COMMAND_FOUND;
     } else if (rc == COMMAND_GOOD &&
                (pg_json_parse(pg_buf_sl(&a.body), PG_E_UPSTREAM_WRONG, root_r, &err) < 0 ||

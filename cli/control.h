@@ -54,10 +54,10 @@ PG_MUST_USE bool control_try(struct control *c, const struct control_question *q
                              struct control_answer *a_r);
 void control_answer_free(struct control_answer *a);
 
-/* The answer must be a JSON object of status 200; else its error is said. To be json_decref()'ed.
- */
+/* The answer must be a JSON object of status 200; else its error is said, behind `about` unless
+ * that is NULL. To be json_decref()'ed. */
 PG_MUST_USE int control_ask_json(struct control *c, const struct control_question *q,
-                                 json_t **root_r);
+                                 const char *about, json_t **root_r);
 
 /* What an error's body says, or its status; made to be printed. */
 void control_put_error(const struct control_answer *a, struct pg_buf *out);

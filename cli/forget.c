@@ -33,7 +33,7 @@ static int ask_part(struct control *c, const struct command_args *args, const ch
     }
     (void)pg_buf_put(&path, (struct sl){"", 1});
     const struct control_question q = {"POST", path.p, NULL, 0};
-    int rc = control_ask_json(c, &q, part_r);
+    int rc = control_ask_json(c, &q, ref, part_r);
     pg_buf_free(&path);
     return rc;
 }

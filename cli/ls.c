@@ -156,7 +156,7 @@ static int ask_page(struct listing *l, struct sl cursor, json_t **page_r)
     }
     (void)pg_buf_put(&path, (struct sl){"", 1});
     const struct control_question q = {"GET", path.p, NULL, WAIT_MS};
-    int rc = control_ask_json(&l->control, &q, page_r);
+    int rc = control_ask_json(&l->control, &q, NULL, page_r);
     pg_buf_free(&path);
     return rc;
 }

@@ -47,7 +47,7 @@ static void put_term(struct pg_buf *out, const char *term, const char *argument,
     (void)pg_buf_put(out, SL(".TP\n\\fB"));
     put(out, term);
     (void)pg_buf_put(out, SL("\\fR"));
-    if (argument != NULL) {
+    if (argument != NULL && argument[0] != '\0') {
         (void)pg_buf_put(out, SL(" \\fI"));
         put(out, argument);
         (void)pg_buf_put(out, SL("\\fR"));
@@ -122,6 +122,9 @@ static void put_signals(struct pg_buf *out)
     put_term(out, "SIGHUP", NULL,
              "Reads the configuration again. A file that is not good changes nothing; the log says "
              "what is wrong with it.");
+    put_term(out, "SIGUSR2", NULL,
+             "Upgrade: a new process of the program, as it is on disk then, takes listeners and "
+             "store over. If it does not come up, this one goes on.");
     put_term(out, "SIGTERM, SIGINT", NULL,
              "Ends: /readyz says draining, the listeners close, running downloads have "
              "limits.drain_timeout to end. A second one ends at once.");
@@ -138,6 +141,12 @@ static void put_rest(struct pg_buf *out)
     put_section(out, "FILES");
     put_term(out, CONFIG_FILE_DEFAULT, NULL, "The configuration.");
     put_term(out, "/var/lib/pullgate", NULL, "The store, unless storage.path says otherwise.");
+    put_term(out, "/var/lib/pullgate/control.sock", NULL,
+             "Takes what changes state: ls, purge, prewarm and refresh speak with it. Unless "
+             "admin.control says otherwise it is in the storage directory.");
+    put_term(out, "/usr/share/doc/pullgate", NULL,
+             "getting-started.md for clients, operations.md, upstreams.md, configuration.md, and "
+             "api/ with the schemas of JSON answers.");
     put_section(out, "EXAMPLE");
     (void)pg_buf_put(out, SL(".nf\n"));
     put_line(out, "pullgate serve &\n"

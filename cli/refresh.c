@@ -101,7 +101,7 @@ static int ask_known(struct refresh *r, const char *ref, struct sl cursor, json_
     }
     (void)pg_buf_put(&path, (struct sl){"", 1});
     const struct control_question q = {"GET", path.p, NULL, WAIT_MS};
-    int rc = control_ask_json(&r->control, &q, page_r);
+    int rc = control_ask_json(&r->control, &q, ref, page_r);
     pg_buf_free(&path);
     return rc;
 }

@@ -4,9 +4,10 @@
 include(GNUInstallDirs)
 
 install(TARGETS pullgate RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES README.md SECURITY.md docs/getting-started.md docs/operations.md
-        docs/configuration.md docs/threat-model.md cmake/debian/copyright
+install(FILES README.md SECURITY.md docs/getting-started.md docs/clients.md docs/operations.md
+        docs/upstreams.md docs/configuration.md docs/threat-model.md cmake/debian/copyright
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs/api DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES conf/pullgate.yaml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/pullgate)
 foreach (packed "CHANGELOG.md:changelog.gz" "docs/pullgate.8:pullgate.8.gz")
     string(REPLACE ":" ";" packed ${packed})

@@ -5,7 +5,8 @@ import glob, gzip, os, re, shutil, subprocess, sys, tempfile
 
 WANTED = ["usr/bin/pullgate", "etc/pullgate/pullgate.yaml", "usr/lib/systemd/system/pullgate.service",
           "usr/share/man/man8/pullgate.8.gz", "usr/share/doc/pullgate/copyright",
-          "usr/share/doc/pullgate/changelog.gz", "usr/share/doc/pullgate/README.md"]
+          "usr/share/doc/pullgate/changelog.gz", "usr/share/doc/pullgate/README.md",
+          "usr/share/doc/pullgate/upstreams.md", "usr/share/doc/pullgate/api/status.schema.json"]
 EXPOSURE_MAX = 1.5  # of the service, as systemd-analyze counts it
 
 
