@@ -23,8 +23,7 @@
 #include "cache/publish.h"
 #include "cache/writer.h"
 
-#define SUMS_MAX ((size_t)64 * 1024 * 1024) /* as in a fill */
-#define WALK_MAX 512                        /* bytes of a path below blobs/ */
+#define WALK_MAX 512 /* bytes of a path below blobs/ */
 
 /* ---- which there are ---- */
 
@@ -163,7 +162,7 @@ static int measure(int fd, const atomic_bool *stop, struct adopt_measure *m, str
 
     PG_CHECK(r.p != NULL);
     m->sha256 = (struct digest){.alg = PG_SHA256};
-    pg_buf_init(&m->sums, SUMS_MAX);
+    pg_buf_init(&m->sums, BLOB_SUMS_MAX);
     ok = read_all(&r, m, err);
     pg_hash_final(r.named, m->named.bytes);
     pg_hash_final(r.sha256, m->sha256.bytes);

@@ -21,6 +21,8 @@
 
 #define BLOB_CHUNK_BYTES UINT32_C(262144)
 #define BLOB_CHECK_S     86400
+#define BLOB_BYTES_MAX   (UINT64_C(1) << 41) /* 2 TiB: who says that one is larger is wrong */
+#define BLOB_SUMS_MAX    ((size_t)(BLOB_BYTES_MAX / BLOB_CHUNK_BYTES * 8)) /* of its checksums */
 
 struct blob_table;
 

@@ -26,7 +26,6 @@
 #include "cache/writer.h"
 
 #define REHASH_BYTES ((uint64_t)1024 * 1024)      /* by one job */
-#define SUMS_MAX     ((size_t)64 * 1024 * 1024)   /* of checksums: a blob of 2 TiB */
 #define ROOM_BYTES   ((uint64_t)64 * 1024 * 1024) /* asked for at once, as they come */
 #define SOME_BYTES   ((uint64_t)1024 * 1024)      /* the same when it is not known how many come */
 
@@ -673,7 +672,7 @@ struct fill *fill_open(struct store *s, struct flight *flight, const struct dige
                                    .chunk = XXH3_createState()}};
     PG_CHECK(w->is.chunk != NULL);
     (void)XXH3_64bits_reset(w->is.chunk);
-    pg_buf_init(&w->is.sums, SUMS_MAX);
+    pg_buf_init(&w->is.sums, BLOB_SUMS_MAX);
     atomic_fetch_add(&s->fills, 1);
     start(w, OPENING);
     return f;
@@ -682,7 +681,7 @@ struct fill *fill_open(struct store *s, struct flight *flight, const struct dige
 int fill_size(struct fill *f, uint64_t size, struct pg_err *err)
 {
     PG_CHECK(f->work->is_ready && size != UINT64_MAX);
-    if ((f->size != UINT64_MAX && f->size != size) || f->have > size)
+    if ((f->size != UINT64_MAX && f->size != size) || f->have > size || size > BLOB_BYTES_MAX)
         return pg_fail(err, PG_E_UPSTREAM_WRONG,
                        "upstream says that the blob has %ju bytes, which cannot be",
                        (uintmax_t)size);

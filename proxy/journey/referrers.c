@@ -147,6 +147,8 @@ static enum rq_next take_error(struct journey *j)
 
     j->told.retry_after_s = f->walk.retry_after_s;
     pg_err_move(&j->rq.err, &f->walk.err);
+    if (kind == PG_E_MANIFEST_UNKNOWN) /* what was listed is none of ours any more */
+        list_cache_drop(j->home->referrers, f->key);
     f->detail = journey_silence(kind);
     if (f->detail == NULL)
         return rq_fail_now(&j->rq);

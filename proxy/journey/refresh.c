@@ -91,6 +91,29 @@ static void on_answered(struct fetch_ask *ask)
     rq_wake(&r->rq, r->ticket);
 }
 
+static bool follows(const struct refresh *r)
+{
+    return r->target.upstream->upstream_when_deleted == CONFIG_FOLLOW;
+}
+
+/* What upstream has withdrawn is not to be had from a mirror. */
+static bool is_withdrawn(const struct refresh *r)
+{
+    struct access access;
+    struct pg_err ignored = {0};
+    bool is_known = access_look(r->home->store, r->target.canonical, &access, &ignored) == 0;
+
+    pg_err_clear(&ignored);
+    return follows(r) && (!is_known || access.withdrawn);
+}
+
+/* Bytes are welcome from a mirror. What is here already is asked for to hear whether it may be
+ * read, which no mirror has to say. */
+static bool wants_authority(const struct refresh *r)
+{
+    return r->has_have || is_withdrawn(r);
+}
+
 static enum rq_next ask(struct refresh *r, enum fetch_kind kind, const struct rq_stage *then)
 {
     struct fetch_question q = {.kind = kind,
@@ -99,6 +122,7 @@ static enum rq_next ask(struct refresh *r, enum fetch_kind kind, const struct rq
                                .repo = r->target.repo,
                                .reference = r->reference,
                                .is_cold = !r->has_have,
+                               .of_authority = wants_authority(r),
                                .trace = r->trace};
 
     end_ask(r);
@@ -264,7 +288,7 @@ static bool is_withdrawal(const struct refresh *r)
 
 static void follow(struct refresh *r)
 {
-    if (r->target.upstream->upstream_when_deleted != CONFIG_FOLLOW)
+    if (!follows(r))
         return;
     if (r->ask->denied) {
         r->answer.withdrawn = is_withdrawal(r);
@@ -285,7 +309,8 @@ static enum rq_next st_got(struct rq *rq)
         follow(r);
     if (r->ask->err.kind != PG_E_NONE)
         return fail_with(r, &r->ask->err);
-    note_access(r, false);
+    if (r->ask->answer.has_authority) /* a mirror lets in whom it likes */
+        note_access(r, false);
     r->reading = new_reading(r);
     r->ticket = rq_ticket(rq);
     if (r->ask->answer.body->n > ASIDE_BYTES)

@@ -27,7 +27,7 @@ struct fetch_work {
     bool delivered;                      /* home's: the answer came */
     atomic_uint parts;
     enum fetch_kind kind;
-    bool is_cold;
+    bool is_cold, of_authority;
     struct fetch_proof proof; /* with BLOB_PROOF */
     struct trace_context trace;
     struct snapshot *snapshot;

@@ -88,6 +88,12 @@ static bool is_leftover(CURLcode code, CURL *easy)
     return made == 0 && (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY);
 }
 
+/* libcurl is content with a head that breaks off, once it has a status. */
+static bool is_cut(const struct client_call *call, CURLcode code)
+{
+    return code == CURLE_OK && !call->head.over;
+}
+
 /* What an operator has to know of it; the client may see it. */
 static const char *tls_fault(const struct client_call *call)
 {
@@ -118,8 +124,9 @@ static void note_end(struct client_call *call, CURLcode code)
         call->fault = call->fault == CLIENT_FINE ? CLIENT_NO : call->fault;
         return;
     }
-    call->fault =
-        is_leftover(code, call->easy) ? CLIENT_BROKEN : fault_of(code, ready_us > 0, os_errno);
+    call->fault = is_leftover(code, call->easy) || is_cut(call, code)
+                      ? CLIENT_BROKEN
+                      : fault_of(code, ready_us > 0, os_errno);
     if (call->denied && (call->fault == CLIENT_ABSENT || call->fault == CLIENT_GONE))
         call->fault = CLIENT_WRONG;
     if (call->fault == CLIENT_FINE)
@@ -145,7 +152,10 @@ static void note_end(struct client_call *call, CURLcode code)
     else
         pg_fail(&call->err, PG_E_UPSTREAM_DOWN, "no connection to upstream %s",
                 call->client->upstream->name);
-    pg_detail(&call->err, "%s", call->says[0] != '\0' ? call->says : curl_easy_strerror(code));
+    pg_detail(&call->err, "%s",
+              call->says[0] != '\0' ? call->says
+              : is_cut(call, code)  ? "in the head of its answer"
+                                    : curl_easy_strerror(code));
 }
 
 static void drop_easy(struct client_call *call)

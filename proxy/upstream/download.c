@@ -21,7 +21,7 @@ enum download_state { IN_LINE, OPENING, ASKING, ENDING };
 
 /* Which of the upstream's sites the bytes of this fill came from; sets as in an origin_path. */
 struct sources {
-    const void *origin; /* for its name alone: it may be gone once the turn is left */
+    uint64_t origin; /* its number: it may be gone once the turn is left */
     unsigned all, seen;
     bool one; /* they were wrong once: all of them from one, this time */
 };
@@ -360,7 +360,7 @@ static void on_granted(struct origin_turn *turn)
         fail(d, &err);
         return;
     }
-    d->sources.origin = turn->origin;
+    d->sources.origin = turn->origin->number;
     d->sources.all = (1U << turn->origin->nsites) - 1;
     exchange_init(&d->exchange, &spec, turn, &download_events, d);
     s = suspect_find(&d->fetch->suspects, d->sources.origin, &d->digest);
@@ -411,6 +411,10 @@ static int look_once_more(struct download *d, struct pg_err *err)
         return pg_fail(err, PG_E_CANCELED, "too much is fetched ahead already");
     if (ref_check_name((struct sl){d->repo, strlen(d->repo)}, err) < 0)
         return -1;
+    if (d->size != UINT64_MAX && d->size > BLOB_BYTES_MAX)
+        return pg_fail(err, PG_E_UPSTREAM_WRONG,
+                       "the manifest says that the blob has %ju bytes, which cannot be",
+                       (uintmax_t)d->size);
     if (unknown_has(&d->fetch->unknown, &key, pg_clock_mono_ms()))
         return pg_fail(err, PG_E_BLOB_UNKNOWN, "not known to upstream");
     found = blob_open(d->fetch->store, &d->digest, &blob, err);

@@ -300,7 +300,7 @@ static void on_done(struct client_call *call)
 {
     struct exchange *x = call->owner;
 
-    x->end.status = call->head.status;
+    x->end.status = call->head.over ? call->head.status : 0;
     if (x->drained.cut) { /* an error's body, of which enough was read */
         pg_err_clear(&call->err);
         call->fault = CLIENT_FINE;

@@ -61,8 +61,9 @@ struct fetch_answer {
     struct digest digest;   /* MANIFEST: the one asked for, else = sha256. HEAD: as claimed */
     bool has_digest;        /* HEAD: upstream sent Docker-Content-Digest */
     bool has_size;
-    uint64_t size;  /* BLOB_HEAD, MANIFEST_HEAD: Content-Length */
-    struct sl link; /* TAGS, REFERRERS: the Link header, for oci/link */
+    uint64_t size;      /* BLOB_HEAD, MANIFEST_HEAD: Content-Length */
+    struct sl link;     /* TAGS, REFERRERS: the Link header, for oci/link */
+    bool has_authority; /* of a URL that may say what may be read; a mirror's bytes do not */
 };
 
 struct fetch_ask {
@@ -98,6 +99,7 @@ struct fetch_question {
     struct sl repo, reference, query;
     struct trace_context trace; /* for whose sake it is asked */
     bool is_cold; /* of MANIFEST, BLOB_PROOF: the asker takes an answer that came a moment ago */
+    bool of_authority;               /* no mirror is asked, not for what has a digest either */
     const struct fetch_proof *proof; /* of BLOB_PROOF */
 };
 

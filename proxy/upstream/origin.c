@@ -78,6 +78,7 @@ struct origin *origin_get(struct origins *set, struct snapshot *snapshot,
     o = calloc(1, sizeof(*o));
     PG_CHECK(o != NULL);
     o->set = set;
+    o->number = ++set->made;
     o->upstream = upstream;
     o->health = health_of(set->book, upstream->name);
     o->credential = credential_new(set->runner, &snapshot->config, upstream);
@@ -89,7 +90,8 @@ struct origin *origin_get(struct origins *set, struct snapshot *snapshot,
         free(o);
         return NULL;
     }
-    health_reset(o->health);
+    if (snapshot->revision >= set->revision) /* who still asks by an older one learns nothing new */
+        health_reset(o->health);
     o->snapshot = config_snapshot_ref(snapshot);
     for (int i = 0; i < ORIGIN_LINES; i++) {
         pg_list_init(&o->waiting[i]);

@@ -39,11 +39,13 @@ struct origins {
     struct health_book *book;
     struct credential_runner *runner;
     uint64_t revision; /* the newest that was seen */
+    uint64_t made;     /* origins, so far */
 };
 
 struct origin {
     struct pg_list node;
     struct origins *set;
+    uint64_t number; /* no other has it, not even after this one */
     struct snapshot *snapshot;
     const struct config_upstream *upstream;
     struct health *health;

@@ -231,6 +231,7 @@ static void take_head(const struct query *q, struct fetch_answer *a)
 
     a->content_type = head->content_type;
     a->link = head->link;
+    a->has_authority = q->exchange.site->config->authoritative;
     if (!kinds[q->kind].head || q->exchange.end.status != 200)
         return;
     a->has_size = head->has_length;
@@ -456,7 +457,8 @@ static struct query *new_query(struct fetch_work *w)
     q->turn.class = kinds[q->kind].class;
     q->turn.repo = (struct sl){q->repo, strlen(q->repo)};
     /* Bytes prove themselves. That something may be read, which is what a HEAD asks, does not. */
-    q->turn.has_digest = q->kind == FETCH_MANIFEST && digest_looks_like(q->reference);
+    q->turn.has_digest =
+        q->kind == FETCH_MANIFEST && digest_looks_like(q->reference) && !w->of_authority;
     q->turn.granted = on_granted;
     q->turn.refused = on_refused;
     delay_init(&q->again);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/upstream/suspect_int.h"
 
-static struct suspect *find(struct suspects *s, const void *origin, const struct digest *d)
+static struct suspect *find(struct suspects *s, uint64_t origin, const struct digest *d)
 {
     for (unsigned i = 0; i < SUSPECTS_MAX; i++) {
         struct suspect *one = &s->list[i];
@@ -12,12 +12,12 @@ static struct suspect *find(struct suspects *s, const void *origin, const struct
     return NULL;
 }
 
-const struct suspect *suspect_find(struct suspects *s, const void *origin, const struct digest *d)
+const struct suspect *suspect_find(struct suspects *s, uint64_t origin, const struct digest *d)
 {
     return find(s, origin, d);
 }
 
-void suspect_note(struct suspects *s, const void *origin, const struct digest *d, unsigned sites,
+void suspect_note(struct suspects *s, uint64_t origin, const struct digest *d, unsigned sites,
                   unsigned all)
 {
     struct suspect *one = find(s, origin, d);
@@ -33,7 +33,7 @@ void suspect_note(struct suspects *s, const void *origin, const struct digest *d
         one->wrong = 0;
 }
 
-void suspect_clear(struct suspects *s, const void *origin, const struct digest *d)
+void suspect_clear(struct suspects *s, uint64_t origin, const struct digest *d)
 {
     struct suspect *one = find(s, origin, d);
 

@@ -15,8 +15,8 @@
 
 struct suspect {
     struct digest digest;
-    const void *origin; /* whose sites `wrong` are; compared alone */
-    unsigned wrong;     /* sites that were wrong by themselves, as in an origin_path */
+    uint64_t origin; /* the number of whose sites `wrong` are */
+    unsigned wrong;  /* sites that were wrong by themselves, as in an origin_path */
     bool used;
 };
 
@@ -26,8 +26,8 @@ struct suspects {
 };
 
 /* NULL: nothing is known against it. */
-const struct suspect *suspect_find(struct suspects *s, const void *origin, const struct digest *d);
+const struct suspect *suspect_find(struct suspects *s, uint64_t origin, const struct digest *d);
 /* sites: where the bytes came from; of one, it is wrong; once all of `all` are, none is. */
-void suspect_note(struct suspects *s, const void *origin, const struct digest *d, unsigned sites,
+void suspect_note(struct suspects *s, uint64_t origin, const struct digest *d, unsigned sites,
                   unsigned all);
-void suspect_clear(struct suspects *s, const void *origin, const struct digest *d);
+void suspect_clear(struct suspects *s, uint64_t origin, const struct digest *d);

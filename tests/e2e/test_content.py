@@ -108,7 +108,7 @@ def test_F05_a_size_that_is_not_the_blobs():
     pg = Pullgate(up, storage="max_size: 64MiB")
     assert get(pg, "kept").status == 200
     assert blob(pg, kept.layers[0]).status == 200
-    for said, wanted in [(0, 200), (1, 502), (1499, 502), (1501, 502), (2**53 - 1, 503)]:
+    for said, wanted in [(0, 200), (1, 502), (1499, 502), (1501, 502), (2**53 - 1, 502)]:
         data = b"%020d" % said * 75
         up.manifest(REPO, f"v{said}", {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": [
             {"mediaType": OCI_LAYER, "digest": up.blob(data), "size": said}],

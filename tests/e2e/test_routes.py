@@ -80,6 +80,25 @@ def test_what_a_mirror_does_not_have_the_next_one_has():
     pg.stop()
 
 
+def test_N12_what_upstream_has_withdrawn_no_mirror_gives_back():
+    mirror, (up, image) = Upstream(), registry()
+    other = up.image("library/app", "v2", [b"2"])
+    mirror.blobs, mirror.manifests = up.blobs, up.manifests
+    pg = stand((mirror, False), (up, True))
+    assert pg.get(TAG) == (200, image.body) and pg.get(BLOB) == (200, DATA)
+    pg.landed(2)
+    up.on("/library/app/", status(403), methods=("GET", "HEAD"))
+    assert pg.get(TAG).status == 403
+    for i in [image, other]:                                    # here already; at the mirror alone
+        assert pg.get(f"/v2/library/app/manifests/{i.digest}").status in (403, 404), i.digest
+    for path in [TAG, BLOB, f"/v2/library/app/blobs/{other.layers[0]}"]:
+        assert pg.get(path).status in (403, 404), path
+    up.well()
+    assert pg.get(f"/v2/library/app/manifests/{image.digest}") == (200, image.body)
+    assert pg.get(BLOB) == (200, DATA)
+    pg.stop()
+
+
 def test_what_the_authority_does_not_have_no_mirror_has():
     mirror, (up, image) = registry()[0], registry()
     up.on("/library/app/", status(403))

@@ -20,7 +20,7 @@ unsigned fake_fetch_asks, fake_fetch_frees, fake_fetch_orders, fake_fetch_hurrie
 struct fetch_blob_order fake_fetch_order;
 char fake_fetch_order_repo[300];
 unsigned fake_fetch_kept;
-bool fake_fetch_denies;
+bool fake_fetch_denies, fake_fetch_is_mirror;
 struct health_view fake_fetch_health;
 unsigned fake_fetch_forgets;
 static struct pg_list waiting = PG_LIST_INIT(waiting);
@@ -32,7 +32,7 @@ void fake_fetch_reset(void)
     fake_fetch_asks = fake_fetch_frees = fake_fetch_orders = fake_fetch_hurries = 0;
     fake_fetch_health = (struct health_view){0};
     fake_fetch_kept = 0;
-    fake_fetch_denies = false;
+    fake_fetch_denies = fake_fetch_is_mirror = false;
 }
 
 unsigned fake_fetch_open(void)
@@ -81,6 +81,7 @@ struct fetch_ask *fetch_ask(struct fetch *f, const struct fetch_question *q,
     w->mail.deliver = deliver;
     w->question.kind = q->kind;
     w->question.upstream = q->upstream;
+    w->question.of_authority = q->of_authority;
     keep(w->question.repo, sizeof(w->question.repo), q->repo);
     keep(w->question.reference, sizeof(w->question.reference), q->reference);
     keep(w->question.query, sizeof(w->question.query), q->query);
@@ -168,6 +169,7 @@ void fake_fetch_document(struct sl body, const char *content_type, const char *l
     struct pg_err bad = {0};
 
     a->body = pg_bytes_new(body);
+    a->has_authority = !fake_fetch_is_mirror;
     keep(w->content_type, sizeof(w->content_type), (struct sl){content_type, strlen(content_type)});
     a->content_type = (struct sl){w->content_type, strlen(w->content_type)};
     a->sha256 = a->digest = digest_of(PG_SHA256, body);
@@ -187,6 +189,7 @@ void fake_fetch_head(const struct digest *d, int64_t size)
 {
     struct fetch_work *w = take();
 
+    w->ask.answer.has_authority = true;
     w->ask.answer.has_digest = d != NULL;
     if (d != NULL)
         w->ask.answer.digest = *d;

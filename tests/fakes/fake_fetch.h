@@ -9,6 +9,7 @@
 
 struct fake_question {
     enum fetch_kind kind;
+    bool of_authority;
     const struct config_upstream *upstream;
     char repo[300], reference[200], query[2100];
 };
@@ -21,6 +22,7 @@ extern char fake_fetch_order_repo[300];
 
 extern unsigned fake_fetch_kept;             /* fetch_kept() */
 extern bool fake_fetch_denies;               /* errors from now on are 401 or 403 */
+extern bool fake_fetch_is_mirror;            /* who answers from now on */
 extern struct health_view fake_fetch_health; /* of every upstream */
 extern unsigned fake_fetch_forgets;          /* fetch_forget_unknown() */
 

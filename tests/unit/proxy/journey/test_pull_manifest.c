@@ -362,6 +362,43 @@ TEST(E23_withdrawn_is_403_and_nothing_of_the_repository_is_served_by_itself)
     assert_false(fake_store_access.withdrawn);
 }
 
+/* Not by confirming what is here, and not with another of its manifests. */
+TEST(N12_no_mirror_gives_back_what_upstream_has_withdrawn)
+{
+    struct digest other = house_digest("{}");
+    struct conn *c;
+
+    put("v1", 61);
+    fake_store_access.withdrawn = true;
+    c = house_ask("GET", house_path("app", "manifests", &d), "");
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0); /* HEAD, which is not believed */
+    house_run();
+    assert_int_equal(fake_fetch_waiting()->kind, FETCH_MANIFEST);
+    assert_true(fake_fetch_waiting()->of_authority);
+    fake_fetch_denies = true;
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    assert_true(c->reply.status >= 400);
+    (void)house_ask("GET", house_path("app", "manifests", &other), "");
+    assert_true(fake_fetch_waiting()->of_authority);
+    fake_fetch_error(PG_E_MANIFEST_UNKNOWN, 0);
+    house_run();
+    assert_true(fake_store_access.withdrawn);
+}
+
+/* Who lets everybody in says nothing of whom upstream lets in. */
+TEST(N12_that_a_mirror_has_it_is_no_word_of_upstreams)
+{
+    struct conn *c = house_ask("GET", house_path("app", "manifests", &d), "");
+
+    assert_false(fake_fetch_waiting()->of_authority);
+    fake_fetch_is_mirror = true;
+    fake_fetch_document(SL(DOC), MEDIA_OCI_MANIFEST, NULL);
+    house_run();
+    assert_int_equal(c->reply.status, 200);
+    assert_int_equal(fake_store_access.at_s, 0);
+}
+
 TEST(E23_what_was_never_ours_is_unknown_and_withdraws_nothing)
 {
     struct conn *c = house_ask("GET", "/v2/app/manifests/v1", "");
@@ -719,6 +756,8 @@ int main(void)
         CASE(upstream_says_that_there_is_no_such_tag),
         CASE(E23_deleted_and_kept_is_served_for_as_long_as_it_is_here),
         CASE(E23_withdrawn_is_403_and_nothing_of_the_repository_is_served_by_itself),
+        CASE(N12_no_mirror_gives_back_what_upstream_has_withdrawn),
+        CASE(N12_that_a_mirror_has_it_is_no_word_of_upstreams),
         CASE(E23_what_was_never_ours_is_unknown_and_withdraws_nothing),
         CASE(D01_that_another_repository_has_it_is_no_reason_to_say_withdrawn),
         CASE(E23_withdrawn_and_kept_is_served),

@@ -410,6 +410,25 @@ TEST(an_upstream_that_lets_us_not_in_has_not_said_that_there_are_none)
     assert_int_equal(c->reply.status, 404);
 }
 
+/* A list of before is no answer to who asks when upstream is silent again. */
+TEST(a_list_of_what_upstream_lets_us_not_read_any_more_is_forgotten)
+{
+    struct conn *c = get("");
+
+    answer(INDEX(DESC("sig", "")));
+    assert_int_equal(c->reply.status, 200);
+    house_wait_ms(61000);
+    fake_fetch_denies = true;
+    c = get("");
+    answer_error(PG_E_MANIFEST_UNKNOWN);
+    answer_error(PG_E_MANIFEST_UNKNOWN);
+    fake_fetch_denies = false;
+    assert_int_equal(c->reply.status, 404);
+    c = get("");
+    answer_error(PG_E_UPSTREAM_DOWN);
+    assert_int_equal(c->reply.status, 503);
+}
+
 TEST(what_was_withdrawn_is_not_listed_without_upstream)
 {
     struct conn *c;
@@ -486,6 +505,7 @@ int main(void)
         CASE(E31_a_descriptor_whose_manifest_has_another_subject_is_left_out),
         CASE(without_upstream_and_without_a_list_the_store_says_what_it_has),
         CASE(an_upstream_that_lets_us_not_in_has_not_said_that_there_are_none),
+        CASE(a_list_of_what_upstream_lets_us_not_read_any_more_is_forgotten),
         CASE(what_was_withdrawn_is_not_listed_without_upstream),
         CASE(whether_there_is_the_api_is_ours_to_answer),
         CASE(upstream_down_is_no_empty_list),

@@ -334,6 +334,36 @@ TEST(E04_reset_before_the_head)
     rig_stop();
 }
 
+/* What a status says that is followed by no whole head, nobody knows: least of all "gone". */
+TEST(E04_a_head_that_breaks_off_says_nothing)
+{
+    static const char *const heads[] = {
+        "b'HTTP/1.1 404 Not Found\\r\\n'",
+        "b'HTTP/1.1 404 Not Found\\r\\nContent-Length: 0\\r\\n'",
+        "b'HTTP/1.1 403 Forbidden\\r\\nContent-Le'",
+        "b'HTTP/1.1 401 Unauthorized\\r\\n'",
+        "b'HTTP/1.1 405 Not Allowed\\r\\n'",
+        "b'HTTP/1.1 302 Found\\r\\nLocation: /elsewhere\\r\\n'",
+        "b'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n'",
+    };
+    struct rig_ask a;
+
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        start_plain();
+        for (enum fetch_kind kind = FETCH_MANIFEST; kind <= FETCH_MANIFEST_HEAD; kind++) {
+            rig_py("up.well(); up.on('/manifests/', raw(%s))", heads[i]);
+            rig_ask(&a, kind, "v1");
+            rig_wait(&a);
+            assert_int_equal(a.ask->err.kind, PG_E_UPSTREAM_DOWN);
+            assert_false(a.ask->denied);
+            rig_free(&a);
+            rig_py("up.well(); up.on('/manifests/', raw(%s), times=1)", heads[i]);
+            assert_int_equal(rig_try(kind, "v1"), PG_E_NONE);
+        }
+        rig_stop();
+    }
+}
+
 TEST(a_body_to_a_head_spoils_nothing)
 {
     start_plain();
@@ -717,6 +747,7 @@ int main(void)
         RUN(lists_and_where_they_go_on),
         RUN(nothing_of_improper_form_becomes_a_url),
         RUN(E04_reset_before_the_head),
+        RUN(E04_a_head_that_breaks_off_says_nothing),
         RUN(a_body_to_a_head_spoils_nothing),
         RUN(E06_half_a_manifest),
         RUN(E10_silence_and_drips),

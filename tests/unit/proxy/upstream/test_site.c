@@ -52,33 +52,33 @@ TEST(N20_who_lied_is_known_only_of_one)
 {
     static struct suspects s;
     struct digest d = digest_of(PG_SHA256, SL("x")), other = digest_of(PG_SHA256, SL("y"));
-    int a, b;
+    const uint64_t a = 1, b = 2;
 
-    assert_null(suspect_find(&s, &a, &d));
-    suspect_note(&s, &a, &d, 3, 7); /* of two: nobody knows */
-    assert_int_equal(suspect_find(&s, &a, &d)->wrong, 0);
-    assert_null(suspect_find(&s, &b, &d));
-    assert_null(suspect_find(&s, &a, &other));
-    suspect_note(&s, &a, &d, 2, 7);
-    assert_int_equal(suspect_find(&s, &a, &d)->wrong, 2);
-    suspect_note(&s, &a, &d, 1, 7);
-    assert_int_equal(suspect_find(&s, &a, &d)->wrong, 3);
-    suspect_note(&s, &a, &d, 4, 7); /* all of them: begin again */
-    assert_int_equal(suspect_find(&s, &a, &d)->wrong, 0);
-    suspect_clear(&s, &a, &d);
-    assert_null(suspect_find(&s, &a, &d));
+    assert_null(suspect_find(&s, a, &d));
+    suspect_note(&s, a, &d, 3, 7); /* of two: nobody knows */
+    assert_int_equal(suspect_find(&s, a, &d)->wrong, 0);
+    assert_null(suspect_find(&s, b, &d));
+    assert_null(suspect_find(&s, a, &other));
+    suspect_note(&s, a, &d, 2, 7);
+    assert_int_equal(suspect_find(&s, a, &d)->wrong, 2);
+    suspect_note(&s, a, &d, 1, 7);
+    assert_int_equal(suspect_find(&s, a, &d)->wrong, 3);
+    suspect_note(&s, a, &d, 4, 7); /* all of them: begin again */
+    assert_int_equal(suspect_find(&s, a, &d)->wrong, 0);
+    suspect_clear(&s, a, &d);
+    assert_null(suspect_find(&s, a, &d));
 }
 
 TEST(N20_suspects_have_an_end)
 {
     static struct suspects s;
-    int origin;
+    const uint64_t origin = 1;
 
     for (unsigned i = 0; i < 10 * SUSPECTS_MAX; i++) {
         struct digest d = digest_of(PG_SHA256, (struct sl){(const char *)&i, sizeof(i)});
 
-        suspect_note(&s, &origin, &d, 1, 3);
-        assert_int_equal(suspect_find(&s, &origin, &d)->wrong, 1);
+        suspect_note(&s, origin, &d, 1, 3);
+        assert_int_equal(suspect_find(&s, origin, &d)->wrong, 1);
     }
 }
 
