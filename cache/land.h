@@ -61,7 +61,7 @@ void land_link(struct store *s, struct sl repo, const struct digest *d, enum ind
 /* Upstream says that the tag is gone. */
 void land_tag_gone(struct store *s, struct sl repo, struct sl tag);
 
-/* Upstream says that the repository has no such manifest any more. */
+/* Upstream says that the repository has no such manifest any more: its tags go with it. */
 void land_link_gone(struct store *s, struct sl repo, const struct digest *d);
 
 /* The file of a blob was found missing or damaged (cache/blob), and is not in its place any more:

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cache/landing_int.h"
 
+#include <string.h>
+
 #include "cache/proof.h"
 
 void landing_name(struct landing *l, const struct digest *d, enum index_edge_kind edge,
@@ -113,23 +115,6 @@ static int apply_link(const struct landing *l, struct journal *j, struct index_t
     return index_put_link(txn, l->repo, &l->digest, &l->link, err);
 }
 
-static int apply_link_gone(const struct landing *l, struct journal *j, struct index_txn *txn,
-                           struct pg_err *err)
-{
-    struct journal_record r = {.kind = JOURNAL_LINK_GONE,
-                               .when_s = l->now_s,
-                               .repo = l->repo,
-                               .has_digest = true,
-                               .digest = l->digest};
-    struct index_view v = index_txn_view(txn);
-    struct index_link old;
-
-    if (knows(index_get_link(&v, l->repo, &l->digest, &old, err), err) && old.landed && j != NULL &&
-        journal_append(j, &r, err) < 0)
-        return -1;
-    return index_del_link(txn, l->repo, &l->digest, err) < 0 ? -1 : 0;
-}
-
 static int apply_manifest(const struct landing *l, struct index_txn *txn, struct pg_err *err)
 {
     struct index_view v = index_txn_view(txn);
@@ -157,6 +142,54 @@ static int apply_named(const struct landing *l, struct index_txn *txn, struct pg
     return 0;
 }
 
+static int drop_tag(const struct landing *l, struct sl tag, struct journal *j,
+                    struct index_txn *txn, struct pg_err *err)
+{
+    struct journal_record r = {
+        .kind = JOURNAL_TAG_GONE, .when_s = l->now_s, .repo = l->repo, .name = tag};
+
+    if (j != NULL && journal_append(j, &r, err) < 0)
+        return -1;
+    return index_del_tag(txn, l->repo, tag, err) < 0 ? -1 : 0;
+}
+
+/* A tag is worth nothing without the link of what it names. */
+static int drop_tags(const struct landing *l, struct journal *j, struct index_txn *txn,
+                     struct pg_err *err)
+{
+    struct index_view v = index_txn_view(txn);
+    struct sl name = {NULL, 0};
+    struct index_tag tag;
+    char kept[KEY_TAG_MAX];
+
+    while (knows(index_next_tag_of(&v, l->repo, name, &name, &tag, err), err)) {
+        memcpy(kept, name.p, name.n); /* it dies with the row */
+        name.p = kept;
+        if (digest_eq(&tag.digest, &l->digest) && drop_tag(l, name, j, txn, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int apply_link_gone(const struct landing *l, struct journal *j, struct index_txn *txn,
+                           struct pg_err *err)
+{
+    struct journal_record r = {.kind = JOURNAL_LINK_GONE,
+                               .when_s = l->now_s,
+                               .repo = l->repo,
+                               .has_digest = true,
+                               .digest = l->digest};
+    struct index_view v = index_txn_view(txn);
+    struct index_link old;
+
+    if (knows(index_get_link(&v, l->repo, &l->digest, &old, err), err) && old.landed && j != NULL &&
+        journal_append(j, &r, err) < 0)
+        return -1;
+    if (drop_tags(l, j, txn, err) < 0)
+        return -1;
+    return index_del_link(txn, l->repo, &l->digest, err) < 0 ? -1 : 0;
+}
+
 static int apply_tag(const struct landing *l, struct journal *j, struct index_txn *txn,
                      struct pg_err *err)
 {
@@ -180,6 +213,16 @@ static int apply_tag(const struct landing *l, struct journal *j, struct index_tx
     return index_put_tag(txn, l->repo, l->tag, &now, err);
 }
 
+/* The link of a tag that was only confirmed may have gone meanwhile. */
+static bool may_tag(const struct landing *l, struct index_txn *txn, struct pg_err *err)
+{
+    struct index_view v = index_txn_view(txn);
+    struct index_link link;
+
+    return l->tag_gone || l->has_link ||
+           knows(index_get_link(&v, l->repo, &l->digest, &link, err), err);
+}
+
 int landing_apply(const struct landing *l, struct journal *j, bool with_tag, struct index_txn *txn,
                   struct pg_err *err)
 {
@@ -191,5 +234,5 @@ int landing_apply(const struct landing *l, struct journal *j, bool with_tag, str
         return -1;
     if (apply_named(l, txn, err) < 0)
         return -1;
-    return with_tag && l->tag.p != NULL ? apply_tag(l, j, txn, err) : 0;
+    return with_tag && l->tag.p != NULL && may_tag(l, txn, err) ? apply_tag(l, j, txn, err) : 0;
 }

@@ -433,6 +433,27 @@ TEST(E23_a_link_goes_and_does_not_come_back)
     assert_int_equal(overlay_get_link(store, REPO, &d, &link, &err), 1);
 }
 
+TEST(E23_with_the_link_of_a_manifest_its_tags_go)
+{
+    struct digest d = land(REPO, SL("v1"), image_text(1, 2), 100);
+    struct digest other = land(REPO, SL("v2"), image_text(3, 4), 100);
+    struct index_tag tag;
+
+    settle_well();
+    land_tag(store, REPO, SL("latest"), &d, 100);
+    settle_well();
+    land_link_gone(store, REPO, &d);
+    land_tag(store, REPO, SL("late"), &d, 200); /* confirmed before it was heard */
+    settle_well();
+    for (int i = 0; i < 2; i++, lose_index()) { /* the journal has it, too */
+        assert_int_equal(overlay_get_tag(store, REPO, SL("v1"), &tag, &err), 0);
+        assert_int_equal(overlay_get_tag(store, REPO, SL("latest"), &tag, &err), 0);
+        assert_int_equal(overlay_get_tag(store, REPO, SL("late"), &tag, &err), 0);
+        assert_int_equal(overlay_get_tag(store, REPO, SL("v2"), &tag, &err), 1);
+        assert_true(digest_eq(&tag.digest, &other));
+    }
+}
+
 TEST(what_the_journal_has_and_the_index_missed_is_brought_in_at_the_start)
 {
     struct writer_op behind = {.apply = apply_put_tag};
@@ -522,6 +543,7 @@ int main(void)
         CASE(a_link_to_a_stored_manifest_brings_those_of_what_it_names),
         CASE(a_tag_moves_and_goes),
         CASE(E23_a_link_goes_and_does_not_come_back),
+        CASE(E23_with_the_link_of_a_manifest_its_tags_go),
         CASE(the_newest_word_on_a_tag_holds_though_its_file_takes_longer),
         CASE(G06_a_disk_that_fails_costs_the_store_and_not_the_client),
         CASE(the_journal_hears_what_is_new_and_not_what_is_said_again),
