@@ -550,7 +550,7 @@ static void quit(struct fill_work *w)
     bool is_bad = w->why.kind == PG_E_UPSTREAM_WRONG || w->disk_err.kind != PG_E_NONE;
     bool is_empty = w->kept == 0 && w->hashed == 0 && w->filling.n == 0;
 
-    if (has_partial(w) && (is_bad || is_empty)) {
+    if (has_partial(w) && (is_bad || is_empty || partial_is_done(f->store, &f->digest))) {
         start(w, DROPPING);
         return;
     }

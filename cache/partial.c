@@ -407,31 +407,47 @@ uint64_t partial_evict(struct store *s, uint64_t nbytes)
     return freed;
 }
 
-bool partial_is_done(struct store *s, const struct digest *d)
+static int has_row(struct store *s, const struct digest *d, struct pg_err *err)
 {
     _index_view_ struct index_view v = index_view_begin(s->index);
-    struct pg_err ignored = {0};
     struct index_blob row;
-    bool is_done = index_get_blob(&v, d, &row, &ignored) == 1;
 
-    pg_err_clear(&ignored);
-    return is_done;
+    return index_get_blob(&v, d, &row, err);
+}
+
+bool partial_is_done(struct store *s, const struct digest *d)
+{
+    struct pg_err ignored = {0};
+    bool done = has_row(s, d, &ignored) > 0;
+
+    pg_err_clear(&ignored); /* not known: it may be of use */
+    return done;
+}
+
+void partial_sweep(struct store *s)
+{
+    _free_ struct candidate *list = NULL;
+    size_t n = list_candidates(s, &list);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct digest *d = &list[i].digest;
+
+        if (!partial_is_done(s, d) || !partial_claim(s, d))
+            continue;
+        partial_drop(s, d);
+        partial_release(s, d);
+    }
 }
 
 /* 1: keep it, 0: it is nothing that we wrote, or what it was for is done; -1. */
 static int may_keep(struct store *s, const char *name, const struct stat *st, struct pg_err *err)
 {
-    struct index_blob row;
     struct digest d;
     int found;
 
     if (!S_ISREG(st->st_mode) || st->st_size == 0 || !partial_name_parse(name, &d))
         return 0;
-    {
-        _index_view_ struct index_view v = index_view_begin(s->index);
-
-        found = index_get_blob(&v, &d, &row, err);
-    }
+    found = has_row(s, &d, err);
     return found < 0 ? -1 : !found;
 }
 

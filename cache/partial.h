@@ -75,6 +75,9 @@ void partial_take_off(struct store *s, uint64_t nbytes);
  * partial and those of blobs that have a row. The index is open. */
 PG_MUST_USE int partial_recover(struct store *s, struct pg_err *err);
 
+/* After files were adopted: removes the partials of those, but for those that somebody works on. */
+void partial_sweep(struct store *s);
+
 /* Whose partial a file of this name is; false: nobody's. */
 bool partial_name_parse(const char *name, struct digest *d_r);
 

@@ -18,6 +18,7 @@
 #include "cache/damaged.h"
 #include "cache/index_int.h"
 #include "cache/land.h"
+#include "cache/partial.h"
 #include "cache/publish.h"
 #include "cache/store.h"
 #include "cache/writer.h"
@@ -186,6 +187,8 @@ static int adopt_all(struct recover *r, struct pg_err *err)
 
     for (int i = 0; i < ADOPTS_MAX; i++)
         wait_for(&r->places);
+    if (atomic_load(&r->adopted) > 0) /* who asked before them began to fetch them again */
+        partial_sweep(r->store);
     return rc;
 }
 

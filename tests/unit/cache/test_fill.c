@@ -237,6 +237,18 @@ TEST(what_broke_off_is_kept_to_its_last_byte_and_goes_on)
     shelf_free(bytes);
 }
 
+TEST(what_broke_off_is_not_kept_when_the_whole_has_come_meanwhile) /* by recovery */
+{
+    struct sl bytes = shelf_bytes(3 * CHUNK, 8);
+    struct digest d = shelf_put(&sh, bytes);
+
+    break_off(&d, (struct sl){bytes.p, CHUNK}, bytes.n);
+    assert_false(shelf_has_partial(&sh, &d));
+    assert_int_equal(atomic_load(&sh.store->partial_bytes), 0);
+    assert_file_is(&d, bytes);
+    shelf_free(bytes);
+}
+
 TEST(what_was_kept_may_be_all_of_it)
 {
     struct sl bytes = shelf_bytes(3 * CHUNK, 5);
@@ -394,6 +406,7 @@ int main(void)
         CASE(what_has_the_mode_of_a_blob_already_is_gone_on_with),
         CASE(a_kept_prefix_that_rotted_is_dropped_at_the_end),
         CASE(a_fill_without_a_byte_leaves_no_file),
+        CASE(what_broke_off_is_not_kept_when_the_whole_has_come_meanwhile),
         CASE(giving_up_while_it_is_published_lets_it_land),
         CASE(a_blob_that_landed_counts_as_used),
         CASE(the_buffers_are_bounded),

@@ -315,6 +315,27 @@ TEST(without_its_index_a_store_loses_no_blob) /* G21 */
     shelf_is_sound(&sh);
 }
 
+/* Who asks while a file is not adopted yet begins to fetch it again; and that may break off. */
+TEST(what_is_half_here_goes_when_the_whole_is_adopted) /* G05 */
+{
+    struct digest d;
+    char name[PARTIAL_NAME_MAX];
+    int fd;
+
+    shelf_open(&sh);
+    d = shelf_put_seed(&sh, 5000, 1);
+    fd = openat(store()->partial_fd, partial_name(&d, name), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(pg_fd_write(fd, "half", 4), 0);
+    (void)close(fd);
+    shelf_close(&sh);
+    assert_int_equal(unlink(below("index/data.mdb")), 0);
+    shelf_open(&sh);
+    assert_true(shelf_can_open(&sh, &d));
+    assert_false(shelf_has_partial(&sh, &d));
+    assert_int_equal(atomic_load(&store()->partial_bytes), 0);
+    shelf_is_sound(&sh);
+}
+
 TEST(a_damaged_index_is_put_aside_and_built_anew) /* H05 */
 {
     struct sl noise = shelf_bytes(40000, 9);
@@ -485,6 +506,7 @@ int main(int argc, char **argv)
         CASE(files_without_a_row_are_adopted_when_they_are_what_they_say),
         CASE(what_nobody_put_into_blobs_is_moved_away),
         CASE(without_its_index_a_store_loses_no_blob),
+        CASE(what_is_half_here_goes_when_the_whole_is_adopted),
         CASE(a_damaged_index_is_put_aside_and_built_anew),
         CASE(recovery_that_meets_a_failing_disk_leaves_a_store_that_serves),
         CASE(one_file_that_cannot_be_adopted_does_not_keep_the_others_out),
