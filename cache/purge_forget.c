@@ -55,7 +55,8 @@ static int is_tagged(struct batch *b, struct index_view *v, const struct purge_c
     return found;
 }
 
-static int forget_edges(struct index_txn *txn, const struct digest *d, struct pg_err *err)
+/* With its edges the row of a manifest goes: it may be read again before its file has left. */
+static int forget_manifest(struct index_txn *txn, const struct digest *d, struct pg_err *err)
 {
     struct index_view v = index_txn_view(txn);
     struct index_edge edge;
@@ -64,7 +65,7 @@ static int forget_edges(struct index_txn *txn, const struct digest *d, struct pg
     while ((found = index_next_child(&v, d, NULL, &edge, err)) > 0)
         if (index_del_edge(txn, &edge, err) < 0)
             return -1;
-    return found;
+    return found < 0 || index_del_manifest(txn, d, err) < 0 ? -1 : 0;
 }
 
 static int forget_link(struct batch *b, struct index_txn *txn, const struct purge_content *c,
@@ -106,7 +107,7 @@ static int apply(struct writer_op *op, struct index_txn *txn, struct pg_err *err
 
         if (tagged < 0 || (tagged == 0 && forget_link(b, txn, c, err) < 0))
             return -1;
-        if (!c->is_kept && forget_edges(txn, &c->digest, err) < 0)
+        if (!c->is_kept && forget_manifest(txn, &c->digest, err) < 0)
             return -1;
     }
     return 0;

@@ -254,6 +254,26 @@ TEST(what_was_purged_does_not_come_back_with_a_lost_index)
     assert_true(has_tag(APP, SL("v2")) && has_link(APP, &b));
 }
 
+TEST(K09_a_purge_that_is_cut_short_leaves_no_half_manifest)
+{
+    struct fsck_result found;
+    struct fsck_config config = {0};
+    char fault[64];
+
+    for (unsigned n = 1; n < 8; n++) { /* as if it died before the nth commit */
+        (void)image(APP, SL("v1"), "config 1", "layer 1", NULL);
+        (void)snprintf(fault, sizeof(fault), "index.commit:EIO@%u+", n);
+        assert_int_equal(pg_fault_set(fault), 0);
+        (void)purge((struct catalog_scope){.repo = APP, .tag = SL("v1")}, false);
+        work_wait(store->work);
+        assert_int_equal(pg_fault_set(NULL), 0);
+        pg_err_clear(&err);
+        reopen();
+        assert_int_equal(fsck_run(store, &config, &found, &err), 0);
+        assert_int_equal(found.found, 0);
+    }
+}
+
 TEST(a_manifest_that_another_tag_names_stays)
 {
     struct digest a = image(APP, SL("v1"), "config 1", "layer 1", NULL);
@@ -421,6 +441,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_tag_goes_with_what_it_alone_needs),
         CASE(what_was_purged_does_not_come_back_with_a_lost_index),
+        CASE(K09_a_purge_that_is_cut_short_leaves_no_half_manifest),
         CASE(a_manifest_that_another_tag_names_stays),
         CASE(an_index_goes_with_its_children_and_their_signatures),
         CASE(a_repository_and_an_upstream_in_parts),
