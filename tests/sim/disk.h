@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * disk - a directory on tmpfs, of which is known what a loss of power would leave.
+ *
+ * fsync() and fdatasync() of the store come here. Of a file that was synced its bytes are durable
+ * as they were then; of a directory, its names. All else may be as it is, as it was, or in
+ * between:
+ *
+ *     DISK_KILLED    the process died: everything is as it is
+ *     DISK_STRICT    only what was synced is there
+ *     DISK_MIXED     chance decides for each name and each file; of bytes that were appended a part
+ *                    may be there, or zeros in their place. A rename is there or is not, never half
+ *
+ * The index is LMDB's and not ours: it is as its last commit left it, since no point of the
+ * scheduler is inside of a commit. What stands in quarantine/ is kept.
+ *
+ * Times of files are those of the simulated clock; the free space is what the test says. Each fault
+ * point may fail, by chance or by number, and is a point of the scheduler.
+ *
+ * Failure:  of the real disk: PG_CHECK. Threads: those of the scheduler.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum disk_crash { DISK_KILLED, DISK_STRICT, DISK_MIXED };
+
+/* All that is below the directory now is durable. */
+void disk_begin(const char *dir);
+
+/* Makes the directory what it is after a crash. Nothing may work on it any more. */
+void disk_crash(enum disk_crash how);
+
+void disk_set_free(uint64_t nbytes);
+void disk_touch(const char *path); /* its time of change is now */
+
+/* One in so many points fails, from now on; 0: none. */
+void disk_set_faults(unsigned one_in);
+/* The nth visit of a point fails, and, if more, all after it; NULL: none. errno is set to `error`.
+ */
+void disk_set_fault(const char *point, uint64_t nth, bool more, int error);
+uint64_t disk_faults(void); /* how many have failed */
+
+/* Every point that was visited, and how often: for tests that want to have been everywhere. */
+struct disk_point {
+    const char *name;
+    uint64_t visits, fired;
+};
+const struct disk_point *disk_points(unsigned *n_r);
+void disk_forget_points(void);
