@@ -57,17 +57,17 @@ static void say(struct refresh *r, const char *name, struct sl tag, struct sl ol
 static void refuse(struct refresh *r, const char *name, struct sl tag,
                    const struct control_answer *a)
 {
-    if (a->status == 404) {
-        (void)print_failure("%s:" SL_FMT ": upstream does not have it", name, SL_ARG(tag));
-    } else {
-        (void)print_failure("%s:" SL_FMT ": upstream was not reached, or did not say; the server's "
-                            "log says why (the answer was %ld)",
-                            name, SL_ARG(tag), a->status);
-    }
+    struct pg_buf said;
+
+    pg_buf_init(&said, PRINT_BYTES_MAX);
+    control_put_error(a, &said);
+    (void)print_failure("%s:" SL_FMT ": " SL_FMT, name, SL_ARG(tag), SL_ARG(pg_buf_sl(&said)));
+    pg_buf_free(&said);
     note(r, COMMAND_FOUND);
 }
 
-/* The answer to a HEAD that asks for nothing that is remembered. */
+/* The answer to a HEAD that asks for nothing that is remembered; why there is none only a GET says,
+ * whose answer then is as good. */
 static void refresh_tag(struct refresh *r, const char *name, struct sl tag, struct sl old)
 {
     struct control_answer a = {0};
@@ -76,8 +76,14 @@ static void refresh_tag(struct refresh *r, const char *name, struct sl tag, stru
     pg_buf_init(&path, PRINT_BYTES_MAX);
     (void)pg_buf_printf(&path, "/v2/%s/manifests/" SL_FMT, name, SL_ARG(tag));
     (void)pg_buf_put(&path, (struct sl){"", 1});
-    const struct control_question q = {"HEAD", path.p, "Cache-Control: no-cache", WAIT_MS};
+    struct control_question q = {"HEAD", path.p, "Cache-Control: no-cache", WAIT_MS};
     int rc = control_ask(&r->control, &q, &a);
+    if (rc == COMMAND_GOOD && a.status != 200) {
+        control_answer_free(&a);
+        a = (struct control_answer){0};
+        q.method = "GET";
+        rc = control_ask(&r->control, &q, &a);
+    }
     if (rc != COMMAND_GOOD) {
         note(r, rc);
     } else if (a.status != 200 || a.digest[0] == '\0') {
