@@ -205,7 +205,9 @@ static int move_away(struct copy *c, const char *name, struct pg_err *err)
             return fail(c, "make", folder, err);
     }
     (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    return renameat(c->to_fd, name, c->to_fd, path) < 0 ? fail(c, "move away", name, err) : 0;
+    return PG_FAULT("backup.move") || renameat(c->to_fd, name, c->to_fd, path) < 0
+               ? fail(c, "move away", name, err)
+               : 0;
 }
 
 static int make_place(struct copy *c, struct pg_err *err)
@@ -214,6 +216,8 @@ static int make_place(struct copy *c, struct pg_err *err)
     struct dirent *e;
     int rc = dir != NULL ? 0 : fail(c, "look at", ".", err);
 
+    if (rc == 0 && c->config->may_replace && faccessat(c->to_fd, "version", F_OK, 0) == 0)
+        rc = move_away(c, "version", err); /* first: what is half away is no store */
     while (rc == 0 && (e = readdir(dir)) != NULL) {
         if (may_stay(e->d_name))
             continue;

@@ -185,6 +185,13 @@ static void make_loops(struct serve *s)
 
 static void on_admin_command(struct admin_command *c, void *owner);
 
+static void on_purged(struct sl name, void *owner)
+{
+    const struct serve *s = owner;
+
+    service_forget(s->service, name);
+}
+
 static void make_admin(struct serve *s)
 {
     const struct admin_config ac = {.store = s->store,
@@ -196,6 +203,7 @@ static void make_admin(struct serve *s)
                                     .listen = config_of(s)->admin_listen,
                                     .control_uid = geteuid(),
                                     .command = on_admin_command,
+                                    .purged = on_purged,
                                     .owner = s,
                                     .write_request = service_write_request};
 

@@ -358,7 +358,7 @@ static enum rq_next st_work(struct rq *rq)
 {
     struct admin_request *r = request_of(rq);
     const struct path *p = find_path(r->path);
-    struct job *j = job_new(r->admin->config.store, p->work);
+    struct job *j = job_new(&r->admin->config, p->work);
     struct sl target = pg_copy(&j->arena, r->http->target);
 
     r->job = j;
@@ -536,7 +536,7 @@ struct admin *admin_new(const struct admin_config *config)
 {
     struct admin *a = calloc(1, sizeof(*a));
 
-    PG_CHECK(a != NULL && config->command != NULL);
+    PG_CHECK(a != NULL && config->command != NULL && config->purged != NULL);
     a->config = *config;
     a->pool = pg_pool_new("pg-admin", JOBS);
     process_open(&a->process);

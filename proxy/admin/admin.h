@@ -64,6 +64,8 @@ struct admin_config {
     uid_t control_uid;   /* who may speak on the unix socket, besides root */
     /* Called in a loop's thread. Returns at once; the command is answered later, once. */
     void (*command)(struct admin_command *c, void *owner);
+    /* What is called so, a repository or an upstream, was purged. In a thread of the admin's. */
+    void (*purged)(struct sl name, void *owner);
     void *owner;
     /* Writes one JSON object for a request that is no admin's; false: it is not known. May be
      * NULL. Called in the thread of the request's loop. */

@@ -34,12 +34,12 @@ static void come_home(struct pg_job *pool)
         j->done(j->owner);
 }
 
-struct job *job_new(struct store *s, void (*run)(struct job *j))
+struct job *job_new(const struct admin_config *config, void (*run)(struct job *j))
 {
     struct job *j = calloc(1, sizeof(*j));
 
     PG_CHECK(j != NULL);
-    j->store = s;
+    j->config = config;
     j->run = run;
     pg_arena_init(&j->arena, ARENA_BYTES);
     pg_buf_init(&j->body, JOB_BODY_MAX);

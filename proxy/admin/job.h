@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "base/pool.h"
+#include "proxy/admin/admin.h"
 #include "proxy/admin/query.h"
 
 #define JOB_BODY_MAX ((size_t)8 << 20)
@@ -23,14 +24,14 @@ struct job {
     void *owner; /* NULL: disowned */
     bool is_running;
     atomic_bool abandoned;
-    struct store *store;
+    const struct admin_config *config;
     struct query query; /* in the arena */
     struct pg_arena arena;
     struct pg_buf body;
     struct pg_err err;
 };
 
-struct job *job_new(struct store *s, void (*run)(struct job *j));
+struct job *job_new(const struct admin_config *config, void (*run)(struct job *j));
 void job_start(struct job *j, struct pg_pool *pool, struct pg_mailbox *home,
                void (*done)(void *owner), void *owner);
 void job_free(struct job *j); /* NULL is allowed */

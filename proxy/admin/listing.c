@@ -71,7 +71,7 @@ static void list(struct job *j, enum catalog_what what, const char *name)
 
     pg_buf_init(&next, CATALOG_CURSOR_MAX);
     (void)pg_buf_printf(&j->body, "{\"%s\":[", name);
-    if (catalog_page(j->store, &q, put_row, &l, &next, &j->err) == 0) {
+    if (catalog_page(j->config->store, &q, put_row, &l, &next, &j->err) == 0) {
         (void)pg_buf_put(&j->body, SL("]"));
         put_next(&j->body, &next);
     }
@@ -93,6 +93,15 @@ void listing_blobs(struct job *j)
     list(j, CATALOG_BLOBS, "blobs");
 }
 
+static void tell(const struct job *j)
+{
+    const struct catalog_scope *scope = &j->query.scope;
+    struct sl name = scope->repo.n > 0 ? scope->repo : scope->upstream;
+
+    if (name.n > 0) /* a digest alone is content: no list changes */
+        j->config->purged(name, j->config->owner);
+}
+
 void listing_purge(struct job *j)
 {
     struct purge_question q = {.scope = j->query.scope,
@@ -103,7 +112,7 @@ void listing_purge(struct job *j)
     struct pg_buf next;
 
     pg_buf_init(&next, CATALOG_CURSOR_MAX);
-    if (purge_run(j->store, &q, &r, &next, &j->err) == 0) {
+    if (purge_run(j->config->store, &q, &r, &next, &j->err) == 0) {
         (void)pg_buf_put(&j->body, SL("{\"ref\":"));
         (void)pg_buf_put_json(&j->body, j->query.ref);
         (void)pg_buf_printf(&j->body,
@@ -113,5 +122,7 @@ void listing_purge(struct job *j)
                             r.kept);
         put_next(&j->body, &next);
     }
+    if (!q.dry_run) /* a part of it may be gone, even if it failed */
+        tell(j);
     pg_buf_free(&next);
 }

@@ -133,3 +133,21 @@ void list_cache_drop(struct list_cache *c, struct sl key)
         drop(c, e);
     unlock(c);
 }
+
+static bool is_of(struct sl key, struct sl name)
+{
+    return sl_starts(key, name) &&
+           (key.n == name.n || key.p[name.n] == '/' || key.p[name.n] == ' ');
+}
+
+void list_cache_drop_of(struct list_cache *c, struct sl name)
+{
+    lock(c);
+    pg_list_each_safe (it, tmp, &c->order) {
+        struct entry *e = pg_container_of(it, struct entry, in_order);
+
+        if (is_of(e->in_map.key, name))
+            drop(c, e);
+    }
+    unlock(c);
+}

@@ -27,3 +27,6 @@ struct listing *list_cache_get(struct list_cache *c, struct sl key, uint64_t *go
 void list_cache_put(struct list_cache *c, struct sl key, struct listing *l, size_t bytes,
                     uint64_t now_ms);
 void list_cache_drop(struct list_cache *c, struct sl key); /* upstream says it is gone */
+/* All whose key is name, or goes on behind it with a slash or a space: those of a repository, or of
+ * all repositories of an upstream. */
+void list_cache_drop_of(struct list_cache *c, struct sl name);

@@ -115,6 +115,12 @@ void service_detach(struct loop *l)
     l->app = NULL;
 }
 
+void service_forget(struct service *s, struct sl name)
+{
+    list_cache_drop_of(s->tags, name);
+    list_cache_drop_of(s->referrers, name);
+}
+
 const struct conn_service *service_conn(struct service *s)
 {
     return &s->conn;

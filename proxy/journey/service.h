@@ -37,6 +37,10 @@ const struct conn_service *service_conn(struct service *s);
  * fetched ahead or asked for anew; all else is the admin's, who outlives the service. */
 const struct conn_service *service_control(struct service *s, struct admin *a);
 
+/* What was purged: a repository, or all of an upstream's. Lists of it are asked for anew. Any
+ * thread. */
+void service_forget(struct service *s, struct sl name);
+
 /* One JSON object: id, client, method, stage, age, what is asked for. False: no journey. For
  * admin_config.write_request. */
 bool service_write_request(struct rq *rq, struct pg_buf *out);

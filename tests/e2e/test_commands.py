@@ -139,6 +139,25 @@ def test_purge_frees_what_nobody_else_needs_and_says_how_much():
     pg.stop()
 
 
+def test_lists_of_what_was_purged_are_asked_for_anew():
+    up = Upstream()
+    pg = Pullgate(up, more="tags: {ttl: 1h}")
+    two_images(pg, up)
+    tags = lambda name: pg.get(f"/v2/library/{name}/tags/list").json()["tags"]
+    for name in ("app", "b"):
+        tags(name)
+        up.image(f"library/{name}", "v9", [b"new"])
+        assert "v9" not in tags(name)
+    pg.wait_true(lambda: len(rows(pg, "tags")) == 3, "tags are not listed")
+    good(pg, "purge", "--dry-run", "library/app")
+    assert "v9" not in tags("app")
+    good(pg, "purge", "library/app:v1")
+    assert "v9" in tags("app") and "v9" not in tags("b")
+    good(pg, "purge", "origin.test")                            # all of the upstream
+    assert "v9" in tags("b")
+    pg.stop()
+
+
 def test_a_purge_breaks_no_download():
     up, gate = Upstream(), Gate()
     data = os.urandom(3_000_000)

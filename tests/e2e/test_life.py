@@ -320,6 +320,33 @@ def test_a_backup_of_the_journal_alone_gives_back_what_cannot_be_fetched():
     pg.stop()
 
 
+def test_what_a_restore_has_half_moved_away_is_no_store():
+    up = Upstream()
+    up.image("library/app", "v1", [os.urandom(1000)])
+    pg = Pullgate(up)
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    pg.landed(1)
+    pg.end()
+    assert backup(pg)[0] == 0
+    there = set(os.listdir(os.path.join(pg.dir, "data"))) - {"lock", "control.sock"}
+    for n in range(2, len(there) + 1):             # a crash before the n-th
+        pg.env["PG_FAULTS"] = f"backup.move:EIO@{n}"
+        code, out, err = pg.command("restore", "--force", os.path.join(pg.dir, "backup"))
+        del pg.env["PG_FAULTS"]
+        assert code == 2 and "cannot move away" in err, (n, out, err)
+        code, out, err = pg.command("serve")
+        assert code == 2 and "no cache of pullgate" in err, (n, out, err)
+        data = os.path.join(pg.dir, "data")
+        for folder in [f for f in os.listdir(data) if f.startswith("replaced-")]:
+            for f in os.listdir(os.path.join(data, folder)):
+                os.rename(os.path.join(data, folder, f), os.path.join(data, f))
+            os.rmdir(os.path.join(data, folder))
+    code, out, err = pg.command("restore", "--force", os.path.join(pg.dir, "backup"))
+    assert code == 0, (out, err)
+    pg.fsck()
+    shutil.rmtree(pg.dir)
+
+
 def test_a_backup_that_broke_off_is_no_store():
     up = Upstream()
     up.image("library/app", "v1", [os.urandom(1000)])

@@ -31,6 +31,15 @@ static void command(struct admin_command *cmd, void *owner)
     asked = cmd;
 }
 
+static unsigned npurged; /* in a thread of the admin's, which is waited for */
+
+static void purged(struct sl name, void *owner)
+{
+    assert_ptr_equal(owner, &store);
+    assert_true(sl_eq(name, SL("origin.test/app")));
+    npurged++;
+}
+
 static bool describe(struct rq *rq, struct pg_buf *out)
 {
     if (rq != &stranger)
@@ -61,6 +70,7 @@ static struct admin *make_admin(const char *listen)
                                   .version = "1.2.3",
                                   .listen = listen,
                                   .command = command,
+                                  .purged = purged,
                                   .owner = &store,
                                   .write_request = describe};
 
@@ -365,8 +375,10 @@ TEST(what_is_listed_and_purged_is_what_was_meant)
     }
     assert_int_equal(work("POST", "/api/v1/purge?ref=app%3av1&dry_run=1"), 200);
     assert_json("\"ref\":\"app:v1\",\"dry_run\":true,\"tags\":1,\"links\":0,\"blobs\":3");
+    assert_int_equal(npurged, 0);
     fake_store_fails = true;
     assert_int_equal(work("POST", "/api/v1/purge?ref=app"), 503);
+    assert_int_equal(npurged, 1); /* a part of it may be gone */
     fake_store_fails = false;
 }
 

@@ -66,6 +66,37 @@ TEST(what_is_too_large_is_not_kept)
     list_cache_free(c);
 }
 
+static void is_there(struct list_cache *c, const char *key)
+{
+    uint64_t got_ms;
+    struct listing *l = list_cache_get(c, (struct sl){key, strlen(key)}, &got_ms);
+
+    assert_non_null(l);
+    listing_unref(l);
+}
+
+TEST(lists_of_a_repository_or_of_an_upstream_are_dropped_and_no_others)
+{
+    static const char *const keys[] = {"r.io/a",  "r.io/a sha256:12", "r.io/a/b",
+                                       "r.io/ab", "r.io.org/a",       "q.io/a"};
+    struct list_cache *c = list_cache_new(10, 1 << 20);
+    uint64_t got_ms;
+
+    for (size_t i = 0; i < 6; i++)
+        put(c, keys[i], "{\"tags\":[\"v1\"]}");
+    list_cache_drop_of(c, SL("r.io/a"));
+    assert_null(list_cache_get(c, SL("r.io/a"), &got_ms));
+    assert_null(list_cache_get(c, SL("r.io/a sha256:12"), &got_ms));
+    is_there(c, "r.io/ab");
+    put(c, "r.io/a", "{\"tags\":[\"v1\"]}");
+    list_cache_drop_of(c, SL("r.io"));
+    for (size_t i = 0; i < 4; i++)
+        assert_null(list_cache_get(c, (struct sl){keys[i], strlen(keys[i])}, &got_ms));
+    is_there(c, "r.io.org/a");
+    is_there(c, "q.io/a");
+    list_cache_free(c);
+}
+
 static struct list_cache *shared;
 
 static void *replace(void *arg)
@@ -110,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RUN(the_longest_unused_goes_first),
         RUN(what_is_too_large_is_not_kept),
+        RUN(lists_of_a_repository_or_of_an_upstream_are_dropped_and_no_others),
         RUN(a_list_is_read_while_it_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
