@@ -56,7 +56,6 @@ struct send {
     bool ok;       /* OVER: everything left */
     bool begun;    /* the client saw some of it */
     bool waits;    /* for news or a check, not for the client */
-    bool small;    /* a TLS record of the head and a small blob is under way */
     size_t unread; /* by the client, when it was last looked at */
     size_t head_n, head_sent;
     struct sl mem; /* what is left of it */

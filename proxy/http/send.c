@@ -351,9 +351,8 @@ static bool has_file(const struct send *send)
 }
 
 /* A small blob as a whole, with its head in one write, or one record. What the socket does not take
- * leaves as any other file; but a record that OpenSSL could not write is shown to it again,
- * whatever has become of the check of its bytes. STEP_WAITS: it is not one, or cannot be read now.
- */
+ * leaves as any other file. STEP_WAITS: it is not one, or cannot be read now; or the kernel
+ * encrypts, and would have to be shown the same bytes again whatever has become of their check. */
 static enum step write_small(struct conn *c)
 {
     struct send *send = &c->send;
@@ -363,15 +362,14 @@ static enum step write_small(struct conn *c)
     bool lost;
     ssize_t n;
 
-    if (send->blob == NULL || send->parts != NULL || send->head_sent > 0 ||
-        send->end - send->at > SMALL_BYTES || (!send->small && may_leave(c, &lost) != send->end))
+    if (send->blob == NULL || send->parts != NULL || send->head_sent > 0 || c->wire.ktls ||
+        send->end - send->at > SMALL_BYTES || may_leave(c, &lost) != send->end)
         return STEP_WAITS;
     body.n = (size_t)(send->end - send->at);
     if (pread(send->blob->fd, scratch + WIRE_RECORD_BYTES, body.n, (off_t)send->at) !=
         (ssize_t)body.n)
-        return send->small ? STEP_BROKEN : STEP_WAITS;
+        return STEP_WAITS;
     n = wire_write(&c->wire, head, body, false, scratch);
-    send->small = n == WIRE_AGAIN && c->wire.ssl != NULL;
     if (n <= 0)
         return of_wire(n);
     send->begun = true;
@@ -419,7 +417,7 @@ static enum step step(struct conn *c, size_t budget)
     return s == STEP_WHOLE ? go_on(send) : s;
 }
 
-static enum step steps(struct conn *c)
+static enum step turn(struct conn *c)
 {
     uint64_t before = c->send.body_bytes;
     enum step s;
@@ -428,8 +426,21 @@ static enum step steps(struct conn *c)
         if (c->send.body_bytes - before >= TURN_BYTES)
             return STEP_YIELD;
         s = step(c, TURN_BYTES);
-    } while (s == STEP_ON);
+    } while (s == STEP_ON && wire_owed(&c->wire) == 0);
     return s;
+}
+
+/* Whatever a turn came to: first what it wrote must leave. The next turn comes to the same. */
+static enum step steps(struct conn *c)
+{
+    int n = wire_begin(&c->wire, c->loop->work->scratch);
+    enum step s;
+
+    if (n < 0)
+        return of_wire(n);
+    s = turn(c);
+    n = wire_end(&c->wire);
+    return n < 0 && s != STEP_BROKEN ? of_wire(n) : s;
 }
 
 static void block(struct conn *c)
@@ -449,9 +460,16 @@ static void await(struct conn *c)
     conn_watch(c);
 }
 
+static uint64_t body_gone(const struct conn *c)
+{
+    size_t owed = wire_owed(&c->wire);
+
+    return c->send.body_bytes > owed ? c->send.body_bytes - owed : 0;
+}
+
 static void finish(struct conn *c)
 {
-    struct send_result r = {c->send.ok, c->send.status, c->send.body_bytes};
+    struct send_result r = {c->send.ok, c->send.status, body_gone(c)};
     void (*done)(struct conn * c, const struct send_result *r) = c->send.done;
 
     c->send.phase = SEND_OFF;
@@ -536,7 +554,7 @@ uint64_t send_stop(struct conn *c)
     c->send.phase = SEND_OFF;
     c->flow.wants_out = false;
     conn_watch(c);
-    return c->send.body_bytes;
+    return body_gone(c);
 }
 
 /* A socket becomes writable when a third of its buffer is free. Over a slow line that may take

@@ -81,6 +81,7 @@ int wire_handshake(struct wire *w, const char **why_r)
     r = SSL_do_handshake(w->ssl);
     if (r == 1) {
         w->ktls = BIO_get_ktls_send(SSL_get_wbio(w->ssl)) != 0;
+        w->gather = w->ktls ? NULL : gather_new(w->ssl, w->fd);
         return 1;
     }
     code = ERR_peek_error();
@@ -119,6 +120,30 @@ bool wire_has_more(const struct wire *w)
     return w->ssl != NULL && SSL_has_pending(w->ssl) == 1;
 }
 
+static int of_gather(const struct gather *g, bool clear)
+{
+    if (clear)
+        return 1;
+    return gather_is_broken(g) ? WIRE_BROKEN : WIRE_AGAIN;
+}
+
+int wire_begin(struct wire *w, char *scratch)
+{
+    if (w->gather == NULL)
+        return 1;
+    return of_gather(w->gather, gather_begin(w->gather, scratch + WIRE_FILE_BYTES));
+}
+
+int wire_end(struct wire *w)
+{
+    return w->gather == NULL ? 1 : of_gather(w->gather, gather_end(w->gather));
+}
+
+size_t wire_owed(const struct wire *w)
+{
+    return w->gather == NULL ? 0 : gather_owed(w->gather);
+}
+
 static ssize_t write_plain(struct wire *w, struct sl a, struct sl b, bool more)
 {
     struct iovec parts[2] = {{__extension__(void *)(uintptr_t) a.p, a.n},
@@ -142,6 +167,22 @@ static ssize_t write_tls(struct wire *w, struct sl s)
     return r == WIRE_END ? WIRE_BROKEN : r;
 }
 
+/* As many bytes as the socket will probably take: what is sealed into records and does
+ * not leave costs memory. At least a record, else nothing would tell when there is room again; 0:
+ * the socket did not take what was gathered. */
+static size_t fitting(struct wire *w, size_t n)
+{
+    size_t room;
+
+    if (n <= WIRE_RECORD_BYTES)
+        return n;
+    room = gather_room(w->gather);
+    if (room < WIRE_RECORD_BYTES)
+        return gather_spill(w->gather) ? WIRE_RECORD_BYTES : 0;
+    room -= room % WIRE_RECORD_BYTES;
+    return n < room ? n : room;
+}
+
 /* The head and the beginning of the body leave in one record. */
 ssize_t wire_write(struct wire *w, struct sl a, struct sl b, bool more, char *scratch)
 {
@@ -150,6 +191,8 @@ ssize_t wire_write(struct wire *w, struct sl a, struct sl b, bool more, char *sc
     PG_CHECK(a.n + b.n > 0);
     if (w->ssl == NULL)
         return write_plain(w, a, b, more);
+    if (w->gather != NULL && fitting(w, a.n + b.n) == 0)
+        return of_gather(w->gather, false);
     if (a.n == 0)
         return write_tls(w, b);
     if (b.n == 0 || a.n >= WIRE_RECORD_BYTES)
@@ -165,29 +208,23 @@ static ssize_t read_file(int fd, uint64_t at, size_t n, char *scratch)
     ssize_t r;
 
     do {
-        r = pread(fd, scratch, n < WIRE_SCRATCH_BYTES ? n : WIRE_SCRATCH_BYTES, (off_t)at);
+        r = pread(fd, scratch, n, (off_t)at);
     } while (r < 0 && errno == EINTR);
     return r >= 0 ? r : WIRE_BROKEN;
 }
 
-/* Record by record, since each call of SSL_write() writes one. A record that the socket did not
- * take is kept by OpenSSL; it asks to be shown the same bytes again. */
+/* Record by record, since each call of SSL_write() makes one. */
 static ssize_t write_file_tls(struct wire *w, struct sl s)
 {
     size_t sent = 0;
 
-    while (sent < s.n) {
-        size_t left = s.n - sent;
-        ssize_t r = write_tls(w, (struct sl){s.p + sent, left});
+    do {
+        ssize_t r = write_tls(w, (struct sl){s.p + sent, s.n - sent});
 
-        if (r < 0) {
-            w->pending =
-                r == WIRE_AGAIN ? (left < WIRE_RECORD_BYTES ? left : WIRE_RECORD_BYTES) : 0;
+        if (r < 0)
             return sent > 0 && r == WIRE_AGAIN ? (ssize_t)sent : r;
-        }
-        w->pending = 0;
         sent += (size_t)r;
-    }
+    } while (sent < s.n && gather_owed(w->gather) == 0);
     return (ssize_t)sent;
 }
 
@@ -213,12 +250,11 @@ ssize_t wire_write_file(struct wire *w, int fd, uint64_t at, size_t n, char *scr
         r = sendfile(w->fd, fd, &offset, n);
         return r >= 0 ? r : of_errno();
     }
-    r = read_file(fd, at, n > w->pending ? n : w->pending, scratch);
-    if (r <= 0)
-        return r;
-    if ((size_t)r < w->pending)
-        return WIRE_BROKEN;
-    return write_file_tls(w, (struct sl){scratch, (size_t)r});
+    n = fitting(w, n < WIRE_FILE_BYTES ? n : WIRE_FILE_BYTES);
+    if (n == 0)
+        return of_gather(w->gather, false);
+    r = read_file(fd, at, n, scratch);
+    return r > 0 ? write_file_tls(w, (struct sl){scratch, (size_t)r}) : r;
 }
 
 size_t wire_unread(const struct wire *w)

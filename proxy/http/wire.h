@@ -3,8 +3,13 @@
  * wire - the raw socket of a connection, plain or TLS, with one set of calls for both. None of
  * them waits.
  *
- * Writes under TLS: what one call could not write, the next call must begin with (at least as many
- * of the same bytes); the bytes may be somewhere else in memory.
+ * Writes come in turns. Within one, TLS records are gathered (gather.h) in the scratch of the loop;
+ * what they were made of counts as written. wire_end() sends them; what the socket does not take is
+ * owed, and the next turn begins with it or does not begin. So a response is whole when it is
+ * written and nothing is owed. On a plain socket turns are nothing.
+ *
+ * Where the kernel encrypts: what one call of wire_write() could not write, the next must begin
+ * with (at least as many of the same bytes); they may be somewhere else in memory.
  *
  * Reads under TLS: OpenSSL goes on reading as long as there are records that are not data, such as
  * updates of keys, of which a client may send any number. So each call lets it ask the socket once;
@@ -19,20 +24,22 @@
 #include <sys/types.h>
 
 #include "base/slice.h"
+#include "proxy/http/gather.h"
 
-#define WIRE_SCRATCH_BYTES ((size_t)32 * 1024)
 #define WIRE_RECORD_BYTES  ((size_t)16 * 1024)
+#define WIRE_FILE_BYTES    ((size_t)128 * 1024) /* of a file, read at once for TLS */
+#define WIRE_SCRATCH_BYTES (WIRE_FILE_BYTES + GATHER_BYTES)
 
 /* Besides a number of bytes, which is not zero. */
 enum { WIRE_END = 0, WIRE_AGAIN = -1, WIRE_BROKEN = -2, WIRE_HTTP = -3 };
 
 struct wire {
     int fd;
-    SSL *ssl;       /* NULL: plain */
-    bool ktls;      /* the kernel encrypts what is sent */
-    bool wants_out; /* a read or handshake can go on only when the socket is writable */
-    bool may_ask;   /* TLS: the socket was not read yet in this call */
-    size_t pending; /* bytes of a file that a TLS record under way was made of */
+    SSL *ssl;              /* NULL: plain */
+    struct gather *gather; /* TLS, after the handshake, unless the kernel encrypts */
+    bool ktls;             /* the kernel encrypts what is sent */
+    bool wants_out;        /* a read or handshake can go on only when the socket is writable */
+    bool may_ask;          /* TLS: the socket was not read yet in this call */
 };
 
 /* It speaks TLS from here on, and stays where it is in memory. */
@@ -46,7 +53,13 @@ void wire_unwrap(struct wire *w); /* no handshake was made: from here on it is p
 ssize_t wire_read(struct wire *w, char *p, size_t n);
 bool wire_has_more(const struct wire *w); /* read, but not given out yet: no poll will tell of it */
 
-/* Of a, then of b; more: something follows at once. scratch: WIRE_SCRATCH_BYTES. */
+/* A turn of writing. scratch: WIRE_SCRATCH_BYTES, of which the second part is taken until its end.
+ * 1; WIRE_AGAIN: something is owed, and when beginning there is no turn; WIRE_BROKEN */
+int wire_begin(struct wire *w, char *scratch);
+int wire_end(struct wire *w);
+size_t wire_owed(const struct wire *w); /* bytes of records; the turn should end */
+
+/* Of a, then of b; more: something follows at once. */
 ssize_t wire_write(struct wire *w, struct sl a, struct sl b, bool more, char *scratch);
 /* WIRE_END: the file is shorter than it should be. n > 0. */
 ssize_t wire_write_file(struct wire *w, int fd, uint64_t at, size_t n, char *scratch);
