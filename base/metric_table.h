@@ -74,6 +74,8 @@ X(STORE_TXN_MAX_US, GAUGE_US, "pullgate_store_read_txn_max_seconds", "",
 X(RELOADS, COUNTER, "pullgate_config_reloads_total", "",
   "Configurations loaded, the first included.")
 X(RELOADS_REFUSED, COUNTER, "pullgate_config_refused_total", "", "Reloads refused.")
+X(CONFIG_STALE, GAUGE, "pullgate_config_stale", "",
+  "1 when the last reload was refused: the file is not what is in use.")
 X(LOOP_STALLS, COUNTER, "pullgate_loop_stalls_total", "",
   "Times that a serving loop did not turn for a second.")
 X(DRAINING, GAUGE, "pullgate_draining", "", "1 while the process drains.")

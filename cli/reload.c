@@ -172,6 +172,7 @@ static void hand_over(struct reload *r)
 {
     const struct config *c = &r->snapshot->config;
 
+    pg_metric_set(PG_M_CONFIG_STALE, 0);
     pg_log_setup(r->target.json ? PG_LOG_JSON : c->log_format, c->log_level);
     door_reload(r->target.door, c);
     listen_limit(r->target.listen, c->limits_connections);
@@ -206,6 +207,7 @@ static void begin(struct reload *r)
         answer(r, &err);
     } else if (read_again(r, &load, &err) < 0) {
         pg_metric_inc(PG_M_RELOADS_REFUSED);
+        pg_metric_set(PG_M_CONFIG_STALE, 1);
         pg_log_say(PG_LOG_ERROR, PG_LOG_CONFIG, "the configuration stays as it was: revision %llu",
                    (unsigned long long)r->snapshot->revision);
         notify_say(r->target.notify, "READY=1");

@@ -184,7 +184,7 @@ static void put_problems(struct pg_buf *out, const json_t *list)
 
     json_array_foreach(list, i, problem)
     {
-        (void)pg_buf_put(out, i == 0 ? SL("DEGRADED     ") : SL("             "));
+        (void)pg_buf_put(out, i == 0 ? SL("PROBLEM      ") : SL("             "));
         print_put_safe((struct sl){json_string_value(problem), json_string_length(problem)}, out);
         (void)pg_buf_put(out, SL("\n"));
     }

@@ -209,6 +209,9 @@ static void write_problems(const struct admin *a, const struct snapshot *s, stru
     if (pg_metric_read(PG_M_TLS_STALE) > 0)
         put_problem(&p, "certificate files of a listener changed and are no good; the old ones are "
                         "in use; the log says why");
+    if (pg_metric_read(PG_M_CONFIG_STALE) > 0)
+        put_problem(&p, "the last reload was refused, the old configuration is in use; `pullgate "
+                        "config check` and the log say why");
     if (atomic_load(&a->draining))
         put_problem(&p, "it drains: no new connections are accepted");
     for (size_t i = 0; i < s->config.nupstreams; i++)

@@ -35,7 +35,7 @@ def test_status_with_a_broken_configuration_and_a_dead_upstream():
     code, out, err = pg.command("status")
     assert code == 2 and "--control SOCKET" in err, (code, err)
     out = good(pg, "status", "--control", os.path.join(pg.dir, "data/control.sock"))
-    assert "origin.test" in out and "DEGRADED     upstream dead.test does not answer" in out, out
+    assert "origin.test" in out and "PROBLEM      upstream dead.test does not answer" in out, out
     out = good(pg, "status", "--json", "--admin", f"127.0.0.1:{pg.admin_port}")
     assert "dead.test" in fits("status", out)["problems"][0], out
     code, out, err = pg.command("status", "extra")

@@ -109,13 +109,19 @@ def test_the_control_socket_changes_state():
     assert a.status == 200, a
     assert pg.metric("pullgate_config_reloads_total") == before + 1     # it answered after all loops
     assert pg.control("GET", "/api/v1/status").status == 200
+    with open(pg.conf) as f:
+        good = f.read()
     pg.write("listen: [")
     a = pg.control("POST", "/api/v1/reload")
     assert a.status >= 400 and "pullgate.yaml:" in a.body.decode(), a
-    assert pg.metric("pullgate_config_refused_total") == 1
+    assert pg.metric("pullgate_config_refused_total") == 1 and pg.metric("pullgate_config_stale") == 1
+    problems = pg.admin("/api/v1/status").json()["problems"]
+    assert len(problems) == 1 and "the last reload was refused" in problems[0], problems
+    pg.write(good)
+    assert pg.control("POST", "/api/v1/reload").status == 200
+    assert pg.metric("pullgate_config_stale") == 0 and pg.admin("/api/v1/status").json()["problems"] == []
     pg.wait_log("control")
-    pg.proc.kill()
-    pg.proc.wait()
+    pg.stop()
 
 
 def test_a_reload_under_load_drops_nothing():
