@@ -38,6 +38,7 @@ enum rq_next ask_upstream(struct journey *j, enum fetch_kind kind, struct sl ref
                                .upstream = j->target.upstream,
                                .repo = j->target.repo,
                                .reference = reference,
+                               .caller = journey_caller(j),
                                .trace = j->trace.of};
 
     return ask(j, &q, then);
@@ -51,6 +52,7 @@ enum rq_next ask_for_proof(struct journey *j, const struct fetch_proof *proof,
                                .upstream = j->target.upstream,
                                .repo = j->target.repo,
                                .reference = j->want.reference,
+                               .caller = journey_caller(j),
                                .is_cold = true,
                                .proof = proof,
                                .trace = j->trace.of};

@@ -66,6 +66,7 @@ static void ask(struct referrer_walk *w, enum fetch_kind kind, struct sl referen
                                .snapshot = j->snapshot,
                                .upstream = j->target.upstream,
                                .repo = j->target.repo,
+                               .caller = journey_caller(j),
                                .reference = reference,
                                .query = query,
                                .trace = j->trace.of};

@@ -17,8 +17,8 @@ struct refresh {
     struct pg_list node; /* in home->refreshes, until it has ended */
     struct journey_home *home;
     struct snapshot *snapshot;
-    struct target target; /* slices in the strings below */
-    struct sl reference;
+    struct target target;        /* slices in the strings below */
+    struct sl reference, caller; /* of the journey that began it */
     bool by_digest, has_have;
     struct digest have;
     struct fetch_ask *ask;
@@ -121,6 +121,7 @@ static enum rq_next ask(struct refresh *r, enum fetch_kind kind, const struct rq
                                .upstream = r->target.upstream,
                                .repo = r->target.repo,
                                .reference = r->reference,
+                               .caller = r->caller,
                                .is_cold = !r->has_have,
                                .of_authority = wants_authority(r),
                                .trace = r->trace};
@@ -396,6 +397,7 @@ static struct refresh *begin(struct journey *j, const struct digest *have)
     r->target.repo = pg_copy(&r->names, j->target.repo);
     r->target.canonical = pg_copy(&r->names, j->target.canonical);
     r->reference = pg_copy(&r->names, j->want.reference);
+    r->caller = pg_copy(&r->names, journey_caller(j));
     r->by_digest = j->want.by_digest;
     r->trace = j->trace.of;
     r->has_have = have != NULL;

@@ -35,6 +35,7 @@ static void ask(struct tag_walk *w)
                                .snapshot = j->snapshot,
                                .upstream = j->target.upstream,
                                .repo = j->target.repo,
+                               .caller = journey_caller(j),
                                .reference = SL(""),
                                .query = pager_query(&w->pager),
                                .trace = j->trace.of};

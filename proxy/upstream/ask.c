@@ -63,6 +63,7 @@ struct fetch_work *ask_new(struct fetch *f, const struct fetch_question *q)
     w->repo = pg_copy(&w->arena, q->repo);
     w->reference = pg_copy(&w->arena, q->reference);
     w->query = pg_copy(&w->arena, q->query);
+    w->caller = pg_copy(&w->arena, q->caller);
     w->key = make_key(w);
     return w;
 }

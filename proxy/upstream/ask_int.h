@@ -33,7 +33,7 @@ struct fetch_work {
     struct snapshot *snapshot;
     const struct config_upstream *upstream;
     struct pg_arena arena; /* of all texts; the fetch thread's until it answers, then home's */
-    struct sl repo, reference, query, key;
+    struct sl repo, reference, query, caller, key;
     struct query *in;    /* the fetch thread's; NULL: in none */
     struct pg_list node; /* among its askers */
 };

@@ -97,6 +97,7 @@ struct fetch_question {
     struct snapshot *snapshot;              /* pinned by the ask until it is freed */
     const struct config_upstream *upstream; /* of that snapshot */
     struct sl repo, reference, query;
+    struct sl caller;           /* who shares fairly with others; empty: nobody in particular */
     struct trace_context trace; /* for whose sake it is asked */
     bool is_cold; /* of MANIFEST, BLOB_PROOF: the asker takes an answer that came a moment ago */
     bool of_authority;               /* no mirror is asked, not for what has a digest either */

@@ -456,6 +456,7 @@ static struct query *new_query(struct fetch_work *w)
     q->turn.line = ORIGIN_ASKS;
     q->turn.class = kinds[q->kind].class;
     q->turn.repo = (struct sl){q->repo, strlen(q->repo)};
+    q->turn.caller = pg_copy(&q->arena, w->caller); /* of its first asker */
     /* Bytes prove themselves. That something may be read, which is what a HEAD asks, does not. */
     q->turn.has_digest =
         q->kind == FETCH_MANIFEST && digest_looks_like(q->reference) && !w->of_authority;

@@ -21,6 +21,7 @@
 
 struct fetch *rig_fetch;
 bool rig_is_cold;
+const char *rig_caller = "";
 struct spawn *rig_spawn;
 sem_t rig_resolver;
 struct store *rig_store;
@@ -362,6 +363,7 @@ void rig_ask_of(struct rig_ask *a, enum fetch_kind kind, const char *repo, const
                                .repo = {repo, strlen(repo)},
                                .reference = {reference, strlen(reference)},
                                .query = {query, strlen(query)},
+                               .caller = {rig_caller, strlen(rig_caller)},
                                .is_cold = rig_is_cold};
 
     a->done = false;

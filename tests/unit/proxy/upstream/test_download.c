@@ -380,6 +380,38 @@ TEST(who_goes_first)
     rig_stop();
 }
 
+/* Not by asking for what is in many repositories either. */
+TEST(who_asks_a_hundred_questions_holds_back_nobody_who_asks_one)
+{
+    struct rig_ask many[100], one;
+    char repo[32];
+
+    start(&(struct rig_options){.max_connections = 1});
+    rig_py("up.image('library/app', 'v1')");
+    rig_py("gate = Gate(); up.on('/manifests/first', hold(gate))");
+    rig_caller = "192.0.2.1";
+    rig_ask(&many[0], FETCH_MANIFEST, "first");
+    rig_py("gate.wait_reached()");
+    for (int i = 1; i < 100; i++) {
+        assert_true(snprintf(repo, sizeof(repo), "library/r%d", i) > 0);
+        rig_ask_of(&many[i], FETCH_MANIFEST, repo, "none", "");
+    }
+    rig_caller = "192.0.2.2";
+    rig_ask(&one, FETCH_MANIFEST, "v1");
+    rig_py("gate.open()");
+    rig_wait(&one);
+    assert_int_equal(one.ask->err.kind, PG_E_NONE);
+    assert_in_range(
+        rig_py_number("[p for m, p, h in up.asked].index('/v2/library/app/manifests/v1')"), 1, 2);
+    rig_free(&one);
+    for (int i = 0; i < 100; i++) {
+        rig_wait(&many[i]);
+        rig_free(&many[i]);
+    }
+    rig_caller = "";
+    rig_stop();
+}
+
 TEST(the_end_loses_what_is_under_way_and_keeps_its_bytes)
 {
     struct rig_pull p, q;
@@ -422,6 +454,7 @@ int main(void)
         RUN(E21_encoded_unasked),
         RUN(a_disk_that_is_full),
         RUN(who_goes_first),
+        RUN(who_asks_a_hundred_questions_holds_back_nobody_who_asks_one),
         RUN(the_end_loses_what_is_under_way_and_keeps_its_bytes),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
