@@ -65,8 +65,10 @@ int show_check(const struct command_args *args)
         put_problems_json(&load, &out);
     } else if (rc == 0) {
         const char *file = load.config.file;
-        (void)pg_buf_printf(&out, "%s: good; %zu upstream%s\n", file[0] != '\0' ? file : "defaults",
-                            load.config.nupstreams, print_s(load.config.nupstreams));
+        size_t n = load.config.nupstreams;
+        (void)pg_buf_printf(&out, "%s: good; %zu upstream%s%s\n",
+                            file[0] != '\0' ? file : "defaults", n, print_s(n),
+                            n == 0 ? ": every pull is refused" : "");
     } else {
         config_load_put_problems(&load, &out);
     }

@@ -48,8 +48,13 @@ static int fail_bind(struct pg_err *err, const char *address)
             err, address,
             "the address is in use: another program, or another pullgate, listens there");
     case EACCES:
-        return fail_at(err, address,
-                       "not permitted: choose a port from 1024 on, or let systemd pass a socket");
+        return fail_at(
+            err, address,
+            address[0] == '/'
+                ? "not permitted: its directory must be one that this user may write to"
+                : "not permitted: choose a port from 1024 on, or let systemd pass a socket");
+    case ENOENT:
+        return fail_at(err, address, "its directory does not exist: make it, or name another");
     case EADDRNOTAVAIL:
         return fail_at(err, address, "this machine has no such address");
     default:

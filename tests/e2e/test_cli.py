@@ -82,6 +82,8 @@ def test_what_was_meant():
 def test_the_example_is_good():
     name, code, out, err = with_file(EXAMPLE, "config", "check")
     assert (code, out) == (0, f"{name}: good; 2 upstreams\n"), (code, out, err)
+    name, code, out, err = with_file("upstreams: {}\n", "config", "check")
+    assert (code, out) == (0, f"{name}: good; 0 upstreams: every pull is refused\n"), (code, out, err)
     _, code, out, err = with_file(EXAMPLE, "config", "show", "--json")
     fits("config-show", out)
     shown = json.loads(out)
@@ -161,6 +163,14 @@ def test_a_store_that_is_not_there():
         _, code, out, err = with_file(text, "restore", folder + "/copy")
         assert code == 2 and f"there is no store at {folder}/copy" in err, (out, err)
         assert not os.listdir(folder)
+
+
+def test_a_socket_without_a_directory():
+    with tempfile.TemporaryDirectory() as folder:
+        _, code, out, err = with_file(
+            f"listen: unix:{folder}/none/pull.sock\nstorage: {{path: {folder}/data}}\n"
+            f"admin: {{listen: 127.0.0.1:0}}\n", "serve")
+        assert code == 2 and "/none/pull.sock: its directory does not exist" in err, err
 
 
 def test_a_full_output_is_noticed():
