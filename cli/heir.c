@@ -108,6 +108,8 @@ void heir_serves(struct heir *h)
 {
     if (h->fd >= 0) {
         (void)relay_say(h->fd, RELAY_SERVES, "");
+    } else {
+        h->collect_ms = pg_clock_mono_ms(); /* of whose heir was killed, and who drains yet */
     }
 }
 

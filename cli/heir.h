@@ -3,7 +3,9 @@
  * heir - the side of an upgrade that begins (cli/relay.h): a server that another one started, and
  * takes its sockets and its store over. cli/upgrade.h is the other side.
  *
- * A predecessor that dies before it let go of the store leaves it free: the heir goes on alone.
+ * A predecessor that dies before it let go of the store leaves it free: the heir goes on alone. One
+ * that still drains when its heir was killed and started anew is waited for by whoever has the
+ * store.
  *
  * Threads:  main.
  */
@@ -25,7 +27,7 @@ PG_MUST_USE int heir_open(struct heir *h, struct pg_err *err);
 
 /* Returns when the store may be opened. */
 PG_MUST_USE int heir_await_store(struct heir *h, const char *store_path, struct pg_err *err);
-void heir_serves(struct heir *h);
+void heir_serves(struct heir *h); /* says so, if it is one */
 void heir_refuses(struct heir *h, const char *why);
 
 /* Now and then, and when fd can be read: has the predecessor ended? Then what it left is taken.

@@ -188,6 +188,27 @@ def test_an_heir_that_is_killed_leaves_a_store_in_order():
     pg.stop()
 
 
+def test_what_a_predecessor_leaves_after_its_heir_was_killed_is_taken_by_the_next_start():
+    up, gate = Upstream(), Gate()
+    d = up.blob(os.urandom(1_000_000))
+    up.on(f"/blobs/{d}", pause(gate), times=1)
+    pg = Pullgate(up)
+    pull = pg.start_get(f"/v2/library/app/blobs/{d}")
+    gate.wait_reached()
+    pg.recovered()
+    old = upgrade(pg)
+    pg.kill()
+    pg.start()                                          # the old one drains yet
+    assert any("given-" in f for f in pg.files("partial")), pg.files("partial")
+    gate.open()
+    assert pull.done() == (200, up.blobs[d])
+    old.ended()
+    pg.wait_true(lambda: not any("given-" in f for f in pg.files("partial")), "the folder stays")
+    assert pg.get(f"/v2/library/app/blobs/{d}") == (200, up.blobs[d])
+    assert up.count("GET", d) == 1
+    pg.stop()
+
+
 def still_serves(pg, up):
     """Hits, misses and what they leave in the store."""
     d = up.blob(os.urandom(100_000))
