@@ -452,7 +452,10 @@ static void shake_hands(struct conn *c)
     }
     if (r == WIRE_BROKEN) {
         log_handshake(c, why);
-        close_conn(c, false);
+        if (why != NULL)
+            linger(c); /* the alert says why, and a client may have sent its request already */
+        else
+            close_conn(c, false);
         return;
     }
     if (r == 1)
