@@ -26,11 +26,6 @@ static const char *const platform_members[] = {"os", "architecture", "variant"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static struct sl sl_of(const char *text)
-{
-    return (struct sl){text, strlen(text)};
-}
-
 static char lower(char c)
 {
     if (c >= 'A' && c <= 'Z')
@@ -72,7 +67,7 @@ static int check_spelling(struct look *l, json_t *object, const char *const *nam
     json_object_foreach(object, key, value)
     {
         for (size_t i = 0; i < n; i++) {
-            if (strcmp(key, names[i]) != 0 && reads_as(sl_of(key), sl_of(names[i])))
+            if (strcmp(key, names[i]) != 0 && reads_as(sl_str(key), sl_str(names[i])))
                 return wrong(l, "a member is spelled almost like \"%s\"; readers differ over it",
                              names[i]);
         }

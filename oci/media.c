@@ -7,20 +7,6 @@
 const char media_accept_upstream[] =
     MEDIA_OCI_INDEX ", " MEDIA_OCI_MANIFEST ", " MEDIA_DOCKER_LIST ", " MEDIA_DOCKER_MANIFEST;
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static struct sl trim(struct sl s)
-{
-    while (s.n > 0 && is_space(s.p[0]))
-        s = (struct sl){s.p + 1, s.n - 1};
-    while (s.n > 0 && is_space(s.p[s.n - 1]))
-        s.n--;
-    return s;
-}
-
 /* Takes what stands before the next `at` that is not in a quoted string, and that one, off *rest.
  */
 static struct sl cut(struct sl *rest, char at)
@@ -48,7 +34,7 @@ struct sl media_strip(struct sl value)
 
     if (end != NULL)
         value.n = (size_t)(end - value.p);
-    return trim(value);
+    return sl_trim(value);
 }
 
 bool media_is_index(struct sl type)
@@ -121,7 +107,7 @@ static int weight(struct sl q)
 static int element_weight(struct sl params)
 {
     while (params.n > 0) {
-        struct sl param = trim(cut(&params, ';'));
+        struct sl param = sl_trim(cut(&params, ';'));
 
         if (param.n >= 2 && (param.p[0] | 0x20) == 'q' && param.p[1] == '=')
             return weight((struct sl){param.p + 2, param.n - 2});
@@ -139,7 +125,7 @@ bool media_accepts(struct sl accept, struct sl type)
     type = media_strip(type);
     while (accept.n > 0) {
         struct sl params = cut(&accept, ',');
-        struct sl range = trim(cut(&params, ';'));
+        struct sl range = sl_trim(cut(&params, ';'));
         enum match m = match(range, type);
         int w = element_weight(params);
 

@@ -3,15 +3,10 @@
 
 #include <inttypes.h>
 
-static struct sl of_string(const char *s)
-{
-    return s == NULL ? SL("") : (struct sl){s, strlen(s)};
-}
-
 /* Of "scheme://user:secret@host/", what stands between "://" and "@" is left out. */
 static void write_STRING(struct pg_buf *out, const char *value)
 {
-    struct sl s = of_string(value);
+    struct sl s = sl_str(value != NULL ? value : "");
     const char *scheme = memmem(s.p, s.n, "://", 3), *at = NULL;
     struct pg_buf shown;
 
@@ -90,7 +85,7 @@ static void write_global(const struct config *c, struct pg_buf *out)
 static void write_upstream(const struct config_upstream *c, struct pg_buf *out)
 {
     (void)pg_buf_put(out, SL("{\"name\":"));
-    (void)pg_buf_put_json(out, of_string(c->name));
+    (void)pg_buf_put_json(out, sl_str(c->name));
 #define X(section, name, type, ...)                                                                \
     put_name(out, #section, #name, false);                                                         \
     write_##type(out, c->section##_##name);
@@ -109,7 +104,7 @@ static void write_upstream(const struct config_upstream *c, struct pg_buf *out)
 static void write_listener(const struct config_listener *l, struct pg_buf *out)
 {
     (void)pg_buf_put(out, SL("{\"address\":"));
-    (void)pg_buf_put_json(out, of_string(l->address));
+    (void)pg_buf_put_json(out, sl_str(l->address));
     (void)pg_buf_printf(out, ",\"tls\":%s}", l->tls.npairs > 0 ? "true" : "false");
 }
 
@@ -118,7 +113,7 @@ void options_write(const struct snapshot *s, struct pg_buf *out)
     const struct config *c = &s->config;
 
     (void)pg_buf_put(out, SL("{\"file\":"));
-    (void)pg_buf_put_json(out, of_string(c->file));
+    (void)pg_buf_put_json(out, sl_str(c->file));
     (void)pg_buf_printf(out, ",\"revision\":%" PRIu64 ",\"options\":{", s->revision);
     write_global(c, out);
     (void)pg_buf_put(out, SL("},\"listen\":["));

@@ -12,11 +12,6 @@
 
 #define PROBLEM_MAX 512
 
-static struct sl of_string(const char *s)
-{
-    return s == NULL ? SL("") : (struct sl){s, strlen(s)};
-}
-
 static const char *truth(bool b)
 {
     return b ? "true" : "false";
@@ -44,14 +39,14 @@ bool status_write_ready(const struct admin *a, struct pg_buf *out)
 void status_write_version(const struct admin *a, struct pg_buf *out)
 {
     (void)pg_buf_put(out, SL("{\"version\":"));
-    (void)pg_buf_put_json(out, of_string(a->config.version));
+    (void)pg_buf_put_json(out, sl_str(a->config.version));
     (void)pg_buf_put(out, SL("}\n"));
 }
 
 static void write_store(const struct store *s, struct pg_buf *out)
 {
     (void)pg_buf_put(out, SL(",\"store\":{\"path\":"));
-    (void)pg_buf_put_json(out, of_string(s->config.path));
+    (void)pg_buf_put_json(out, sl_str(s->config.path));
     (void)pg_buf_printf(out,
                         ",\"blobs\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"partial_bytes\":%" PRIu64
                         ",\"max_bytes\":%" PRIu64 ",\"reserve_bytes\":%" PRIu64
@@ -102,7 +97,7 @@ static void write_failure(const struct health_view *v, struct pg_buf *out)
     }
     (void)pg_buf_printf(out, ",\"last_error\":{\"kind\":\"%s\",\"at\":\"%s\",\"message\":",
                         name_of_kind(v->kind), pg_clock_rfc3339(v->failed_wall_ms, when));
-    (void)pg_buf_put_json(out, of_string(v->message));
+    (void)pg_buf_put_json(out, sl_str(v->message));
     (void)pg_buf_put(out, SL("}"));
 }
 
@@ -118,7 +113,7 @@ static void write_budget(const struct health_view *v, struct pg_buf *out)
                         ",\"budget\":{\"limit\":%" PRIu64 ",\"left\":%" PRIu64
                         ",\"window_s\":%" PRIu64 ",\"slowness\":%u,\"source\":",
                         b->limit, v->budget_left, b->window_s, health_slowness(v));
-    (void)pg_buf_put_json(out, of_string(b->source));
+    (void)pg_buf_put_json(out, sl_str(b->source));
     (void)pg_buf_put(out, SL("}"));
 }
 
@@ -131,9 +126,9 @@ static void write_upstream(const struct admin *a, const struct config_upstream *
                                          [HEALTH_DOWN] = "down"};
     struct health_view v;
 
-    fetch_health(a->config.fetch, of_string(u->name), &v);
+    fetch_health(a->config.fetch, sl_str(u->name), &v);
     (void)pg_buf_put(out, SL("{\"name\":"));
-    (void)pg_buf_put_json(out, of_string(u->name));
+    (void)pg_buf_put_json(out, sl_str(u->name));
     (void)pg_buf_put(out, SL(",\"url\":"));
     options_write_url(u->upstream_url, out);
     (void)pg_buf_printf(out,
@@ -152,7 +147,7 @@ static void write_config(const struct admin *a, const struct snapshot *s, struct
     bool first = true;
 
     (void)pg_buf_put(out, SL(",\"config\":{\"file\":"));
-    (void)pg_buf_put_json(out, of_string(s->config.file));
+    (void)pg_buf_put_json(out, sl_str(s->config.file));
     (void)pg_buf_printf(out, ",\"revision\":%" PRIu64 "},\"upstreams\":[", s->revision);
     for (size_t i = 0; i < s->config.nupstreams; i++) {
         if (config_is_alias(&s->config.upstreams[i]))
@@ -182,14 +177,14 @@ static void put_problem(struct problems *p, const char *fmt, ...)
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     (void)pg_buf_put(p->out, p->n++ > 0 ? SL(",") : SL(""));
-    (void)pg_buf_put_json(p->out, of_string(text));
+    (void)pg_buf_put_json(p->out, sl_str(text));
 }
 
 static void write_upstream_problem(struct problems *p, const struct admin *a, const char *name)
 {
     struct health_view v;
 
-    fetch_health(a->config.fetch, of_string(name), &v);
+    fetch_health(a->config.fetch, sl_str(name), &v);
     if (v.state == HEALTH_DOWN)
         put_problem(p, "upstream %s does not answer; what is in the store is served", name);
     else if (v.state == HEALTH_LIMITED)
@@ -227,7 +222,7 @@ void status_write(const struct admin *a, const struct snapshot *s, struct pg_buf
     for (unsigned i = 0; i < a->config.nloops; i++)
         connections += atomic_load(&a->config.loops[i]->nconns);
     (void)pg_buf_put(out, SL("{\"version\":"));
-    (void)pg_buf_put_json(out, of_string(a->config.version));
+    (void)pg_buf_put_json(out, sl_str(a->config.version));
     (void)pg_buf_printf(out,
                         ",\"started\":\"%s\",\"uptime_s\":%" PRIu64
                         ",\"draining\":%s,\"loops\":%u,\"connections\":%u",

@@ -49,11 +49,6 @@ static const struct config_listener *listener_of(const struct conn *c)
     return c->door->listener < config->nlisteners ? &config->listeners[c->door->listener] : NULL;
 }
 
-static struct sl of_string(const char *s)
-{
-    return (struct sl){s, strlen(s)};
-}
-
 /* A read that must write first: that there is more to read is no news until it could. */
 static int wanted_events(const struct conn *c)
 {
@@ -164,8 +159,8 @@ static void log_refusal(const struct conn *c, const struct pg_err *err)
     struct sl target = c->head.target;
 
     pg_log_begin(&line, PG_LOG_REQUEST, PG_LOG_INFO);
-    pg_log_str(&line, "service", (struct sl){c->service->name, strlen(c->service->name)});
-    pg_log_str(&line, "client", (struct sl){c->peer.text, strlen(c->peer.text)});
+    pg_log_str(&line, "service", sl_str(c->service->name));
+    pg_log_str(&line, "client", sl_str(c->peer.text));
     if (c->head.method.p != NULL) {
         pg_log_str(&line, "method", c->head.method);
         pg_log_str(&line, "target", (struct sl){target.p, target.n < 256 ? target.n : 256});
@@ -391,9 +386,9 @@ static void log_stranger(const struct conn *c, const char *why)
     struct pg_log_line line;
 
     pg_log_begin(&line, PG_LOG_SECURITY, PG_LOG_WARN);
-    pg_log_str(&line, "service", of_string(c->service->name));
-    pg_log_str(&line, "client", of_string(c->peer.text));
-    pg_log_str(&line, "error", of_string(why));
+    pg_log_str(&line, "service", sl_str(c->service->name));
+    pg_log_str(&line, "client", sl_str(c->peer.text));
+    pg_log_str(&line, "error", sl_str(why));
     pg_log_end(&line);
 }
 
@@ -405,10 +400,10 @@ static void log_handshake(const struct conn *c, const char *why)
     if (why == NULL)
         return; /* a port scan, a health check */
     pg_log_begin(&line, PG_LOG_REQUEST, PG_LOG_INFO);
-    pg_log_str(&line, "service", of_string(c->service->name));
-    pg_log_str(&line, "client", of_string(c->peer.text));
+    pg_log_str(&line, "service", sl_str(c->service->name));
+    pg_log_str(&line, "client", sl_str(c->peer.text));
     pg_log_str(&line, "error", SL("the TLS handshake failed"));
-    pg_log_str(&line, "detail", of_string(why));
+    pg_log_str(&line, "detail", sl_str(why));
     pg_log_end(&line);
 }
 

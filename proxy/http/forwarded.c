@@ -9,15 +9,6 @@ struct found {
     uint16_t port;
 };
 
-static struct sl trim(struct sl s)
-{
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = (struct sl){s.p + 1, s.n - 1};
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* What stands in quotes, if it does. In there nothing is escaped: no address needs it. */
 static struct sl unquote(struct sl s)
 {
@@ -62,7 +53,7 @@ static struct sl for_of(struct sl element)
     struct sl value = {NULL, 0};
 
     while (element.p != NULL) {
-        struct sl pair = trim(cut_last(&element, ';'));
+        struct sl pair = sl_trim(cut_last(&element, ';'));
 
         if (!is_whole(pair))
             return (struct sl){NULL, 0};
@@ -103,7 +94,7 @@ static struct found search(const struct conn_header *headers, size_t n, struct s
             continue;
         f.any = true;
         while (line.p != NULL && !f.over) {
-            struct sl element = trim(cut_last(&line, ','));
+            struct sl element = sl_trim(cut_last(&line, ','));
 
             take(&f, pairs ? for_of(element) : element, trusted);
         }

@@ -61,15 +61,6 @@ static struct sl cut(struct sl s, size_t from, size_t to)
     return (struct sl){s.p + from, to - from};
 }
 
-static struct sl trim(struct sl s)
-{
-    while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
-        s = cut(s, 1, s.n);
-    while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
-        s.n--;
-    return s;
-}
-
 /* Position of c in s, or s.n. */
 static size_t find(struct sl s, char c)
 {
@@ -171,9 +162,9 @@ static void read_connection(struct head *h, struct sl value)
     while (value.n > 0) {
         size_t comma = find(value, ',');
 
-        if (same(trim(cut(value, 0, comma)), SL("close")))
+        if (same(sl_trim(cut(value, 0, comma)), SL("close")))
             h->closes = true;
-        if (same(trim(cut(value, 0, comma)), SL("keep-alive")))
+        if (same(sl_trim(cut(value, 0, comma)), SL("keep-alive")))
             h->keeps = true;
         value = comma < value.n ? cut(value, comma + 1, value.n) : cut(value, value.n, value.n);
     }
@@ -278,7 +269,7 @@ static int read_field(struct head *h, struct sl line, struct pg_err *err)
         return pg_fail(err, PG_E_BAD_FRAMING, "a header field is folded");
     if (colon == line.n || colon == 0 || !all_are(name, TOKEN))
         return pg_fail(err, PG_E_BAD_FRAMING, "a header field has no proper name");
-    value = trim(cut(line, colon + 1, line.n));
+    value = sl_trim(cut(line, colon + 1, line.n));
     h->headers[h->nheaders++] = (struct conn_header){name, value};
     return note_field(h, name, value, err);
 }

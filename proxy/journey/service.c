@@ -126,11 +126,6 @@ const struct conn_service *service_conn(struct service *s)
     return &s->conn;
 }
 
-static struct sl of_string(const char *s)
-{
-    return (struct sl){s, strlen(s)};
-}
-
 static uint64_t age_ms(const struct journey *j)
 {
     uint64_t began = j->times.began_ms;
@@ -145,7 +140,7 @@ bool service_write_request(struct rq *rq, struct pg_buf *out)
     if (!journey_is(rq))
         return false;
     (void)pg_buf_printf(out, "{\"id\":%llu,\"client\":", (unsigned long long)j->http->id);
-    (void)pg_buf_put_json(out, of_string(j->http->peer));
+    (void)pg_buf_put_json(out, sl_str(j->http->peer));
     (void)pg_buf_put(out, SL(",\"method\":"));
     (void)pg_buf_put_json(out, j->http->method);
     (void)pg_buf_put(out, SL(",\"target\":"));

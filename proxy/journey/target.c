@@ -6,11 +6,6 @@
 #include "oci/ref.h"
 #include "proxy/journey/canary.h"
 
-static struct sl of_string(const char *s)
-{
-    return s == NULL ? (struct sl){NULL, 0} : (struct sl){s, strlen(s)};
-}
-
 static bool same_host(struct sl a, struct sl b)
 {
     return a.n == b.n && a.n > 0 && strncasecmp(a.p, b.p, a.n) == 0;
@@ -30,7 +25,7 @@ static const struct config_upstream *virtual_host(const struct config *config, s
     if (host.n == 0)
         return NULL;
     for (size_t i = 0; i < config->nupstreams; i++) {
-        struct sl own = of_string(config->upstreams[i].upstream_host);
+        struct sl own = sl_str(config->upstreams[i].upstream_host);
 
         if (same_host(own, host) || same_host(own, without_port(host)))
             return &config->upstreams[i];

@@ -8,11 +8,6 @@
 
 #define PARENT "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-static struct sl sl_of(const char *s)
-{
-    return (struct sl){s, strlen(s)};
-}
-
 TEST(what_is_read_is_what_is_written)
 {
     struct trace_context c;
@@ -56,7 +51,7 @@ TEST(what_is_no_traceparent_is_none)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct trace_context c;
 
-        assert_false(trace_read(sl_of(bad[i]), &c));
+        assert_false(trace_read(sl_str(bad[i]), &c));
         assert_false(c.valid);
     }
 }
