@@ -2,6 +2,7 @@
 #include "proxy/http/peer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 _Static_assert(PEER_TEXT_MAX >= PG_IP_TEXT_MAX, "an address fits");
 
@@ -38,6 +39,17 @@ bool peer_of_socket(int fd, struct peer *p_r)
         return false;
     peer_be(p_r, &ip, port);
     return true;
+}
+
+struct sl peer_machine(const char *text)
+{
+    const char *colon = strchr(text, ':'), *bracket = strchr(text, ']');
+
+    if (text[0] == '[' && bracket != NULL)
+        return (struct sl){text + 1, (size_t)(bracket - text) - 1};
+    if (colon == NULL || strchr(colon + 1, ':') != NULL || strncmp(text, "unix:", 5) == 0)
+        return sl_str(text);
+    return (struct sl){text, (size_t)(colon - text)};
 }
 
 bool peer_is_in(const struct peer *p, const struct pg_ip_nets *nets)

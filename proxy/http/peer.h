@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/ip.h"
+#include "base/slice.h"
 
 #define PEER_TEXT_MAX 64
 
@@ -24,4 +25,6 @@ struct peer {
 /* False: it is gone already. */
 bool peer_of_socket(int fd, struct peer *p_r);
 void peer_be(struct peer *p, const struct pg_ip *ip, uint16_t port);
+/* Of such a text: the machine, without the port, which may be missing; or the user of this one. */
+struct sl peer_machine(const char *text);
 bool peer_is_in(const struct peer *p, const struct pg_ip_nets *nets);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "proxy/http/peer.h"
 #include "proxy/journey/ahead.h"
 #include "proxy/journey/authz.h"
 #include "proxy/journey/finish.h"
@@ -123,12 +124,7 @@ bool journey_is_patient(const struct journey *j)
 
 struct sl journey_caller(const struct journey *j)
 {
-    const char *peer = j->http->peer, *port;
-
-    if (peer == NULL)
-        return SL("");
-    port = strrchr(peer, ':');
-    return (struct sl){peer, port != NULL ? (size_t)(port - peer) : strlen(peer)};
+    return j->http->peer != NULL ? peer_machine(j->http->peer) : SL("");
 }
 
 bool journey_must_ask(const struct journey *j)
