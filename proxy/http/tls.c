@@ -16,7 +16,8 @@
 #define CHAIN_MAX  16
 #define DEPTH_MAX  8
 #define SESSION_S  3600
-#define SUITES_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define SUITES_1_2 "ECDHE+AES128+AESGCM:ECDHE+AESGCM:ECDHE+CHACHA20"
+#define SUITES_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define HOST_FLAGS X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS
 
 /* One generation. It lives as long as the first of its contexts, to which every connection of it
@@ -175,6 +176,7 @@ static SSL_CTX *make_context(void)
     PG_CHECK(SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1);
     PG_CHECK(SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1);
     PG_CHECK(SSL_CTX_set_cipher_list(ctx, SUITES_1_2) == 1);
+    PG_CHECK(SSL_CTX_set_ciphersuites(ctx, SUITES_1_3) == 1);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
                                  SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_ENABLE_KTLS);

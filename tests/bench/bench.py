@@ -13,6 +13,7 @@ import shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
 TICK = os.sysconf("SC_CLK_TCK")
 MIB = 1 << 20
+SUITE = "TLS_AES_128_GCM_SHA256"                # what pullgate chooses: the same for all
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
@@ -168,7 +169,8 @@ def start_nginx(folder, origin, name="nginx"):
                  proxy_cache_valid 200 1h; proxy_cache_lock on; proxy_cache_lock_timeout 600s;
                  proxy_http_version 1.1; proxy_set_header Connection ""; proxy_max_temp_file_size 4096m; }}""",
                  f"""listen 127.0.0.1:{s.tls_port} ssl backlog=4096; ssl_certificate {cert};
-                 ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;""")
+                 ssl_certificate_key {key}; ssl_protocols TLSv1.2 TLSv1.3;
+                 ssl_prefer_server_ciphers on; ssl_conf_command Ciphersuites {SUITE};""")
 
 
 def start_varnish(folder, origin, name="varnish"):
