@@ -411,14 +411,6 @@ int __wrap_fstatat(int at, const char *path, struct stat *st, int flags)
     return r;
 }
 
-void disk_touch(const char *path)
-{
-    struct stat st;
-
-    if (lstat(path, &st) == 0)
-        file_of(st.st_ino)->timed_size = -1;
-}
-
 void disk_set_free(uint64_t nbytes)
 {
     disk.free_bytes = nbytes;

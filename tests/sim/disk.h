@@ -33,13 +33,19 @@ void disk_begin(const char *dir);
 void disk_crash(enum disk_crash how);
 
 void disk_set_free(uint64_t nbytes);
-void disk_touch(const char *path); /* its time of change is now */
+void disk_damage_index(void); /* the next to look at it finds it damaged */
 
 /* One in so many points fails, from now on; 0: none. */
 void disk_set_faults(unsigned one_in);
-/* The nth visit of a point fails, and, if more, all after it; NULL: none. errno is set to `error`.
- */
-void disk_set_fault(const char *point, uint64_t nth, bool more, int error);
+/* The nth visit of a point fails, and, if all_after, those after it. */
+struct disk_fault {
+    const char *point;
+    uint64_t nth;
+    bool all_after;
+    int error;
+};
+#define DISK_FAULTS_MAX 2
+void disk_add_fault(const struct disk_fault *f);
 uint64_t disk_faults(void); /* how many have failed */
 
 /* Every point that was visited, and how often: for tests that want to have been everywhere. */
@@ -48,4 +54,3 @@ struct disk_point {
     uint64_t visits, fired;
 };
 const struct disk_point *disk_points(unsigned *n_r);
-void disk_forget_points(void);

@@ -10,11 +10,10 @@
 #define POINTS_MAX 256
 
 static struct {
-    unsigned one_in, npoints;
-    const char *point;
-    uint64_t nth, fired;
-    bool more;
-    int error;
+    unsigned one_in, npoints, nordered;
+    struct disk_fault ordered[DISK_FAULTS_MAX];
+    uint64_t fired;
+    bool index_is_damaged;
     struct disk_point points[POINTS_MAX];
 } faults;
 
@@ -23,12 +22,15 @@ void disk_set_faults(unsigned one_in)
     faults.one_in = one_in;
 }
 
-void disk_set_fault(const char *point, uint64_t nth, bool more, int error)
+void disk_add_fault(const struct disk_fault *f)
 {
-    faults.point = point;
-    faults.nth = nth;
-    faults.more = more;
-    faults.error = error;
+    PG_CHECK(faults.nordered < DISK_FAULTS_MAX);
+    faults.ordered[faults.nordered++] = *f;
+}
+
+void disk_damage_index(void)
+{
+    faults.index_is_damaged = true;
 }
 
 uint64_t disk_faults(void)
@@ -40,11 +42,6 @@ const struct disk_point *disk_points(unsigned *n_r)
 {
     *n_r = faults.npoints;
     return faults.points;
-}
-
-void disk_forget_points(void)
-{
-    faults.npoints = 0;
 }
 
 static struct disk_point *point_of(const char *name)
@@ -66,9 +63,13 @@ static int error_by_chance(void)
 
 static int error_now(const struct disk_point *p)
 {
-    if (faults.point != NULL && strcmp(faults.point, p->name) == 0 &&
-        (p->visits == faults.nth || (faults.more && p->visits > faults.nth)))
-        return faults.error;
+    for (unsigned i = 0; i < faults.nordered; i++) {
+        const struct disk_fault *f = &faults.ordered[i];
+
+        if (strcmp(f->point, p->name) == 0 &&
+            (p->visits == f->nth || (f->all_after && p->visits > f->nth)))
+            return f->error;
+    }
     return faults.one_in > 0 && sched_chance(faults.one_in) == 0 ? error_by_chance() : 0;
 }
 
@@ -102,6 +103,9 @@ int __wrap_index_check(const struct index_config *config, enum index_health *hea
     if (!sched_is_on())
         return __real_index_check(config, health_r, err);
     (void)snprintf(path, sizeof(path), "%s/data.mdb", config->path);
-    *health_r = stat(path, &st) == 0 ? INDEX_SOUND : INDEX_ABSENT;
+    *health_r = stat(path, &st) < 0       ? INDEX_ABSENT
+                : faults.index_is_damaged ? INDEX_DAMAGED
+                                          : INDEX_SOUND;
+    faults.index_is_damaged = false;
     return 0;
 }

@@ -55,7 +55,7 @@ void life_drain(void)
     }
 }
 
-static void step_all(void)
+void life_step(void)
 {
     for (unsigned i = 0; i < LIFE_FEEDS; i++)
         if (life.feeds[i].fill != NULL && (life.is_calm || sched_chance(2) == 0))
@@ -82,7 +82,7 @@ void life_settle(void)
     for (unsigned i = 0; is_busy(); i++) {
         PG_CHECK(i < SETTLES_MAX); /* every pull ends */
         life_drain();
-        step_all();
+        life_step();
         sched_sleep(1000);
     }
     operator_wait();
@@ -189,7 +189,7 @@ static void learn_anew(unsigned repo, unsigned object)
                 world_may_be(f, 0);
 }
 
-static void lose_index(const char *dir)
+void life_lose_index(const char *dir)
 {
     char path[200];
 
@@ -210,13 +210,21 @@ static void decay(const char *dir)
     if (sched_chance(6) == 0)
         operator_rot(dir);
     if (sched_chance(10) == 0)
-        lose_index(dir);
+        life_lose_index(dir);
 }
 
-static void open_store(const char *dir)
+static void free_around(void)
+{
+    pg_pool_free(life.config.data_pool);
+    pg_pool_free(life.config.slow_pool);
+    flight_table_free(&life.flights);
+}
+
+bool life_open(const char *dir)
 {
     struct pg_err err = {0};
 
+    life = (struct life){.purges = 1};
     pg_mailbox_init(&life.box, on_mail, &life);
     flight_table_init(&life.flights);
     flight_bell_init(&life.bell, &life.flights, on_ring);
@@ -225,11 +233,12 @@ static void open_store(const char *dir)
                                         .slow_pool = pg_pool_new("slow", 2),
                                         .uncached_bytes = model->has_uncached ? 400000 : 0};
     if (store_open(&life.config, &life.store, &err) == 0)
-        return;
+        return true;
     sched_say("the store does not open: %s (%s)", err.msg, err.detail != NULL ? err.detail : "");
+    pg_err_clear(&err);
     PG_CHECK(life_had_faults());
-    end_model(false);
-    _exit(0);
+    free_around();
+    return false;
 }
 
 /* Without waiting for anything: what is under way is given up. */
@@ -248,13 +257,12 @@ static void drop_all(void)
              life.has_mail);
 }
 
-static void close_store(void)
+void life_close(void)
 {
+    drop_all();
     store_close(life.store);
-    life_drain(); /* checks that were disowned */
-    pg_pool_free(life.config.data_pool);
-    pg_pool_free(life.config.slow_pool);
-    flight_table_free(&life.flights);
+    life_drain();
+    free_around();
 }
 
 static void come_to_rest(bool is_last)
@@ -287,21 +295,22 @@ void life_run(const char *dir, bool is_last)
     how_to_crash = (enum disk_crash)sched_chance(3);
     if (!is_last && sched_chance(4) > 0)
         sched_crash_in(1 + sched_chance(CRASH_MAX), crash);
-    open_store(dir);
+    if (!life_open(dir)) {
+        end_model(false);
+        _exit(0);
+    }
     acts = (unsigned)sched_chance(ACTS_MAX);
-    life.purges = 1;
     set_limits();
     for (unsigned i = 0; i < WORLD_REPOS && model->life == 0; i++)
         operator_land(i, 0, WORLD_BLOBS + (unsigned)sched_chance(WORLD_IMAGES));
     for (unsigned i = 0; i < acts; i++) {
         act();
         life_drain();
-        step_all();
+        life_step();
     }
     if (is_last || (!life_had_faults() && sched_chance(2) == 0))
         come_to_rest(is_last);
-    drop_all();
-    close_store();
+    life_close();
     end_model(false);
     sched_say("the end, after %ju points", (uintmax_t)sched_points());
     _exit(0);

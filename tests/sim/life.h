@@ -13,6 +13,7 @@
 #pragma once
 
 #include "cache/blob.h"
+#include "cache/catalog.h"
 #include "cache/fill.h"
 #include "cache/store.h"
 
@@ -63,6 +64,7 @@ struct life {
     bool has_mail, is_rung, is_calm; /* calm: upstream is good, and all comes to its end */
     struct flight_table flights;
     struct flight_bell bell;
+    enum feed_plan plan; /* of downloads while it is calm */
     struct feed feeds[LIFE_FEEDS];
     struct client clients[LIFE_CLIENTS];
     bool is_purging;
@@ -73,6 +75,10 @@ extern struct life life;
 
 /* life.c */
 void life_run(const char *dir, bool is_last); /* ends the process: 0, or LIFE_CRASHED */
+bool life_open(const char *dir);              /* false: refused, as after a fault it may be */
+void life_close(void);
+void life_lose_index(const char *dir); /* of a store that is closed */
+void life_step(void);                  /* each download and each client one step */
 bool life_had_faults(void); /* an I/O failed in this life: nothing that was written is sure */
 bool life_is_sure(void);    /* no fault, and recovery is over: what is stored must be found */
 void life_drain(void);      /* mail and the bell */
@@ -92,6 +98,9 @@ void client_leave(struct client *c);
 /* operator.c */
 void operator_land(unsigned repo, int tag, unsigned image); /* tag: -1, by digest */
 void operator_act(void);
+void operator_pulled(unsigned repo, unsigned object);
+void operator_tag_gone(unsigned repo, unsigned tag);
+void operator_purge(const struct catalog_scope *scope);
 void operator_wait(void); /* until no purge is under way */
 void operator_rot(const char *dir);
 

@@ -72,7 +72,7 @@ void operator_land(unsigned repo, int tag, unsigned image)
     pg_arena_free(&arena);
 }
 
-static void tag_is_gone(unsigned repo, unsigned tag)
+void operator_tag_gone(unsigned repo, unsigned tag)
 {
     sched_say("tag %u of %u is gone", tag, repo);
     write_tag(repo, tag, WORLD_ABSENT);
@@ -97,7 +97,7 @@ static void has_blob(unsigned repo, unsigned blob)
               world[blob].bytes.n, sched_wall_ns() / 1000000000);
 }
 
-static void was_pulled(unsigned repo, unsigned object)
+void operator_pulled(unsigned repo, unsigned object)
 {
     struct land_event e = {.when_s = sched_wall_ns() / 1000000000,
                            .caller = SL("127.0.0.1"),
@@ -156,41 +156,35 @@ void operator_wait(void)
     purge.has_thread = false;
 }
 
-static void start_purge(void)
+void operator_purge(const struct catalog_scope *scope)
 {
-    struct catalog_scope scope = {0};
-    unsigned repo = (unsigned)sched_chance(WORLD_REPOS);
-
-    if (life.is_purging)
-        return;
     operator_wait();
-    switch (sched_chance(4)) {
-    case 0:
-        scope.repo = world_repo(repo);
-        scope.tag = world_tag((unsigned)sched_chance(WORLD_TAGS));
-        break;
-    case 1:
-        scope.repo = world_repo(repo);
-        break;
-    case 2:
-        scope.repo = world_repo(repo);
-        scope.has_digest = true;
-        break;
-    default:
-        scope.has_digest = true;
-        break;
-    }
-    if (scope.has_digest)
-        scope.digest = world[sched_chance(WORLD_OBJECTS)].digest;
-    sched_say("purge of " SL_FMT " tag " SL_FMT " digest %d", SL_ARG(scope.repo), SL_ARG(scope.tag),
-              scope.has_digest);
+    sched_say("purge of " SL_FMT " tag " SL_FMT " digest %d", SL_ARG(scope->repo),
+              SL_ARG(scope->tag), scope->has_digest);
     doubt();
     model->purged++;
-    purge.question = (struct purge_question){.scope = scope};
+    purge.question = (struct purge_question){.scope = *scope};
     life.is_purging = true;
     life.purges++;
     purge.has_thread = true;
     PG_CHECK(pthread_create(&purge.thread, NULL, run_purge, NULL) == 0);
+}
+
+static void purge_something(void)
+{
+    struct catalog_scope scope = {0};
+    unsigned repo = (unsigned)sched_chance(WORLD_REPOS), what = (unsigned)sched_chance(4);
+
+    if (life.is_purging)
+        return;
+    if (what < 3)
+        scope.repo = world_repo(repo);
+    if (what == 0)
+        scope.tag = world_tag((unsigned)sched_chance(WORLD_TAGS));
+    scope.has_digest = what >= 2;
+    if (scope.has_digest)
+        scope.digest = world[sched_chance(WORLD_OBJECTS)].digest;
+    operator_purge(&scope);
 }
 
 void operator_act(void)
@@ -201,7 +195,7 @@ void operator_act(void)
 
     switch (sched_chance(16)) {
     case 0:
-        tag_is_gone(repo, tag);
+        operator_tag_gone(repo, tag);
         return;
     case 1:
         link_is_gone(repo, image);
@@ -211,11 +205,11 @@ void operator_act(void)
         has_blob(repo, (unsigned)sched_chance(WORLD_BLOBS));
         return;
     case 4:
-        start_purge();
+        purge_something();
         return;
     case 5:
     case 6:
-        was_pulled(repo, image);
+        operator_pulled(repo, image);
         return;
     default:
         operator_land(repo, sched_chance(3) == 0 ? -1 : (int)tag, image);

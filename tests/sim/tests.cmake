@@ -6,13 +6,12 @@ set(sim_wrapped clock_gettime pg_random_bytes sched_yield pthread_create pthread
     fsync fdatasync fstat fstatat fstatvfs pg_fault_fires index_check)
 
 function(pg_sim name)
-    cmake_parse_arguments(T "" "TIMEOUT" "FILES" ${ARGN})
+    cmake_parse_arguments(T "" "TIMEOUT" "" ${ARGN})
     if (PG_HARDEN OR NOT PG_WITH_FAULTS OR PG_SANITIZE STREQUAL thread)
         return()
     endif ()
-    list(TRANSFORM T_FILES PREPEND sim/)
     add_executable(sim.${name} sim/test_${name}.c sim/sched.c sim/disk.c sim/fault.c sim/world.c
-                   sim/life.c sim/upstream.c sim/client.c sim/operator.c sim/verify.c)
+                   sim/life.c sim/upstream.c sim/client.c sim/operator.c sim/verify.c sim/run.c)
     target_include_directories(sim.${name} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_link_libraries(sim.${name} PRIVATE cache)
     foreach (call ${sim_wrapped})

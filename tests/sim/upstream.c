@@ -71,7 +71,7 @@ void upstream_start(unsigned object, struct flight *flight)
 
     PG_CHECK(f->fill == NULL); /* one download of one blob */
     *f = (struct feed){.object = object,
-                       .plan = FEED_GOOD,
+                       .plan = life.is_calm ? life.plan : FEED_GOOD,
                        .purges = life.is_purging ? 0 : life.purges,
                        .size_known = sched_chance(3) > 0,
                        .break_at = sched_chance(n + 1)};

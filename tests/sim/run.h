@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run - a directory for a store, and processes that work on it one after another; what they print
+ * is kept and shown when one fails. Of a program with one thread. */
+#pragma once
+
+#include <stdint.h>
+
+extern char run_dir[140]; /* of the store */
+
+uint64_t run_number(const char *name, uint64_t otherwise); /* of the environment */
+void run_begin(void);                                      /* makes the directory of all of them */
+void run_end(void);
+void run_use(unsigned worker); /* run_dir, and the trace, of this one */
+void run_anew(void);           /* an empty directory and trace */
+void run_clean(void);
+
+/* Runs it in a process of its own, which it ends: 0, or how the process ended. */
+int run_life(void (*live)(void *arg), void *arg);
+void run_show_trace(uint64_t most); /* the last bytes of it; 0: all */
