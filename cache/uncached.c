@@ -47,7 +47,8 @@ static bool copy(int from, int to, uint64_t have)
     for (uint64_t at = 0; at < have && ok;) {
         size_t n = have - at < COPY_BYTES ? (size_t)(have - at) : COPY_BYTES;
 
-        ok = pg_fd_pread(from, p, n, at) == 0 && pg_fd_pwrite(to, p, n, at) == 0;
+        ok = !PG_FAULT("uncached.copy") && pg_fd_pread(from, p, n, at) == 0 &&
+             pg_fd_pwrite(to, p, n, at) == 0;
         at += n;
     }
     free(p);

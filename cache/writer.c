@@ -51,6 +51,8 @@ struct writer {
     unsigned ndirs;
     bool dirs_over;
     char dirs[WRITER_DIRS_MAX][DIR_MAX];
+    unsigned nnamed; /* directories whose own names are durable for sure */
+    char named[WRITER_DIRS_MAX][DIR_MAX];
 };
 
 static void queue_init(struct queue *q)
@@ -142,10 +144,34 @@ static int sync_one(struct writer *w, const char *dir, struct pg_err *err)
     return 0;
 }
 
+static bool is_named(const struct writer *w, const char *dir)
+{
+    for (unsigned i = 0; i < w->nnamed; i++)
+        if (strcmp(w->named[i], dir) == 0)
+            return true;
+    return false;
+}
+
+/* Who made a directory may have been killed before its name was durable, or failed to make it so:
+ * that is seen to when it is used first. */
+static int sync_name(struct writer *w, const char *dir, struct pg_err *err)
+{
+    char parent[DIR_MAX];
+
+    if (is_named(w, dir))
+        return 0;
+    PG_CHECK(w->nnamed < WRITER_DIRS_MAX); /* two algorithms, 256 each */
+    (void)snprintf(parent, sizeof(parent), "%.*s", (int)strcspn(dir, "/"), dir);
+    if (sync_one(w, parent, err) < 0 || sync_one(w, ".", err) < 0)
+        return -1;
+    (void)snprintf(w->named[w->nnamed++], DIR_MAX, "%s", dir);
+    return 0;
+}
+
 static int sync_dirs(struct writer *w, struct pg_err *err)
 {
     for (unsigned i = 0; i < w->ndirs; i++)
-        if (sync_one(w, w->dirs[i], err) < 0)
+        if (sync_one(w, w->dirs[i], err) < 0 || sync_name(w, w->dirs[i], err) < 0)
             return -1;
     return 0;
 }

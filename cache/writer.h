@@ -53,7 +53,7 @@ void writer_go_on(struct writer *w);
 void writer_cancel(struct writer *w);
 
 /* Inside apply(): this directory, named below blobs/ ("sha256/ab"), is to be synced before the
- * commit; once per group however often it is named. */
+ * commit; once per group however often it is named; and its own name with it, the first time. */
 void writer_sync_dir(struct writer *w, const char *dir);
 
 /* Posts and waits for the commit. Not for loops: recovery, fsck, tests. */

@@ -249,12 +249,11 @@ TEST(dropping_what_is_not_there_changes_nothing)
 static const struct {
     const char *name;
     bool always;
-} points[] = {{"partial.open", true},   {"partial.stat", true},        {"partial.unlink", false},
-              {"fill.open", true},      {"fill.pwrite", true},         {"publish.stat", true},
-              {"publish.chmod", true},  {"publish.fdatasync", true},   {"publish.rename", true},
-              {"publish.mkdir", false}, {"publish.mkdir_sync", false}, {"writer.syncdir", true},
-              {"gc.statvfs", true},     {"index.begin", true},         {"index.put", true},
-              {"index.commit", true}};
+} points[] = {{"partial.open", true},   {"partial.stat", true},      {"partial.unlink", false},
+              {"fill.open", true},      {"fill.pwrite", true},       {"publish.stat", true},
+              {"publish.chmod", true},  {"publish.fdatasync", true}, {"publish.rename", true},
+              {"publish.mkdir", false}, {"writer.syncdir", true},    {"gc.statvfs", true},
+              {"index.begin", true},    {"index.put", true},         {"index.commit", true}};
 #define NPOINTS (sizeof(points) / sizeof(points[0]))
 
 /* Fills one blob while the nth visit of the point fails. True when nothing failed. */
