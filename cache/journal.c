@@ -115,7 +115,9 @@ static int write_new_segment(struct journal *j)
     _fd_ int fd = -1;
 
     (void)unlinkat(j->dir_fd, journal_walk_name(j->next.segment, name), 0);
-    fd = openat(j->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd = PG_FAULT("journal.create")
+             ? -1
+             : openat(j->dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -1;
     if (write_and_sync(fd, &j->group, 0) < 0 || PG_FAULT("journal.syncdir") ||
@@ -281,10 +283,12 @@ static int take_name(struct journal *j, bool is_there, int64_t now_s, struct pg_
     } else {
         if (is_there && renameat(j->store_fd, "journal", j->store_fd, lost) < 0)
             return failed(j, "rename", errno, err);
-        if (renameat(j->store_fd, "journal.new", j->store_fd, "journal") < 0)
+        if (PG_FAULT("journal.rename") ||
+            renameat(j->store_fd, "journal.new", j->store_fd, "journal") < 0)
             return failed(j, "rename", errno, err);
     }
-    return fsync(j->store_fd) < 0 ? failed(j, "sync", errno, err) : 0;
+    return PG_FAULT("journal.syncname") || fsync(j->store_fd) < 0 ? failed(j, "sync", errno, err)
+                                                                  : 0;
 }
 
 /* Begins a chain in journal.new/. why NULL: of a new store; else what was lost. */
@@ -295,7 +299,8 @@ static int begin_chain(const struct journal_config *c, int old_fd, const char *w
     struct journal_record loss = {.kind = JOURNAL_LOSS, .when_s = c->now_s};
     int rc = 0;
 
-    if (mkdirat(c->dir_fd, "journal.new", 0700) < 0 && errno != EEXIST)
+    if (PG_FAULT("journal.mkdir") ||
+        (mkdirat(c->dir_fd, "journal.new", 0700) < 0 && errno != EEXIST))
         rc = failed(j, "mkdir", errno, err);
     j->dir_fd = rc == 0 ? open_dir(c->dir_fd, "journal.new") : -1;
     if (rc == 0 && j->dir_fd < 0)
@@ -351,7 +356,9 @@ static int open_missing(const struct journal_config *c, int old_fd, struct journ
     return 0;
 }
 
-/* Cuts off what was torn, and opens the last segment to go on. */
+/* Cuts off what was torn, and opens the last segment to go on. What was read is durable then: who
+ * wrote it, or gave it its name, may have been killed before it was, and the index is about to be
+ * told of it. */
 static int open_end(struct journal *j, const struct journal_walk_segments *s, bool torn,
                     struct pg_err *err)
 {
@@ -366,9 +373,11 @@ static int open_end(struct journal *j, const struct journal_walk_segments *s, bo
     if (j->fd < 0)
         return failed(j, "open", errno, err);
     j->leave = false;
-    if (torn &&
-        (ftruncate(j->fd, (off_t)j->synced.size) < 0 || fsync(j->fd) < 0 || fsync(j->dir_fd) < 0))
+    if (torn && ftruncate(j->fd, (off_t)j->synced.size) < 0)
         return failed(j, "cut off", errno, err);
+    if (PG_FAULT("journal.settle") || fsync(j->fd) < 0 || fsync(j->dir_fd) < 0 ||
+        fsync(j->store_fd) < 0)
+        return failed(j, "sync", errno, err);
     return 0;
 }
 
