@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/metric.h"
 #include "base/utf8.h"
 
@@ -329,7 +330,8 @@ static size_t write_out(const char *p, size_t n, bool is_writer)
     if (atomic_load(&torn) && is_writable(is_writer) && write(STDERR_FILENO, "\n", 1) == 1)
         atomic_store(&torn, false);
     for (size_t done = 0; done < n;) {
-        ssize_t put = is_writable(is_writer) ? write(STDERR_FILENO, p + done, n - done) : 0;
+        bool may = is_writable(is_writer) && !PG_FAULT("log.write");
+        ssize_t put = may ? write(STDERR_FILENO, p + done, n - done) : 0;
 
         if (put < 0 && (errno == EINTR || errno == EAGAIN))
             continue;

@@ -85,7 +85,7 @@ static int open_at(int at, const char *name, bool may_create)
         return fd;
     if (PG_FAULT("dir.mkdir") || (mkdirat(at, name, 0700) < 0 && errno != EEXIST))
         return -1;
-    if (at != AT_FDCWD && fsync(at) < 0)
+    if (at != AT_FDCWD && (PG_FAULT("dir.sync") || fsync(at) < 0))
         return -1;
     return openat(at, name, flags);
 }
@@ -122,7 +122,7 @@ static void write_pid(int fd)
     int n = snprintf(text, sizeof(text), "%d\n", getpid());
 
     PG_CHECK(n > 0 && (size_t)n < sizeof(text));
-    if (ftruncate(fd, 0) < 0 || pg_fd_pwrite(fd, text, (size_t)n, 0) < 0)
+    if (PG_FAULT("dir.pid") || ftruncate(fd, 0) < 0 || pg_fd_pwrite(fd, text, (size_t)n, 0) < 0)
         pg_log_say(PG_LOG_WARN, PG_LOG_STORE, "cannot write the lock file: %s",
                    strerrordesc_np(errno)); /* it is locked all the same */
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/metric.h"
@@ -79,7 +80,8 @@ static bool has_file(struct store *s, const struct index_blob_row *row)
     char path[BLOB_PATH_MAX];
     struct stat st;
 
-    if (fstatat(s->blobs_fd, blob_path(&row->digest, path), &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (PG_FAULT("recover.stat") ||
+        fstatat(s->blobs_fd, blob_path(&row->digest, path), &st, AT_SYMLINK_NOFOLLOW) < 0)
         return errno != ENOENT && errno != ENOTDIR; /* not known: the row stays */
     return S_ISREG(st.st_mode) && (uint64_t)st.st_size == row->blob.size;
 }

@@ -18,7 +18,7 @@
 #define LIFE_S 120
 
 static char root[100], trace[140];
-char run_dir[140];
+char run_dir[140], run_copy[140];
 
 uint64_t run_number(const char *name, uint64_t otherwise)
 {
@@ -51,12 +51,14 @@ void run_end(void)
 void run_use(unsigned worker)
 {
     (void)snprintf(run_dir, sizeof(run_dir), "%s/store%u", root, worker);
+    (void)snprintf(run_copy, sizeof(run_copy), "%s/copy%u", root, worker);
     (void)snprintf(trace, sizeof(trace), "%s/trace%u", root, worker);
 }
 
 void run_clean(void)
 {
     (void)nftw(run_dir, remove_one, 32, FTW_DEPTH | FTW_PHYS);
+    (void)nftw(run_copy, remove_one, 32, FTW_DEPTH | FTW_PHYS);
     (void)unlink(trace);
 }
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-extern char run_dir[140]; /* of the store */
+extern char run_dir[140], run_copy[140]; /* of the store, and for a copy of it */
 
 uint64_t run_number(const char *name, uint64_t otherwise); /* of the environment */
 void run_begin(void);                                      /* makes the directory of all of them */

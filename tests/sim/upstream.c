@@ -42,7 +42,7 @@ static void on_event(struct fill *fill, enum fill_event event)
     PG_CHECK(f->fill == fill);
     switch (event) {
     case FILL_READY:
-        PG_CHECK(!f->is_ready && fill->have <= world[f->object].bytes.n);
+        PG_CHECK(!f->is_ready);
         f->is_ready = true;
         f->at = f->plan == FEED_FROM_ZERO ? 0 : fill->have;
         return;
@@ -90,6 +90,10 @@ static int say_head(struct feed *f)
     struct pg_err err = {0};
 
     f->has_head = true;
+    if (f->at > n) { /* 416: what is half here was longer than the whole */
+        upstream_give_up(f, PG_E_UPSTREAM_WRONG);
+        return -1;
+    }
     if (f->plan == FEED_NOT_FOUND) {
         upstream_give_up(f, PG_E_BLOB_UNKNOWN);
         return -1;
