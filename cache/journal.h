@@ -99,7 +99,7 @@ PG_MUST_USE int journal_sync(struct journal *j, struct pg_err *err); /* an empty
 void journal_drop(struct journal *j);      /* forgets what was appended and not synced */
 void journal_take_back(struct journal *j); /* the commit failed: unsays the group synced last */
 
-uint64_t journal_seq(struct journal *j); /* of the last record, appended ones included; any thread
+uint64_t journal_seq(struct journal *j); /* of the last record, appended ones included; as append
                                             may ask before the writer runs */
 
 /* Hands each record with seq > after to each(), in order; its slices die when each() returns.

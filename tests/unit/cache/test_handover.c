@@ -6,6 +6,10 @@
 #include "base/fault.h"
 #include "cache/dir.h"
 #include "cache/handover.h"
+#include "cache/journal.h"
+#include "cache/land.h"
+#include "cache/overlay.h"
+#include "cache/work.h"
 
 #define CHUNK ((size_t)BLOB_CHUNK_BYTES)
 
@@ -128,6 +132,57 @@ TEST(a_store_that_cannot_be_taken_back_lets_its_process_end)
     assert_true(shelf_has_partial(&sh, &d));
     shelf_free(bytes);
     shelf_is_sound(&sh);
+}
+
+/* What waits to be written is written, beside nobody who reads the journal. */
+TEST(tags_that_came_while_it_was_held_are_written_when_it_is_taken_back)
+{
+    struct digest d = shelf_put_seed(&sh, 1000, 1);
+    uint64_t before;
+    char tag[16];
+
+    land_link(sh.store, SL("r.test/app"), &d, INDEX_LINK_BLOB, 1000, 100);
+    work_wait(sh.store->work);
+    before = journal_seq(sh.store->journal);
+    for (unsigned n = 0; n < 20; n++) {
+        hold();
+        for (unsigned i = 0; i < 20; i++) {
+            (void)snprintf(tag, sizeof(tag), "v%u-%u", n, i);
+            land_tag(sh.store, SL("r.test/app"), (struct sl){tag, strlen(tag)}, &d, 100);
+        }
+        assert_int_equal(handover_resume(sh.store, 0, &err), 0);
+    }
+    work_wait(sh.store->work);
+    assert_int_equal(atomic_load(&sh.store->degraded), 0);
+    shelf_close(&sh);
+    shelf_open(&sh);
+    assert_int_equal(journal_seq(sh.store->journal), before + 400);
+}
+
+/* An heir that died between the journal's sync and the index's commit. */
+TEST(a_journal_that_the_index_has_not_seen_takes_a_restart)
+{
+    struct journal_record r = {.kind = JOURNAL_TAG,
+                               .when_s = 100,
+                               .repo = SL("r.test/app"),
+                               .name = SL("v1"),
+                               .has_digest = true};
+    const struct journal_config c = {.dir_fd = sh.store->dir_fd, .path = sh.dir, .now_s = 100};
+    struct journal_found found;
+    struct index_tag tag;
+    struct journal *j;
+
+    r.digest = shelf_put_seed(&sh, 1000, 1);
+    hold();
+    assert_int_equal(journal_open(&c, &j, &found, &err), 0);
+    assert_int_equal(journal_append(j, &r, &err), 0);
+    assert_int_equal(journal_sync(j, &err), 0);
+    journal_close(j);
+    assert_int_equal(handover_resume(sh.store, 0, &err), -1);
+    assert_non_null(strstr(err.msg, "the next start"));
+    shelf_close(&sh);
+    shelf_open(&sh);
+    assert_int_equal(overlay_get_tag(sh.store, r.repo, r.name, &tag, &err), 1);
 }
 
 TEST(a_download_goes_on_across_an_attempt_and_lands)
@@ -272,6 +327,8 @@ int main(void)
         CASE(what_is_held_may_be_locked_by_another_and_taken_back),
         CASE(an_heir_that_is_slow_to_die_is_waited_for),
         CASE(a_store_that_cannot_be_taken_back_lets_its_process_end),
+        CASE(tags_that_came_while_it_was_held_are_written_when_it_is_taken_back),
+        CASE(a_journal_that_the_index_has_not_seen_takes_a_restart),
         CASE(a_download_goes_on_across_an_attempt_and_lands),
         CASE(what_ends_while_it_is_held_lands_when_it_is_taken_back),
         CASE(what_ends_after_it_was_given_is_whole_for_the_heir),
