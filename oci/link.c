@@ -222,3 +222,12 @@ struct sl link_encode(struct pg_arena *arena, struct sl value)
     }
     return (struct sl){out, n};
 }
+
+bool link_is_query(struct sl s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] <= ' ' || s.p[i] > '~' || strchr("#\"<>\\^`{|}", s.p[i]) != NULL)
+            return false;
+    }
+    return true;
+}

@@ -19,15 +19,6 @@ struct sl pager_query(struct pager *p)
     return (struct sl){p->query, p->nquery};
 }
 
-/* A query may hold what a URL's may, as it is: it is passed on without being read. */
-static bool is_query(struct sl s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] <= ' ' || s.p[i] > '~' || strchr("#\"<>\\^`{|}", s.p[i]) != NULL)
-            return false;
-    return s.n > 0 && s.n <= FETCH_QUERY_MAX;
-}
-
 static int wrong(const struct pager *p, const char *how, struct pg_err *err)
 {
     return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream's list of %s %s", p->what, how);
@@ -44,7 +35,7 @@ int pager_next(struct pager *p, struct sl link, struct pg_err *err)
     if (mark == NULL)
         return wrong(p, "links to itself", err);
     query = (struct sl){mark + 1, target.n - (size_t)(mark + 1 - target.p)};
-    if (!is_query(query))
+    if (query.n == 0 || query.n > FETCH_QUERY_MAX || !link_is_query(query))
         return wrong(p, "has a malformed Link", err);
     if (sl_eq(query, (struct sl){p->query, p->nquery}))
         return wrong(p, "links to itself", err);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "oci/link.h"
 #include "oci/ref.h"
 #include "proxy/upstream/query_int.h"
 
@@ -130,17 +131,6 @@ void ask_free(struct fetch_work *w)
     pg_mailbox_post(&w->fetch->mail, &w->leave);
 }
 
-/* What a URL's query may hold as it is: nothing that ends a query or a line. Upstreams choose what
- * they link their pages by. */
-static bool is_query(struct sl s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] <= ' ' || s.p[i] > '~' || strchr("#\"<>\\^`{|}", s.p[i]) != NULL)
-            return false;
-    }
-    return s.n <= FETCH_QUERY_MAX;
-}
-
 /* What is asked was checked before; it is checked again since it becomes part of a URL. */
 static int check(const struct fetch_work *w, struct pg_err *err)
 {
@@ -148,7 +138,7 @@ static int check(const struct fetch_work *w, struct pg_err *err)
 
     if (ref_check_name(w->repo, err) < 0)
         return -1;
-    if (!is_query(w->query))
+    if (w->query.n > FETCH_QUERY_MAX || !link_is_query(w->query))
         return pg_fail(err, PG_E_NAME_INVALID, "not a proper query");
     if (w->kind == FETCH_TAGS)
         return 0;

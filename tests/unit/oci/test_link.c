@@ -130,6 +130,31 @@ TEST(what_was_encoded_comes_back_whatever_it_was)
     assert_int_equal(link_encode(&arena, (struct sl){NULL, 0}).n, 0);
 }
 
+TEST(what_ends_a_query_or_a_line_is_in_none)
+{
+    static const char *const bad[] = {"a b",
+                                      "a#b",
+                                      "a\"b",
+                                      "a<b",
+                                      "a>b",
+                                      "a\\b",
+                                      "a^b",
+                                      "a`b",
+                                      "a{b",
+                                      "a|b",
+                                      "a}b",
+                                      "a\nb",
+                                      "a\x7f"
+                                      "b",
+                                      "a\xc3\xa4"};
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(link_is_query((struct sl){bad[i], strlen(bad[i])}));
+    assert_false(link_is_query((struct sl){"a\0b", 3}));
+    assert_true(link_is_query(SL("")));
+    assert_true(link_is_query(SL("n=1000&last=a%2Fb+c/?:@!$'()*,;~[]")));
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -153,6 +178,7 @@ int main(void)
         RUN(a_parameter_is_decoded),
         RUN(a_parameter_that_is_not_there_is_not_found),
         RUN(what_was_encoded_comes_back_whatever_it_was),
+        RUN(what_ends_a_query_or_a_line_is_in_none),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
