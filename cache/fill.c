@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/random.h"
 #include "cache/blob.h"
 #include "cache/gc.h"
 #include "cache/partial.h"
@@ -230,6 +232,25 @@ static int begin_anew(struct fill_work *w)
     return 0;
 }
 
+/* The partial of this digest is another fill's, and so is the place in the store: the file has its
+ * name for a moment alone (partial_recover() removes what is left of that). */
+static int open_beside(struct fill_work *w)
+{
+    struct store *s = w->fill->store;
+    char name[40];
+
+    (void)snprintf(name, sizeof(name), "beside-%016jx", (uintmax_t)pg_random_u64());
+    w->fd = openat(s->partial_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    w->read_fd = w->fd < 0 ? -1 : openat(s->partial_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (w->fd >= 0)
+        (void)unlinkat(s->partial_fd, name, 0);
+    w->where.place = NAMELESS;
+    (void)pg_fail(&w->where.why, PG_E_CANCELED, "it comes from another upstream, too");
+    if (w->read_fd < 0)
+        return partial_disk_error(s, errno, "opening a file in partial/", &w->disk_err);
+    return 0;
+}
+
 static int open_files(struct fill_work *w)
 {
     struct fill *f = w->fill;
@@ -253,6 +274,11 @@ static int open_files(struct fill_work *w)
 
 static void run_open(struct fill_work *w)
 {
+    if (w->fill->flight->beside) {
+        if (open_beside(w) < 0 && !go_elsewhere(w))
+            PG_CHECK(w->disk_err.kind != PG_E_NONE);
+        return;
+    }
     partial_claim_wait(w->fill->store, &w->fill->digest);
     if ((promise(w) < 0 || open_files(w) < 0) && !go_elsewhere(w))
         PG_CHECK(w->disk_err.kind != PG_E_NONE); /* on_job() looks at it */
@@ -439,6 +465,12 @@ static void end_unkept(struct fill_work *w, const struct pg_err *why)
     flight_fail(flight, why);
 }
 
+static void release_partial(const struct fill_work *w)
+{
+    if (!w->fill->flight->beside)
+        partial_release(w->fill->store, &w->fill->digest);
+}
+
 static void on_published(struct publish *p)
 {
     struct fill_work *w = pg_container_of(p, struct fill_work, publish);
@@ -528,7 +560,9 @@ static void verify(struct fill_work *w)
     give_head(w);
     flight_verify(f->flight);
     if (w->where.place != IN_STORE) {
-        partial_release(f->store, &f->digest);
+        release_partial(w);
+        if (f->flight->beside && flight_whose(f->flight).n > 0)
+            proof_note(f->store, flight_whose(f->flight), &f->digest, f->size);
         end_unkept(w, &w->where.why);
         f->on_event(f, FILL_LANDED);
         free_fill(w);
@@ -558,7 +592,7 @@ static void quit(struct fill_work *w)
         start_write(w); /* what has come is kept for the next to ask */
         return;
     }
-    partial_release(f->store, &f->digest);
+    release_partial(w);
     f->flight = NULL;
     flight_fail(flight, &w->why);
     free_fill(w);

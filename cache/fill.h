@@ -53,7 +53,10 @@ struct fill {
     struct fill_work *work; /* private to fill.c */
 };
 
-/* Begins, once store_make_room() has room for it; while the bytes come it asks again. For a flight
+/* Of a flight beside another (flight_say_beside()) nothing is kept but that its upstream has the
+ * blob (cache/proof): its file has no name, and who comes later begins anew.
+ *
+ * Begins, once store_make_room() has room for it; while the bytes come it asks again. For a flight
  * that nobody has asked for yet (flight_foresee()) nothing is evicted: it ends with DISK, CANCELED,
  * where there is no room for it and for all that are like it. size as known
  * from descriptor or upstream's Content-Length, else UINT64_MAX. The first event is READY or DISK,

@@ -42,6 +42,8 @@ struct pull_blob {
     struct blob *blob;           /* open: it is in the store; deliver gives it to send */
     struct flight_reader reader; /* board: it is on its way; deliver gives it to send */
     bool boarded, sending;
+    bool beside;         /* flying: another upstream's flight takes too long, so one of our own */
+    uint64_t boarded_ms; /* board */
     unsigned ticket, tries;
     int allowed; /* lookup: an enum allowed */
     bool shown;  /* by this upstream, just now */
@@ -213,7 +215,8 @@ static enum rq_next serve_shown(struct journey *j)
     return ask_for_proof(j, &proof, &ST_shown);
 }
 
-/* On a flight of another upstream nothing is shown by ours: that is asked for when it landed. */
+/* On a flight of another upstream nothing is shown by ours: that is asked for when it landed. But
+ * how long that takes is the other's to say; it may hold it up for hours. */
 static bool is_foreign(const struct journey *j)
 {
     const struct pull_blob *p = j->op;
@@ -301,6 +304,8 @@ static int lead(struct journey *j)
     struct pg_err off = {0};
     int found = blob_open(j->home->store, &j->want.digest, &p->blob, &j->rq.err);
 
+    if (p->beside)
+        flight_say_beside(p->reader.flight);
     flight_say_whose(p->reader.flight, j->target.canonical);
     if (found == 0) {
         order(j);
@@ -323,18 +328,37 @@ static void follow(const struct journey *j)
         fetch_hurry(j->home->fetch);
 }
 
+/* The digest; of a flight beside that of another upstream, with ours behind it. */
+static struct sl flight_key(const struct journey *j, char out[FLIGHT_KEY_MAX])
+{
+    const struct pull_blob *p = j->op;
+    struct sl key = digest_write(&j->want.digest, out);
+    struct digest upstream;
+    uint64_t hash;
+    int n;
+
+    if (!p->beside)
+        return key;
+    upstream = digest_of(PG_SHA256, proof_upstream(j->target.canonical));
+    memcpy(&hash, upstream.bytes, sizeof(hash));
+    n = snprintf(out + key.n, FLIGHT_KEY_MAX - key.n, " %016" PRIx64, hash);
+    PG_CHECK(n > 0 && (size_t)n < FLIGHT_KEY_MAX - key.n);
+    return (struct sl){out, key.n + (size_t)n};
+}
+
 static enum rq_next st_board(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
     struct pull_blob *p = j->op;
-    char text[DIGEST_TEXT_MAX];
+    char text[FLIGHT_KEY_MAX];
     enum flight_role role;
     int landed = 0;
 
-    if (flight_join(&j->home->loop->bell, digest_write(&j->want.digest, text), &p->reader, on_news,
-                    &role, &rq->err) < 0)
+    if (flight_join(&j->home->loop->bell, flight_key(j, text), &p->reader, on_news, &role,
+                    &rq->err) < 0)
         return rq_fail_now(rq);
     p->boarded = true;
+    p->boarded_ms = rq->queue->now_ms;
     if (journey_is_patient(j))
         flight_be_patient(&p->reader);
     pg_metric_inc(PG_M_FLIGHT_WAITERS);
@@ -377,12 +401,38 @@ static enum rq_next lost(struct journey *j)
     return rq_fail_now(rq);
 }
 
+static enum rq_next go_beside(struct journey *j)
+{
+    struct pull_blob *p = j->op;
+
+    leave(j);
+    p->beside = true;
+    return rq_go(&j->rq, &ST_board);
+}
+
+static enum rq_next wait_for_foreign(struct journey *j)
+{
+    struct pull_blob *p = j->op;
+    uint64_t waited_ms = j->rq.queue->now_ms - p->boarded_ms;
+    unsigned ms = journey_left_ms(j);
+
+    if (waited_ms >= PULL_BLOB_FOREIGN_MS)
+        return go_beside(j);
+    if (ms > PULL_BLOB_FOREIGN_MS - waited_ms)
+        ms = (unsigned)(PULL_BLOB_FOREIGN_MS - waited_ms);
+    p->ticket = rq_ticket(&j->rq);
+    return rq_wait_or_go(&j->rq, &ST_flying, ms, stop_flying);
+}
+
 static enum rq_next st_flying(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
     struct pull_blob *p = j->op;
-    struct flight_view v = flight_look(&p->reader);
+    struct flight_view v;
 
+    if (!p->boarded) /* the patience with another upstream is at its end */
+        return go_beside(j);
+    v = flight_look(&p->reader);
     if (v.state == FLIGHT_LOST && !v.verified)
         return lost(j);
     if (v.state == FLIGHT_LANDED && is_foreign(j)) {
@@ -391,7 +441,9 @@ static enum rq_next st_flying(struct rq *rq)
     }
     if (v.state == FLIGHT_LOST && is_foreign(j))
         return lost(j);
-    if (v.state == FLIGHT_HEAD || is_foreign(j)) {
+    if (is_foreign(j))
+        return wait_for_foreign(j);
+    if (v.state == FLIGHT_HEAD) {
         p->ticket = rq_ticket(rq);
         return rq_wait(rq, &ST_flying, journey_left_ms(j), stop_flying);
     }

@@ -338,6 +338,27 @@ def test_N07_a_download_of_another_upstream_is_not_joined():
     pg.stop()
 
 
+def test_N07_a_download_of_another_upstream_that_does_not_end_holds_up_nobody():
+    mine, other = Upstream(), Upstream()
+    mine.image("team/app", "v1", [SECRET])
+    other.image("evil/app", "v1", [SECRET])
+    gate = Gate()
+    other.on("/blobs/", pause(gate), methods=("GET",))
+    pg = Pullgate(mine, upstreams=f'other.test: {{url: "{other.url}", allow_private: true}}')
+    assert pg.get("/v2/other.test/evil/app/manifests/v1").status == 200
+    theirs = pg.start_get("/v2/other.test/evil/app" + BLOB)
+    gate.wait_reached()
+    assert pg.get("/v2/team/app/manifests/v1").status == 200
+    assert pg.get("/v2/team/app" + BLOB) == (200, SECRET)
+    assert mine.count("GET", BLOB) == 1
+    gate.open()
+    assert theirs.done() == (200, SECRET)
+    asked = mine.count("GET", BLOB)
+    pg.wait_metric("pullgate_flights", 0, at_least=False)
+    assert pg.get("/v2/team/app" + BLOB) == (200, SECRET) and mine.count("GET", BLOB) == asked  # shown
+    pg.stop()
+
+
 def test_N07_what_another_upstream_left_half_is_begun_anew():
     """Or the missing rest would be shown, and the whole be handed out."""
     mine, other = Upstream(), Upstream()

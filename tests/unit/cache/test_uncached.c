@@ -3,6 +3,7 @@
 #include "shelf.h"
 
 #include "cache/gc.h"
+#include "cache/proof.h"
 
 #define MIB   ((uint64_t)1024 * 1024)
 #define SIZE  ((size_t)(2 * MIB))
@@ -176,6 +177,75 @@ TEST(wrong_bytes_are_wrong_there_too)
     shelf_free(other);
 }
 
+/* While another fill of it has its place in the store. */
+static void start_beside(struct shelf_fill *sf)
+{
+    enum flight_role role;
+    struct pg_err err = {0};
+
+    *sf = (struct shelf_fill){.shelf = &sh};
+    assert_int_equal(flight_join(&sh.bell, SL("beside"), &sf->reader, shelf_on_news, &role, &err),
+                     0);
+    assert_int_equal(role, FLIGHT_LEADER);
+    flight_say_beside(sf->reader.flight);
+    flight_say_whose(sf->reader.flight, SL("other.test/app"));
+    sf->fill = fill_open(sh.store, sf->reader.flight, &d, SIZE, &sh.box, shelf_on_event, sf);
+    SHELF_UNTIL(&sh, sf->ready + sf->disk > 0);
+    assert_int_equal(sf->ready, 1);
+    assert_int_equal(sf->fill->have, 0);
+}
+
+TEST(N07_one_beside_another_leaves_it_alone)
+{
+    struct shelf_fill first, beside;
+    struct pg_err err = {0};
+
+    shelf_start(&sh, &first, &d, SIZE);
+    assert_int_equal(fill_write(first.fill, (struct sl){bytes.p, PIECE}, &err), 1);
+    SHELF_UNTIL(&sh, flight_look(&first.reader).committed == PIECE);
+
+    start_beside(&beside); /* breaks off */
+    assert_int_equal(fill_write(beside.fill, (struct sl){bytes.p, PIECE}, &err), 1);
+    pg_fail(&err, PG_E_UPSTREAM_DOWN, "scripted");
+    fill_fail(beside.fill, &err);
+    pg_err_clear(&err);
+    SHELF_UNTIL(&sh, flight_look(&beside.reader).state == FLIGHT_LOST);
+    flight_leave(&beside.reader);
+
+    start_beside(&beside); /* and comes whole */
+    assert_int_equal(shelf_count_files(sh.store->partial_fd), 1);
+    write_from(&beside, 0);
+    fill_end(beside.fill);
+    SHELF_UNTIL(&sh, beside.landed + beside.wrong + beside.disk > 0);
+    assert_int_equal(beside.landed, 1);
+    assert_readable(&beside);
+    assert_true(beside.reader.seen.verified);
+    assert_false(shelf_has_row(&sh, &d));
+    flight_leave(&beside.reader);
+    assert_false(atomic_load(&sh.store->degraded));
+    shelf_commit(&sh);
+    assert_int_equal(proof_has(sh.store, SL("other.test/x"), &d, &err), 1);
+
+    write_from(&first, PIECE);
+    assert_true(shelf_finish(&first));
+    assert_true(shelf_has_row(&sh, &d));
+}
+
+TEST(N07_wrong_bytes_beside_another_are_wrong_there_alone)
+{
+    struct sl other = shelf_bytes(SIZE, 7);
+    struct shelf_fill first, beside;
+
+    shelf_start(&sh, &first, &d, SIZE);
+    start_beside(&beside);
+    assert_int_equal(shelf_write(&beside, other, PIECE), 0);
+    assert_false(shelf_finish(&beside));
+    assert_int_equal(beside.kind, PG_E_UPSTREAM_WRONG);
+    write_from(&first, 0);
+    assert_true(shelf_finish(&first));
+    shelf_free(other);
+}
+
 TEST(memory_is_bounded_and_what_does_not_fit_is_refused_before_a_byte_comes)
 {
     struct sl third = shelf_bytes(SIZE, 8);
@@ -287,6 +357,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(what_is_larger_than_the_store_goes_through_a_file_without_a_name),
+        CASE(N07_one_beside_another_leaves_it_alone),
+        CASE(N07_wrong_bytes_beside_another_are_wrong_there_alone),
         CASE(a_disk_that_fails_in_the_middle_costs_the_client_nothing),
         CASE(a_disk_that_takes_no_file_at_all),
         CASE(what_was_kept_of_it_comes_along),

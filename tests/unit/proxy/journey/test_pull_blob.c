@@ -244,6 +244,41 @@ TEST(N07_on_the_flight_of_another_upstream_nothing_leaves)
     assert_int_equal(ours->reply.status, 404);
 }
 
+/* A hostile upstream, or a slow one, would keep it from all others for as long as it likes. */
+TEST(N07_another_upstreams_flight_that_does_not_land_holds_up_nobody_for_long)
+{
+    struct flight *theirs;
+    struct conn *ours, *again;
+
+    fake_store_put_link("docker.io/library/app", &d, INDEX_LINK_BLOB, 10);
+    fake_store_put_link(REPO, &d, INDEX_LINK_BLOB, 10);
+    (void)house_ask("GET", house_path("docker.io/library/app", "blobs", &d), "");
+    theirs = fill();
+    ours = get("");
+    house_wait_ms(1000);
+    flight_head(theirs, 10);
+    flight_commit(theirs, 1);
+    house_run();
+    assert_int_equal(fake_fetch_orders, 1);
+    house_wait_ms(1000);
+    assert_int_equal(fake_fetch_orders, 2);
+    assert_string_equal(fake_fetch_order_repo, "app");
+    assert_ptr_not_equal(fake_fetch_order.flight, theirs);
+    assert_true(fake_fetch_order.flight->beside);
+    again = get("");
+    house_wait_ms(2000);
+    assert_int_equal(fake_fetch_orders, 2); /* one for all of ours */
+    flight_head(fake_fetch_order.flight, 10);
+    flight_commit(fake_fetch_order.flight, 10);
+    flight_verify(fake_fetch_order.flight);
+    house_run();
+    assert_range(ours, 200, 0, 10);
+    assert_range(again, 200, 0, 10);
+    lose(fake_fetch_order.flight, PG_E_CANCELED); /* it is not kept */
+    lose(theirs, PG_E_UPSTREAM_DOWN);
+    house_run();
+}
+
 TEST(a_miss_is_downloaded_once_and_read_by_all)
 {
     struct conn *leader, *follower;
@@ -588,6 +623,7 @@ int main(void)
         CASE(E23_upstream_is_asked_once_a_week_and_silence_withdraws_nothing),
         CASE(N07_what_came_from_elsewhere_has_to_be_shown_first),
         CASE(N07_on_the_flight_of_another_upstream_nothing_leaves),
+        CASE(N07_another_upstreams_flight_that_does_not_land_holds_up_nobody_for_long),
         CASE(a_miss_is_downloaded_once_and_read_by_all),
         CASE(a_leader_that_leaves_does_not_stop_the_download),
         CASE(A19_a_range_is_the_same_wherever_the_bytes_come_from),
