@@ -8,8 +8,9 @@
 #include "proxy/http/tls.h"
 #include "unit/proxy/http/certs.h"
 
-#define UPDATES    60000 /* a second's work and more, for who does them all at once */
+#define UPDATES    20000 /* the work of a while, for who does them all at once */
 #define MEANWHILE  5
+#define UNREAD     6000
 #define UNREAD_MAX 4096
 
 static struct tls_server *server;
@@ -191,7 +192,7 @@ TEST(answers_that_a_client_does_not_read_keep_no_loop_busy)
     ssl = connect_tls();
     assert_int_equal(
         setsockopt(SSL_get_fd(ssl), SOL_SOCKET, SO_RCVBUF, &(int){UNREAD_MAX}, sizeof(int)), 0);
-    records = make_updates(ssl, UPDATES / 10, SSL_KEY_UPDATE_REQUESTED);
+    records = make_updates(ssl, UNREAD, SSL_KEY_UPDATE_REQUESTED);
     n = BIO_get_mem_data(records, &p);
     rig_send(SSL_get_fd(ssl), (struct sl){p, (size_t)n});
     RIG_WAIT(is_quiet());

@@ -52,8 +52,8 @@ TEST(a_loop_that_hangs_is_told_of_once_and_lives_on)
     pg_mailbox_post(&rig.loops[1]->mail, &mail);
     wait_until(before + 1);
     assert_int_equal(sem_post(&may_go), 0);
-    mail = (struct pg_mail){.deliver = hang};
     assert_int_equal(sem_wait(&entered), 0);
+    mail = (struct pg_mail){.deliver = hang};
     pg_mailbox_post(&rig.loops[1]->mail, &mail); /* only taken by a loop that turns */
     assert_int_equal(sem_wait(&entered), 0);
     wait_until(before + 2);
