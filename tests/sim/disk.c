@@ -189,6 +189,52 @@ static void gather_all(struct names *names)
         }
 }
 
+/* ---- from process to process: the numbers of the files are the same ---- */
+
+static FILE *open_note(const char *mode)
+{
+    char path[PATH_BYTES];
+
+    (void)snprintf(path, sizeof(path), "%s.durable", disk.dir);
+    return fopen(path, mode);
+}
+
+void disk_end(void)
+{
+    FILE *f = open_note("we");
+
+    PG_CHECK(f != NULL);
+    PG_CHECK(fwrite(&disk.durable, sizeof(disk.durable), 1, f) == 1);
+    for (unsigned i = 0; i < disk.nfiles; i++) {
+        const struct file *file = &disk.files[i];
+
+        PG_CHECK(fwrite(file, sizeof(*file), 1, f) == 1);
+        PG_CHECK(file->n == 0 || fwrite(file->bytes, file->n, 1, f) == 1);
+    }
+    PG_CHECK(fclose(f) == 0);
+}
+
+static bool read_note(void)
+{
+    FILE *f = open_note("re");
+    char path[PATH_BYTES];
+    struct file *file;
+
+    if (f == NULL)
+        return false;
+    PG_CHECK(fread(&disk.durable, sizeof(disk.durable), 1, f) == 1);
+    for (file = disk.files; fread(file, sizeof(*file), 1, f) == 1; file++) {
+        PG_CHECK(++disk.nfiles < FILES_MAX);
+        file->timed_size = -1; /* the clock begins anew */
+        file->bytes = file->bytes != NULL ? malloc(file->n + 1) : NULL;
+        PG_CHECK(file->n == 0 || fread(file->bytes, file->n, 1, f) == 1);
+    }
+    (void)fclose(f);
+    (void)snprintf(path, sizeof(path), "%s.durable", disk.dir);
+    PG_CHECK(unlink(path) == 0);
+    return true;
+}
+
 void disk_begin(const char *dir)
 {
     char path[PATH_BYTES];
@@ -198,6 +244,8 @@ void disk_begin(const char *dir)
     PG_CHECK(lstat(dir, &st) == 0);
     disk.root = st.st_ino;
     disk.free_bytes = UINT64_C(1) << 40;
+    if (read_note())
+        return;
     gather_all(&disk.durable);
     for (unsigned i = 0; i < disk.durable.n; i++) {
         PG_CHECK(path_of(&disk.durable, &disk.durable.name[i], dir, path));
@@ -364,8 +412,10 @@ void disk_crash(enum disk_crash how)
 {
     char to[160];
 
-    if (how == DISK_KILLED)
+    if (how == DISK_KILLED) {
+        disk_end();
         return;
+    }
     gather_all(&disk.now);
     choose_names(how);
     (void)snprintf(to, sizeof(to), "%s.after", disk.dir);

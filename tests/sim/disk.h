@@ -6,7 +6,7 @@
  * as they were then; of a directory, its names. All else may be as it is, as it was, or in
  * between:
  *
- *     DISK_KILLED    the process died: everything is as it is
+ *     DISK_KILLED    the process died: everything is as it is, and no more durable than before
  *     DISK_STRICT    only what was synced is there
  *     DISK_MIXED     chance decides for each name and each file; of bytes that were appended a part
  *                    may be there, or zeros in their place. A rename is there or is not, never half
@@ -26,8 +26,12 @@
 
 enum disk_crash { DISK_KILLED, DISK_STRICT, DISK_MIXED };
 
-/* All that is below the directory now is durable. */
+/* What the last process noted is durable; or, without such a note, all that is below the directory.
+ */
 void disk_begin(const char *dir);
+
+/* The process ends by itself: notes beside the directory what is durable of it. */
+void disk_end(void);
 
 /* Makes the directory what it is after a crash. Nothing may work on it any more. */
 void disk_crash(enum disk_crash how);

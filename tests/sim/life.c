@@ -297,6 +297,7 @@ void life_run(const char *dir, bool is_last)
         sched_crash_in(1 + sched_chance(CRASH_MAX), crash);
     if (!life_open(dir)) {
         end_model(false);
+        disk_end();
         _exit(0);
     }
     acts = (unsigned)sched_chance(ACTS_MAX);
@@ -312,6 +313,7 @@ void life_run(const char *dir, bool is_last)
         come_to_rest(is_last);
     life_close();
     end_model(false);
+    disk_end();
     sched_say("the end, after %ju points", (uintmax_t)sched_points());
     _exit(0);
 }

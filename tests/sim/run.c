@@ -57,9 +57,13 @@ void run_use(unsigned worker)
 
 void run_clean(void)
 {
+    char note[160];
+
     (void)nftw(run_dir, remove_one, 32, FTW_DEPTH | FTW_PHYS);
     (void)nftw(run_copy, remove_one, 32, FTW_DEPTH | FTW_PHYS);
     (void)unlink(trace);
+    (void)snprintf(note, sizeof(note), "%s.durable", run_dir);
+    (void)unlink(note);
 }
 
 void run_anew(void)

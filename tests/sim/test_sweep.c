@@ -273,6 +273,7 @@ static void run_script(void *arg)
     }
     sched_say("the script is over");
     note_points();
+    disk_end();
     _exit(0);
 }
 
