@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "cache/land.h"
+#include "cache/overlay.h"
 #include "cache/purge.h"
 #include "sim/disk.h"
 #include "sim/life.h"
@@ -106,6 +107,25 @@ void operator_pulled(unsigned repo, unsigned object)
                            .digest = world[object].digest};
 
     land_event(life.store, &e);
+}
+
+/* Upstream confirms a tag, or moves it to a manifest that is here. */
+static void tag_is(unsigned repo, unsigned tag, unsigned image)
+{
+    struct pg_err err = {0};
+    struct index_link link;
+
+    if (overlay_get_link(life.store, world_repo(repo), &world[image].digest, &link, &err) <= 0) {
+        pg_err_clear(&err);
+        return;
+    }
+    sched_say("tag %u of %u is %u", tag, repo, image);
+    if (world_is_surely(&model->links[repo][image], 0))
+        write_tag(repo, tag, (int)image);
+    else
+        world_may_be(&model->tags[repo][tag], (int)image); /* the link may go before it comes */
+    land_tag(life.store, world_repo(repo), world_tag(tag), &world[image].digest,
+             sched_wall_ns() / 1000000000);
 }
 
 /* ---- a purge, in a thread of its own ---- */
@@ -206,6 +226,10 @@ void operator_act(void)
         return;
     case 4:
         purge_something();
+        return;
+    case 7:
+    case 8:
+        tag_is(repo, tag, image);
         return;
     case 5:
     case 6:
