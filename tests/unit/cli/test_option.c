@@ -107,7 +107,8 @@ TEST(words_and_texts)
     assert_int_equal(c.log_format, PG_LOG_JSON);
     assert_refused(global("log", "level"), "loud", "\"loud\" is none of debug, info, warn, error");
     assert_refused(global("log", "format"), "xml", "\"xml\" is neither text nor json");
-    assert_refused(global("top", "threads"), "two", "\"two\" is not a number; write digits alone, such as 16");
+    assert_refused(global("top", "threads"), "two",
+                   "\"two\" is not a number; write digits alone, such as 16");
     assert_refused(global("top", "threads"), "65", "65 is more than the most, 64");
     assert_refused(global("storage", "path"), "data",
                    "\"data\" is not an absolute path; it must begin with /");

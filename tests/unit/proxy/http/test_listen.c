@@ -314,7 +314,7 @@ TEST(addresses_that_cannot_be_listened_on_are_named)
     fails_with("::1:5000", "not of the form");
     fails_with("[::1:5000", "not of the form");
     fails_with("192.0.2.1:5000", "no such address");
-    fails_with("/nowhere/control.sock", "No such file");
+    fails_with("/nowhere/control.sock", "its directory does not exist");
     assert_int_equal(rig_open_at(path, &control, NULL, &err), 0);
     fails_with(path, "in use"); /* alive: it is not taken over */
     rig_close();
