@@ -34,7 +34,8 @@ struct gc *gc_new(struct store *s); /* starts the thread */
 void gc_free(struct gc *gc);        /* ends it; NULL is allowed */
 
 /* It rests, from when hold returns until go_on: an eviction is broken off, and gone on with after
- * that; what it asked for may still be on its way to the writer. For cache/handover, as is save: the table of uses, by another thread than its own. */
+ * that; what it asked for may still be on its way to the writer. For cache/handover, as is save:
+ * the table of uses, by another thread than its own. */
 void gc_hold(struct gc *gc);
 void gc_go_on(struct gc *gc);
 void gc_save(struct gc *gc);

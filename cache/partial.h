@@ -63,8 +63,8 @@ void partial_drop(struct store *s, const struct digest *d);
  * freed; returns how many were. For eviction. */
 uint64_t partial_evict(struct store *s, uint64_t nbytes);
 
-/* Blobs of so many bytes come, or do not any more, that nobody has asked for yet. How many bytes all
- * of them have now. */
+/* Blobs of so many bytes come, or do not any more, that nobody has asked for yet. How many bytes
+ * all of them have now. */
 uint64_t partial_promise(struct store *s, uint64_t nbytes);
 uint64_t partial_promise_end(struct store *s, uint64_t nbytes);
 
