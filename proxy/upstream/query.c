@@ -475,14 +475,14 @@ static void board(struct query *q, struct fetch_work *w)
     pg_list_push(&q->askers, &w->node);
 }
 
-/* False: it was an echo, and w wants news. */
+/* False: it was an echo, and w wants news, or upstream has none of it any more. */
 static bool join(struct query *q, struct fetch_work *w)
 {
     if (q->echo.body == NULL) {
         board(q, w);
         return true;
     }
-    if (w->is_cold) {
+    if (w->is_cold && !is_known_unknown(q)) {
         ask_succeed(w, &q->echo);
         return true;
     }

@@ -11,10 +11,11 @@ SPENT = (b'{"errors":[{"code":"TOOMANYREQUESTS","message":"You have reached your
          b'rate limit. https://www.docker.com/increase-rate-limit"}]}')
 
 
-def stand(**more):
+def stand(origin="", **more):
+    """Nothing is fetched but what a test asks for."""
     up = Upstream()
     image = up.image("library/app", "v1")
-    return up, Pullgate(up, **more), image
+    return up, Pullgate(up, origin=origin + ", fetch_ahead: false", **more), image
 
 
 def counts(up, limit=100, window=21600, heads=False):

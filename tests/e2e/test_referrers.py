@@ -18,7 +18,7 @@ def listing(pg, digest, query=""):
 def stand(more=""):
     up = Upstream()
     image = up.image(REPO, "v1")
-    return up, image, Pullgate(up, more=more)
+    return up, image, Pullgate(up, more=more, origin=", fetch_ahead: false")
 
 
 def test_upstreams_list_is_filtered_here_and_kept():
