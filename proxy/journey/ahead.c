@@ -103,7 +103,7 @@ static void order(const struct reading *g, const struct manifest_desc *d)
                                  .repo = g->repo,
                                  .caller = g->caller,
                                  .digest = d->digest,
-                                 .size = d->size,
+                                 .size = d->size > 0 ? d->size : UINT64_MAX, /* 0 says nothing */
                                  .priority = FETCH_AHEAD};
 
     o.flight = flight_foresee(g->home->loop->bell.table, digest_write(&d->digest, text));

@@ -367,7 +367,8 @@ def test_N07_what_another_upstream_left_half_is_begun_anew():
     other.image("evil/app", "v1", [SECRET])
     mine.on("/blobs/", cut(0))
     mine.on("/blobs/", cut(2_000_000), times=1)
-    pg = Pullgate(mine, upstreams=f'other.test: {{url: "{other.url}", allow_private: true}}')
+    pg = Pullgate(mine, origin=", fetch_ahead: false",
+                  upstreams=f'other.test: {{url: "{other.url}", allow_private: true}}')
     assert pg.get("/v2/team/app/manifests/v1").status == 200
     pg.get("/v2/team/app" + BLOB)
     pg.wait_true(lambda: sum(pg.files("partial").values()) > 1_000_000, "nothing was kept")
