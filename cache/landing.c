@@ -213,14 +213,24 @@ static int apply_tag(const struct landing *l, struct journal *j, struct index_tx
     return index_put_tag(txn, l->repo, l->tag, &now, err);
 }
 
-/* The link of a tag that was only confirmed may have gone meanwhile. */
-static bool may_tag(const struct landing *l, struct index_txn *txn, struct pg_err *err)
+/* Of a tag that was only confirmed: the link may have gone meanwhile: 0. One that only a manifest
+ * gave is confirmed with it, and journalled: the tag must not be without it when the index is lost.
+ */
+static int confirm_link(const struct landing *l, struct journal *j, struct index_txn *txn,
+                        struct pg_err *err)
 {
+    struct landing confirmed = *l;
     struct index_view v = index_txn_view(txn);
-    struct index_link link;
 
-    return l->tag_gone || l->has_link ||
-           knows(index_get_link(&v, l->repo, &l->digest, &link, err), err);
+    if (!knows(index_get_link(&v, l->repo, &l->digest, &confirmed.link, err), err))
+        return 0;
+    if (confirmed.link.landed)
+        return 1;
+    confirmed.link.landed = true;
+    confirmed.link.kind = INDEX_LINK_MANIFEST;
+    if (!knows(index_get_manifest(&v, &l->digest, &confirmed.manifest, err), err))
+        confirmed.manifest.media_type = SL("");
+    return apply_link(&confirmed, j, txn, err) < 0 ? -1 : 1;
 }
 
 int landing_apply(const struct landing *l, struct journal *j, bool with_tag, struct index_txn *txn,
@@ -234,5 +244,13 @@ int landing_apply(const struct landing *l, struct journal *j, bool with_tag, str
         return -1;
     if (apply_named(l, txn, err) < 0)
         return -1;
-    return with_tag && l->tag.p != NULL && may_tag(l, txn, err) ? apply_tag(l, j, txn, err) : 0;
+    if (!with_tag || l->tag.p == NULL)
+        return 0;
+    if (!l->tag_gone && !l->has_link) {
+        int linked = confirm_link(l, j, txn, err);
+
+        if (linked <= 0)
+            return linked;
+    }
+    return apply_tag(l, j, txn, err);
 }

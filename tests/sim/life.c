@@ -174,21 +174,24 @@ static void crash(void)
     _exit(LIFE_CRASHED);
 }
 
-/* What only a manifest names is linked again when that manifest is read again: not before, nor when
- * it has left; but then also if upstream said once that it is gone. */
+/* Recovery links again what a linked manifest names, also if upstream said once that it is gone. */
 static void learn_anew(unsigned repo, unsigned object)
 {
-    struct world_fact *f = &model->links[repo][object];
-
-    if (object < WORLD_BLOBS + 2)
-        world_may_be(f, WORLD_ABSENT);
     for (unsigned m = WORLD_BLOBS; m < WORLD_OBJECTS; m++)
         for (unsigned k = 0; k < world[m].nnamed; k++)
             if (world[m].named[k] == object &&
                 !world_is_surely(&model->links[repo][m], WORLD_ABSENT))
-                world_may_be(f, 0);
+                world_may_be(&model->links[repo][object], 0);
 }
 
+static void learn_all_anew(void)
+{
+    for (unsigned r = 0; r < WORLD_REPOS; r++)
+        for (unsigned i = WORLD_OBJECTS; i > 0; i--) /* manifests before what they name */
+            learn_anew(r, i - 1);
+}
+
+/* What only a manifest gave is not there before that is read, nor when it has left. */
 void life_lose_index(const char *dir)
 {
     char path[200];
@@ -199,8 +202,9 @@ void life_lose_index(const char *dir)
     sched_say("the index is lost");
     model->lost_index = true;
     for (unsigned r = 0; r < WORLD_REPOS; r++)
-        for (unsigned i = 0; i < WORLD_OBJECTS; i++)
-            learn_anew(r, i);
+        for (unsigned i = 0; i < WORLD_BLOBS + 2; i++)
+            world_may_be(&model->links[r][i], WORLD_ABSENT);
+    learn_all_anew();
 }
 
 static void decay(const char *dir)
@@ -211,6 +215,7 @@ static void decay(const char *dir)
         operator_rot(dir);
     if (sched_chance(10) == 0)
         life_lose_index(dir);
+    learn_all_anew();
 }
 
 static void free_around(void)

@@ -35,11 +35,11 @@ static void write_tag(unsigned repo, unsigned tag, int value)
         world_write(&model->tags[repo][tag], value);
 }
 
-/* When the index was lost, a manifest that is linked again brings back what it names, as far as it
- * is here already. */
+/* While recovery is at work, a manifest that is linked brings back what it names, as far as it is
+ * here already. */
 static void link_grandchildren(unsigned repo, unsigned child)
 {
-    for (unsigned i = 0; i < world[child].nnamed && model->lost_index; i++)
+    for (unsigned i = 0; i < world[child].nnamed && model->life > 0; i++)
         world_may_be(&model->links[repo][world[child].named[i]], 0);
 }
 

@@ -454,6 +454,25 @@ TEST(E23_with_the_link_of_a_manifest_its_tags_go)
     }
 }
 
+TEST(a_tag_that_is_confirmed_keeps_its_link_when_the_index_is_lost) /* of a child of an index */
+{
+    struct digest d = land(OTHER, SL("v1"), image_text(1, 2), 100);
+    struct digest root;
+    char path[64], text[DIGEST_TEXT_MAX];
+
+    settle_well();
+    root = land(REPO, SL("v1"), index_text(&d), 100);
+    settle_well();
+    land_tag(store, REPO, SL("amd64"), &d, 100);
+    settle_well();
+    (void)digest_write(&root, text);
+    (void)snprintf(path, sizeof(path), "store/blobs/sha256/%.2s", text + 7);
+    assert_int_equal(rename(scratch_path(path), scratch_path("away")), 0); /* what named it */
+    lose_index();
+    assert_true(has_link(REPO, &d));
+    assert_int_equal(rename(scratch_path("away"), scratch_path(path)), 0);
+}
+
 TEST(what_the_journal_has_and_the_index_missed_is_brought_in_at_the_start)
 {
     struct writer_op behind = {.apply = apply_put_tag};
@@ -544,6 +563,7 @@ int main(void)
         CASE(a_tag_moves_and_goes),
         CASE(E23_a_link_goes_and_does_not_come_back),
         CASE(E23_with_the_link_of_a_manifest_its_tags_go),
+        CASE(a_tag_that_is_confirmed_keeps_its_link_when_the_index_is_lost),
         CASE(the_newest_word_on_a_tag_holds_though_its_file_takes_longer),
         CASE(G06_a_disk_that_fails_costs_the_store_and_not_the_client),
         CASE(the_journal_hears_what_is_new_and_not_what_is_said_again),
