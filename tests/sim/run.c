@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -82,11 +84,17 @@ static void stay_here(void)
     (void)sched_setaffinity(0, sizeof(one), &one);
 }
 
+void run_end_with_parent(void)
+{
+    PG_CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+}
+
 static void begin_life(void)
 {
     int fd = open(trace, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
     PG_CHECK(fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+    run_end_with_parent();
     (void)alarm(LIFE_S);
     stay_here();
     pg_hash_setup();

@@ -14,6 +14,8 @@ void run_use(unsigned worker); /* run_dir, and the trace, of this one */
 void run_anew(void);           /* an empty directory and trace */
 void run_clean(void);
 
+void run_end_with_parent(void); /* a process that it forked is not to outlive it */
+
 /* Runs it in a process of its own, which it ends: 0, or how the process ended. */
 int run_life(void (*live)(void *arg), void *arg);
 void run_show_trace(uint64_t most); /* the last bytes of it; 0: all */

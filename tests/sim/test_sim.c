@@ -106,8 +106,10 @@ int main(void)
         pid_t pid = fork();
 
         PG_CHECK(pid >= 0);
-        if (pid == 0)
-            _exit(work(i, nworkers, one > 0 ? one : first, n));
+        if (pid > 0)
+            continue;
+        run_end_with_parent();
+        _exit(work(i, nworkers, one > 0 ? one : first, n));
     }
     for (unsigned i = 0; i < nworkers; i++) {
         int status;

@@ -414,6 +414,7 @@ static int sweep_in_workers(struct seen *known, unsigned from)
         PG_CHECK(pid >= 0);
         if (pid > 0)
             continue;
+        run_end_with_parent();
         seen = &of[i];
         model = &models[i];
         failed = sweep(known, from, i) < 0;
