@@ -33,9 +33,9 @@ static struct sl make_key(struct fetch_work *w)
     struct sl upstream = {w->upstream->name, strlen(w->upstream->name)};
     size_t max = upstream.n + w->repo.n + w->reference.n + w->query.n + 2 * (size_t)REVISION_TEXT;
     char *key = pg_alloc(&w->arena, max);
-    int n = snprintf(key, max, "%" PRIu64 " %d%s " SL_FMT " " SL_FMT " " SL_FMT " " SL_FMT,
-                     w->snapshot->revision, (int)w->kind, w->of_authority ? "a" : "",
-                     SL_ARG(upstream), SL_ARG(w->repo), SL_ARG(w->reference), SL_ARG(w->query));
+    int n = snprintf(key, max, "%" PRIu64 " %d " SL_FMT " " SL_FMT " " SL_FMT " " SL_FMT "%s",
+                     w->snapshot->revision, (int)w->kind, SL_ARG(upstream), SL_ARG(w->repo),
+                     SL_ARG(w->reference), SL_ARG(w->query), w->of_authority ? ASK_AUTHORITY : "");
 
     PG_CHECK(n > 0 && (size_t)n < max);
     return (struct sl){key, (size_t)n};
@@ -53,7 +53,6 @@ struct fetch_work *ask_new(struct fetch *f, const struct fetch_question *q)
     pg_arena_init(&w->arena, ARENA_BYTES);
     w->kind = q->kind;
     w->is_cold = q->is_cold;
-    w->of_authority = q->of_authority;
     if (q->proof != NULL) {
         w->proof = *q->proof;
         w->proof.whose = pg_copy(&w->arena, q->proof->whose);
@@ -63,6 +62,7 @@ struct fetch_work *ask_new(struct fetch *f, const struct fetch_question *q)
     w->upstream = q->upstream;
     w->repo = pg_copy(&w->arena, q->repo);
     w->reference = pg_copy(&w->arena, q->reference);
+    w->of_authority = q->of_authority && digest_looks_like(w->reference);
     w->query = pg_copy(&w->arena, q->query);
     w->caller = pg_copy(&w->arena, q->caller);
     w->key = make_key(w);

@@ -17,6 +17,9 @@
 
 struct query;
 
+#define ASK_AUTHORITY                                                                              \
+    " a" /* behind a key: of authoritative URLs alone, where others may be asked */
+
 struct fetch_work {
     struct fetch_ask ask;
     struct fetch *fetch;

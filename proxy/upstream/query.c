@@ -501,6 +501,17 @@ static void say_nothing(struct query *q)
     free_query(q);
 }
 
+/* What any URL said a moment ago is no news for who wants an authority's word. */
+static void drop_echo(const struct fetch_work *w)
+{
+    struct sl key = {w->key.p, w->key.n - strlen(ASK_AUTHORITY)};
+    struct pg_map_node *node = pg_map_get(&w->fetch->queries, key);
+    struct query *q = node != NULL ? pg_container_of(node, struct query, node) : NULL;
+
+    if (q != NULL && q->echo.body != NULL)
+        free_query(q);
+}
+
 void query_join(struct fetch_work *w)
 {
     struct fetch *f = w->fetch;
@@ -510,6 +521,8 @@ void query_join(struct fetch_work *w)
     struct query *q;
     int retry_after_s = 0;
 
+    if (w->of_authority)
+        drop_echo(w);
     if (node != NULL && join(pg_container_of(node, struct query, node), w))
         return;
     q = new_query(w);

@@ -344,7 +344,7 @@ def test_N07_a_download_of_another_upstream_that_does_not_end_holds_up_nobody():
     mine.image("team/app", "v1", [SECRET])
     other.image("evil/app", "v1", [SECRET])
     gate = Gate()
-    other.on("/blobs/", pause(gate), methods=("GET",))
+    other.on(BLOB, pause(gate), methods=("GET",))
     pg = Pullgate(mine, upstreams=f'other.test: {{url: "{other.url}", allow_private: true}}')
     assert pg.get("/v2/other.test/evil/app/manifests/v1").status == 200
     theirs = pg.start_get("/v2/other.test/evil/app" + BLOB)

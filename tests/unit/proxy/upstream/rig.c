@@ -20,7 +20,7 @@
 #define LINE_MAX_BYTES 65536
 
 struct fetch *rig_fetch;
-bool rig_is_cold;
+bool rig_is_cold, rig_of_authority;
 const char *rig_caller = "";
 struct spawn *rig_spawn;
 sem_t rig_resolver;
@@ -364,6 +364,7 @@ void rig_ask_of(struct rig_ask *a, enum fetch_kind kind, const char *repo, const
                                .reference = {reference, strlen(reference)},
                                .query = {query, strlen(query)},
                                .caller = {rig_caller, strlen(rig_caller)},
+                               .of_authority = rig_of_authority,
                                .is_cold = rig_is_cold};
 
     a->done = false;

@@ -49,9 +49,9 @@ struct rig_pull {
 };
 
 extern struct fetch *rig_fetch;
-extern struct spawn *rig_spawn; /* NULL unless a test opens one, before all else */
-extern bool rig_is_cold;        /* what is asked next */
-extern const char *rig_caller;  /* by whom */
+extern struct spawn *rig_spawn;            /* NULL unless a test opens one, before all else */
+extern bool rig_is_cold, rig_of_authority; /* what is asked next */
+extern const char *rig_caller;             /* by whom */
 /* "four." is at RIG_HOLE, then at the upstream and another; "six." at ::1, then at the upstream. */
 extern sem_t rig_resolver; /* a name that begins with "hangs." is resolved when it is posted */
 extern struct store *rig_store;

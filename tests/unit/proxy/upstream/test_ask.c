@@ -108,6 +108,20 @@ TEST(K06_who_has_none_takes_the_manifest_that_has_just_come)
     rig_stop();
 }
 
+TEST(N12_what_any_url_said_a_moment_ago_is_no_word_of_an_authority)
+{
+    start_plain();
+    rig_is_cold = true;
+    assert_int_equal(rig_try(FETCH_MANIFEST, image), PG_E_NONE);
+    rig_py("up.manifests.clear()");
+    rig_of_authority = true;
+    assert_int_equal(rig_try(FETCH_MANIFEST, image), PG_E_MANIFEST_UNKNOWN);
+    rig_of_authority = false; /* nor does it stay an answer for others */
+    assert_int_equal(rig_try(FETCH_MANIFEST, image), PG_E_MANIFEST_UNKNOWN);
+    rig_is_cold = false;
+    rig_stop();
+}
+
 TEST(what_upstream_does_not_have_is_asked_for_once)
 {
     static const char *const blob =
@@ -736,6 +750,7 @@ int main(void)
         RUN(a_manifest_by_sha512),
         RUN(K06_equal_questions_are_one_and_a_leaver_harms_nobody),
         RUN(K06_who_has_none_takes_the_manifest_that_has_just_come),
+        RUN(N12_what_any_url_said_a_moment_ago_is_no_word_of_an_authority),
         RUN(what_upstream_does_not_have_is_asked_for_once),
         RUN(what_is_no_word_on_content_is_not_remembered),
         RUN(when_the_last_asker_leaves_the_question_is_called_off),
