@@ -187,15 +187,24 @@ static void put(const char *name, const char *text)
         PG_CHECK(pg_fd_write(fd, text, strlen(text)) == 0);
 }
 
+/* Beside what somebody else left there, which has to give way. */
 static void back_up(void)
 {
     struct pg_pool *data = pg_pool_new("data", 1), *slow = pg_pool_new("slow", 1);
-    struct backup_config c = {
-        .from = run_dir, .to = run_copy, .is_store = true, .data_pool = data, .slow_pool = slow};
+    struct backup_config c = {.from = run_dir,
+                              .to = run_copy,
+                              .is_store = true,
+                              .may_replace = true,
+                              .data_pool = data,
+                              .slow_pool = slow};
     struct backup_result result;
     struct pg_err err = {0};
+    char path[400];
+    _fd_ int fd = -1;
 
     (void)mkdir(run_copy, 0700);
+    (void)snprintf(path, sizeof(path), "%s/of-another", run_copy);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (backup_copy(&c, &result, &err) < 0)
         PG_CHECK(life_had_faults());
     pg_err_clear(&err);
