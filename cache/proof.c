@@ -2,8 +2,8 @@
 #include "cache/proof.h"
 
 #include <endian.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/list.h"
@@ -15,7 +15,7 @@
 
 #define KIND_MAX     48 /* "had:" and 32 hex digits of the upstream's name's hash */
 #define PARTIAL_KIND SL("partial")
-#define WHOSE_BYTES  16
+#define WHOSE_DIGITS ((size_t)32)
 
 struct note {
     struct writer_op op;
@@ -38,11 +38,13 @@ struct sl proof_upstream(struct sl repo)
 static struct sl kind_of(struct sl repo, char out[KIND_MAX])
 {
     struct digest hash = digest_of(PG_SHA256, proof_upstream(repo));
-    int n = snprintf(out, KIND_MAX, "had:");
+    struct sl kind = SL("had:");
+    char text[DIGEST_TEXT_MAX];
 
-    for (unsigned i = 0; i < WHOSE_BYTES; i++)
-        n += snprintf(out + n, KIND_MAX - (size_t)n, "%02x", hash.bytes[i]);
-    return (struct sl){out, (size_t)n};
+    (void)digest_write(&hash, text);
+    memcpy(out, kind.p, kind.n);
+    memcpy(out + kind.n, strchr(text, ':') + 1, WHOSE_DIGITS);
+    return (struct sl){out, kind.n + WHOSE_DIGITS};
 }
 
 int proof_has(struct store *s, struct sl repo, const struct digest *d, struct pg_err *err)
