@@ -61,9 +61,10 @@ static void write_DELETED(struct pg_buf *out, enum config_deleted value)
 #define write_SIZE write_COUNT
 #define write_TIME write_COUNT
 
-static void put_name(struct pg_buf *out, const char *section, const char *name, bool first)
+static void put_name(struct pg_buf *out, const char *section, const char *name, bool *first)
 {
-    (void)pg_buf_put(out, first ? SL("") : SL(","));
+    (void)pg_buf_put(out, *first ? SL("") : SL(","));
+    *first = false;
     if (strcmp(section, "top") == 0 || strcmp(section, "upstream") == 0)
         (void)pg_buf_printf(out, "\"%s\":", name);
     else
@@ -75,19 +76,20 @@ static void write_global(const struct config *c, struct pg_buf *out)
     bool first = true;
 
 #define X(section, name, type, ...)                                                                \
-    put_name(out, #section, #name, first);                                                         \
-    write_##type(out, c->section##_##name);                                                        \
-    first = false;
+    put_name(out, #section, #name, &first);                                                        \
+    write_##type(out, c->section##_##name);
     CONFIG_GLOBAL(X)
 #undef X
 }
 
 static void write_upstream(const struct config_upstream *c, struct pg_buf *out)
 {
+    bool first = false; /* behind its name */
+
     (void)pg_buf_put(out, SL("{\"name\":"));
     (void)pg_buf_put_json(out, sl_str(c->name));
 #define X(section, name, type, ...)                                                                \
-    put_name(out, #section, #name, false);                                                         \
+    put_name(out, #section, #name, &first);                                                        \
     write_##type(out, c->section##_##name);
     CONFIG_UPSTREAM(X)
 #undef X

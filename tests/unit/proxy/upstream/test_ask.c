@@ -577,7 +577,7 @@ TEST(E02_one_address_of_several_is_dead)
     uint64_t began = pg_clock_mono_ms();
 
     expect_it_is_reached("four.test");
-    assert_true(pg_clock_mono_ms() - began < 4 * 1500); /* it is looked for there once */
+    assert_true(pg_clock_mono_ms() - began < UINT64_C(4) * 1500); /* it is looked for there once */
 }
 
 TEST(E02_ipv6_is_dead)
