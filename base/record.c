@@ -80,7 +80,7 @@ size_t pg_record_read(unsigned no, char name_r[16], struct pg_record marks_r[REC
 
 void pg_record_dump(int fd)
 {
-    struct pg_record marks[RECORD_EACH];
+    struct pg_record marks[RECORD_EACH] = {0};
     char name[16];
 
     for (unsigned no = 0; no < RECORD_THREADS_MAX; no++) {

@@ -132,21 +132,8 @@ TEST(what_was_encoded_comes_back_whatever_it_was)
 
 TEST(what_ends_a_query_or_a_line_is_in_none)
 {
-    static const char *const bad[] = {"a b",
-                                      "a#b",
-                                      "a\"b",
-                                      "a<b",
-                                      "a>b",
-                                      "a\\b",
-                                      "a^b",
-                                      "a`b",
-                                      "a{b",
-                                      "a|b",
-                                      "a}b",
-                                      "a\nb",
-                                      "a\x7f"
-                                      "b",
-                                      "a\xc3\xa4"};
+    static const char *const bad[] = {"a b", "a#b", "a\"b", "a<b", "a>b",  "a\\b",    "a^b",
+                                      "a`b", "a{b", "a|b",  "a}b", "a\nb", "a\x7f.b", "a\xc3\xa4"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_false(link_is_query((struct sl){bad[i], strlen(bad[i])}));

@@ -126,11 +126,13 @@ TEST(it_has_an_end)
     size_t taken;
 
     memset(line + 14, 'x', sizeof(line) - 14);
-    memcpy(line + 105, "\r\n", 2);
+    line[105] = '\r';
+    line[106] = '\n';
     assert_int_equal(feed((struct sl){line, sizeof(line)}, 1, &taken, &p), 1);
     assert_int_equal(taken, 107);
     line[105] = 'x';
-    memcpy(line + 106, "\r\n", 2);
+    line[106] = '\r';
+    line[107] = '\n';
     assert_int_equal(feed((struct sl){line, sizeof(line)}, sizeof(line), &taken, &p), -1);
     assert_true(taken <= 107);
 }
