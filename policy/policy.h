@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy - rules, as written, and what they say about facts.
+ *
+ *     policy: {default: allow|deny, rules: [{name, match: {...}, require: {...}, mode: ...}]}
+ *
+ * A file that is another tool's (containers-policy.json) becomes the same rules. All matching rules
+ * must hold. A rule that says `mode: observe` never denies: what it would have done is told.
+ *
+ * Ownership:  a policy is immutable and counted. It holds the trusts it was loaded with.
+ * Failure:    DENIED with "FILE:LINE:COLUMN: what is wrong, what may stand there"; no policy then.
+ * Threads:    any. policy_decide() is pure: microseconds, no I/O, no clock.
+ */
+#pragma once
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "policy/facts.h"
+
+struct policy;
+
+/* How the loader gets at what files name: keys, trusted roots, Notation's policy and stores. The
+ * one who loads opens them (and checks owner and mode); policy only says which it needs and gets
+ * numbers back, by which facts name them later. */
+struct policy_source {
+    /* A public key of this file: its id in facts, and which trust has it. */
+    int (*key)(void *context, struct sl file, char id_r[65], unsigned *trust_r, struct pg_err *err);
+    /* The trust that has the trusted root of this file ("" is the configured one). */
+    int (*root)(void *context, struct sl file, unsigned *trust_r, struct pg_err *err);
+    /* The trust that has this Notation trust policy and its store ("" is the configured one). */
+    int (*notation)(void *context, struct sl file, unsigned *trust_r, struct pg_err *err);
+    void *context;
+};
+
+enum policy_decision { POLICY_DENY, POLICY_ALLOW, POLICY_PENDING };
+
+struct policy_verdict {
+    enum policy_decision decision;
+    struct sl rule;      /* that decided, or "default" */
+    struct sl reason;    /* a sentence: what was wanted, what was found */
+    struct sl remedy;    /* what would make it pass; "" when allowed */
+    struct sl observed;  /* rules of mode observe that would have denied, and why; "" for none */
+    int64_t not_after_s; /* the verdict holds no longer than this */
+};
+
+/* What has to be looked for before policy_decide() can be asked about this name. */
+struct policy_wants {
+    bool governed; /* false: no rule needs a fact about it, decide at once */
+    bool signatures, attestations;
+    bool simple, bundle, notation; /* in which forms they count */
+    uint64_t trusts;               /* bit n: verify with trust n (a policy has at most 64) */
+};
+
+/* text: YAML or JSON of a file called file. */
+PG_MUST_USE int policy_load(const char *file, struct sl text, const struct policy_source *source,
+                            struct policy **policy_r, struct pg_err *err);
+struct policy *policy_ref(struct policy *p);
+void policy_unref(struct policy *p); /* NULL is allowed */
+
+struct policy_wants policy_wants(const struct policy *p, struct sl repository, struct sl tag,
+                                 const struct sl *known_tags, size_t nknown_tags);
+
+/* The texts of *v_r are in the arena, or the policy's. Never fails. */
+void policy_decide(const struct policy *p, const struct facts *f, struct pg_arena *arena,
+                   struct policy_verdict *v_r);
+
+void policy_revision(const struct policy *p, uint8_t sha256_r[32]);
