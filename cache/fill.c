@@ -1,378 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cache/fill.h"
-
-#include <endian.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xxhash.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
-#include "base/fault.h"
 #include "base/fd.h"
-#include "base/list.h"
 #include "base/log.h"
-#include "base/metric.h"
-#include "base/random.h"
 #include "cache/blob.h"
-#include "cache/gc.h"
+#include "cache/fill_int.h"
 #include "cache/partial.h"
 #include "cache/proof.h"
-#include "cache/publish.h"
-#include "cache/uncached.h"
 #include "cache/use.h"
 #include "cache/writer.h"
 
-#define REHASH_BYTES ((uint64_t)1024 * 1024)      /* by one job */
-#define ROOM_BYTES   ((uint64_t)64 * 1024 * 1024) /* asked for at once, as they come */
-#define SOME_BYTES   ((uint64_t)1024 * 1024)      /* the same when it is not known how many come */
-
-enum place { IN_STORE, NAMELESS, IN_MEMORY };
-enum doing { IDLE, OPENING, REHASHING, WRITING, DROPPING, PUBLISHING };
-
-struct half {
-    char *p;
-    size_t n;
-};
-
-struct hashes {
-    struct pg_hash *sha256, *sha512; /* the second only for a name that is made with it */
-    XXH3_state_t *chunk;             /* of the chunk that `hashed` is in */
-    struct pg_buf sums;
-};
-
-struct whereabouts {
-    enum place place;
-    struct pg_err why; /* it is not IN_STORE any more */
-    uint64_t active;   /* of store->filling_bytes */
-    uint64_t promised; /* partial_promise() */
-};
-
-/* While a job runs, all from `fd` to `disk_err` is its own; the rest is the owner's. */
-struct fill_work {
-    struct fill *fill;
-    struct pg_job job;
-    struct publish publish;
-    enum doing doing;
-    int fd, read_fd; /* the second is the flight's once is_ready */
-    struct whereabouts where;
-    uint64_t kept;   /* the prefix that an earlier fill left */
-    uint64_t hashed; /* on the disk and in the hashes */
-    struct hashes is;
-    uint64_t size; /* fill->size as of the job's start */
-    uint64_t room; /* so far up to here the store had room */
-    struct half writing;
-    struct pg_err disk_err; /* how the job failed */
-
-    struct half filling;
-    uint64_t told; /* committed to the flight */
-    bool is_ready, has_head, want_room, is_ending, is_wrong, is_dropped;
-    bool has_failed; /* the disk; the owner knows */
-    bool is_quitting;
-    struct pg_err why;
-};
-
 static void go_on(struct fill_work *w);
 
-/* ---- jobs: in a pool ---- */
-
-static void end_chunk(struct fill_work *w)
-{
-    uint64_t sum = htole64(XXH3_64bits_digest(w->is.chunk));
-
-    if (pg_buf_put(&w->is.sums, (struct sl){(const char *)&sum, sizeof(sum)}) < 0)
-        (void)pg_fail(&w->disk_err, PG_E_STORE_IO, "the blob is too large for the cache");
-    (void)XXH3_64bits_reset(w->is.chunk);
-}
-
-/* Bytes that are in the file, in order. */
-static void hash(struct fill_work *w, const char *p, size_t n)
-{
-    pg_hash_update(w->is.sha256, p, n);
-    if (w->is.sha512 != NULL)
-        pg_hash_update(w->is.sha512, p, n);
-    while (n > 0) {
-        size_t room = (size_t)(BLOB_CHUNK_BYTES - w->hashed % BLOB_CHUNK_BYTES);
-        size_t part = n < room ? n : room;
-
-        (void)XXH3_64bits_update(w->is.chunk, p, part);
-        w->hashed += part;
-        if (part == room)
-            end_chunk(w);
-        p += part;
-        n -= part;
-    }
-}
-
-/* The bytes [0, have) of the file are this fill's now, and its partial's. */
-static void note_active(struct fill_work *w, uint64_t have)
-{
-    struct store *s = w->fill->store;
-
-    (void)atomic_fetch_add(&s->filling_bytes, have - w->where.active);
-    w->where.active = have;
-}
-
-/* What nobody has asked for yet comes only where there is room for it, and for all like it. */
-static int find_spare_room(struct fill_work *w, uint64_t need)
-{
-    struct store *s = w->fill->store;
-    struct gc_room room;
-
-    if (gc_room(s, need, &room, &w->disk_err) < 0)
-        return -1;
-    return room.excess == 0 ? 0
-                            : pg_fail(&w->disk_err, PG_E_CANCELED,
-                                      "there is no room for what nobody has asked for yet");
-}
-
-/* Whoever joins while it is looked for is worth more. */
-static int make_room(struct fill_work *w, uint64_t need)
-{
-    if (flight_is_unasked(w->fill->flight) && find_spare_room(w, need) == 0)
-        return 0;
-    if (flight_is_unasked(w->fill->flight))
-        return -1;
-    pg_err_clear(&w->disk_err);
-    return store_make_room(w->fill->store, need, &w->disk_err);
-}
-
-static int promise(struct fill_work *w)
-{
-    if (!flight_is_unasked(w->fill->flight) || w->size == UINT64_MAX)
-        return 0;
-    w->where.promised = w->size;
-    if (find_spare_room(w, partial_promise(w->fill->store, w->size)) < 0 &&
-        flight_is_unasked(w->fill->flight))
-        return -1;
-    pg_err_clear(&w->disk_err);
-    return 0;
-}
-
-static void forget_active(struct fill_work *w)
-{
-    (void)atomic_fetch_sub(&w->fill->store->filling_bytes, w->where.active);
-    w->where.active = 0;
-}
-
-static void drop_partial(struct fill_work *w)
-{
-    partial_drop(w->fill->store, &w->fill->digest);
-    forget_active(w);
-}
-
-static bool lose_name(struct fill_work *w)
-{
-    struct store *s = w->fill->store;
-    uint64_t left = w->size != UINT64_MAX ? w->size - w->hashed : ROOM_BYTES;
-
-    if (w->where.place != IN_STORE || w->read_fd < 0 || s->config.uncached_bytes == 0 ||
-        !uncached_has_disk(s, left))
-        return false;
-    drop_partial(w);
-    w->where.place = NAMELESS;
-    return true;
-}
-
-/* The descriptor that readers have stays theirs: another file takes its place behind it. */
-static bool go_to_memory(struct fill_work *w)
-{
-    struct fill *f = w->fill;
-    uint64_t have = w->hashed > w->kept ? w->hashed : w->kept;
-    _fd_ int fd = -1;
-
-    if (w->where.place == IN_MEMORY || w->size == UINT64_MAX ||
-        !uncached_take(f->store, w->fd, have, w->size, &fd))
-        return false;
-    if (w->read_fd < 0)
-        w->read_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    if (w->read_fd < 0 || dup3(fd, w->read_fd, O_CLOEXEC) < 0) {
-        uncached_give_back(f->store, w->size);
-        return false;
-    }
-    flight_charge(f->flight, &f->store->uncached, w->size);
-    if (w->where.place == IN_STORE)
-        drop_partial(w);
-    w->where.place = IN_MEMORY;
-    pg_fd_close(&w->fd);
-    w->fd = TAKE_FD(fd);
-    return true;
-}
-
-/* The store has no room, or its disk does not take the bytes: is there another place for them? */
-static bool go_elsewhere(struct fill_work *w)
-{
-    if (w->disk_err.kind == PG_E_CANCELED || (!lose_name(w) && !go_to_memory(w)))
-        return false;
-    if (w->where.why.kind == PG_E_NONE)
-        pg_err_move(&w->where.why, &w->disk_err);
-    pg_err_clear(&w->disk_err);
-    return true;
-}
-
-/* What another upstream left is no proof that this one has the blob. */
-static bool is_of_same_upstream(const struct fill_work *w)
-{
-    struct sl whose = flight_whose(w->fill->flight);
-
-    return whose.n == 0 || proof_partial_is(w->fill->store, whose, &w->fill->digest);
-}
-
-static int begin_anew(struct fill_work *w)
-{
-    if (ftruncate(w->fd, 0) < 0)
-        return partial_disk_error(w->fill->store, errno, "emptying a file in partial/",
-                                  &w->disk_err);
-    partial_take_off(w->fill->store, w->kept);
-    w->kept = 0;
-    return 0;
-}
-
-/* The partial of this digest is another fill's, and so is the place in the store: the file has its
- * name for a moment alone (partial_recover() removes what is left of that). */
-static int open_beside(struct fill_work *w)
-{
-    struct store *s = w->fill->store;
-    char name[40];
-
-    (void)snprintf(name, sizeof(name), "beside-%016jx", (uintmax_t)pg_random_u64());
-    w->fd = openat(s->partial_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    w->read_fd = w->fd < 0 ? -1 : openat(s->partial_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (w->fd >= 0)
-        (void)unlinkat(s->partial_fd, name, 0);
-    w->where.place = NAMELESS;
-    (void)pg_fail(&w->where.why, PG_E_CANCELED, "it comes from another upstream, too");
-    if (w->read_fd < 0)
-        return partial_disk_error(s, errno, "opening a file in partial/", &w->disk_err);
-    return 0;
-}
-
-static int open_files(struct fill_work *w)
-{
-    struct fill *f = w->fill;
-    char name[PARTIAL_NAME_MAX];
-
-    if (partial_open(f->store, &f->digest, w->size, &w->fd, &w->kept, &w->disk_err) < 0)
-        return -1;
-    if (w->kept > 0 && !is_of_same_upstream(w) && begin_anew(w) < 0)
-        return -1;
-    if (flight_whose(f->flight).n > 0)
-        proof_partial_note(f->store, flight_whose(f->flight), &f->digest);
-    note_active(w, w->kept);
-    w->read_fd = PG_FAULT("fill.open")
-                     ? -1
-                     : openat(f->store->partial_fd, partial_name(&f->digest, name),
-                              O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (w->read_fd < 0)
-        return partial_disk_error(f->store, errno, "opening a file in partial/", &w->disk_err);
-    return make_room(w, w->size != UINT64_MAX ? w->size - w->kept : 0);
-}
-
-static void run_open(struct fill_work *w)
-{
-    if (w->fill->flight->beside) {
-        if (open_beside(w) < 0 && !go_elsewhere(w))
-            PG_CHECK(w->disk_err.kind != PG_E_NONE);
-        return;
-    }
-    partial_claim_wait(w->fill->store, &w->fill->digest);
-    if ((promise(w) < 0 || open_files(w) < 0) && !go_elsewhere(w))
-        PG_CHECK(w->disk_err.kind != PG_E_NONE); /* on_job() looks at it */
-    partial_opened(w->fill->store);
-}
-
-static void run_rehash(struct fill_work *w)
-{
-    uint64_t end = w->kept - w->hashed < REHASH_BYTES ? w->kept : w->hashed + REHASH_BYTES;
-    char *p = malloc(FILL_BUFFER_BYTES);
-
-    PG_CHECK(p != NULL);
-    while (w->hashed < end && w->disk_err.kind == PG_E_NONE) {
-        uint64_t left = end - w->hashed;
-        size_t n = left < FILL_BUFFER_BYTES ? (size_t)left : FILL_BUFFER_BYTES;
-
-        if (PG_FAULT("fill.pread") || pg_fd_pread(w->fd, p, n, w->hashed) < 0)
-            (void)partial_disk_error(w->fill->store, errno, "reading what was kept of a blob",
-                                     &w->disk_err);
-        else
-            hash(w, p, n);
-    }
-    free(p);
-}
-
-/* The whole was asked for at the beginning, if its size was known; but room is made only as far
- * ahead as bytes have come. */
-static int find_room(struct fill_work *w)
-{
-    uint64_t left = w->size != UINT64_MAX ? w->size - w->hashed : SOME_BYTES;
-    uint64_t need = left < ROOM_BYTES ? left : ROOM_BYTES;
-
-    if (w->hashed + w->writing.n <= w->room || w->where.place == IN_MEMORY)
-        return 0;
-    w->room = w->hashed + need;
-    if (w->where.place == NAMELESS)
-        return uncached_has_disk(w->fill->store, need)
-                   ? 0
-                   : pg_fail(&w->disk_err, PG_E_STORE_IO, "the disk of the cache is full");
-    return make_room(w, need);
-}
-
-static int write_bytes(struct fill_work *w)
-{
-    struct store *s = w->fill->store;
-    bool fails = w->where.place == IN_MEMORY ? PG_FAULT("fill.memory") : PG_FAULT("fill.pwrite");
-
-    if (!fails && pg_fd_pwrite(w->fd, w->writing.p, w->writing.n, w->hashed) == 0)
-        return 0;
-    (void)partial_disk_error(s, errno, "writing a blob", &w->disk_err);
-    if (ftruncate(w->fd, (off_t)w->hashed) < 0) /* it is counted as so long */
-        pg_metric_inc(PG_M_STORE_ERRORS);       /* and rehashed when it is gone on with */
-    return -1;
-}
-
-static void run_write(struct fill_work *w)
-{
-    while (find_room(w) < 0 || write_bytes(w) < 0)
-        if (!go_elsewhere(w))
-            return;
-    if (w->where.place == IN_STORE) {
-        atomic_fetch_add(&w->fill->store->partial_bytes, w->writing.n);
-        note_active(w, w->hashed + w->writing.n);
-    }
-    hash(w, w->writing.p, w->writing.n);
-}
-
-static void run(struct pg_job *job)
-{
-    struct fill_work *w = pg_container_of(job, struct fill_work, job);
-
-    switch (w->doing) {
-    case OPENING:
-        run_open(w);
-        return;
-    case REHASHING:
-        run_rehash(w);
-        return;
-    case WRITING:
-        run_write(w);
-        return;
-    case DROPPING:
-        drop_partial(w);
-        return;
-    case IDLE:
-    case PUBLISHING:
-        break;
-    }
-    PG_BUG("no such job");
-}
-
-/* ---- the owner's thread ---- */
-
-static void start(struct fill_work *w, enum doing what)
+static void start(struct fill_work *w, enum fill_doing what)
 {
     struct store_config *c = &w->fill->store->config;
 
@@ -382,20 +26,51 @@ static void start(struct fill_work *w, enum doing what)
     pg_pool_submit(what == DROPPING ? c->slow_pool : c->data_pool, &w->job);
 }
 
-static void start_write(struct fill_work *w)
+/* Whose bytes are to be written next: the first's or a lane's, in turn; -1: there are none. */
+static int next_full(const struct fill_work *w)
 {
-    struct half full = w->filling;
+    for (unsigned i = 0; i < 1 + EXTENT_LANES; i++) {
+        unsigned who = (w->turn + i) % (1 + EXTENT_LANES);
 
-    w->filling = w->writing;
-    w->filling.n = 0;
+        if (w->filling[who].n > 0)
+            return (int)who;
+    }
+    return -1;
+}
+
+static void start_write(struct fill_work *w, int who)
+{
+    struct fill_half full = w->filling[who];
+
+    w->filling[who] = w->writing;
+    w->filling[who].n = 0;
     w->writing = full;
+    w->turn = (unsigned)who + 1;
     start(w, WRITING);
 }
 
-static void free_half(struct half *h)
+static void note_written(struct fill_work *w)
+{
+    if (w->disk_err.kind != PG_E_NONE)
+        return;
+    extent_written(&w->here, w->writing.from, w->writing.from + w->writing.n);
+    for (unsigned i = 0; i < EXTENT_LANES; i++) {
+        if (w->here.lanes[i].state == EXTENT_CLOSING && w->filling[1 + i].n == 0)
+            w->here.lanes[i] = (struct extent_lane){EXTENT_FREE};
+    }
+}
+
+static void free_half(struct fill_half *h)
 {
     free(h->p);
-    *h = (struct half){0};
+    *h = (struct fill_half){0};
+}
+
+static void free_halves(struct fill_work *w)
+{
+    free_half(&w->writing);
+    for (unsigned i = 0; i < 1 + EXTENT_LANES; i++)
+        free_half(&w->filling[i]);
 }
 
 static void free_fill(struct fill_work *w)
@@ -404,17 +79,15 @@ static void free_fill(struct fill_work *w)
     struct store *s = f->store;
 
     PG_CHECK(w->doing == IDLE && f->flight == NULL);
-    forget_active(w);
-    (void)partial_promise_end(s, w->where.promised);
+    fill_job_forget(w);
     pg_fd_close(&w->fd);
-    if (!w->is_ready)
+    if (!w->is.ready)
         pg_fd_close(&w->read_fd);
-    pg_hash_free(w->is.sha256);
-    pg_hash_free(w->is.sha512);
-    (void)XXH3_freeState(w->is.chunk);
-    pg_buf_free(&w->is.sums);
-    free_half(&w->writing);
-    free_half(&w->filling);
+    pg_hash_free(w->hash.sha256);
+    pg_hash_free(w->hash.sha512);
+    (void)XXH3_freeState(w->hash.chunk);
+    pg_buf_free(&w->hash.sums);
+    free_halves(w);
     pg_err_clear(&w->disk_err);
     pg_err_clear(&w->where.why);
     pg_err_clear(&w->why);
@@ -449,7 +122,7 @@ static void keep_open(struct fill_work *w, const struct digest *sha256)
 
     if (fd >= 0) /* else the first hit opens it */
         blob_filled(f->store, &(struct blob_filled){f->digest, *sha256, w->hashed, fd,
-                                                    pg_buf_sl(&w->is.sums)});
+                                                    pg_buf_sl(&w->hash.sums)});
 }
 
 /* Who is aboard is served; who comes next begins anew. */
@@ -489,7 +162,7 @@ static void on_published(struct publish *p)
         end_unkept(w, &p->err);
     }
     pg_err_clear(&p->err);
-    if (!w->is_quitting)
+    if (!w->is.quitting)
         f->on_event(f, FILL_LANDED);
     free_fill(w);
 }
@@ -514,15 +187,14 @@ static void start_publish(struct fill_work *w, const struct digest *sha256)
                                   .sha256 = *sha256,
                                   .size = w->hashed,
                                   .chunk_bytes = BLOB_CHUNK_BYTES,
-                                  .chunk_sums = pg_buf_sl(&w->is.sums),
+                                  .chunk_sums = pg_buf_sl(&w->hash.sums),
                                   .tmp_fd = w->fd,
                                   .home = w->job.home,
                                   .done = on_published,
                                   .apply_more = apply_proof};
     _Static_assert(PARTIAL_NAME_MAX <= PUBLISH_NAME_MAX, "a partial is published");
     (void)partial_name(&f->digest, w->publish.tmp_name);
-    free_half(&w->writing);
-    free_half(&w->filling);
+    free_halves(w);
     publish_blob(f->store, &w->publish);
 }
 
@@ -532,14 +204,13 @@ static void verify(struct fill_work *w)
     struct fill *f = w->fill;
     struct digest sha256 = {.alg = PG_SHA256}, named;
 
-    pg_hash_final(w->is.sha256, sha256.bytes);
+    pg_hash_final(w->hash.sha256, sha256.bytes);
     named = sha256;
-    if (w->is.sha512 != NULL) {
+    if (w->hash.sha512 != NULL) {
         named = (struct digest){.alg = PG_SHA512};
-        pg_hash_final(w->is.sha512, named.bytes);
+        pg_hash_final(w->hash.sha512, named.bytes);
     }
-    if (w->hashed % BLOB_CHUNK_BYTES != 0)
-        end_chunk(w);
+    fill_job_end_chunks(w);
     if (f->size != UINT64_MAX && f->size != w->hashed)
         (void)pg_fail(&f->err, PG_E_UPSTREAM_WRONG,
                       "upstream's blob has %ju bytes, and not the %ju it should have",
@@ -547,12 +218,12 @@ static void verify(struct fill_work *w)
     else if (!digest_eq(&named, &f->digest))
         (void)pg_fail(&f->err, PG_E_UPSTREAM_WRONG,
                       "upstream's blob does not have the digest it should have");
-    w->is_wrong = f->err.kind != PG_E_NONE;
-    if (w->is_wrong && w->where.place == IN_STORE) {
+    w->is.wrong = f->err.kind != PG_E_NONE;
+    if (w->is.wrong && w->where.place == IN_STORE) {
         start(w, DROPPING);
         return;
     }
-    if (w->is_wrong) {
+    if (w->is.wrong) {
         f->on_event(f, FILL_WRONG);
         return;
     }
@@ -573,7 +244,7 @@ static void verify(struct fill_work *w)
 
 static bool has_partial(const struct fill_work *w)
 {
-    return w->fd >= 0 && w->where.place == IN_STORE && !w->is_dropped;
+    return w->fd >= 0 && w->where.place == IN_STORE && !w->is.dropped;
 }
 
 /* The owner gave up, and no job is running. */
@@ -582,14 +253,19 @@ static void quit(struct fill_work *w)
     struct fill *f = w->fill;
     struct flight *flight = f->flight;
     bool is_bad = w->why.kind == PG_E_UPSTREAM_WRONG || w->disk_err.kind != PG_E_NONE;
-    bool is_empty = w->kept == 0 && w->hashed == 0 && w->filling.n == 0;
+    const struct fill_half *first = &w->filling[0];
+    bool is_empty = w->kept == 0 && w->where.written == 0 && first->n == 0;
 
     if (has_partial(w) && (is_bad || is_empty || partial_is_done(f->store, &f->digest))) {
         start(w, DROPPING);
         return;
     }
-    if (has_partial(w) && w->filling.n > 0 && w->hashed >= w->kept) {
-        start_write(w); /* what has come is kept for the next to ask */
+    if (has_partial(w) && first->n > 0 && first->from == w->here.disk) {
+        start_write(w, 0); /* what has come is kept for the next to ask */
+        return;
+    }
+    if (has_partial(w) && w->where.marked) {
+        start(w, TRIMMING);
         return;
     }
     release_partial(w);
@@ -602,9 +278,9 @@ static void get_ready(struct fill_work *w)
 {
     struct fill *f = w->fill;
 
-    w->is_ready = true;
+    w->is.ready = true;
     flight_file(f->flight, w->read_fd);
-    f->have = w->kept;
+    f->have = w->here.disk = w->kept;
     if (w->kept > 0) {
         give_head(w);
         start(w, REHASHING);
@@ -616,9 +292,9 @@ static void fail(struct fill_work *w)
 {
     struct fill *f = w->fill;
 
-    if (w->has_failed)
+    if (w->is.failed)
         return;
-    w->has_failed = true;
+    w->is.failed = true;
     pg_err_copy(&f->err, &w->disk_err);
     f->on_event(f, FILL_DISK);
 }
@@ -636,8 +312,14 @@ static void answer_room(struct fill_work *w)
 /* There was no room for it as long as nobody wanted it. */
 static bool is_asked_for_since(const struct fill_work *w)
 {
-    return w->disk_err.kind == PG_E_CANCELED && w->is_ready && !w->has_failed &&
+    return w->disk_err.kind == PG_E_CANCELED && w->is.ready && !w->is.failed &&
            !flight_is_unasked(w->fill->flight);
+}
+
+/* What was kept is hashed before anything is written; then the two take turns. */
+static bool wants_hash(const struct fill_work *w)
+{
+    return w->hashed < w->here.disk && (w->hashed < w->kept || w->has_written || next_full(w) < 0);
 }
 
 /* What is next, when no job is running. An event is the last thing done: the owner may call back,
@@ -645,25 +327,27 @@ static bool is_asked_for_since(const struct fill_work *w)
 static void go_on(struct fill_work *w)
 {
     PG_CHECK(w->doing == IDLE);
-    if (!w->is_wrong)
+    if (!w->is.wrong)
         tell(w);
-    if (w->is_quitting) {
+    if (w->is.quitting) {
         quit(w);
     } else if (is_asked_for_since(w)) {
         pg_err_clear(&w->disk_err);
         start(w, WRITING);
     } else if (w->disk_err.kind != PG_E_NONE) {
         fail(w);
-    } else if (w->is_wrong) {
+    } else if (w->is.wrong) {
         w->fill->on_event(w->fill, FILL_WRONG);
-    } else if (!w->is_ready) {
+    } else if (!w->is.ready) {
         get_ready(w);
-    } else if (w->hashed < w->kept) {
+    } else if (wants_hash(w)) {
         start(w, REHASHING);
-    } else if (w->filling.n > 0) {
-        start_write(w);
+    } else if (next_full(w) >= 0) {
+        start_write(w, next_full(w));
         answer_room(w);
-    } else if (w->is_ending) {
+    } else if (w->is.ending && w->where.marked && w->where.place == IN_STORE) {
+        start(w, TRIMMING);
+    } else if (w->is.ending) {
         verify(w);
     } else {
         answer_room(w);
@@ -675,7 +359,10 @@ static void on_job(struct pg_job *job)
     struct fill_work *w = pg_container_of(job, struct fill_work, job);
 
     if (w->doing == DROPPING)
-        w->is_dropped = true;
+        w->is.dropped = true;
+    w->has_written = w->doing == WRITING;
+    if (w->doing == WRITING)
+        note_written(w);
     w->doing = IDLE;
     go_on(w);
 }
@@ -694,19 +381,20 @@ struct fill *fill_open(struct store *s, struct flight *flight, const struct dige
                        .flight = flight,
                        .digest = *d,
                        .size = size,
+                       .until = UINT64_MAX,
                        .on_event = on_event,
                        .owner = owner,
                        .work = w};
     *w = (struct fill_work){.fill = f,
-                            .job = {.run = run, .done = on_job, .home = home},
+                            .job = {.run = fill_job_run, .done = on_job, .home = home},
                             .fd = -1,
                             .read_fd = -1,
-                            .is = {.sha256 = pg_hash_new(PG_SHA256),
-                                   .sha512 = d->alg == PG_SHA512 ? pg_hash_new(PG_SHA512) : NULL,
-                                   .chunk = XXH3_createState()}};
-    PG_CHECK(w->is.chunk != NULL);
-    (void)XXH3_64bits_reset(w->is.chunk);
-    pg_buf_init(&w->is.sums, BLOB_SUMS_MAX);
+                            .hash = {.sha256 = pg_hash_new(PG_SHA256),
+                                     .sha512 = d->alg == PG_SHA512 ? pg_hash_new(PG_SHA512) : NULL,
+                                     .chunk = XXH3_createState()}};
+    PG_CHECK(w->hash.chunk != NULL);
+    (void)XXH3_64bits_reset(w->hash.chunk);
+    pg_buf_init(&w->hash.sums, BLOB_SUMS_MAX);
     atomic_fetch_add(&s->fills, 1);
     start(w, OPENING);
     return f;
@@ -714,7 +402,7 @@ struct fill *fill_open(struct store *s, struct flight *flight, const struct dige
 
 int fill_size(struct fill *f, uint64_t size, struct pg_err *err)
 {
-    PG_CHECK(f->work->is_ready && size != UINT64_MAX);
+    PG_CHECK(f->work->is.ready && size != UINT64_MAX);
     if ((f->size != UINT64_MAX && f->size != size) || f->have > size || size > BLOB_BYTES_MAX)
         return pg_fail(err, PG_E_UPSTREAM_WRONG,
                        "upstream says that the blob has %ju bytes, which cannot be",
@@ -725,58 +413,153 @@ int fill_size(struct fill *f, uint64_t size, struct pg_err *err)
     return 0;
 }
 
-static void append(struct half *h, struct sl bytes)
+static void append(struct fill_half *h, uint64_t at, struct sl bytes)
 {
     if (h->p == NULL) {
         h->p = malloc(FILL_BUFFER_BYTES);
         PG_CHECK(h->p != NULL);
     }
+    if (h->n == 0)
+        h->from = at;
+    PG_CHECK(h->from + h->n == at);
     memcpy(h->p + h->n, bytes.p, bytes.n);
     h->n += bytes.n;
+}
+
+/* Of who comes at `at`: 1, or 0: there is no room. */
+static int take(struct fill_work *w, unsigned who, uint64_t at, struct sl bytes)
+{
+    struct fill_half *h = &w->filling[who];
+
+    PG_CHECK(w->is.ready && !w->is.ending && !w->is.quitting);
+    PG_CHECK(bytes.n <= FILL_BUFFER_BYTES);
+    if (w->is.failed)
+        return 0;
+    if (h->n + bytes.n > FILL_BUFFER_BYTES || (h->n > 0 && h->from + h->n != at)) {
+        w->want_room = true;
+        w->fill->refused++;
+        return 0;
+    }
+    w->fill->taken++;
+    append(h, at, bytes);
+    return 1;
+}
+
+static void go_on_if_idle(struct fill_work *w)
+{
+    if (w->doing == IDLE && w->disk_err.kind == PG_E_NONE)
+        go_on(w);
 }
 
 int fill_write(struct fill *f, struct sl bytes, struct pg_err *err)
 {
     struct fill_work *w = f->work;
+    uint64_t most = f->until < f->size ? f->until : f->size;
 
-    PG_CHECK(w->is_ready && !w->is_ending && !w->is_quitting);
-    PG_CHECK(bytes.n <= FILL_BUFFER_BYTES);
-    if (w->has_failed)
-        return 0;
-    if (bytes.n > f->size - f->have)
+    if (bytes.n > most - f->have && !w->is.failed)
         return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream sends more than the blob's %ju bytes",
-                       (uintmax_t)f->size);
+                       (uintmax_t)most);
     if (bytes.n == 0)
         return 1;
-    if (w->filling.n + bytes.n > FILL_BUFFER_BYTES) {
-        w->want_room = true;
+    if (take(w, 0, f->have, bytes) == 0)
         return 0;
-    }
-    append(&w->filling, bytes);
     f->have += bytes.n;
     give_head(w);
     if (w->doing == IDLE)
-        start_write(w);
+        start_write(w, 0);
     return 1;
+}
+
+/* ---- several connections ---- */
+
+int fill_next(struct fill *f, unsigned segments)
+{
+    struct extent *e = &f->work->here;
+    uint64_t size = f->size, end;
+    int lane;
+
+    PG_CHECK(f->work->is.ready && !f->work->is.ending);
+    f->have = extent_skip(e, f->have);
+    f->until = UINT64_MAX;
+    if (size == UINT64_MAX)
+        return FILL_RUN;
+    lane = extent_lane_at(e, f->have);
+    f->until = f->have;
+    if (lane >= 0)
+        return lane;
+    if (f->have == size)
+        return FILL_ALL;
+    f->until = extent_next(e, f->have, size);
+    end = (f->have / EXTENT_SEGMENT_BYTES + segments) * EXTENT_SEGMENT_BYTES;
+    if (segments > 0 && end < f->until)
+        f->until = end;
+    return FILL_RUN;
+}
+
+bool fill_lane_open(struct fill *f, unsigned lane)
+{
+    struct extent *e = &f->work->here;
+    struct extent_run run;
+
+    PG_CHECK(f->work->is.ready && lane < EXTENT_LANES && e->lanes[lane].state != EXTENT_OPEN);
+    if (e->lanes[lane].state != EXTENT_FREE || f->size == UINT64_MAX || f->until >= f->size ||
+        !extent_gap(e, f->until, f->size, &run))
+        return false;
+    e->lanes[lane] = (struct extent_lane){EXTENT_OPEN, run.from, run.from, run.end};
+    return true;
+}
+
+int fill_lane_write(struct fill *f, unsigned lane, struct sl bytes, struct pg_err *err)
+{
+    struct extent_lane *l = &f->work->here.lanes[lane];
+
+    PG_CHECK(l->state == EXTENT_OPEN);
+    if (bytes.n > l->end - l->at)
+        return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream sends more than the part asked for");
+    if (bytes.n == 0)
+        return 1;
+    if (take(f->work, 1 + lane, l->at, bytes) == 0)
+        return 0;
+    l->at += bytes.n;
+    if (f->work->doing == IDLE)
+        start_write(f->work, 1 + (int)lane);
+    return 1;
+}
+
+void fill_lane_close(struct fill *f, unsigned lane)
+{
+    struct fill_work *w = f->work;
+    struct extent_lane *l = &w->here.lanes[lane];
+    bool is_written = w->filling[1 + lane].n == 0 && w->doing != WRITING;
+
+    PG_CHECK(l->state == EXTENT_OPEN);
+    l->end = l->at;
+    l->state = EXTENT_CLOSING;
+    if (is_written || l->from == l->at)
+        *l = (struct extent_lane){EXTENT_FREE};
+}
+
+const struct extent_lane *fill_lane_look(const struct fill *f, unsigned lane)
+{
+    return &f->work->here.lanes[lane];
 }
 
 void fill_end(struct fill *f)
 {
     struct fill_work *w = f->work;
 
-    PG_CHECK(w->is_ready && !w->is_ending && !w->is_quitting);
-    w->is_ending = true;
-    if (w->doing == IDLE && w->disk_err.kind == PG_E_NONE)
-        go_on(w);
+    PG_CHECK(w->is.ready && !w->is.ending && !w->is.quitting);
+    w->is.ending = true;
+    go_on_if_idle(w);
 }
 
 void fill_fail(struct fill *f, const struct pg_err *why)
 {
     struct fill_work *w = f->work;
 
-    PG_CHECK(!w->is_quitting && why->kind != PG_E_NONE);
+    PG_CHECK(!w->is.quitting && why->kind != PG_E_NONE);
     pg_err_copy(&w->why, why);
-    w->is_quitting = true;
+    w->is.quitting = true;
     if (w->doing == IDLE)
         go_on(w);
 }

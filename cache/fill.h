@@ -13,6 +13,10 @@
  * hears FILL_WRONG: readers that were served from it get a short reply, never a whole one, and the
  * next to ask begins at byte 0.
  *
+ * Bytes may also come over several connections, each from a place of its own on: what is beyond the
+ * first gap is written where it belongs, and hashed from the file once the gap is closed. So the
+ * hash and the watermark move in order, and no more than a buffer for each connection is in memory.
+ *
  * A fill that breaks off keeps its contiguous prefix in partial/; the next fill_open() of that
  * digest finds it (->have), rehashes it in the data pool, and readers are served from it behind
  * the hold-back meanwhile.
@@ -27,11 +31,14 @@
 #pragma once
 
 #include "base/mailbox.h"
+#include "cache/extent.h"
 #include "cache/flight.h"
 #include "cache/store.h"
 #include "oci/digest.h"
 
 #define FILL_BUFFER_BYTES ((size_t)256 * 1024)
+#define FILL_ALL          (-1) /* of fill_next() */
+#define FILL_RUN          (-2)
 
 enum fill_event {
     FILL_READY,  /* after fill_open(): ->have is final, write from there on */
@@ -45,8 +52,10 @@ struct fill {
     struct store *store;
     struct flight *flight;
     struct digest digest;
-    uint64_t size; /* UINT64_MAX: not known before the end */
-    uint64_t have; /* bytes accepted so far, what was kept included */
+    uint64_t size;  /* UINT64_MAX: not known before the end */
+    uint64_t have;  /* where fill_write() writes: so many bytes are here, what was kept included */
+    uint64_t until; /* by fill_next(): fill_write() takes no bytes from there on */
+    uint64_t taken, refused; /* writes, of all connections: the owner may set them back */
     struct pg_err err;
     void *owner;
     void (*on_event)(struct fill *f, enum fill_event event);
@@ -79,7 +88,24 @@ PG_MUST_USE int fill_size(struct fill *f, uint64_t size, struct pg_err *err);
  * repeat after ROOM; after DISK always 0). -1 UPSTREAM_WRONG: more than size. */
 int fill_write(struct fill *f, struct sl bytes, struct pg_err *err);
 
-/* Upstream's body is complete: verify, then publish. */
+/* Several connections (extent.h): the first brings the lowest bytes that are missing, by
+ * fill_write(); the others, the lanes, a run each beyond ->until. After READY, before fill_end().
+ *
+ * fill_next(): the first goes on, FILL_RUN: from ->have until ->until, so many segments at most (0:
+ * no limit); or there is nothing for it: FILL_ALL: all is here or in buffers; or the lane, still
+ * open, whose run has the next byte. */
+int fill_next(struct fill *f, unsigned segments);
+
+/* Gives the lane a run, which fill_lane_look() tells. False: there is none to be had now. Its size
+ * has to be known. */
+bool fill_lane_open(struct fill *f, unsigned lane);
+/* As fill_write(), at the lane's `at`. */
+int fill_lane_write(struct fill *f, unsigned lane, struct sl bytes, struct pg_err *err);
+/* What it has brought is kept, the rest of its run is missing again. */
+void fill_lane_close(struct fill *f, unsigned lane);
+const struct extent_lane *fill_lane_look(const struct fill *f, unsigned lane);
+
+/* Upstream's body is complete, all lanes are closed: verify, then publish. */
 void fill_end(struct fill *f);
 
 /* Gives up: fails the flight with why, keeps the partial unless why is UPSTREAM_WRONG; frees the

@@ -272,6 +272,11 @@ void handover_give(struct store *s)
 
 /* ---- collect ------------------------------------------------------------------------------- */
 
+static bool is_worth_keeping(struct store *s, const struct digest *d, const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_size > 0 && !partial_is_done(s, d);
+}
+
 /* What the store has, or is at, is not needed twice. */
 static void collect_file(struct store *s, int folder, const char *name)
 {
@@ -279,8 +284,10 @@ static void collect_file(struct store *s, int folder, const char *name)
     struct digest d;
 
     if (partial_name_parse(name, &d) && partial_claim(s, &d)) {
-        if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-            st.st_size > 0 && !partial_is_done(s, &d) && move(folder, s->partial_fd, name) == 0)
+        if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            st = (struct stat){0};
+        partial_settle(folder, name, &st);
+        if (is_worth_keeping(s, &d, &st) && move(folder, s->partial_fd, name) == 0)
             (void)atomic_fetch_add(&s->partial_bytes, (uint64_t)st.st_size);
         partial_release(s, &d);
     }

@@ -2,6 +2,7 @@
 #include "cache/partial.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "base/fault.h"
 #include "base/fd.h"
@@ -18,7 +20,8 @@
 #include "cache/handover.h"
 #include "cache/index.h"
 
-#define SCAN_MAX 16384 /* partials looked at by one eviction */
+#define SCAN_MAX   16384 /* partials looked at by one eviction */
+#define MARK_MAGIC "pgmark1"
 
 struct claim {
     struct pg_list node;
@@ -250,6 +253,55 @@ int partial_disk_error(struct store *s, int code, const char *doing, struct pg_e
     return pg_detail(err, "%s in %s: %s", doing, s->config.path, strerrordesc_np(code));
 }
 
+/* ---- the mark ---- */
+
+struct mark {
+    char magic[8];
+    uint64_t have, size, sum; /* little endian; the sum is of what stands before it */
+};
+_Static_assert(sizeof(struct mark) == PARTIAL_MARK_BYTES, "as it is on the disk");
+
+static uint64_t sum_of(const struct mark *m)
+{
+    return htole64(XXH3_64bits(m, offsetof(struct mark, sum)));
+}
+
+int partial_mark(int fd, uint64_t size, uint64_t have)
+{
+    struct mark m = {.magic = MARK_MAGIC, .have = htole64(have), .size = htole64(size)};
+
+    PG_CHECK(have <= size);
+    m.sum = sum_of(&m);
+    return PG_FAULT("partial.mark") ? -1 : pg_fd_pwrite(fd, &m, sizeof(m), size);
+}
+
+/* 0: it is as long as it says now; -1 with errno. */
+static int settle(int fd, struct stat *st)
+{
+    struct mark m;
+    uint64_t length = (uint64_t)st->st_size;
+
+    if (length < sizeof(m) || pg_fd_pread(fd, &m, sizeof(m), length - sizeof(m)) < 0 ||
+        memcmp(m.magic, MARK_MAGIC, sizeof(m.magic)) != 0 || m.sum != sum_of(&m) ||
+        le64toh(m.size) != length - sizeof(m) || le64toh(m.have) > le64toh(m.size))
+        return 0;
+    if (PG_FAULT("partial.settle") || ftruncate(fd, (off_t)le64toh(m.have)) < 0)
+        return -1;
+    st->st_size = (off_t)le64toh(m.have);
+    return 0;
+}
+
+void partial_settle(int dir_fd, const char *name, struct stat *st)
+{
+    _fd_ int fd = -1;
+
+    if (!S_ISREG(st->st_mode) || (uint64_t)st->st_size < sizeof(struct mark))
+        return;
+    fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && settle(fd, st) < 0)
+        pg_metric_inc(PG_M_STORE_ERRORS); /* whoever opens it tries again */
+}
+
 /* What stands in the place of a partial and is no regular file. */
 static int remove_stranger(int dir_fd, const char *name)
 {
@@ -287,10 +339,15 @@ int partial_open(struct store *s, const struct digest *d, uint64_t size, int *fd
 {
     char name[PARTIAL_NAME_MAX];
     struct stat st;
+    uint64_t length;
     _fd_ int fd = -1;
 
     if (open_regular(s, partial_name(d, name), &fd, &st) < 0)
         return partial_disk_error(s, errno, "opening a file in partial/", err);
+    length = (uint64_t)st.st_size;
+    if (settle(fd, &st) < 0)
+        return partial_disk_error(s, errno, "cutting a file in partial/", err);
+    partial_take_off(s, length - (uint64_t)st.st_size);
     if ((uint64_t)st.st_size > size) {
         if (PG_FAULT("partial.truncate") || ftruncate(fd, 0) < 0)
             return partial_disk_error(s, errno, "emptying a file in partial/", err);
@@ -458,6 +515,7 @@ static int recover_one(struct store *s, const char *name, struct pg_err *err)
 
     if (fstatat(s->partial_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return partial_disk_error(s, errno, "looking into partial/", err);
+    partial_settle(s->partial_fd, name, &st);
     keep = may_keep(s, name, &st, err);
     if (keep < 0)
         return -1;

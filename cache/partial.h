@@ -4,6 +4,10 @@
  * broke off, or is under way. The name says which blob it is and the length how far it is, so that
  * it needs no record of its own; that its bytes are the right ones is found by hashing them.
  *
+ * While it comes over several connections there are bytes beyond that prefix. Then a mark behind
+ * the blob's end says how long the prefix is, and whoever opens the file next cuts it to that. A
+ * blob whose own bytes look like a mark loses what was kept of it, no more.
+ *
  * One fill at a time works on a partial: it holds the claim of that digest. Others that would
  * remove a partial (eviction, recovery) claim it first, and leave alone what is claimed.
  *
@@ -14,6 +18,8 @@
  * Threads:    any. One lock, around the claims: innermost, no I/O inside it.
  */
 #pragma once
+
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "cache/store.h"
@@ -62,6 +68,12 @@ void partial_drop(struct store *s, const struct digest *d);
 /* Removes partials that nobody works on, the longest unused first, until at least nbytes are
  * freed; returns how many were. For eviction. */
 uint64_t partial_evict(struct store *s, uint64_t nbytes);
+
+/* Writes the mark: `have` bytes of a blob of `size` are here in order. -1 with errno. */
+#define PARTIAL_MARK_BYTES 32
+PG_MUST_USE int partial_mark(int fd, uint64_t size, uint64_t have);
+/* Cuts the file of that name, whose stat is *st, to what its mark says, if it has one. */
+void partial_settle(int dir_fd, const char *name, struct stat *st);
 
 /* Blobs of so many bytes come, or do not any more, that nobody has asked for yet. How many bytes
  * all of them have now. */

@@ -13,17 +13,30 @@
 #include "oci/ref.h"
 #include "proxy/upstream/exchange_int.h"
 #include "proxy/upstream/resume.h"
+#include "proxy/upstream/segment_int.h"
 
 #define REFUSED_WAIT_S 5 /* how long one that has begun waits for a breaker, each time */
 #define PATH_BYTES_MAX 1024
 
-enum download_state { IN_LINE, OPENING, ASKING, ENDING };
+#define SEGMENTED_BYTES (2 * EXTENT_SEGMENT_BYTES) /* more than that is worth it */
+#define STEAL_BYTES     (EXTENT_SEGMENT_BYTES / 2) /* so much of a helper's run is waited for */
+#define STEAL_MS        500                        /* and so long */
+#define ALONE_SEGMENTS  4                          /* asked for at once while nobody helps */
+
+enum download_state { IN_LINE, OPENING, ASKING, WAITING, ENDING };
 
 /* Which of the upstream's sites the bytes of this fill came from; sets as in an origin_path. */
 struct sources {
     uint64_t origin; /* its number: it may be gone once the turn is left */
     unsigned all, seen;
     bool one; /* they were wrong once: all of them from one, this time */
+};
+
+/* How the bytes are asked for. */
+struct way {
+    bool whole;   /* no Range any more: upstream does not understand it */
+    bool parted;  /* so far it was in parts */
+    bool blocked; /* what comes next is on its way by a helper, too */
 };
 
 struct download {
@@ -41,11 +54,12 @@ struct download {
     struct exchange exchange; /* from OPENING on */
     struct fill *fill;        /* from OPENING on */
     struct delay again;
-    uint64_t skip;    /* bytes of this answer that are here already */
-    uint64_t brought; /* by this attempt */
+    struct segments segments; /* from OPENING on */
+    uint64_t skip;            /* bytes of this answer that are here already */
+    uint64_t brought;         /* by this attempt */
     unsigned fails;
     struct trace_context trace;
-    bool whole; /* no Range any more: upstream does not understand it */
+    struct way way;
     struct sources sources;
     uint64_t began_ms;
     char *repo, *caller;
@@ -109,7 +123,8 @@ static void note_unknown(const struct download *d)
 /* N20: two versions may have been spliced; a mirror may have another one. */
 static void suspect(struct download *d)
 {
-    if ((d->sources.all & (d->sources.all - 1)) != 0)
+    d->sources.seen |= d->segments.seen;
+    if ((d->sources.all & (d->sources.all - 1)) != 0 || d->segments.seen != 0)
         suspect_note(&d->fetch->suspects, d->sources.origin, &d->digest, d->sources.seen,
                      d->sources.all);
 }
@@ -148,6 +163,7 @@ static void lose(struct download *d, struct pg_err *err)
         suspect(d);
     if (d->state != IN_LINE && err->kind != PG_E_CANCELED && err->kind != PG_E_BLOB_UNKNOWN)
         log_failure(d, err);
+    segment_stop(&d->segments);
     if (d->fill != NULL)
         fill_fail(d->fill, err);
     else
@@ -160,18 +176,93 @@ static void lose(struct download *d, struct pg_err *err)
 static void end(struct download *d)
 {
     d->state = ENDING;
+    segment_stop(&d->segments);
     origin_leave(&d->turn);
     fill_end(d->fill);
 }
 
+/* Where each request counts, more of them are no gain. */
+static bool is_worth_segments(const struct download *d)
+{
+    const struct origin *o = d->turn.origin;
+
+    return d->size != UINT64_MAX && (d->size - d->fill->have > SEGMENTED_BYTES || d->way.parted) &&
+           !d->way.whole && !d->sources.one && !d->segments.off &&
+           !health_counts_blobs(o->health) && origin_gives_parts(o);
+}
+
+static bool has_helpers(const struct download *d)
+{
+    for (unsigned i = 0; i < EXTENT_LANES; i++) {
+        if (d->segments.helpers[i].state == SEGMENT_ASKING)
+            return true;
+    }
+    return false;
+}
+
+/* At the first request it is not known yet whether there will be help. */
+static unsigned segments_at_once(const struct download *d)
+{
+    bool is_alone = d->segments.seen == 0 && d->sources.seen != 0 && !has_helpers(d);
+
+    return is_alone ? ALONE_SEGMENTS : 1;
+}
+
+/* A helper that is nearly done is waited for; one that is not gives the rest of its run back. */
+static bool waits_for(struct download *d, int lane)
+{
+    const struct extent_lane *l = fill_lane_look(d->fill, (unsigned)lane);
+
+    if (l->end - l->at <= STEAL_BYTES)
+        return true;
+    segment_steal(&d->segments, (unsigned)lane);
+    return false;
+}
+
+static void take_over(struct delay *delay);
+
 static void ask(struct download *d)
 {
+    bool in_parts = is_worth_segments(d);
+    unsigned most = in_parts ? segments_at_once(d) : 0;
+    int next = fill_next(d->fill, most);
+
     d->state = ASKING;
     d->skip = d->brought = 0;
-    if (d->size != UINT64_MAX && d->fill->have == d->size)
+    d->way.blocked = false;
+    delay_stop(&d->again);
+    while (next >= 0 && !waits_for(d, next))
+        next = fill_next(d->fill, most);
+    if (next >= 0) {
+        d->state = WAITING;
+        delay_start(&d->fetch->origins.delays, &d->again, STEAL_MS, take_over);
+    } else if (next == FILL_ALL) {
         end(d);
-    else
-        exchange_start(&d->exchange, d->whole ? 0 : d->fill->have, d->fails > 0);
+    } else {
+        d->way.parted = d->way.parted || in_parts;
+        d->exchange.spec.until = in_parts ? d->fill->until : 0;
+        exchange_start(&d->exchange, d->way.whole ? 0 : d->fill->have, d->fails > 0);
+    }
+}
+
+static void take_over(struct delay *delay)
+{
+    struct download *d = pg_container_of(delay, struct download, again);
+    int lane = fill_next(d->fill, 0);
+
+    if (lane >= 0)
+        segment_steal(&d->segments, (unsigned)lane);
+    ask(d);
+}
+
+static void on_moved(struct segments *s)
+{
+    struct download *d = pg_container_of(s, struct download, segments);
+
+    if (d->state == WAITING)
+        ask(d);
+    else if (d->way.blocked)
+        client_resume(&d->exchange.call);
 }
 
 static void ask_again(struct delay *delay)
@@ -232,10 +323,27 @@ static bool retry(struct download *d)
     return true;
 }
 
-/* The size of the whole is known and not all of it came, though the answer ended in good order. */
+/* It is known how much was to come and not all did, though the answer ended in good order. */
 static bool is_short(const struct download *d)
 {
-    return d->size != UINT64_MAX && d->fill->have < d->size;
+    uint64_t until = d->fill->until < d->size ? d->fill->until : d->size;
+
+    return d->size != UINT64_MAX && d->fill->have < until;
+}
+
+/* A part was asked for, and what came was none: a URL that knows no parts gives the whole. */
+static bool takes_back_parts(struct download *d)
+{
+    struct exchange *x = &d->exchange;
+
+    if (x->spec.until == 0 || x->site == NULL || d->brought > 0 ||
+        (x->end.cause != RETRY_WRONG && x->end.status != 416))
+        return false;
+    site_no_parts(x->site, pg_clock_mono_ms());
+    d->segments.off = true;
+    pg_err_clear(&x->end.err);
+    ask_again(&d->again);
+    return true;
 }
 
 static void on_done(struct exchange *x)
@@ -244,15 +352,21 @@ static void on_done(struct exchange *x)
     struct pg_err err = {0};
 
     if (x->end.err.kind == PG_E_NONE && !is_short(d)) {
-        end(d);
+        d->fails = 0;
+        if (d->size == UINT64_MAX)
+            end(d);
+        else
+            ask(d);
         return;
     }
+    if (takes_back_parts(d))
+        return;
     if (x->end.err.kind == PG_E_NONE) {
         x->end.cause = RETRY_BROKEN;
         pg_fail(&x->end.err, PG_E_UPSTREAM_DOWN, "upstream broke off the blob");
     }
     if (x->end.status == 416 && x->from > 0) {
-        d->whole = true;
+        d->way.whole = true;
         x->end.cause = RETRY_BROKEN;
     }
     if (retry(d))
@@ -269,6 +383,18 @@ static bool on_head(struct exchange *x)
     if (d->sources.one) /* and stays there */
         x->path.avoid = ~origin_bit(x->site);
     d->sources.seen |= origin_bit(x->site);
+    if (x->spec.until > 0 && x->call.head.status == 206) {
+        if (resume_check_part(&x->call.head, d->fill->have, d->fill->until, d->size, &x->call.err) <
+                0 ||
+            fill_size(d->fill, d->size, &x->call.err) < 0)
+            return false;
+        segment_watch(&d->segments, d->turn.origin);
+        return true;
+    }
+    if (x->spec.until > 0) { /* the whole; what helpers bring is passed over */
+        site_no_parts(x->site, pg_clock_mono_ms());
+        d->segments.off = true;
+    }
     if (resume_check(&x->call.head, d->fill->have, d->size, &resume, &x->call.err) < 0)
         return false;
     if (resume.size != RESUME_UNKNOWN && fill_size(d->fill, resume.size, &x->call.err) < 0)
@@ -278,25 +404,49 @@ static bool on_head(struct exchange *x)
     return true;
 }
 
+/* The run is full and the answer goes on: passes over what is here already. */
+static enum client_taken pass_over(struct download *d)
+{
+    uint64_t before = d->fill->have;
+    int next;
+
+    if (d->exchange.call.head.status == 206 && d->exchange.spec.until > 0)
+        next = FILL_ALL;
+    else
+        next = fill_next(d->fill, 0);
+    if (next == FILL_ALL) {
+        pg_fail(&d->exchange.call.err, PG_E_UPSTREAM_WRONG, "upstream sends more than it said");
+        return CLIENT_REFUSED;
+    }
+    d->skip += d->fill->have - before;
+    d->way.blocked = next >= 0;
+    return d->way.blocked ? CLIENT_FULL : CLIENT_TAKEN;
+}
+
+/* Of these bytes, and perhaps of those that follow, the first ->skip are done with; they come again
+ * from their beginning after FULL. */
 static enum client_taken on_data(struct exchange *x, struct sl data)
 {
     struct download *d = x->owner;
-    struct sl new = data;
-    int taken;
 
-    if (d->skip >= data.n) {
-        d->skip -= data.n;
-        return CLIENT_TAKEN;
+    while (d->skip < data.n) {
+        struct sl new = {data.p + d->skip, data.n - (size_t)d->skip};
+        uint64_t room = d->fill->until - d->fill->have;
+        enum client_taken passed = room == 0 ? pass_over(d) : CLIENT_TAKEN;
+        int taken;
+
+        if (passed != CLIENT_TAKEN)
+            return passed;
+        if (room == 0)
+            continue;
+        new.n = new.n < room ? new.n : (size_t)room;
+        taken = fill_write(d->fill, new, &x->call.err);
+        if (taken <= 0)
+            return taken == 0 ? CLIENT_FULL : CLIENT_REFUSED;
+        d->skip += new.n;
+        d->brought += new.n;
     }
-    new.p += d->skip;
-    new.n -= d->skip;
-    taken = fill_write(d->fill, new, &x->call.err);
-    if (taken < 0)
-        return CLIENT_REFUSED;
-    if (taken == 0)
-        return CLIENT_FULL;
-    d->skip = 0;
-    d->brought += new.n;
+    d->skip -= data.n;
     return CLIENT_TAKEN;
 }
 
@@ -315,6 +465,7 @@ static void on_fill(struct fill *fill, enum fill_event event)
         break;
     case FILL_ROOM:
         client_resume(&d->exchange.call);
+        segment_resume(&d->segments);
         break;
     case FILL_LANDED:
         suspect_clear(&d->fetch->suspects, d->sources.origin, &d->digest);
@@ -369,6 +520,7 @@ static void on_granted(struct origin_turn *turn)
     d->state = OPENING;
     d->fill =
         fill_open(d->fetch->store, d->flight, &d->digest, d->size, &d->fetch->mail, on_fill, d);
+    d->segments.fill = d->fill;
 }
 
 static void on_refused(struct origin_turn *turn, const struct pg_err *why, int retry_after_s)
@@ -465,6 +617,11 @@ void download_order(struct fetch *f, const struct fetch_blob_order *order)
     n = snprintf(d->path, sizeof(d->path), "%s/blobs/" SL_FMT, d->repo,
                  SL_ARG(digest_write(&d->digest, text)));
     PG_CHECK(n > 0 && (size_t)n < sizeof(d->path));
+    d->segments = (struct segments){.path = d->path,
+                                    .repo = {d->repo, order->repo.n},
+                                    .caller = {d->caller, order->caller.n},
+                                    .moved = on_moved};
+    segment_init(&d->segments);
     origin_turn_init(&d->turn);
     d->turn.line = d->priority == FETCH_AHEAD ? ORIGIN_AHEAD : ORIGIN_BLOBS;
     d->turn.class = SITE_BLOB;
@@ -488,9 +645,28 @@ void download_cancel_all(struct fetch *f)
     }
 }
 
+static void write_segments(const struct download *d, struct pg_buf *out)
+{
+    const char *comma = "";
+
+    pg_buf_printf(out, ",\"segments\":[");
+    for (unsigned i = 0; i < EXTENT_LANES; i++) {
+        const struct extent_lane *l;
+
+        if (d->segments.helpers[i].state != SEGMENT_ASKING)
+            continue;
+        l = fill_lane_look(d->fill, i);
+        pg_buf_printf(out, "%s{\"from\":%llu,\"at\":%llu,\"end\":%llu}", comma,
+                      (unsigned long long)l->from, (unsigned long long)l->at,
+                      (unsigned long long)l->end);
+        comma = ",";
+    }
+    pg_buf_printf(out, "]");
+}
+
 void download_write_json(struct fetch *f, struct pg_buf *out)
 {
-    static const char *const states[] = {"in line", "opening", "asking", "ending"};
+    static const char *const states[] = {"in line", "opening", "asking", "waiting", "ending"};
     uint64_t now = pg_clock_mono_ms();
 
     pg_list_each_safe (node, next, &f->downloads) {
@@ -504,6 +680,7 @@ void download_write_json(struct fetch *f, struct pg_buf *out)
                       (unsigned long long)(d->fill != NULL ? d->fill->have : 0));
         if (d->size != UINT64_MAX)
             pg_buf_printf(out, ",\"size\":%llu", (unsigned long long)d->size);
+        write_segments(d, out);
         pg_buf_printf(out, ",\"fails\":%u,\"ahead\":%s,\"age_ms\":%llu}", d->fails,
                       d->turn.line == ORIGIN_AHEAD ? "true" : "false",
                       (unsigned long long)(now - d->began_ms));

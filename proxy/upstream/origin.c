@@ -96,6 +96,7 @@ struct origin *origin_get(struct origins *set, struct snapshot *snapshot,
     for (int i = 0; i < ORIGIN_LINES; i++) {
         pg_list_init(&o->waiting[i]);
     }
+    pg_list_init(&o->ahead);
     pg_list_init(&o->node);
     pg_list_push(&set->all, &o->node);
     if (snapshot->revision > set->revision)
@@ -106,6 +107,17 @@ struct origin *origin_get(struct origins *set, struct snapshot *snapshot,
 unsigned origin_bit(const struct site *s)
 {
     return 1U << (s - s->origin->sites);
+}
+
+bool origin_gives_parts(const struct origin *o)
+{
+    uint64_t now = pg_clock_mono_ms();
+
+    for (unsigned i = 0; i < o->nsites; i++) {
+        if (site_gives_parts(&o->sites[i], now))
+            return true;
+    }
+    return false;
 }
 
 static bool may_know(const struct site *s, const struct origin_turn *turn)
@@ -216,12 +228,12 @@ void origin_leave(struct origin_turn *turn)
 
     if (o == NULL)
         return;
+    pg_list_remove(&turn->node);
     if (turn->running) {
         PG_CHECK(o->running[turn->line] > 0);
         o->running[turn->line]--;
         fair_end(&o->fair, &turn->party);
     } else {
-        pg_list_remove(&turn->node);
         o->nwaiting--;
     }
     turn->running = false;
@@ -251,6 +263,21 @@ static void promote(struct origin *o)
             pg_list_remove(node);
             turn->line = ORIGIN_BLOBS;
             pg_list_push(&o->waiting[ORIGIN_BLOBS], node);
+        }
+    }
+}
+
+/* They count as such, too, when they are on their way: others may be fetched ahead beside them. */
+static void promote_running(struct origin *o)
+{
+    pg_list_each_safe (node, next, &o->ahead) {
+        struct origin_turn *turn = pg_container_of(node, struct origin_turn, node);
+
+        if (turn->flight != NULL && flight_is_waited_for(turn->flight)) {
+            pg_list_remove(node);
+            o->running[ORIGIN_AHEAD]--;
+            o->running[ORIGIN_BLOBS]++;
+            turn->line = ORIGIN_BLOBS;
         }
     }
 }
@@ -310,6 +337,8 @@ static void grant(struct origin *o)
             o->running[line]++;
             fair_begin(&o->fair, &turn->party);
             turn->running = true;
+            if (line == ORIGIN_AHEAD)
+                pg_list_push(&o->ahead, &turn->node);
             turn->granted(turn);
         }
     }
@@ -322,6 +351,7 @@ void origin_run(struct origins *set)
 
         if (o->nwaiting > 0) {
             promote(o);
+            promote_running(o);
             refuse_those_who_wait_in_vain(o);
             grant(o);
         }

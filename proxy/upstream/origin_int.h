@@ -5,7 +5,8 @@
  *
  * At most max_connections turns run at a time. Small asks go first and may use all of them; blobs
  * leave a quarter to the asks; blobs that nobody waits for leave half of theirs to those that
- * somebody does. A blob that was ordered ahead counts as waited for once its flight has a reader.
+ * somebody does. A blob that was ordered ahead counts as waited for once its flight has a reader,
+ * also when it is on its way.
  * Within a line those go first whose caller and repository have the least (fair_int.h).
  *
  * While there is no site that may be asked, those in line are refused at once, and so are new ones.
@@ -55,6 +56,7 @@ struct origin {
     struct site sites[CONFIG_URLS_MAX];
     unsigned nsites;
     struct pg_list waiting[ORIGIN_LINES];
+    struct pg_list ahead; /* running, of that line */
     unsigned nwaiting, running[ORIGIN_LINES];
 };
 
@@ -102,6 +104,7 @@ struct site *origin_choose(struct origin *o, const struct origin_turn *turn,
 /* Why there is none: -1 UPSTREAM_DOWN. */
 int origin_refuse(const struct origin *o, const struct origin_turn *turn, int *retry_after_s_r,
                   struct pg_err *err);
-unsigned origin_bit(const struct site *s); /* in a path */
+unsigned origin_bit(const struct site *s);       /* in a path */
+bool origin_gives_parts(const struct origin *o); /* one of its sites: site_gives_parts() */
 
 void origin_lost(struct origin *o); /* a site's breaker has opened */

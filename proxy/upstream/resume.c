@@ -21,6 +21,23 @@ static int check_whole(const struct head *head, uint64_t have, uint64_t size,
     return 0;
 }
 
+int resume_check_part(const struct head *head, uint64_t from, uint64_t until, uint64_t size,
+                      struct pg_err *err)
+{
+    struct range range;
+    uint64_t total;
+
+    if (head->status != 206)
+        return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream gives no parts");
+    if (head->content_range.p == NULL ||
+        range_parse_content(head->content_range, &range, &total) < 0)
+        return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream answers with no proper part");
+    if (range.first != from || range.end != until || total != size ||
+        (head->has_length && head->length != until - from))
+        return pg_fail(err, PG_E_UPSTREAM_WRONG, "upstream answers with another part");
+    return 0;
+}
+
 int resume_check(const struct head *head, uint64_t have, uint64_t size, struct resume *resume_r,
                  struct pg_err *err)
 {

@@ -20,3 +20,7 @@ struct resume {
  * RESUME_UNKNOWN. UPSTREAM_WRONG: another offset, size or form than can be. */
 PG_MUST_USE int resume_check(const struct head *head, uint64_t have, uint64_t size,
                              struct resume *resume_r, struct pg_err *err);
+
+/* The same for an answer to [from, until) of a blob of that size: it has to be that part. */
+PG_MUST_USE int resume_check_part(const struct head *head, uint64_t from, uint64_t until,
+                                  uint64_t size, struct pg_err *err);

@@ -34,6 +34,16 @@ bool site_refuses(const struct site *s, enum site_class class, uint64_t now_ms)
     return breaker_refuses(&s->breaker, now_ms) || breaker_refuses(&s->holds[class], now_ms);
 }
 
+bool site_gives_parts(const struct site *s, uint64_t now_ms)
+{
+    return now_ms >= s->no_parts_until_ms;
+}
+
+void site_no_parts(struct site *s, uint64_t now_ms)
+{
+    s->no_parts_until_ms = now_ms + SITE_NO_PARTS_MS;
+}
+
 int site_refuse(const struct site *s, enum site_class class, uint64_t now_ms, int *retry_after_s_r,
                 struct pg_err *err)
 {

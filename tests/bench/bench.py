@@ -136,6 +136,8 @@ def start_origin(folder):
     return nginx(s, "", f"""root {s.dir}/www;
       location ~ ^/v2/$ {{ default_type application/json; return 200 "{{}}"; }}
       location ~ /manifests/ {{ default_type {OCI_MANIFEST}; }}
+      location ~ /link/.*/blobs/ {{ default_type application/octet-stream; limit_rate 20m;
+                                      sendfile_max_chunk 256k; }}
       location ~ /slow/.*/blobs/ {{ default_type application/octet-stream; limit_rate 100m;
                                       sendfile_max_chunk 256k; }}
       location ~ /blobs/ {{ default_type application/octet-stream; }}""")
@@ -407,6 +409,7 @@ def main():
         if wanted("herd"):
             herd(origin, servers, table, 32)
         if wanted("cold"):
+            cold(origin, servers, table, 5, "link/cold", ", paced to 20 MiB/s a connection")
             cold(origin, servers, table, 5, "slow/cold", ", paced to 85 MiB/s a connection")
             cold(origin, servers, table, 7, "library/cold", ", unlimited loopback")
         if wanted("idle"):

@@ -214,5 +214,61 @@ def test_a_busy_upstream_keeps_room_for_who_waits():
     pg.stop()
 
 
+def part(x, gate, at):
+    """The part that is asked for; stops after `at` bytes of it."""
+    code, media, body = x.body()
+    first, last = (int(n) for n in x.headers["Range"][6:].split("-"))
+    data = body[first:last + 1]
+    x.send_response(206)
+    x.send_header("Content-Length", str(len(data)))
+    x.send_header("Content-Range", f"bytes {first}-{last}/{len(body)}")
+    x.end_headers()
+    x.wfile.write(data[:at])
+    x.wfile.flush()
+    gate.pass_through()
+    x.wfile.write(data[at:])
+    return True
+
+
+def test_of_a_blob_in_parts_what_is_in_order_survives_a_kill():
+    up, gate = Upstream(), Gate()
+    data = os.urandom(28 * MIB)
+    image = up.image("library/app", "v1", [data])
+    layer = image.layers[0]
+    up.on(layer, lambda x: x.headers.get("Range", "").startswith("bytes=0-") and part(x, gate, 3 * MIB))
+    pg = Pullgate(up)
+    assert pg.get(manifest(), ACCEPT).status == 200
+    client = pg.start_get(blob(layer))
+    length = lambda: max(pg.files("partial").values(), default=0)
+    pg.wait_true(lambda: length() > 28 * MIB, "no part came before its turn")       # and a mark behind
+    pg.wait_metric("pullgate_fetched_bytes_total", 20 * MIB)
+    pg.kill()
+    assert client.done().body == data[:len(client.answer.body)]                     # a short one
+    gate.open()
+    with up.lock:
+        up.asked.clear()
+    pg.start()
+    pg.recovered()
+    assert MIB <= length() <= 3 * MIB, length()
+    assert pg.get(blob(layer)) == (200, data)
+    with up.lock:
+        begins = [int(h["Range"][6:].split("-")[0]) for m, p, h in up.asked if layer in p and m == "GET"]
+    assert MIB <= min(begins) <= 3 * MIB, begins
+    pg.landed(3)
+    pg.stop()
+
+
+def test_a_client_that_reads_slowly_does_not_hold_up_the_parts():
+    up = Upstream()
+    data = os.urandom(28 * MIB)
+    image = up.image("library/app", "v1", [data])
+    pg = Pullgate(up, origin=", fetch_ahead: false")
+    assert pg.get(manifest(), ACCEPT).status == 200
+    with pg.connect(receive_buffer=8192) as s:
+        s.sendall(f"GET {blob(image.layers[0])} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        pg.landed(2)                                            # and it has not read a byte
+    pg.stop()
+
+
 if __name__ == "__main__":
     main(globals())

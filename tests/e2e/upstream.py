@@ -326,10 +326,12 @@ def cut(n, end="close"):
     """A head that promises all, n bytes of the body, then the connection ends."""
     def fault(x):
         code, media, body = x.body()
-        first = int(re.fullmatch(r"bytes=(\d+)-", x.headers.get("Range", "bytes=0-"))[1])
-        if first:
-            head = (f"HTTP/1.1 206 Partial Content\r\nContent-Length: {len(body) - first}\r\n"
-                    f"Content-Range: bytes {first}-{len(body) - 1}/{len(body)}\r\n\r\n")
+        ranged = re.fullmatch(r"bytes=(\d+)-(\d*)", x.headers.get("Range", ""))
+        first = int(ranged[1]) if ranged else 0
+        if ranged:
+            last = int(ranged[2] or len(body) - 1)
+            head = (f"HTTP/1.1 206 Partial Content\r\nContent-Length: {last + 1 - first}\r\n"
+                    f"Content-Range: bytes {first}-{last}/{len(body)}\r\n\r\n")
         else:
             head = f"HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nContent-Length: {len(body)}\r\n\r\n"
         x.raw(head.encode() + body[first:first + n], end)

@@ -62,6 +62,52 @@ TEST(a_name_says_whose_partial_it_is)
         assert_false(partial_name_parse(bad[i], &back));
 }
 
+static uint64_t length_of(const struct digest *d)
+{
+    char name[PARTIAL_NAME_MAX];
+    struct stat st;
+
+    assert_int_equal(fstatat(sh.store->partial_fd, partial_name(d, name), &st, 0), 0);
+    return (uint64_t)st.st_size;
+}
+
+/* What a kill leaves of a blob that came over several connections: islands, and a mark behind. */
+TEST(a_mark_says_how_much_is_here_in_order)
+{
+    struct digest good = put_partial(0, 5000, 1), forged = put_partial(2, 5000, 1);
+    struct digest empty = put_partial(4, 5000, 1);
+    char name[PARTIAL_NAME_MAX];
+    struct pg_err err = {0};
+    uint64_t have;
+    int fd = openat(sh.store->partial_fd, partial_name(&good, name), O_RDWR);
+
+    assert_int_equal(partial_mark(fd, 5000, 1234), 0);
+    (void)close(fd);
+    fd = openat(sh.store->partial_fd, partial_name(&empty, name), O_RDWR);
+    assert_int_equal(partial_mark(fd, 5000, 0), 0);
+    (void)close(fd);
+    fd = openat(sh.store->partial_fd, partial_name(&forged, name), O_RDWR);
+    assert_int_equal(partial_mark(fd, 5000, 1234), 0);
+    assert_int_equal(pg_fd_pwrite(fd, "x", 1, 5000 + 10), 0); /* its sum is wrong now */
+    (void)close(fd);
+    shelf_close(&sh);
+    shelf_open(&sh);
+    assert_int_equal(length_of(&good), 1234);
+    assert_false(shelf_has_partial(&sh, &empty));
+    assert_int_equal(length_of(&forged), 5000 + PARTIAL_MARK_BYTES);
+    assert_int_equal(atomic_load(&sh.store->partial_bytes), 1234 + 5000 + PARTIAL_MARK_BYTES);
+    fd = openat(sh.store->partial_fd, partial_name(&good, name), O_RDWR); /* beside a server */
+    assert_int_equal(partial_mark(fd, 5000, 1000), 0);
+    (void)close(fd);
+    atomic_fetch_add(&sh.store->partial_bytes, 5000 + PARTIAL_MARK_BYTES - 1234);
+    assert_true(partial_claim(sh.store, &good));
+    assert_int_equal(partial_open(sh.store, &good, 5000, &fd, &have, &err), 0);
+    (void)close(fd);
+    partial_release(sh.store, &good);
+    assert_int_equal(have, 1000);
+    assert_int_equal(atomic_load(&sh.store->partial_bytes), 1000 + 5000 + PARTIAL_MARK_BYTES);
+}
+
 TEST(a_claim_is_for_one)
 {
     struct digest a = digest_of(PG_SHA256, SL("a")), b = digest_of(PG_SHA256, SL("b"));
@@ -177,6 +223,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(a_name_says_whose_partial_it_is),
+        CASE(a_mark_says_how_much_is_here_in_order),
         CASE(a_claim_is_for_one),
         CASE(one_that_is_longer_than_the_blob_is_begun_afresh),
         CASE(no_link_is_followed),

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+pg_unit(cache extent)
+pg_unit(cache lanes THREADS TIMEOUT 120)
 pg_unit(cache flight)
 pg_unit(cache flight_stress THREADS TIMEOUT 60)
 pg_unit(cache use)
