@@ -111,7 +111,7 @@ uint64_t extent_next(const struct extent *e, uint64_t at, uint64_t max)
 
 bool extent_gap(const struct extent *e, uint64_t at, uint64_t size, struct extent_run *run_r)
 {
-    uint64_t most = e->disk + EXTENT_WINDOW_BYTES, segment;
+    uint64_t most = e->disk + EXTENT_WINDOW * e->segment, segment;
     int lane;
 
     if (e->nislands + EXTENT_LANES + 1 >= EXTENT_ISLANDS) /* each may make one more */
@@ -121,7 +121,7 @@ bool extent_gap(const struct extent *e, uint64_t at, uint64_t size, struct exten
         at = extent_skip(e, e->lanes[lane].end);
     if (at >= size || at >= most)
         return false;
-    segment = at - at % EXTENT_SEGMENT_BYTES + EXTENT_SEGMENT_BYTES;
+    segment = at - at % e->segment + e->segment;
     *run_r = (struct extent_run){at, extent_next(e, at, segment < size ? segment : size)};
     return true;
 }

@@ -8,8 +8,8 @@
  *      written, in order  of the first, in order         of others, each within its own run
  *
  * The *first* connection brings the lowest bytes that are missing; it is not in here but for where
- * it asks. Each *lane* has a run of at most EXTENT_SEGMENT_BYTES somewhere beyond. What is written
- * and does not adjoin `disk` yet is an *island*. Nothing begins more than EXTENT_WINDOW_BYTES
+ * it asks. Each *lane* has a run of at most ->segment bytes somewhere beyond. What is written
+ * and does not adjoin `disk` yet is an *island*. Nothing begins more than EXTENT_WINDOW segments
  * beyond disk. A lane that is closed keeps what it accepted and gives back the rest; while some of
  * that is not written yet, it is *closing*.
  *
@@ -23,7 +23,7 @@
 #define EXTENT_LANES         3
 #define EXTENT_ISLANDS       16
 #define EXTENT_SEGMENT_BYTES ((uint64_t)8 * 1024 * 1024)
-#define EXTENT_WINDOW_BYTES  ((uint64_t)64 * 1024 * 1024)
+#define EXTENT_WINDOW        8
 
 struct extent_run {
     uint64_t from, end;
@@ -37,6 +37,7 @@ struct extent_lane {
 };
 
 struct extent {
+    uint64_t segment; /* EXTENT_SEGMENT_BYTES */
     uint64_t disk;
     struct extent_run islands[EXTENT_ISLANDS]; /* in order; they do not touch */
     unsigned nislands;

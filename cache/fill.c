@@ -387,6 +387,7 @@ struct fill *fill_open(struct store *s, struct flight *flight, const struct dige
                        .work = w};
     *w = (struct fill_work){.fill = f,
                             .job = {.run = fill_job_run, .done = on_job, .home = home},
+                            .here = {.segment = EXTENT_SEGMENT_BYTES},
                             .fd = -1,
                             .read_fd = -1,
                             .hash = {.sha256 = pg_hash_new(PG_SHA256),
@@ -472,6 +473,11 @@ int fill_write(struct fill *f, struct sl bytes, struct pg_err *err)
 
 /* ---- several connections ---- */
 
+void fill_set_segment(struct fill *f, uint64_t nbytes)
+{
+    f->work->here.segment = nbytes;
+}
+
 int fill_next(struct fill *f, unsigned segments)
 {
     struct extent *e = &f->work->here;
@@ -490,7 +496,7 @@ int fill_next(struct fill *f, unsigned segments)
     if (f->have == size)
         return FILL_ALL;
     f->until = extent_next(e, f->have, size);
-    end = (f->have / EXTENT_SEGMENT_BYTES + segments) * EXTENT_SEGMENT_BYTES;
+    end = (f->have / e->segment + segments) * e->segment;
     if (segments > 0 && end < f->until)
         f->until = end;
     return FILL_RUN;

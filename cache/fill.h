@@ -96,6 +96,9 @@ int fill_write(struct fill *f, struct sl bytes, struct pg_err *err);
  * open, whose run has the next byte. */
 int fill_next(struct fill *f, unsigned segments);
 
+/* Before there is a lane: another size than EXTENT_SEGMENT_BYTES, for tests with small blobs. */
+void fill_set_segment(struct fill *f, uint64_t nbytes);
+
 /* Gives the lane a run, which fill_lane_look() tells. False: there is none to be had now. Its size
  * has to be known. */
 bool fill_lane_open(struct fill *f, unsigned lane);

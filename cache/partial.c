@@ -285,7 +285,7 @@ static int settle(int fd, struct stat *st)
         memcmp(m.magic, MARK_MAGIC, sizeof(m.magic)) != 0 || m.sum != sum_of(&m) ||
         le64toh(m.size) != length - sizeof(m) || le64toh(m.have) > le64toh(m.size))
         return 0;
-    if (PG_FAULT("partial.settle") || ftruncate(fd, (off_t)le64toh(m.have)) < 0)
+    if (PG_FAULT("partial.truncate") || ftruncate(fd, (off_t)le64toh(m.have)) < 0)
         return -1;
     st->st_size = (off_t)le64toh(m.have);
     return 0;

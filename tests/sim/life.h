@@ -40,6 +40,7 @@ struct feed {
     unsigned object;
     enum feed_plan plan;
     bool size_known; /* by a descriptor, before upstream was asked */
+    bool in_parts;   /* over several connections */
     bool is_ready, has_head, is_stalled, has_ended;
     unsigned purges;   /* of life, when it began */
     uint64_t at;       /* the next byte of the blob to be sent */

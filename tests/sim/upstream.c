@@ -5,6 +5,7 @@
 #include "sim/sched.h"
 
 #define PIECE_MAX 30000
+#define SEGMENT   50000
 
 struct feed *upstream_feed_of(unsigned object)
 {
@@ -45,6 +46,8 @@ static void on_event(struct fill *fill, enum fill_event event)
         PG_CHECK(!f->is_ready);
         f->is_ready = true;
         f->at = f->plan == FEED_FROM_ZERO ? 0 : fill->have;
+        if (f->in_parts)
+            fill_set_segment(fill, SEGMENT);
         return;
     case FILL_ROOM:
         return;
@@ -77,6 +80,8 @@ void upstream_start(unsigned object, struct flight *flight)
                        .break_at = sched_chance(n + 1)};
     if (!life.is_calm && sched_chance(2) == 0)
         f->plan = (enum feed_plan)sched_chance(FEED_PLANS);
+    f->in_parts = f->size_known && sched_chance(2) == 0 &&
+                  (f->plan == FEED_GOOD || f->plan == FEED_TRUNCATED || f->plan == FEED_FLIPPED);
     sched_say("upstream is asked for %u, plan %d at %ju of %ju", object, (int)f->plan,
               (uintmax_t)f->break_at, (uintmax_t)n);
     f->fill = fill_open(life.store, flight, &world[object].digest, f->size_known ? n : UINT64_MAX,
@@ -142,6 +147,71 @@ static void write_piece(struct feed *f, const char *p, size_t n)
     pg_err_clear(&err);
 }
 
+/* ---- over several connections ---- */
+
+/* Some of the bytes [at, end), as upstream sends them. */
+static size_t part_of(const struct feed *f, uint64_t at, uint64_t end, char *to)
+{
+    size_t n = 1 + (size_t)sched_chance(PIECE_MAX);
+
+    n = n < end - at ? n : (size_t)(end - at);
+    memcpy(to, world[f->object].bytes.p + at, n);
+    if (f->plan == FEED_FLIPPED && f->break_at >= at && f->break_at < at + n)
+        to[f->break_at - at] ^= 0x20;
+    return n;
+}
+
+static void step_lane(struct feed *f, unsigned lane)
+{
+    const struct extent_lane *l = fill_lane_look(f->fill, lane);
+    char piece[PIECE_MAX];
+    struct pg_err err = {0};
+
+    if (l->state == EXTENT_FREE) {
+        (void)fill_lane_open(f->fill, lane);
+    } else if (l->state == EXTENT_OPEN && (l->at == l->end || sched_chance(16) == 0)) {
+        fill_lane_close(f->fill, lane);
+    } else if (l->state == EXTENT_OPEN) {
+        size_t n = part_of(f, l->at, l->end, piece);
+
+        PG_CHECK(fill_lane_write(f->fill, lane, (struct sl){piece, n}, &err) >= 0);
+    }
+}
+
+static void step_first(struct feed *f)
+{
+    struct fill *fill = f->fill;
+    uint64_t until = fill->until < fill->size ? fill->until : fill->size;
+    char piece[PIECE_MAX];
+    struct pg_err err = {0};
+    int next = FILL_RUN;
+
+    if (fill->have == until || fill->until == UINT64_MAX)
+        next = fill_next(fill, 1);
+    if (next == FILL_ALL) {
+        f->has_ended = true;
+        fill_end(fill);
+    } else if (next >= 0) {
+        fill_lane_close(fill, (unsigned)next);
+    } else {
+        size_t n = part_of(f, fill->have, fill->until, piece);
+
+        PG_CHECK(fill_write(fill, (struct sl){piece, n}, &err) >= 0);
+    }
+}
+
+static void step_in_parts(struct feed *f)
+{
+    unsigned who = (unsigned)sched_chance(1 + EXTENT_LANES);
+
+    if (f->plan == FEED_TRUNCATED && sched_chance(20) == 0)
+        upstream_give_up(f, PG_E_UPSTREAM_DOWN);
+    else if (who > 0)
+        step_lane(f, who - 1);
+    else
+        step_first(f);
+}
+
 void upstream_step(struct feed *f)
 {
     char piece[PIECE_MAX + 1];
@@ -155,6 +225,10 @@ void upstream_step(struct feed *f)
         return;
     if (!f->has_head && say_head(f) < 0)
         return;
+    if (f->in_parts) {
+        step_in_parts(f);
+        return;
+    }
     n = piece_of(f, piece);
     if (n > 0) {
         write_piece(f, piece, n);

@@ -15,7 +15,7 @@ static void open_lane(struct extent *e, unsigned i, struct extent_run run)
 
 TEST(what_is_written_in_order_moves_the_mark)
 {
-    struct extent e = {0};
+    struct extent e = {.segment = S};
 
     extent_written(&e, 0, 10);
     extent_written(&e, 10, 11);
@@ -27,7 +27,7 @@ TEST(what_is_written_in_order_moves_the_mark)
 
 TEST(islands_grow_together_and_are_reached)
 {
-    struct extent e = {.disk = 5};
+    struct extent e = {.segment = S, .disk = 5};
 
     extent_written(&e, 30, 40);
     extent_written(&e, 10, 20);
@@ -45,7 +45,7 @@ TEST(islands_grow_together_and_are_reached)
 
 TEST(lanes_take_segments_beyond_the_first_and_within_the_window)
 {
-    struct extent e = {0};
+    struct extent e = {.segment = S};
     struct extent_run run;
 
     for (unsigned i = 0; i < EXTENT_LANES; i++) {
@@ -66,17 +66,17 @@ TEST(lanes_take_segments_beyond_the_first_and_within_the_window)
     extent_written(&e, 2 * S, 2 * S + 100);
     assert_true(extent_gap(&e, S, SIZE, &run));
     assert_int_equal(run.from, 2 * S + 100);
-    extent_written(&e, 4 * S, EXTENT_WINDOW_BYTES);
+    extent_written(&e, 4 * S, EXTENT_WINDOW * S);
     extent_written(&e, 2 * S + 100, 3 * S);
     assert_false(extent_gap(&e, S, SIZE, &run)); /* the window is full */
     extent_written(&e, 0, 1);
     assert_true(extent_gap(&e, S, SIZE, &run));
-    assert_int_equal(run.from, EXTENT_WINDOW_BYTES);
+    assert_int_equal(run.from, EXTENT_WINDOW * S);
 }
 
 TEST(the_end_of_the_blob_is_the_end)
 {
-    struct extent e = {0};
+    struct extent e = {.segment = S};
     struct extent_run run;
 
     assert_true(extent_gap(&e, S, 2 * S - 5, &run));
@@ -108,7 +108,7 @@ static uint64_t bring_the_first(struct extent *e, uint64_t size)
 TEST(at_random_all_come_once)
 {
     for (unsigned seed = 1; seed <= 300; seed++) {
-        struct extent e = {0};
+        struct extent e = {.segment = S};
         uint64_t size = 3 * S + seed * 1000003 % (9 * S), total = 0;
 
         dice = seed;
