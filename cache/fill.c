@@ -254,13 +254,14 @@ static void quit(struct fill_work *w)
     struct flight *flight = f->flight;
     bool is_bad = w->why.kind == PG_E_UPSTREAM_WRONG || w->disk_err.kind != PG_E_NONE;
     const struct fill_half *first = &w->filling[0];
-    bool is_empty = w->kept == 0 && w->where.written == 0 && first->n == 0;
+    bool has_more = first->n > 0 && first->from == w->here.disk;
+    bool is_empty = w->kept == 0 && w->here.disk == 0 && !has_more;
 
     if (has_partial(w) && (is_bad || is_empty || partial_is_done(f->store, &f->digest))) {
         start(w, DROPPING);
         return;
     }
-    if (has_partial(w) && first->n > 0 && first->from == w->here.disk) {
+    if (has_partial(w) && has_more) {
         start_write(w, 0); /* what has come is kept for the next to ask */
         return;
     }

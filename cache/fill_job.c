@@ -278,6 +278,13 @@ static int find_room(struct fill_work *w)
     return make_room(w, need);
 }
 
+/* After a write that failed: without a mark, its length says what is here. */
+static void cut_to_top(struct fill_work *w)
+{
+    if (!w->where.marked && ftruncate(w->fd, (off_t)w->where.top) < 0)
+        pg_metric_inc(PG_M_STORE_ERRORS); /* it is rehashed when it is gone on with */
+}
+
 static int write_bytes(struct fill_work *w)
 {
     struct store *s = w->fill->store;
@@ -286,8 +293,7 @@ static int write_bytes(struct fill_work *w)
     if (!fails && pg_fd_pwrite(w->fd, w->writing.p, w->writing.n, w->writing.from) == 0)
         return 0;
     (void)partial_disk_error(s, errno, "writing a blob", &w->disk_err);
-    if (!w->where.marked && ftruncate(w->fd, (off_t)w->where.top) < 0) /* it counts as so long */
-        pg_metric_inc(PG_M_STORE_ERRORS); /* and is rehashed when it is gone on with */
+    cut_to_top(w);
     return -1;
 }
 
@@ -299,8 +305,11 @@ static int keep_mark(struct fill_work *w)
     if (where->place != IN_STORE || (!where->marked && w->writing.from <= w->here.disk) ||
         (where->marked && w->here.disk - where->mark < MARK_STEP_BYTES))
         return 0;
-    if (partial_mark(w->fd, w->size, w->here.disk) < 0)
-        return partial_disk_error(w->fill->store, errno, "writing a blob", &w->disk_err);
+    if (partial_mark(w->fd, w->size, w->here.disk) < 0) {
+        (void)partial_disk_error(w->fill->store, errno, "writing a blob", &w->disk_err);
+        cut_to_top(w);
+        return -1;
+    }
     where->marked = true;
     where->mark = w->here.disk;
     return 0;
@@ -311,8 +320,9 @@ static void run_trim(struct fill_work *w)
 {
     struct fill_where *where = &w->where;
 
-    if (ftruncate(w->fd, (off_t)w->here.disk) < 0) {
+    if (PG_FAULT("fill.trim") || ftruncate(w->fd, (off_t)w->here.disk) < 0) {
         (void)partial_disk_error(w->fill->store, errno, "cutting a blob", &w->disk_err);
+        (void)go_elsewhere(w);
         return;
     }
     partial_take_off(w->fill->store, where->written - w->here.disk);

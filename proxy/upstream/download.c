@@ -124,7 +124,7 @@ static void note_unknown(const struct download *d)
 static void suspect(struct download *d)
 {
     d->sources.seen |= d->segments.seen;
-    if ((d->sources.all & (d->sources.all - 1)) != 0 || d->segments.seen != 0)
+    if ((d->sources.all & (d->sources.all - 1)) != 0 || d->way.parted)
         suspect_note(&d->fetch->suspects, d->sources.origin, &d->digest, d->sources.seen,
                      d->sources.all);
 }

@@ -15,7 +15,7 @@ static int set_up(void **state)
 {
     (void)state;
     shelf_begin(&sh);
-    sh.config.uncached_bytes = 64 * 1024 * 1024;
+    sh.config.uncached_bytes = UINT64_C(64) * 1024 * 1024;
     shelf_open(&sh);
     shelf_start(&sh, &sf, &d, SIZE);
     assert_int_equal(fill_next(sf.fill, 1), FILL_RUN);
@@ -176,6 +176,31 @@ TEST(what_breaks_off_keeps_what_is_here_in_order)
     assert_true(shelf_finish(&sf));
 }
 
+TEST(what_has_no_beginning_leaves_nothing)
+{
+    assert_true(fill_lane_open(sf.fill, 0));
+    bring(0, SEG);
+    SHELF_UNTIL(&sh, partial_bytes() == SEG);
+    shelf_give_up(&sf, PG_E_UPSTREAM_DOWN);
+    flight_leave(&sf.reader);
+    SHELF_UNTIL(&sh, fill_count(sh.store) == 0);
+    assert_false(shelf_has_partial(&sh, &d));
+    assert_int_equal(partial_bytes(), 0);
+}
+
+TEST(what_cannot_be_cut_is_not_kept)
+{
+    assert_true(fill_lane_open(sf.fill, 0));
+    bring_first(12345);
+    bring(0, SEG);
+    assert_int_equal(pg_fault_set("fill.trim:EIO@1"), 0);
+    shelf_give_up(&sf, PG_E_UPSTREAM_DOWN);
+    flight_leave(&sf.reader);
+    SHELF_UNTIL(&sh, fill_count(sh.store) == 0);
+    assert_false(shelf_has_partial(&sh, &d));
+    assert_int_equal(partial_bytes(), 0);
+}
+
 TEST(wrong_bytes_leave_nothing)
 {
     ((char *)(uintptr_t)bytes.p)[3 * SEG] ^= 1;
@@ -189,7 +214,8 @@ TEST(wrong_bytes_leave_nothing)
 
 TEST(a_disk_that_fails_in_the_middle_costs_the_reader_nothing)
 {
-    static const char *const faults[] = {"fill.pwrite:ENOSPC@40+", "partial.mark:EIO@2+"};
+    static const char *const faults[] = {"fill.pwrite:ENOSPC@40+", "partial.mark:EIO@1+",
+                                         "partial.mark:EIO@2+", "fill.trim:EIO@1"};
 
     for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
         assert_int_equal(pg_fault_set(faults[i]), 0);
@@ -247,6 +273,8 @@ int main(void)
         CASE(the_mark_moves_over_what_is_here_in_order),
         CASE(in_any_order_it_lands),
         CASE(what_breaks_off_keeps_what_is_here_in_order),
+        CASE(what_has_no_beginning_leaves_nothing),
+        CASE(what_cannot_be_cut_is_not_kept),
         CASE(wrong_bytes_leave_nothing),
         CASE(a_disk_that_fails_in_the_middle_costs_the_reader_nothing),
         CASE(a_lane_takes_no_more_than_its_run),
