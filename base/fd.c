@@ -5,14 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* libuv closes by a bare system call, which the thread sanitizer does not see: for it, the number
- * is still the one that a loop polled, and closing it here a race. So it does not see us either;
- * its suppressions need names, and a process in a sandbox cannot ask for those. */
-#ifdef __SANITIZE_THREAD__
-#include <sys/syscall.h>
-#define close(fd) syscall(SYS_close, (fd))
-#endif
-
 /* After close() failed the descriptor is gone all the same: never twice. */
 void pg_fd_close(int *fd)
 {

@@ -75,6 +75,7 @@ struct blob_check {
 };
 
 struct blob_check *blob_check_new(struct pg_mailbox *home, void (*done)(struct blob_check *c));
-/* Checks the chunk that holds `at` and the next few. Afterwards done(); ->failed: damaged. */
+/* Checks the chunk that holds `at` and the next few. Afterwards done(); ->failed: damaged; nothing
+ * to look at while it is busy. */
 void blob_check_start(struct blob_check *c, struct blob *b, uint64_t at);
 void blob_check_free(struct blob_check *c); /* also while busy: then done() will not come */

@@ -281,7 +281,7 @@ static uint64_t may_leave(struct conn *c, bool *lost_r)
     to = blob_checked_to(send->blob, send->at, send->end);
     if (to > send->at || send->at == send->end)
         return to;
-    if (send->check != NULL && send->check->failed) {
+    if (send->check != NULL && !send->check->busy && send->check->failed) {
         *lost_r = true;
         return to;
     }
