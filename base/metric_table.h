@@ -43,6 +43,8 @@ X(UPSTREAM_WRONG, COUNTER, "pullgate_upstream_wrong_total", "",
   "Answers of upstreams with a wrong digest, size or form.")
 X(UPSTREAM_RESUMED, COUNTER, "pullgate_upstream_resumed_total", "",
   "Downloads that broke off and were resumed.")
+X(PARTS_YIELDED, COUNTER, "pullgate_parts_yielded_total", "",
+  "Parts of large blobs that gave their connection to somebody who was waited for.")
 X(UPSTREAMS_DOWN, GAUGE, "pullgate_upstreams_down", "",
   "Upstreams that do not answer and are left alone.")
 X(TOKENS, COUNTER, "pullgate_upstream_tokens_total", "", "Tokens fetched.")

@@ -56,7 +56,7 @@ static void note_written(struct fill_work *w)
     extent_written(&w->here, w->writing.from, w->writing.from + w->writing.n);
     for (unsigned i = 0; i < EXTENT_LANES; i++) {
         if (w->here.lanes[i].state == EXTENT_CLOSING && w->filling[1 + i].n == 0)
-            w->here.lanes[i] = (struct extent_lane){EXTENT_FREE};
+            w->here.lanes[i] = (struct extent_lane){.state = EXTENT_FREE};
     }
 }
 
@@ -314,7 +314,7 @@ static void answer_room(struct fill_work *w)
 static bool is_asked_for_since(const struct fill_work *w)
 {
     return w->disk_err.kind == PG_E_CANCELED && w->is.ready && !w->is.failed &&
-           !flight_is_unasked(w->fill->flight);
+           !flight_call_off(w->fill->flight);
 }
 
 /* What was kept is hashed before anything is written; then the two take turns. */
@@ -543,7 +543,7 @@ void fill_lane_close(struct fill *f, unsigned lane)
     l->end = l->at;
     l->state = EXTENT_CLOSING;
     if (is_written || l->from == l->at)
-        *l = (struct extent_lane){EXTENT_FREE};
+        *l = (struct extent_lane){.state = EXTENT_FREE};
 }
 
 const struct extent_lane *fill_lane_look(const struct fill *f, unsigned lane)

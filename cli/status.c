@@ -144,6 +144,10 @@ static void put_notes(struct pg_buf *out, const json_t *list)
             put_name(out, u);
             (void)pg_buf_printf(out, "answers with what it has deleted: %lld\n", number(u, "kept"));
         }
+        if (json_is_false(json_object_get(u, "parts"))) {
+            put_name(out, u);
+            (void)pg_buf_put(out, SL("large blobs come as a whole, not in parts\n"));
+        }
         if (json_is_object(json_object_get(u, "last_error"))) {
             put_name(out, u);
             put_last_error(out, json_object_get(u, "last_error"));

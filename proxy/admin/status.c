@@ -137,7 +137,8 @@ static void write_upstream(const struct admin *a, const struct config_upstream *
                         truth(u->upstream_default), states[v.state], v.wait_ms, v.requests,
                         v.failures, v.bytes);
     write_budget(&v, out);
-    (void)pg_buf_printf(out, ",\"head\":%s,\"kept\":%" PRIu64, truth(!v.no_head), v.kept);
+    (void)pg_buf_printf(out, ",\"head\":%s,\"parts\":%s,\"kept\":%" PRIu64, truth(!v.no_head),
+                        truth(!v.no_parts), v.kept);
     write_failure(&v, out);
     (void)pg_buf_put(out, SL("}"));
 }

@@ -15,7 +15,8 @@
 #include "proxy/upstream/resume.h"
 #include "proxy/upstream/segment_int.h"
 
-#define REFUSED_WAIT_S 5 /* how long one that has begun waits for a breaker, each time */
+#define REFUSED_WAIT_S 5  /* how long one that has begun waits for a breaker, each time */
+#define PARTED_WAIT_S  30 /* the same for one in parts, which may be what the upstream minds */
 #define PATH_BYTES_MAX 1024
 
 #define SEGMENTED_BYTES (2 * EXTENT_SEGMENT_BYTES) /* more than that is worth it */
@@ -34,9 +35,10 @@ struct sources {
 
 /* How the bytes are asked for. */
 struct way {
-    bool whole;   /* no Range any more: upstream does not understand it */
-    bool parted;  /* so far it was in parts */
-    bool blocked; /* what comes next is on its way by a helper, too */
+    bool whole;          /* no Range any more: upstream does not understand it */
+    bool parted;         /* so far it was in parts */
+    bool blocked;        /* what comes next is on its way by a helper, too */
+    const char *refused; /* a part was, and so may be the whole */
 };
 
 struct download {
@@ -188,7 +190,8 @@ static bool is_worth_segments(const struct download *d)
 
     return d->size != UINT64_MAX && (d->size - d->fill->have > SEGMENTED_BYTES || d->way.parted) &&
            !d->way.whole && !d->sources.one && !d->segments.off &&
-           !health_counts_blobs(o->health) && origin_gives_parts(o);
+           !health_counts_blobs(o->health) &&
+           origin_gives_parts(d->turn.origin, &d->turn, &d->exchange.path);
 }
 
 static bool has_helpers(const struct download *d)
@@ -274,10 +277,14 @@ static void ask_again(struct delay *delay)
     ask(d);
 }
 
-/* An upstream that went away under a download which has readers may come back while they wait. */
+/* An upstream that went away under a download which has readers may come back while they wait. One
+ * that says 429 in the midst of a blob was asked for parts: that is mended by patience. */
 static bool is_worth_waiting(const struct download *d)
 {
-    return d->exchange.end.cause == RETRY_REFUSED && d->fill->have > 0;
+    const struct exchange_end *end = &d->exchange.end;
+    bool is_asked_too_often = end->status == 429 && d->way.parted;
+
+    return d->fill->have > 0 && (end->cause == RETRY_REFUSED || is_asked_too_often);
 }
 
 static unsigned fails_max(const struct download *d)
@@ -290,11 +297,12 @@ static unsigned fails_max(const struct download *d)
 static uint64_t wait_ms(const struct download *d)
 {
     int refused_s = d->exchange.end.retry_after_s;
+    int max_s = d->way.parted && d->segments.off ? PARTED_WAIT_S : REFUSED_WAIT_S;
     uint64_t ms = retry_wait_ms(RETRY_BLOB, d->fails);
 
     if (!is_worth_waiting(d))
         return ms;
-    return ms + (uint64_t)(refused_s < REFUSED_WAIT_S ? refused_s : REFUSED_WAIT_S) * 1000;
+    return ms + (uint64_t)(refused_s < max_s ? refused_s : max_s) * 1000;
 }
 
 static bool may_splice(const struct download *d)
@@ -331,15 +339,26 @@ static bool is_short(const struct download *d)
     return d->size != UINT64_MAX && d->fill->have < until;
 }
 
+/* Some have no parts to give, and say so in their own way. */
+static bool is_no_to_parts(const struct download *d)
+{
+    const struct exchange_end *end = &d->exchange.end;
+    bool is_stuck = d->fails > 0 && (end->status == 500 || end->status == 501);
+
+    return end->cause == RETRY_WRONG || end->status == 403 || is_stuck;
+}
+
 /* A part was asked for, and what came was none: a URL that knows no parts gives the whole. */
 static bool takes_back_parts(struct download *d)
 {
     struct exchange *x = &d->exchange;
 
-    if (x->spec.until == 0 || x->site == NULL || d->brought > 0 ||
-        (x->end.cause != RETRY_WRONG && x->end.status != 416))
+    if (x->spec.until == 0 || x->site == NULL || d->brought > 0 || !is_no_to_parts(d))
         return false;
-    site_no_parts(x->site, pg_clock_mono_ms());
+    if (x->end.cause == RETRY_WRONG)
+        site_no_parts(x->site, pg_clock_mono_ms(), segment_complaint(x));
+    else
+        d->way.refused = segment_complaint(x);
     d->segments.off = true;
     pg_err_clear(&x->end.err);
     ask_again(&d->again);
@@ -353,6 +372,8 @@ static void on_done(struct exchange *x)
 
     if (x->end.err.kind == PG_E_NONE && !is_short(d)) {
         d->fails = 0;
+        if (x->spec.until > 0 && x->end.status == 206)
+            site_gave_part(x->site);
         if (d->size == UINT64_MAX)
             end(d);
         else
@@ -361,6 +382,10 @@ static void on_done(struct exchange *x)
     }
     if (takes_back_parts(d))
         return;
+    if (x->end.status == 429 && x->spec.until > 0 && x->site != NULL) {
+        site_no_parts(x->site, pg_clock_mono_ms(), segment_complaint(x));
+        d->segments.off = true;
+    }
     if (x->end.err.kind == PG_E_NONE) {
         x->end.cause = RETRY_BROKEN;
         pg_fail(&x->end.err, PG_E_UPSTREAM_DOWN, "upstream broke off the blob");
@@ -392,8 +417,12 @@ static bool on_head(struct exchange *x)
         return true;
     }
     if (x->spec.until > 0) { /* the whole; what helpers bring is passed over */
-        site_no_parts(x->site, pg_clock_mono_ms());
+        d->way.refused = "it gives no parts";
         d->segments.off = true;
+    }
+    if (d->way.refused != NULL) {
+        site_no_parts(x->site, pg_clock_mono_ms(), d->way.refused);
+        d->way.refused = NULL;
     }
     if (resume_check(&x->call.head, d->fill->have, d->size, &resume, &x->call.err) < 0)
         return false;

@@ -73,7 +73,7 @@ static void wait_patiently(struct exchange *x)
         end->retry_after_s = PATIENCE_S;
     if (end->retry_after_s > PATIENCE_S_MAX)
         end->retry_after_s = PATIENCE_S_MAX;
-    if (before_redirects(x))
+    if (before_redirects(x) && (said_s > 0 || spent || !x->spec.helps))
         site_hold(x->site, spent ? x->turn->class : SITE_CLASSES, end->retry_after_s);
     pg_fail(&end->err, PG_E_UPSTREAM_DOWN,
             spent ? "upstream's pull rate limit is reached (429)"

@@ -47,6 +47,7 @@ struct exchange_spec {
     const char *accept;                /* the Accept header's value */
     const struct trace_context *trace; /* NULL: for nobody's sake */
     bool head;
+    bool helps; /* beside another: a 429 that says no time only means that it is one too many */
     uint64_t timeout_ms; /* of each request; 0: none */
     uint64_t until;      /* > 0: Range: bytes=from-(until - 1); the owner may change it */
 };

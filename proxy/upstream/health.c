@@ -73,6 +73,7 @@ void health_reset(struct health *h)
     h->view.budget = (struct budget){0};
     h->view.counts_blobs = false;
     h->no_head_until_ms = 0;
+    h->no_parts_until_ms = 0;
     PG_CHECK(pthread_mutex_unlock(&h->book->lock) == 0);
     set_state(h, HEALTH_UNKNOWN, 0);
 }
@@ -129,6 +130,13 @@ void health_headless(struct health *h)
     PG_CHECK(pthread_mutex_unlock(&h->book->lock) == 0);
 }
 
+void health_no_parts(struct health *h, uint64_t until_mono_ms)
+{
+    PG_CHECK(pthread_mutex_lock(&h->book->lock) == 0);
+    h->no_parts_until_ms = until_mono_ms;
+    PG_CHECK(pthread_mutex_unlock(&h->book->lock) == 0);
+}
+
 bool health_counts_blobs(const struct health *h)
 {
     return h->view.counts_blobs; /* written by the same thread */
@@ -169,6 +177,7 @@ void health_read(struct health_book *b, struct sl name, struct health_view *view
         view_r->bytes = atomic_load_explicit(&h->bytes, memory_order_relaxed);
         view_r->wait_ms = h->until_mono_ms > now ? h->until_mono_ms - now : 0;
         view_r->no_head = now < h->no_head_until_ms;
+        view_r->no_parts = now < h->no_parts_until_ms || h->view.counts_blobs;
         view_r->budget_left = budget_left(&h->view.budget, now);
         if (view_r->state == HEALTH_LIMITED && view_r->wait_ms == 0)
             view_r->state = HEALTH_UP;

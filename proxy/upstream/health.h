@@ -39,6 +39,7 @@ struct health_view {
     uint64_t budget_left; /* as of now */
     bool counts_blobs;    /* answers to blobs say that they are counted, too */
     bool no_head;         /* HEAD of a manifest tells no digest there: it is asked by GET */
+    bool no_parts;        /* large blobs are asked for as a whole for the time being */
     uint64_t kept;        /* answers with what upstream has deleted or withdrawn */
 };
 
@@ -53,7 +54,7 @@ struct health {
     char *name;
     atomic_uint_least64_t requests, bytes;
     struct health_view view; /* under the lock; what is told of now is not used */
-    uint64_t until_mono_ms, no_head_until_ms;
+    uint64_t until_mono_ms, no_head_until_ms, no_parts_until_ms;
 };
 
 void health_open(struct health_book *b);
@@ -73,7 +74,8 @@ void health_told(struct health *h, const struct head *head, bool is_blob);
 bool health_counts_blobs(const struct health *h); /* the fetch thread's */
 /* HEAD of a manifest said no digest, or was not understood. */
 void health_headless(struct health *h);
-bool health_is_headless(const struct health *h); /* the fetch thread's */
+bool health_is_headless(const struct health *h);                /* the fetch thread's */
+void health_no_parts(struct health *h, uint64_t until_mono_ms); /* of large blobs */
 
 /* Something was served that upstream has deleted. Any thread; a name that is not known counts
  * nowhere. */

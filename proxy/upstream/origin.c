@@ -109,15 +109,16 @@ unsigned origin_bit(const struct site *s)
     return 1U << (s - s->origin->sites);
 }
 
-bool origin_gives_parts(const struct origin *o)
+unsigned origin_partless(const struct origin *o)
 {
     uint64_t now = pg_clock_mono_ms();
+    unsigned sites = 0;
 
     for (unsigned i = 0; i < o->nsites; i++) {
-        if (site_gives_parts(&o->sites[i], now))
-            return true;
+        if (!site_gives_parts(&o->sites[i], now))
+            sites |= origin_bit(&o->sites[i]);
     }
-    return false;
+    return sites;
 }
 
 static bool may_know(const struct site *s, const struct origin_turn *turn)
@@ -159,6 +160,15 @@ struct site *origin_choose(struct origin *o, const struct origin_turn *turn,
     return s != NULL ? s : first_of(o, turn, not, true);
 }
 
+bool origin_gives_parts(struct origin *o, const struct origin_turn *turn,
+                        const struct origin_path *path)
+{
+    bool ignored;
+    const struct site *s = origin_choose(o, turn, path, &ignored);
+
+    return s != NULL && site_gives_parts(s, pg_clock_mono_ms());
+}
+
 int origin_refuse(const struct origin *o, const struct origin_turn *turn, int *retry_after_s_r,
                   struct pg_err *err)
 {
@@ -194,6 +204,18 @@ void origin_lost(struct origin *o)
             until = b->until_ms;
     }
     health_down(o->health, until);
+}
+
+/* To be told once none of them gives any. */
+void origin_lost_parts(struct origin *o)
+{
+    uint64_t until = UINT64_MAX;
+
+    for (unsigned i = 0; i < o->nsites; i++) {
+        if (o->sites[i].no_parts_until_ms < until)
+            until = o->sites[i].no_parts_until_ms;
+    }
+    health_no_parts(o->health, until);
 }
 
 void origin_turn_init(struct origin_turn *turn)
@@ -240,17 +262,23 @@ void origin_leave(struct origin_turn *turn)
     turn->origin = NULL;
 }
 
-/* How many turns of a line may run; a line of later ones gives way to the earlier. */
-static bool has_room(const struct origin *o, enum origin_line line)
+/* How many turns of a line may run; a line of later ones gives way to the earlier. If so many of
+ * AHEAD, `less`, did not run. */
+static bool would_have_room(const struct origin *o, enum origin_line line, unsigned less)
 {
     unsigned max = (unsigned)o->upstream->upstream_max_connections;
     unsigned blobs = max - (max >= 4 ? max / 4 : max > 1 ? 1 : 0), ahead = blobs - blobs / 2;
-    unsigned loading = o->running[ORIGIN_BLOBS] + o->running[ORIGIN_AHEAD];
+    unsigned loading = o->running[ORIGIN_BLOBS] + o->running[ORIGIN_AHEAD] - less;
 
     if (o->running[ORIGIN_ASKS] + loading >= max)
         return false;
     return line == ORIGIN_ASKS || (line == ORIGIN_BLOBS && loading < blobs) ||
            (line == ORIGIN_AHEAD && loading < blobs && o->running[ORIGIN_AHEAD] < ahead);
+}
+
+static bool has_room(const struct origin *o, enum origin_line line)
+{
+    return would_have_room(o, line, 0);
 }
 
 /* Those that were ordered ahead and have found a reader since go to the line of the waited for. */
@@ -326,12 +354,51 @@ static struct origin_turn *next_of(const struct origin *o, int line)
     return best;
 }
 
+/* Of those that can be cut short the one that began last: it has the most before it. */
+static struct origin_turn *last_yielding(const struct origin *o, unsigned *n_r)
+{
+    struct origin_turn *last = NULL;
+
+    *n_r = 0;
+    for (struct pg_list *node = o->ahead.next; node != &o->ahead; node = node->next) {
+        struct origin_turn *turn = pg_container_of(node, struct origin_turn, node);
+
+        if (turn->yield != NULL) {
+            last = turn;
+            ++*n_r;
+        }
+    }
+    return last;
+}
+
+/* One gives its place up, if that is of use, at once or once others have, too. */
+static bool make_way(struct origin *o, enum origin_line line)
+{
+    unsigned n;
+    struct origin_turn *last = last_yielding(o, &n);
+
+    if (line == ORIGIN_AHEAD || !would_have_room(o, line, n))
+        return false;
+    last->yield(last);
+    return true;
+}
+
+/* NULL: nobody waits there, or has to go on waiting. */
+static struct origin_turn *next_to_run(struct origin *o, enum origin_line line)
+{
+    while (!pg_list_empty(&o->waiting[line]) && !has_room(o, line)) {
+        if (!make_way(o, line))
+            return NULL;
+    }
+    return next_of(o, line);
+}
+
 static void grant(struct origin *o)
 {
     for (int line = 0; line < ORIGIN_LINES; line++) {
-        while (!pg_list_empty(&o->waiting[line]) && has_room(o, (enum origin_line)line)) {
-            struct origin_turn *turn = next_of(o, line);
+        struct origin_turn *turn;
 
+        while ((turn = next_to_run(o, (enum origin_line)line)) != NULL) {
             pg_list_remove(&turn->node);
             o->nwaiting--;
             o->running[line]++;

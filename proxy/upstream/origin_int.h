@@ -6,7 +6,8 @@
  * At most max_connections turns run at a time. Small asks go first and may use all of them; blobs
  * leave a quarter to the asks; blobs that nobody waits for leave half of theirs to those that
  * somebody does. A blob that was ordered ahead counts as waited for once its flight has a reader,
- * also when it is on its way.
+ * also when it is on its way. A running turn that can be cut short at no loss (->yield: a part of a
+ * blob) does so when somebody who is waited for needs its place.
  * Within a line those go first whose caller and repository have the least (fair_int.h).
  *
  * While there is no site that may be asked, those in line are refused at once, and so are new ones.
@@ -72,6 +73,7 @@ struct origin_turn {
     const struct flight *flight; /* of one in the line AHEAD */
     void (*granted)(struct origin_turn *turn);
     void (*refused)(struct origin_turn *turn, const struct pg_err *why, int retry_after_s);
+    void (*yield)(struct origin_turn *turn); /* NULL, or of one AHEAD: leaves at once */
 };
 
 void origin_open(struct origins *set, uv_loop_t *uv, struct health_book *book,
@@ -104,7 +106,13 @@ struct site *origin_choose(struct origin *o, const struct origin_turn *turn,
 /* Why there is none: -1 UPSTREAM_DOWN. */
 int origin_refuse(const struct origin *o, const struct origin_turn *turn, int *retry_after_s_r,
                   struct pg_err *err);
-unsigned origin_bit(const struct site *s);       /* in a path */
-bool origin_gives_parts(const struct origin *o); /* one of its sites: site_gives_parts() */
+unsigned origin_bit(const struct site *s); /* in a path */
 
-void origin_lost(struct origin *o); /* a site's breaker has opened */
+/* Of its sites, those that are not to be asked for parts now; bits as in a path. */
+unsigned origin_partless(const struct origin *o);
+/* Does the site that would be asked next give parts? */
+bool origin_gives_parts(struct origin *o, const struct origin_turn *turn,
+                        const struct origin_path *path);
+
+void origin_lost(struct origin *o);       /* a site's breaker has opened */
+void origin_lost_parts(struct origin *o); /* a site is not to be asked for parts */

@@ -2,6 +2,7 @@
 #include "proxy/upstream/segment_int.h"
 
 #include "base/clock.h"
+#include "base/metric.h"
 #include "proxy/upstream/resume.h"
 
 #define FULL_SHARE 4 /* one refusal in so many pieces: it is us who are slow */
@@ -26,6 +27,24 @@ static bool on_head(struct exchange *x)
 
     h->all->seen |= origin_bit(x->site);
     return resume_check_part(&x->call.head, l->from, l->end, f->size, &x->call.err) == 0;
+}
+
+const char *segment_complaint(const struct exchange *x)
+{
+    switch (x->end.status) {
+    case 200:
+        return "it gives no parts";
+    case 206:
+        return "it gives other parts than asked for";
+    case 403:
+        return "it refuses parts (403)";
+    case 416:
+        return "it does not know the part (416)";
+    case 429:
+        return "it is asked too often (429)";
+    default:
+        return "it answers with an error when asked for parts";
+    }
 }
 
 static enum client_taken on_data(struct exchange *x, struct sl data)
@@ -56,7 +75,9 @@ static void on_done(struct exchange *x)
     bool failed = x->end.err.kind != PG_E_NONE || l->at < l->end;
 
     if (is_unwelcome(x) && x->site != NULL)
-        site_no_parts(x->site, pg_clock_mono_ms());
+        site_no_parts(x->site, pg_clock_mono_ms(), segment_complaint(x));
+    else if (!failed)
+        site_gave_part(x->site);
     s->off = s->off || is_unwelcome(x) || (failed && ++s->fails >= SEGMENT_FAILS_MAX);
     end_exchange(h);
     if (!failed)
@@ -66,12 +87,26 @@ static void on_done(struct exchange *x)
 
 static const struct exchange_events events = {on_head, on_data, on_done};
 
+/* Somebody who is waited for needs the connection: gets in line again at the next look. */
+static void on_yield(struct origin_turn *turn)
+{
+    struct segment_helper *h = pg_container_of(turn, struct segment_helper, turn);
+    struct segments *s = h->all;
+
+    pg_metric_inc(PG_M_PARTS_YIELDED);
+    end_exchange(h);
+    s->moved(s);
+}
+
 static void on_granted(struct origin_turn *turn)
 {
     struct segment_helper *h = pg_container_of(turn, struct segment_helper, turn);
     struct segments *s = h->all;
-    struct exchange_spec spec = {
-        .unknown = PG_E_BLOB_UNKNOWN, .path = s->path, .repo = s->repo.p, .accept = "*/*"};
+    struct exchange_spec spec = {.unknown = PG_E_BLOB_UNKNOWN,
+                                 .path = s->path,
+                                 .repo = s->repo.p,
+                                 .accept = "*/*",
+                                 .helps = true};
     const struct extent_lane *l;
 
     if (s->off || !fill_lane_open(s->fill, h->lane)) {
@@ -81,6 +116,7 @@ static void on_granted(struct origin_turn *turn)
     l = fill_lane_look(s->fill, h->lane);
     spec.until = l->end;
     exchange_init(&h->exchange, &spec, turn, &events, h);
+    h->exchange.path.avoid = origin_partless(turn->origin);
     h->state = SEGMENT_ASKING;
     exchange_start(&h->exchange, l->from, false);
 }
@@ -104,13 +140,16 @@ static void get_in_line(struct segment_helper *h)
     h->turn.caller = h->all->caller;
     h->turn.granted = on_granted;
     h->turn.refused = on_refused;
+    h->turn.yield = on_yield;
     if (origin_join(h->all->origin, &h->turn, &retry_after_s, &ignored) == 0)
         h->state = SEGMENT_IN_LINE;
     pg_err_clear(&ignored);
 }
 
+/* Where each request counts, more of them are no gain. */
 static void help(struct segments *s)
 {
+    s->off = s->off || health_counts_blobs(s->origin->health);
     for (unsigned i = 0; i < EXTENT_LANES && !s->off && !s->no_gain; i++) {
         if (s->helpers[i].state == SEGMENT_OFF)
             get_in_line(&s->helpers[i]);

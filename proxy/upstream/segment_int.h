@@ -10,11 +10,12 @@
  * Each SEGMENT_LOOK_MS it is looked at whether help is wanted: not when the blob comes as fast as
  * it is hashed and written, which is seen by how often the fill has no room.
  *
- * A helper takes its turn in the line of what nobody waits for, for one segment at a time, so that
- * it gives way to whoever asks for another blob. It does not try again: what it could not bring is
- * missing again, and the first connection, which knows of retries and other URLs, comes by. After
- * SEGMENT_FAILS_MAX failures there are no helpers any more for this download; a URL that gives no
- * proper part, or answers 429, is not asked for parts for SITE_NO_PARTS_MS.
+ * A helper takes its turn in the line of what nobody waits for, for one segment at a time, and
+ * breaks off in the midst of one when somebody who is waited for needs the connection. It does not
+ * try again: what it could not bring is missing again, and the first connection, which knows of
+ * retries and other URLs, comes by. After SEGMENT_FAILS_MAX failures there are no helpers any more
+ * for this download; a URL that gives no proper part, or answers 429, is not asked for parts for a
+ * while (site_no_parts()).
  *
  * Ownership:  embedded in a download, which has a fill while there are helpers.
  * Threads:    the fetch thread's.
@@ -59,3 +60,6 @@ void segment_watch(struct segments *s, struct origin *o);
 void segment_steal(struct segments *s, unsigned lane); /* its run ends here, without moved() */
 void segment_resume(struct segments *s);               /* there is room in the fill */
 void segment_stop(struct segments *s);                 /* all of them; for good */
+
+/* Of an answer that is not the part that was asked for. */
+const char *segment_complaint(const struct exchange *x);

@@ -39,9 +39,24 @@ bool site_gives_parts(const struct site *s, uint64_t now_ms)
     return now_ms >= s->no_parts_until_ms;
 }
 
-void site_no_parts(struct site *s, uint64_t now_ms)
+void site_no_parts(struct site *s, uint64_t now_ms, const char *why)
 {
-    s->no_parts_until_ms = now_ms + SITE_NO_PARTS_MS;
+    if (!site_gives_parts(s, now_ms)) /* of several that were on their way */
+        return;
+    s->no_parts_ms = s->no_parts_ms == 0 ? SITE_NO_PARTS_MS : s->no_parts_ms * 2;
+    if (s->no_parts_ms > SITE_NO_PARTS_MS_MAX)
+        s->no_parts_ms = SITE_NO_PARTS_MS_MAX;
+    s->no_parts_until_ms = now_ms + s->no_parts_ms;
+    origin_lost_parts(s->origin);
+    pg_log_say(PG_LOG_INFO, PG_LOG_UPSTREAM,
+               "upstream %s is asked for blobs as a whole at %s for %llu s: %s",
+               s->origin->upstream->name, s->config->text,
+               (unsigned long long)(s->no_parts_ms / 1000), why);
+}
+
+void site_gave_part(struct site *s)
+{
+    s->no_parts_ms = 0;
 }
 
 int site_refuse(const struct site *s, enum site_class class, uint64_t now_ms, int *retry_after_s_r,

@@ -21,7 +21,9 @@
 
 #define SITE_PATIENCE_MS ((uint64_t)1200)
 #define SITE_SLOW_MS     30000
-#define SITE_NO_PARTS_MS (UINT64_C(3600) * 1000)
+
+#define SITE_NO_PARTS_MS     60000 /* the first time; twice as long each time in a row */
+#define SITE_NO_PARTS_MS_MAX (UINT64_C(3600) * 1000)
 
 enum site_class { SITE_MANIFEST, SITE_HEAD, SITE_LIST, SITE_BLOB, SITE_CLASSES };
 enum site_auth { SITE_NO_AUTH, SITE_BEARER, SITE_BASIC }; /* as learnt from a challenge */
@@ -36,8 +38,8 @@ struct site {
     struct token_table *tokens;
     enum site_auth auth;
     struct breaker breaker, holds[SITE_CLASSES];
-    uint64_t slow_until_ms; /* 0: it is not slow */
-    uint64_t no_parts_until_ms;
+    uint64_t slow_until_ms;                  /* 0: it is not slow */
+    uint64_t no_parts_until_ms, no_parts_ms; /* the second: how long last; 0: it has given some */
 };
 
 PG_MUST_USE int site_open(struct site *s, struct origin *o, const struct config_url *config,
@@ -55,10 +57,11 @@ void site_ask(struct site *s, enum site_class class, uint64_t now_ms);
 bool site_is_slow(const struct site *s, uint64_t now_ms);
 void site_was_slow(struct site *s, uint64_t now_ms);
 
-/* Asked for a part of a blob, it gave something else, or found that it was asked too often: it is
- * asked for blobs as a whole for SITE_NO_PARTS_MS. */
+/* Asked for a part of a blob, it gave something else, or found that it was asked too often: for a
+ * while it is asked for blobs as a whole. why: a few words for the log. */
 bool site_gives_parts(const struct site *s, uint64_t now_ms);
-void site_no_parts(struct site *s, uint64_t now_ms);
+void site_no_parts(struct site *s, uint64_t now_ms, const char *why);
+void site_gave_part(struct site *s); /* the whole of it */
 
 void site_answered(struct site *s, enum site_class class);
 void site_failed(struct site *s, enum breaker_weight weight, const struct pg_err *why);

@@ -204,7 +204,8 @@ TEST(an_upstream_that_is_down_shows_why_and_until_when)
     assert_int_equal(get("/api/v1/status"), 200);
     fake_fetch_health = (struct health_view){0};
     assert_json("\"state\":\"down\",\"asked_again_ms\":2500,\"requests\":7,\"failures\":4,"
-                "\"bytes\":99,\"budget\":null,\"head\":true,\"kept\":0,\"last_error\":{\"kind\":"
+                "\"bytes\":99,\"budget\":null,\"head\":true,\"parts\":true,\"kept\":0,\"last_"
+                "error\":{\"kind\":"
                 "\"timeout\",\"at\":\"wall+0");
     assert_json("\"message\":\"a \\\"quoted\\\" reason\"");
     assert_null(strstr(c->reply.body, "s3cret"));

@@ -239,6 +239,108 @@ TEST(the_cap_of_connections_holds)
     rig_stop();
 }
 
+static void pull_small(const char *data)
+{
+    struct rig_pull p;
+
+    rig_pull(&p, rig_py("up.blob(b'%s')", data), strlen(data), FETCH_WAITED_FOR);
+    assert_int_equal(rig_wait_for(&p, FLIGHT_LANDED).state, FLIGHT_LANDED);
+    rig_leave(&p);
+}
+
+/* Three connections: two for blobs. The part that is ahead breaks off, and goes on later. */
+TEST(who_is_waited_for_goes_before_a_part)
+{
+    struct rig_pull p;
+    int64_t before = pg_metric_read(PG_M_PARTS_YIELDED);
+
+    start(&(struct rig_options){.max_connections = 3});
+    rig_py("lowest, gate = Gate(), Gate()");
+    rig_py("up.on('/blobs/', lambda x: 'Range' in x.headers and part(x, 1000, lowest if "
+           "x.headers['Range'].startswith('bytes=0-') else gate))");
+    rig_pull(&p, blob, SIZE, FETCH_WAITED_FOR);
+    while (helpers_at_work() < 1)
+        sched_yield();
+    pull_small("while both are held");
+    assert_int_equal(pg_metric_read(PG_M_PARTS_YIELDED), before + 1);
+    rig_py("gate.open(); lowest.open()");
+    assert_int_equal(rig_wait_for(&p, FLIGHT_LANDED).state, FLIGHT_LANDED);
+    rig_leave(&p);
+    assert_true(rig_has(blob));
+    rig_stop();
+}
+
+/* One connection too many is no reason to leave the upstream alone. */
+TEST(E12_a_429_to_a_helper_holds_back_nobody_else)
+{
+    start_plain();
+    be_slow();
+    rig_py("up.on('/blobs/', once(2, lambda x: slow.open() or status(429)(x)))");
+    expect_landed();
+    pull_small("at once");
+    rig_stop();
+}
+
+TEST(E12_a_429_in_the_midst_of_the_parts_is_waited_out)
+{
+    start_plain();
+    rig_py("up.on('/blobs/', lambda x: first(x) >= 2**23 and up.well() is None and "
+           "status(429, Retry_After='1')(x))");
+    expect_landed();
+    assert_string_equal(rig_py("ranges()[-1][-1]"), "-"); /* all that was left at once */
+    rig_stop();
+}
+
+TEST(parts_that_are_refused_like_secrets_come_as_a_whole)
+{
+    static const char *const faults[] = {"status(403)", "status(400)", "status(501)",
+                                         "status(500)"};
+
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        start_plain();
+        rig_py("up.on('/blobs/', lambda x: 'Range' in x.headers and (%s)(x))", faults[i]);
+        expect_landed();
+        rig_py("up.asked.clear(); data = data[::-1]");
+        assert_true(snprintf(blob, sizeof(blob), "%s", rig_py("up.blob(data)")) > 0);
+        expect_landed();
+        assert_string_equal(rig_py("ranges()"), "[None]"); /* it is remembered */
+        rig_stop();
+    }
+}
+
+TEST(a_blob_that_is_forbidden_says_nothing_of_parts)
+{
+    enum pg_ekind kind;
+
+    start_plain();
+    rig_py("up.on('/blobs/', status(403))");
+    assert_int_equal(pull(&kind), FLIGHT_LOST);
+    assert_int_equal(kind, PG_E_BLOB_UNKNOWN);
+    assert_string_equal(rig_py("ranges()"), "['bytes=0-8388607', None]");
+    rig_py("up.well(); up.asked.clear(); data = data[::-1]");
+    assert_true(snprintf(blob, sizeof(blob), "%s", rig_py("up.blob(data)")) > 0);
+    expect_landed();
+    assert_string_equal(rig_py("None in ranges()"), "False");
+    rig_stop();
+}
+
+/* It takes every Range to be from the beginning on, and says what was asked. */
+TEST(N20_an_upstream_that_reads_ranges_wrongly_is_asked_for_the_whole)
+{
+    enum pg_ekind kind;
+
+    start_plain();
+    rig_py(
+        "lie = lambda x: 'Range' in x.headers and x.answer(206, {'Content-Range': 'bytes %%s/%%d' "
+        "%% (x.headers['Range'][6:], len(data))}, data[:int(x.headers['Range'].split('-')[1]) + 1 "
+        "- first(x)]) is None");
+    rig_py("up.on('/blobs/', lie)");
+    assert_int_equal(pull(&kind), FLIGHT_LOST);
+    assert_int_equal(kind, PG_E_UPSTREAM_WRONG);
+    expect_landed();
+    rig_stop();
+}
+
 TEST(an_upstream_that_counts_blobs_is_asked_once_for_each)
 {
     struct rig_pull p;
@@ -276,6 +378,12 @@ int main(void)
         RUN(N20_parts_that_do_not_fit_together_come_once_more_as_a_whole),
         RUN(only_what_is_here_in_order_survives),
         RUN(the_cap_of_connections_holds),
+        RUN(who_is_waited_for_goes_before_a_part),
+        RUN(E12_a_429_to_a_helper_holds_back_nobody_else),
+        RUN(E12_a_429_in_the_midst_of_the_parts_is_waited_out),
+        RUN(parts_that_are_refused_like_secrets_come_as_a_whole),
+        RUN(a_blob_that_is_forbidden_says_nothing_of_parts),
+        RUN(N20_an_upstream_that_reads_ranges_wrongly_is_asked_for_the_whole),
         RUN(an_upstream_that_counts_blobs_is_asked_once_for_each),
     };
 

@@ -5,6 +5,8 @@
 
 #include <arpa/inet.h>
 
+#include "base/clock.h"
+#include "proxy/upstream/origin_int.h"
 #include "proxy/upstream/reach_int.h"
 #include "proxy/upstream/retry_int.h"
 #include "proxy/upstream/suspect_int.h"
@@ -46,6 +48,40 @@ TEST(E02_a_silent_address_is_passed_over_for_a_minute)
     assert_false(avoids(&r, 1, 1001 + REACH_MS)); /* the oldest goes */
     reach_clear(&r);
     assert_false(avoids(&r, 2, 1001 + REACH_MS));
+}
+
+TEST(parts_are_tried_again_later_and_later)
+{
+    struct health_book book;
+    struct config_upstream upstream = {.name = (char *)(uintptr_t) "test"};
+    struct config_url url = {.text = (char *)(uintptr_t) "http://test"};
+    struct origin o = {.upstream = &upstream, .nsites = 2};
+    struct health_view view;
+    uint64_t now = pg_clock_mono_ms();
+
+    health_open(&book);
+    o.health = health_of(&book, "test");
+    for (unsigned i = 0; i < o.nsites; i++)
+        o.sites[i] = (struct site){.origin = &o, .config = &url};
+    for (uint64_t ms = SITE_NO_PARTS_MS; ms <= SITE_NO_PARTS_MS_MAX * 4; ms *= 2) {
+        uint64_t said = ms < SITE_NO_PARTS_MS_MAX ? ms : SITE_NO_PARTS_MS_MAX;
+
+        assert_true(site_gives_parts(&o.sites[0], now));
+        site_no_parts(&o.sites[0], now, "no");
+        site_no_parts(&o.sites[0], now, "another that was on its way");
+        assert_false(site_gives_parts(&o.sites[0], now + said - 1));
+        now += said;
+    }
+    site_gave_part(&o.sites[0]);
+    site_no_parts(&o.sites[0], now, "no");
+    assert_true(site_gives_parts(&o.sites[0], now + SITE_NO_PARTS_MS));
+    assert_int_equal(origin_partless(&o), 1);
+    health_read(&book, SL("test"), &view);
+    assert_false(view.no_parts); /* the other URL gives some */
+    site_no_parts(&o.sites[1], now, "no");
+    health_read(&book, SL("test"), &view);
+    assert_true(view.no_parts);
+    health_close(&book);
 }
 
 TEST(N20_who_lied_is_known_only_of_one)
@@ -105,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN(E02_a_silent_address_is_passed_over_for_a_minute),
+        RUN(parts_are_tried_again_later_and_later),
         RUN(N20_who_lied_is_known_only_of_one),
         RUN(N20_suspects_have_an_end),
         RUN(E13_retries_are_few_and_spread),
