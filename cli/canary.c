@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/nearest.h"
 #include "cli/clientconf_int.h"
-#include "cli/nearest.h"
 #include "cli/print.h"
 #include "cli/program.h"
 #include "cli/sighting.h"
@@ -325,7 +325,7 @@ static const struct bird *find_bird(const char *name)
             return &birds[i];
         }
     }
-    const char *near = nearest_of(text_of(name), words, NBIRDS);
+    const char *near = pg_nearest_of(text_of(name), words, NBIRDS);
     (void)print_failure("no client %s: --canary takes docker, containerd or podman%s%s%s", name,
                         near != NULL ? "; did you mean " : "", near != NULL ? near : "",
                         near != NULL ? "?" : "");

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/nearest.h"
 #include "cli/clientconf_int.h"
 #include "cli/config.h"
-#include "cli/nearest.h"
 #include "cli/print.h"
 #include "cli/show.h"
 
@@ -298,7 +298,7 @@ static int find_kind(const char *name, size_t *kind_r)
         }
     }
     const char *near =
-        name != NULL ? nearest_of((struct sl){name, strlen(name)}, words, NKINDS) : NULL;
+        name != NULL ? pg_nearest_of((struct sl){name, strlen(name)}, words, NKINDS) : NULL;
     if (near != NULL) {
         (void)print_failure("no client %s; did you mean %s?", name, near);
     } else {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/nearest.h"
 #include "cli/backup.h"
 #include "cli/clientconf.h"
 #include "cli/completion.h"
@@ -12,7 +13,6 @@
 #include "cli/fsck.h"
 #include "cli/ls.h"
 #include "cli/manual.h"
-#include "cli/nearest.h"
 #include "cli/prewarm.h"
 #include "cli/print.h"
 #include "cli/reference.h"
@@ -263,7 +263,7 @@ static int refuse_option(const struct walk *w, const char *arg)
         }
     }
     const char *bare = arg + strspn(arg, "-");
-    const char *near = nearest_of((struct sl){bare, strcspn(bare, "=")}, words, n);
+    const char *near = pg_nearest_of((struct sl){bare, strcspn(bare, "=")}, words, n);
     return print_failure("%s has no option %s%s%s%s", w->command->name, arg,
                          near != NULL ? "; did you mean --" : "", near != NULL ? near : "",
                          near != NULL ? "?" : "");
@@ -357,7 +357,7 @@ static int refuse_command(const char *name)
     for (size_t i = 0; i < command_count; i++) {
         words[n++] = command_table[i].name;
     }
-    const char *near = nearest_of((struct sl){name, strlen(name)}, words, n);
+    const char *near = pg_nearest_of((struct sl){name, strlen(name)}, words, n);
     if (near != NULL) {
         return print_failure("no command %s; did you mean %s?", name, near);
     }

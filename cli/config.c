@@ -10,14 +10,14 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/nearest.h"
 #include "cli/authority.h"
 #include "cli/config_int.h"
 #include "cli/listener.h"
-#include "cli/nearest.h"
 #include "cli/print.h"
 #include "cli/rules.h"
 
-#define ARENA_BYTES ((size_t)16 << 20) /* TREE_NODES_MAX nodes and their texts */
+#define ARENA_BYTES ((size_t)16 << 20) /* PG_TREE_NODES_MAX nodes and their texts */
 
 /* What is there when the file has no `upstreams:`. */
 static const struct {
@@ -42,7 +42,7 @@ static void *zeroed(size_t n, size_t size)
 
 /* ---- problems ------------------------------------------------------------------------------ */
 
-void config_add_problem(struct config_load *load, struct tree_at at, const char *fmt, ...)
+void config_add_problem(struct config_load *load, struct pg_tree_at at, const char *fmt, ...)
 {
     struct config_problem *p;
     struct pg_buf safe;
@@ -95,7 +95,7 @@ void config_load_put_problems(const struct config_load *load, struct pg_buf *out
     }
 }
 
-struct tree_at config_at(const struct config_load *load, const char *section, const char *name)
+struct pg_tree_at config_at(const struct config_load *load, const char *section, const char *name)
 {
     for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
         if (strcmp(option_global[i].section, section) == 0 &&
@@ -106,7 +106,8 @@ struct tree_at config_at(const struct config_load *load, const char *section, co
     PG_BUG("no such option");
 }
 
-struct tree_at config_upstream_at(const struct config_load *load, size_t upstream, const char *name)
+struct pg_tree_at config_upstream_at(const struct config_load *load, size_t upstream,
+                                     const char *name)
 {
     for (size_t i = 0; i < OPTION_NUPSTREAM; i++) {
         if (strcmp(option_upstream[i].name, name) == 0) {
@@ -178,10 +179,10 @@ static const char *home_of(struct sl name)
     return home;
 }
 
-static void add_unknown_key(struct config_load *load, const struct tree *t,
+static void add_unknown_key(struct config_load *load, const struct pg_tree *t,
                             const struct config_words *w, bool is_top)
 {
-    const char *near = nearest_of(t->key, w->word, w->n);
+    const char *near = pg_nearest_of(t->key, w->word, w->n);
     struct pg_buf b;
 
     pg_buf_init(&b, 2048);
@@ -201,15 +202,15 @@ static void add_unknown_key(struct config_load *load, const struct tree *t,
     pg_buf_free(&b);
 }
 
-bool config_check_map(struct config_load *load, const struct tree *t, const char *name,
+bool config_check_map(struct config_load *load, const struct pg_tree *t, const char *name,
                       const struct config_words *w)
 {
-    if (t->kind != TREE_MAP) {
+    if (t->kind != PG_TREE_MAP) {
         config_add_problem(load, t->at, "%s%smust be a mapping of options to values", name,
                            name[0] != '\0' ? " " : "the file ");
         return false;
     }
-    for (const struct tree *c = t->first; c != NULL && w != NULL; c = c->next) {
+    for (const struct pg_tree *c = t->first; c != NULL && w != NULL; c = c->next) {
         if (!has_word(w, c->key)) {
             add_unknown_key(load, c, w, name[0] == '\0');
         }
@@ -217,13 +218,13 @@ bool config_check_map(struct config_load *load, const struct tree *t, const char
     return true;
 }
 
-bool config_check_scalar(struct config_load *load, const struct tree *t, const char *name)
+bool config_check_scalar(struct config_load *load, const struct pg_tree *t, const char *name)
 {
-    if (t->kind != TREE_SCALAR) {
+    if (t->kind != PG_TREE_SCALAR) {
         config_add_problem(load, t->at, "%s must be a single value", name);
         return false;
     }
-    if (tree_is_null(t)) {
+    if (pg_tree_is_null(t)) {
         config_add_problem(load, t->at, "%s has no value; leave the key out for the default", name);
         return false;
     }
@@ -232,7 +233,7 @@ bool config_check_scalar(struct config_load *load, const struct tree *t, const c
 
 /* ---- options ------------------------------------------------------------------------------- */
 
-static void read_option(struct config_load *load, const struct option *o, const struct tree *t,
+static void read_option(struct config_load *load, const struct option *o, const struct pg_tree *t,
                         const char *prefix, void *base)
 {
     char name[AUTHORITY_MAX + 100];
@@ -249,20 +250,20 @@ static void read_option(struct config_load *load, const struct option *o, const 
     pg_buf_free(&why);
 }
 
-static void read_globals(struct config_load *load, const struct tree *root)
+static void read_globals(struct config_load *load, const struct pg_tree *root)
 {
     for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
         const struct option *o = &option_global[i];
-        const struct tree *section = root;
+        const struct pg_tree *section = root;
         char prefix[64] = "";
         if (!option_is_top(o)) {
-            section = tree_get(root, (struct sl){o->section, strlen(o->section)});
+            section = pg_tree_get(root, (struct sl){o->section, strlen(o->section)});
             (void)snprintf(prefix, sizeof prefix, "%s.", o->section);
         }
-        if (section == NULL || section->kind != TREE_MAP) {
+        if (section == NULL || section->kind != PG_TREE_MAP) {
             continue;
         }
-        const struct tree *t = tree_get(section, (struct sl){o->name, strlen(o->name)});
+        const struct pg_tree *t = pg_tree_get(section, (struct sl){o->name, strlen(o->name)});
         if (t != NULL) {
             load->global_at[i] = t->at;
             read_option(load, o, t, prefix, &load->config);
@@ -271,9 +272,9 @@ static void read_globals(struct config_load *load, const struct tree *root)
 }
 
 /* Each section is a mapping with known keys. */
-static void check_sections(struct config_load *load, const struct tree *root)
+static void check_sections(struct config_load *load, const struct pg_tree *root)
 {
-    for (const struct tree *t = root->first; t != NULL; t = t->next) {
+    for (const struct pg_tree *t = root->first; t != NULL; t = t->next) {
         char name[64];
         (void)snprintf(name, sizeof name, SL_FMT, SL_ARG(t->key));
         for (size_t i = 0; i < OPTION_NGLOBAL; i++) {
@@ -311,7 +312,7 @@ static void make_upstreams(struct config_load *load, size_t n)
     }
 }
 
-static void add_url(struct config_load *load, size_t no, struct sl text, struct tree_at at)
+static void add_url(struct config_load *load, size_t no, struct sl text, struct pg_tree_at at)
 {
     struct config_upstream *u = &load->config.upstreams[no];
 
@@ -325,18 +326,18 @@ static void add_url(struct config_load *load, size_t no, struct sl text, struct 
 }
 
 /* One of `urls`: a URL, or {url, authoritative}. */
-static void read_url(struct config_load *load, const struct tree *t, size_t no)
+static void read_url(struct config_load *load, const struct pg_tree *t, size_t no)
 {
     static const struct option truth = {.name = "", .type = OPTION_BOOL};
     const struct config_words w = {.word = {"url", "authoritative"}, .n = 2};
-    const struct tree *url = t, *authoritative = NULL;
+    const struct pg_tree *url = t, *authoritative = NULL;
     struct config_upstream *u = &load->config.upstreams[no];
     struct pg_buf why;
 
-    if (t->kind == TREE_MAP) {
+    if (t->kind == PG_TREE_MAP) {
         (void)config_check_map(load, t, "urls", &w);
-        url = tree_get(t, SL("url"));
-        authoritative = tree_get(t, SL("authoritative"));
+        url = pg_tree_get(t, SL("url"));
+        authoritative = pg_tree_get(t, SL("authoritative"));
     }
     if (url == NULL) {
         config_add_problem(load, t->at, "urls: url is missing");
@@ -357,9 +358,9 @@ static void read_url(struct config_load *load, const struct tree *t, size_t no)
 }
 
 /* `url`, or `urls`. */
-static void read_urls(struct config_load *load, const struct tree *t, size_t no)
+static void read_urls(struct config_load *load, const struct pg_tree *t, size_t no)
 {
-    const struct tree *list = tree_get(t, SL("urls")), *one = tree_get(t, SL("url"));
+    const struct pg_tree *list = pg_tree_get(t, SL("urls")), *one = pg_tree_get(t, SL("url"));
     struct config_upstream *u = &load->config.upstreams[no];
 
     u->has_list = list != NULL;
@@ -374,17 +375,17 @@ static void read_urls(struct config_load *load, const struct tree *t, size_t no)
                            u->name);
         return;
     }
-    if (list->kind != TREE_LIST || list->nchildren == 0 || list->nchildren > CONFIG_URLS_MAX) {
+    if (list->kind != PG_TREE_LIST || list->nchildren == 0 || list->nchildren > CONFIG_URLS_MAX) {
         config_add_problem(load, list->at, "upstreams.%s.urls must be a list of 1 to %d URLs",
                            u->name, CONFIG_URLS_MAX);
         return;
     }
-    for (const struct tree *c = list->first; c != NULL; c = c->next) {
+    for (const struct pg_tree *c = list->first; c != NULL; c = c->next) {
         read_url(load, c, no);
     }
 }
 
-static void read_upstream(struct config_load *load, const struct tree *t, size_t no)
+static void read_upstream(struct config_load *load, const struct pg_tree *t, size_t no)
 {
     const struct config_words w = words_of_upstream();
     struct config_upstream *u = &load->config.upstreams[no];
@@ -400,7 +401,7 @@ static void read_upstream(struct config_load *load, const struct tree *t, size_t
     (void)snprintf(prefix, sizeof prefix, "upstreams." SL_FMT ".", SL_ARG(t->key));
     for (size_t i = 0; i < OPTION_NUPSTREAM; i++) {
         const struct option *o = &option_upstream[i];
-        const struct tree *value = tree_get(t, (struct sl){o->name, strlen(o->name)});
+        const struct pg_tree *value = pg_tree_get(t, (struct sl){o->name, strlen(o->name)});
         if (value != NULL) {
             load->upstream_at[no].option[i] = value->at;
             read_option(load, o, value, prefix, u);
@@ -426,14 +427,14 @@ static void builtin(struct config_load *load)
         u->upstream_url =
             sl_dup((struct sl){builtin_upstreams[i].url, strlen(builtin_upstreams[i].url)});
         add_url(load, i, (struct sl){u->upstream_url, strlen(u->upstream_url)},
-                (struct tree_at){0});
+                (struct pg_tree_at){0});
         u->upstream_default = i == 0;
     }
 }
 
-static void read_upstreams(struct config_load *load, const struct tree *root)
+static void read_upstreams(struct config_load *load, const struct pg_tree *root)
 {
-    const struct tree *map = root != NULL ? tree_get(root, SL("upstreams")) : NULL;
+    const struct pg_tree *map = root != NULL ? pg_tree_get(root, SL("upstreams")) : NULL;
     size_t no = 0;
 
     if (map == NULL) {
@@ -449,14 +450,14 @@ static void read_upstreams(struct config_load *load, const struct tree *root)
         return;
     }
     make_upstreams(load, map->nchildren);
-    for (const struct tree *t = map->first; t != NULL; t = t->next) {
+    for (const struct pg_tree *t = map->first; t != NULL; t = t->next) {
         read_upstream(load, t, no++);
     }
 }
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
-static void read_root(struct config_load *load, const struct tree *root)
+static void read_root(struct config_load *load, const struct pg_tree *root)
 {
     const struct config_words w = words_of("top");
 
@@ -486,16 +487,16 @@ static int end_parse(struct config_load *load)
 int config_parse(struct sl text, const char *file, struct config_load *load_r)
 {
     struct pg_arena arena;
-    struct tree *root = NULL;
-    struct tree_fault fault;
+    struct pg_tree *root = NULL;
+    struct pg_tree_fault fault;
 
     memset(load_r, 0, sizeof *load_r);
     load_r->config.file = sl_dup((struct sl){file, strlen(file)});
     pg_arena_init(&arena, ARENA_BYTES);
-    if (tree_read(&arena, text, &root, &fault) < 0) {
+    if (pg_tree_read(&arena, text, &root, &fault) < 0) {
         config_add_problem(load_r, fault.at, "%s", fault.what);
     } else {
-        read_root(load_r, root != NULL && !tree_is_null(root) ? root : NULL);
+        read_root(load_r, root != NULL && !pg_tree_is_null(root) ? root : NULL);
     }
     pg_arena_free(&arena);
     return end_parse(load_r);
@@ -532,9 +533,9 @@ static int check_file(int fd, const char *file, struct stat *st_r, struct pg_err
                        "%s can be written by others (mode %04o); run: chmod go-w %s", file,
                        (unsigned)(st_r->st_mode & 07777), file);
     }
-    if (st_r->st_size < 0 || (size_t)st_r->st_size > TREE_BYTES_MAX) {
+    if (st_r->st_size < 0 || (size_t)st_r->st_size > PG_TREE_BYTES_MAX) {
         return pg_fail(err, PG_E_STORE_IO, "%s is larger than %zu KiB", file,
-                       TREE_BYTES_MAX / 1024);
+                       PG_TREE_BYTES_MAX / 1024);
     }
     return 0;
 }
@@ -557,7 +558,7 @@ static int read_file(int fd, const char *file, struct pg_buf *text, struct pg_er
         }
         if (pg_buf_put(text, (struct sl){chunk, (size_t)n}) < 0) {
             return pg_fail(err, PG_E_STORE_IO, "%s is larger than %zu KiB", file,
-                           TREE_BYTES_MAX / 1024);
+                           PG_TREE_BYTES_MAX / 1024);
         }
     }
 }
@@ -573,7 +574,7 @@ int config_load(const char *file, struct config_load *load_r, struct pg_err *err
     if (fd < 0 && !defaults) {
         return pg_fail(err, PG_E_STORE_IO, "cannot open %s: %s", path, strerror(errno));
     }
-    pg_buf_init(&text, TREE_BYTES_MAX);
+    pg_buf_init(&text, PG_TREE_BYTES_MAX);
     if (!defaults && read_file(fd, path, &text, err) < 0) {
         pg_buf_free(&text);
         return -1;

@@ -15,8 +15,8 @@
 #pragma once
 
 #include "base/err.h"
+#include "base/tree.h"
 #include "cli/option.h"
-#include "cli/tree.h"
 #include "proxy/config.h"
 
 #define CONFIG_PROBLEMS_MAX  50
@@ -26,20 +26,20 @@
 #define CONFIG_FILE_DEFAULT  "/etc/pullgate/pullgate.yaml"
 
 struct config_problem {
-    struct tree_at at;
+    struct pg_tree_at at;
     char *text;
 };
 
 /* Where the values of an upstream stand; line 0: it is the default. */
 struct config_upstream_places {
-    struct tree_at name, option[OPTION_NUPSTREAM], url[CONFIG_URLS_MAX];
+    struct pg_tree_at name, option[OPTION_NUPSTREAM], url[CONFIG_URLS_MAX];
 };
 
 struct config_load {
     struct config config;
-    struct tree_at global_at[OPTION_NGLOBAL];
-    struct tree_at listen_at, upstreams_at;
-    struct tree_at *listener_at, *tls_at;       /* one for each listener */
+    struct pg_tree_at global_at[OPTION_NGLOBAL];
+    struct pg_tree_at listen_at, upstreams_at;
+    struct pg_tree_at *listener_at, *tls_at;    /* one for each listener */
     struct config_upstream_places *upstream_at; /* one for each upstream */
     struct config_problem *problems;
     size_t nproblems;
@@ -57,10 +57,10 @@ void config_load_free(struct config_load *load);
 void config_load_put_problems(const struct config_load *load, struct pg_buf *out);
 
 /* For the rules: one more thing that is wrong. */
-void config_add_problem(struct config_load *load, struct tree_at at, const char *fmt, ...)
+void config_add_problem(struct config_load *load, struct pg_tree_at at, const char *fmt, ...)
     PG_PRINTF(3, 4);
 
 /* The position of a global option's value, "storage", "path"; of an upstream's. */
-struct tree_at config_at(const struct config_load *load, const char *section, const char *name);
-struct tree_at config_upstream_at(const struct config_load *load, size_t upstream,
-                                  const char *name);
+struct pg_tree_at config_at(const struct config_load *load, const char *section, const char *name);
+struct pg_tree_at config_upstream_at(const struct config_load *load, size_t upstream,
+                                     const char *name);

@@ -14,7 +14,7 @@ struct config_words {
 
 /* True if t is a mapping; complains if it is not, and of keys that are not among the words (any,
  * if w is NULL). name: "" for the file itself. */
-bool config_check_map(struct config_load *load, const struct tree *t, const char *name,
+bool config_check_map(struct config_load *load, const struct pg_tree *t, const char *name,
                       const struct config_words *w);
 /* True if t is a value; complains if it is not. */
-bool config_check_scalar(struct config_load *load, const struct tree *t, const char *name);
+bool config_check_scalar(struct config_load *load, const struct pg_tree *t, const char *name);

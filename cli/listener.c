@@ -18,11 +18,11 @@ static void *zeroed(size_t n, size_t size)
 /* ---- tls ----------------------------------------------------------------------------------- */
 
 /* A path that must be there. */
-static char *read_path(struct config_load *load, const struct tree *map, struct sl key,
+static char *read_path(struct config_load *load, const struct pg_tree *map, struct sl key,
                        const char *name)
 {
     const struct option path = {.name = "", .type = OPTION_PATH};
-    const struct tree *t = tree_get(map, key);
+    const struct pg_tree *t = pg_tree_get(map, key);
     char *value = NULL;
 
     if (t == NULL) {
@@ -41,7 +41,7 @@ static char *read_path(struct config_load *load, const struct tree *map, struct 
 }
 
 /* Of the tls mapping itself, or of an entry of its certs. */
-static void read_pair(struct config_load *load, const struct tree *map, bool of_list,
+static void read_pair(struct config_load *load, const struct pg_tree *map, bool of_list,
                       struct config_tls *tls)
 {
     struct config_pair *p = &tls->pairs[tls->npairs++];
@@ -50,27 +50,29 @@ static void read_pair(struct config_load *load, const struct tree *map, bool of_
     p->key = read_path(load, map, SL("key"), of_list ? "tls.certs: key" : "tls.key");
 }
 
-static void read_certs(struct config_load *load, const struct tree *certs, struct config_tls *tls)
+static void read_certs(struct config_load *load, const struct pg_tree *certs,
+                       struct config_tls *tls)
 {
     const struct config_words w = {.word = {"cert", "key"}, .n = 2};
 
-    if (certs->kind != TREE_LIST || certs->nchildren == 0 || certs->nchildren >= CONFIG_PAIRS_MAX) {
+    if (certs->kind != PG_TREE_LIST || certs->nchildren == 0 ||
+        certs->nchildren >= CONFIG_PAIRS_MAX) {
         config_add_problem(load, certs->at, "tls.certs must be a list of 1 to %d {cert, key}",
                            CONFIG_PAIRS_MAX - 1);
         return;
     }
-    for (const struct tree *t = certs->first; t != NULL; t = t->next) {
+    for (const struct pg_tree *t = certs->first; t != NULL; t = t->next) {
         if (config_check_map(load, t, "tls.certs", &w)) {
             read_pair(load, t, true, tls);
         }
     }
 }
 
-static void read_clients(struct config_load *load, const struct tree *t, struct config_tls *tls)
+static void read_clients(struct config_load *load, const struct pg_tree *t, struct config_tls *tls)
 {
-    const struct tree *auth = tree_get(t, SL("client_auth"));
+    const struct pg_tree *auth = pg_tree_get(t, SL("client_auth"));
 
-    if (tree_get(t, SL("client_ca")) != NULL) {
+    if (pg_tree_get(t, SL("client_ca")) != NULL) {
         tls->client_ca = read_path(load, t, SL("client_ca"), "tls.client_ca");
         tls->client_required = true;
     }
@@ -89,18 +91,18 @@ static void read_clients(struct config_load *load, const struct tree *t, struct 
     tls->client_required = sl_eq(auth->text, SL("required"));
 }
 
-static void read_tls(struct config_load *load, const struct tree *t, struct config_tls *tls)
+static void read_tls(struct config_load *load, const struct pg_tree *t, struct config_tls *tls)
 {
     const struct config_words w = {.word = {"cert", "key", "certs", "client_ca", "client_auth"},
                                    .n = 5};
-    const struct tree *certs;
+    const struct pg_tree *certs;
 
     if (!config_check_map(load, t, "tls", &w)) {
         return;
     }
-    certs = tree_get(t, SL("certs"));
+    certs = pg_tree_get(t, SL("certs"));
     tls->pairs = zeroed(CONFIG_PAIRS_MAX, sizeof *tls->pairs);
-    if (certs == NULL || tree_get(t, SL("cert")) != NULL || tree_get(t, SL("key")) != NULL) {
+    if (certs == NULL || pg_tree_get(t, SL("cert")) != NULL || pg_tree_get(t, SL("key")) != NULL) {
         read_pair(load, t, false, tls);
     }
     if (certs != NULL) {
@@ -111,7 +113,7 @@ static void read_tls(struct config_load *load, const struct tree *t, struct conf
 
 /* ---- proxies, unix sockets ------------------------------------------------------------------ */
 
-static void read_net(struct config_load *load, const struct tree *t, const char *name,
+static void read_net(struct config_load *load, const struct pg_tree *t, const char *name,
                      struct pg_ip_nets *nets)
 {
     struct pg_ip_net net;
@@ -131,20 +133,20 @@ static void read_net(struct config_load *load, const struct tree *t, const char 
     }
 }
 
-static void read_nets(struct config_load *load, const struct tree *map, struct sl key,
+static void read_nets(struct config_load *load, const struct pg_tree *map, struct sl key,
                       const char *name, struct pg_ip_nets *nets)
 {
-    const struct tree *list = tree_get(map, key);
+    const struct pg_tree *list = pg_tree_get(map, key);
 
     if (list == NULL) {
         return;
     }
-    if (list->kind != TREE_LIST || list->nchildren == 0 || list->nchildren > PG_IP_NETS_MAX) {
+    if (list->kind != PG_TREE_LIST || list->nchildren == 0 || list->nchildren > PG_IP_NETS_MAX) {
         config_add_problem(load, list->at, "%s must be a list of 1 to %d addresses and networks",
                            name, PG_IP_NETS_MAX);
         return;
     }
-    for (const struct tree *t = list->first; t != NULL; t = t->next) {
+    for (const struct pg_tree *t = list->first; t != NULL; t = t->next) {
         read_net(load, t, name, nets);
     }
 }
@@ -166,10 +168,12 @@ static bool parse_mode(struct sl text, unsigned *mode_r)
     return true;
 }
 
-static void read_unix(struct config_load *load, const struct tree *map, struct config_listener *l)
+static void read_unix(struct config_load *load, const struct pg_tree *map,
+                      struct config_listener *l)
 {
-    const struct tree *mode = tree_get(map, SL("mode")), *owner = tree_get(map, SL("owner"));
-    const struct tree *any = mode != NULL ? mode : owner;
+    const struct pg_tree *mode = pg_tree_get(map, SL("mode")),
+                         *owner = pg_tree_get(map, SL("owner"));
+    const struct pg_tree *any = mode != NULL ? mode : owner;
 
     if (any != NULL && (l->address == NULL || strncmp(l->address, CONFIG_UNIX, 5) != 0)) {
         config_add_problem(load, any->at, "mode and owner are for a listener at unix:/PATH");
@@ -187,7 +191,7 @@ static void read_unix(struct config_load *load, const struct tree *map, struct c
 
 /* ---- listeners ----------------------------------------------------------------------------- */
 
-static void read_address(struct config_load *load, const struct tree *t, size_t no)
+static void read_address(struct config_load *load, const struct pg_tree *t, size_t no)
 {
     load->listener_at[no] = t->at;
     if (config_check_scalar(load, t, "listen")) {
@@ -201,24 +205,24 @@ static bool is_unix(const struct config_listener *l)
 }
 
 /* One listener. all: the tls of those that have none of their own; not of unix sockets. */
-static void read_listener(struct config_load *load, const struct tree *t, const struct tree *all,
-                          size_t no)
+static void read_listener(struct config_load *load, const struct pg_tree *t,
+                          const struct pg_tree *all, size_t no)
 {
     const struct config_words w = {
         .word = {"address", "tls", "proxy_protocol", "trusted_proxies", "mode", "owner"}, .n = 6};
     struct config_listener *l = &load->config.listeners[no];
-    const struct tree *tls = NULL;
+    const struct pg_tree *tls = NULL;
 
     l->mode = CONFIG_MODE;
-    if (t->kind == TREE_MAP) {
-        const struct tree *address = tree_get(t, SL("address"));
+    if (t->kind == PG_TREE_MAP) {
+        const struct pg_tree *address = pg_tree_get(t, SL("address"));
         (void)config_check_map(load, t, "listen", &w);
         if (address == NULL) {
             config_add_problem(load, t->at, "listen: address is missing");
             return;
         }
         read_address(load, address, no);
-        tls = tree_get(t, SL("tls"));
+        tls = pg_tree_get(t, SL("tls"));
         read_nets(load, t, SL("proxy_protocol"), "proxy_protocol", &l->proxy_protocol);
         read_nets(load, t, SL("trusted_proxies"), "trusted_proxies", &l->trusted_proxies);
         read_unix(load, t, l);
@@ -242,11 +246,11 @@ static void make_listeners(struct config_load *load, size_t n)
     load->config.nlisteners = n;
 }
 
-void listener_read(struct config_load *load, const struct tree *root)
+void listener_read(struct config_load *load, const struct pg_tree *root)
 {
-    const struct tree *listen = root != NULL ? tree_get(root, SL("listen")) : NULL;
-    const struct tree *tls = root != NULL ? tree_get(root, SL("tls")) : NULL;
-    const struct tree nothing = {.text = SL(LISTEN_DEFAULT)};
+    const struct pg_tree *listen = root != NULL ? pg_tree_get(root, SL("listen")) : NULL;
+    const struct pg_tree *tls = root != NULL ? pg_tree_get(root, SL("tls")) : NULL;
+    const struct pg_tree nothing = {.text = SL(LISTEN_DEFAULT)};
     size_t no = 0;
 
     if (listen == NULL) {
@@ -255,7 +259,7 @@ void listener_read(struct config_load *load, const struct tree *root)
         return;
     }
     load->listen_at = listen->at;
-    if (listen->kind != TREE_LIST) {
+    if (listen->kind != PG_TREE_LIST) {
         make_listeners(load, 1);
         read_listener(load, listen, tls, 0);
         return;
@@ -266,7 +270,7 @@ void listener_read(struct config_load *load, const struct tree *root)
         return;
     }
     make_listeners(load, listen->nchildren);
-    for (const struct tree *t = listen->first; t != NULL; t = t->next) {
+    for (const struct pg_tree *t = listen->first; t != NULL; t = t->next) {
         read_listener(load, t, tls, no++);
     }
 }

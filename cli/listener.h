@@ -21,4 +21,4 @@
 
 #include "cli/config.h"
 
-void listener_read(struct config_load *load, const struct tree *root); /* root may be NULL */
+void listener_read(struct config_load *load, const struct pg_tree *root); /* root may be NULL */

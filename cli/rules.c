@@ -41,7 +41,7 @@ static const char *listener_text(const struct config_load *load, size_t no)
                                         : load->config.admin_listen;
 }
 
-static struct tree_at listener_position(const struct config_load *load, size_t no)
+static struct pg_tree_at listener_position(const struct config_load *load, size_t no)
 {
     return no < load->config.nlisteners ? load->listener_at[no]
                                         : config_at(load, "admin", "listen");
@@ -142,7 +142,7 @@ static void check_listeners(struct config_load *load)
 static void check_name(struct config_load *load, size_t no)
 {
     const struct config_upstream *u = &load->config.upstreams[no];
-    struct tree_at at = load->upstream_at[no].name;
+    struct pg_tree_at at = load->upstream_at[no].name;
     struct sl name = text_of(u->name), host;
     uint16_t port;
     const char *canonical = config_alias_of(name);
@@ -211,7 +211,7 @@ static void check_url(struct config_load *load, size_t no, size_t which)
 {
     struct config_upstream *u = &load->config.upstreams[no];
     struct config_url *one = &u->urls[which];
-    struct tree_at at = load->upstream_at[no].url[which];
+    struct pg_tree_at at = load->upstream_at[no].url[which];
     struct sockaddr_storage address;
     struct authority_url url;
     const char *why = NULL, *key = key_of(u);
@@ -267,7 +267,7 @@ static void choose_url(struct config_load *load, size_t no)
 static void check_urls(struct config_load *load, size_t no)
 {
     struct config_upstream *u = &load->config.upstreams[no];
-    struct tree_at at = config_upstream_at(load, no, "url");
+    struct pg_tree_at at = config_upstream_at(load, no, "url");
 
     if (u->nurls == 0) {
         if (!config_is_alias(u) && !u->has_list) {
@@ -562,7 +562,7 @@ static const char *hint(const char *path)
 }
 
 /* Adds a problem when the file may not be used; whether it may. */
-static bool check_path(struct config_load *load, struct tree_at at, const char *path,
+static bool check_path(struct config_load *load, struct pg_tree_at at, const char *path,
                        enum pg_guarded_mode forbidden)
 {
     struct pg_err err = {0};
@@ -583,7 +583,7 @@ static bool check_path(struct config_load *load, struct tree_at at, const char *
 }
 
 /* The whole that will be used at the start is made here, and thrown away. */
-static void check_tls(struct config_load *load, struct tree_at at, const struct config_tls *tls)
+static void check_tls(struct config_load *load, struct pg_tree_at at, const struct config_tls *tls)
 {
     struct tls_server *server = NULL;
     struct pg_err err = {0};
@@ -602,7 +602,7 @@ static void check_tls(struct config_load *load, struct tree_at at, const struct 
     tls_server_free(server);
 }
 
-static void check_authorities(struct config_load *load, struct tree_at at, const char *path)
+static void check_authorities(struct config_load *load, struct pg_tree_at at, const char *path)
 {
     X509_STORE *store;
 
@@ -632,7 +632,7 @@ static int read_all(int fd, struct pg_buf *text)
     return n == 0 ? 0 : -1;
 }
 
-static void check_helper(struct config_load *load, struct tree_at at, const char *name)
+static void check_helper(struct config_load *load, struct pg_tree_at at, const char *name)
 {
     char path[DOCKER_CREDENTIAL_PATH_MAX];
     struct pg_err err = {0};
@@ -643,7 +643,7 @@ static void check_helper(struct config_load *load, struct tree_at at, const char
 }
 
 /* That it has a login for this upstream, of a form that makes sense, or a helper that is there. */
-static void check_docker_config(struct config_load *load, size_t no, struct tree_at at)
+static void check_docker_config(struct config_load *load, size_t no, struct pg_tree_at at)
 {
     const struct config_upstream *u = &load->config.upstreams[no];
     const char *path = u->upstream_docker_config, *server = docker_config_server(u->url_host);
@@ -707,7 +707,7 @@ static void check_client_cert(struct config_load *load, size_t no)
 {
     const struct config_upstream *u = &load->config.upstreams[no];
     const char *cert = u->upstream_client_cert, *key = u->upstream_client_key;
-    struct tree_at at = config_upstream_at(load, no, "client_cert");
+    struct pg_tree_at at = config_upstream_at(load, no, "client_cert");
     SSL_CTX *ctx;
 
     if (cert[0] == '\0' || !check_path(load, at, cert, PG_GUARDED_PUBLIC) ||

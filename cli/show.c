@@ -81,7 +81,7 @@ int show_check(const struct command_args *args)
 /* ---- show ---------------------------------------------------------------------------------- */
 
 /* Ends a line that began at `start` with where its value comes from. */
-static void put_origin(struct pg_buf *out, size_t start, struct tree_at at)
+static void put_origin(struct pg_buf *out, size_t start, struct pg_tree_at at)
 {
     int pad = ORIGIN_COLUMN - (int)(out->n - start);
 
@@ -94,7 +94,7 @@ static void put_origin(struct pg_buf *out, size_t start, struct tree_at at)
 }
 
 static void put_option(struct pg_buf *out, const char *indent, const struct option *o,
-                       const void *base, struct tree_at at)
+                       const void *base, struct pg_tree_at at)
 {
     size_t start = out->n;
 
@@ -244,7 +244,7 @@ void show_write_yaml(const struct config_load *load, struct pg_buf *out)
 
 /* `"name":{"line":..,"column":..}` for a value that stands in the file. */
 static void put_origin_json(struct pg_buf *out, bool *first, const char *prefix, const char *name,
-                            struct tree_at at)
+                            struct pg_tree_at at)
 {
     char whole[AUTHORITY_MAX + 100];
 

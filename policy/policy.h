@@ -7,7 +7,8 @@
  * A file that is another tool's (containers-policy.json) becomes the same rules. All matching rules
  * must hold. A rule that says `mode: observe` never denies: what it would have done is told.
  *
- * Ownership:  a policy is immutable and counted. It holds the trusts it was loaded with.
+ * Ownership:  a policy is immutable and counted. Trusts it knows by number alone; whoever loads it
+ *             keeps them beside it.
  * Failure:    DENIED with "FILE:LINE:COLUMN: what is wrong, what may stand there"; no policy then.
  * Threads:    any. policy_decide() is pure: microseconds, no I/O, no clock.
  */
@@ -15,7 +16,12 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/tree.h"
 #include "policy/facts.h"
+
+#define POLICY_BYTES_MAX  PG_TREE_BYTES_MAX
+#define POLICY_RULES_MAX  5000
+#define POLICY_TRUSTS_MAX 64
 
 struct policy;
 
@@ -25,10 +31,15 @@ struct policy;
 struct policy_source {
     /* A public key of this file: its id in facts, and which trust has it. */
     int (*key)(void *context, struct sl file, char id_r[65], unsigned *trust_r, struct pg_err *err);
+    /* The same of a key that stands in the policy itself. */
+    int (*key_text)(void *context, struct sl pem, char id_r[65], unsigned *trust_r,
+                    struct pg_err *err);
     /* The trust that has the trusted root of this file ("" is the configured one). */
     int (*root)(void *context, struct sl file, unsigned *trust_r, struct pg_err *err);
     /* The trust that has this Notation trust policy and its store ("" is the configured one). */
     int (*notation)(void *context, struct sl file, unsigned *trust_r, struct pg_err *err);
+    /* The canonical name of a registry that has several, else NULL. The function may be NULL. */
+    const char *(*host)(void *context, struct sl host);
     void *context;
 };
 
@@ -54,11 +65,15 @@ struct policy_wants {
 /* text: YAML or JSON of a file called file. */
 PG_MUST_USE int policy_load(const char *file, struct sl text, const struct policy_source *source,
                             struct policy **policy_r, struct pg_err *err);
+/* What stands under `policy:` in a file that was read already. */
+PG_MUST_USE int policy_read(const char *file, const struct pg_tree *root,
+                            const struct policy_source *source, struct policy **policy_r,
+                            struct pg_err *err);
 struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy *p); /* NULL is allowed */
 
-struct policy_wants policy_wants(const struct policy *p, struct sl repository, struct sl tag,
-                                 const struct sl *known_tags, size_t nknown_tags);
+/* Of *name only repository, tag, known_tags and digest are looked at. */
+struct policy_wants policy_wants(const struct policy *p, const struct facts *name);
 
 /* The texts of *v_r are in the arena, or the policy's. Never fails. */
 void policy_decide(const struct policy *p, const struct facts *f, struct pg_arena *arena,

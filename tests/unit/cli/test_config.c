@@ -208,7 +208,7 @@ static const struct mistake {
     {"log: {level: info}\n---\nlog: {level: warn}\n", "f:2:1: a second document\n"},
     {"log: {<<: {level: info}}\n", "f:1:7: unknown key \"<<\"; known here: format, level\n"},
     {"{[a]: b}\n", "f:1:2: a key must be a word\n"},
-    {"log: [[[[[[[[[1]]]]]]]]]\n", "f:1:13: nested deeper than 8 levels\n"},
+    {"log: [[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]\n", "f:1:21: nested deeper than 16 levels\n"},
     /* shape */
     {"hello\n", "f:1:1: the file must be a mapping of options to values\n"},
     {"- a\n", "f:1:1: the file must be a mapping of options to values\n"},
@@ -478,12 +478,12 @@ TEST(problems_have_an_end)
 TEST(too_much_is_refused)
 {
     struct config_load load;
-    size_t n = TREE_BYTES_MAX + 1;
+    size_t n = PG_TREE_BYTES_MAX + 1;
     char *text = malloc(n);
 
     memset(text, '#', n);
     assert_int_equal(config_parse((struct sl){text, n}, "f", &load), 1);
-    assert_string_equal(load.problems[0].text, "the file is larger than 256 KiB");
+    assert_string_equal(load.problems[0].text, "the file is larger than 1024 KiB");
     config_load_free(&load);
     memset(text, ' ', n);
     for (size_t i = 1; i < n; i += 2) {
@@ -493,7 +493,7 @@ TEST(too_much_is_refused)
     text[0] = '[';
     text[1] = 'x';
     assert_int_equal(config_parse((struct sl){text, n - 1}, "f", &load), 1);
-    assert_string_equal(load.problems[0].text, "more than 10000 keys and values");
+    assert_string_equal(load.problems[0].text, "more than 100000 keys and values");
     config_load_free(&load);
     free(text);
 }

@@ -7,8 +7,8 @@
 
 #include "base/slice.h"
 
-#define NEAREST_WORD_MAX 64
+#define PG_NEAREST_WORD_MAX 64
 
 /* At most a third of the word may be wrong, and one letter always may be; NULL when none is near.
  */
-const char *nearest_of(struct sl word, const char *const *words, size_t nwords);
+const char *pg_nearest_of(struct sl word, const char *const *words, size_t nwords);

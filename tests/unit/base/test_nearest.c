@@ -2,13 +2,13 @@
 /* A typo finds its word; a different word finds none. */
 #include "harness/test.h"
 
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 static const char *const words[] = {"listen", "storage", "tags", "ttl", "max_size", "upstreams"};
 
 static const char *near(const char *word)
 {
-    return nearest_of((struct sl){word, strlen(word)}, words, sizeof words / sizeof *words);
+    return pg_nearest_of((struct sl){word, strlen(word)}, words, sizeof words / sizeof *words);
 }
 
 TEST(a_typo_finds_its_word)

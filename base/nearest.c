@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@ static size_t least(size_t a, size_t b)
 /* Rows of the usual table, three of them kept: this one, the last, and the one before. */
 static size_t distance(struct sl a, struct sl b)
 {
-    size_t rows[3][NEAREST_WORD_MAX + 1];
+    size_t rows[3][PG_NEAREST_WORD_MAX + 1];
 
     for (size_t j = 0; j <= b.n; j++) {
         rows[0][j] = j;
@@ -30,17 +30,17 @@ static size_t distance(struct sl a, struct sl b)
     return rows[a.n % 3][b.n];
 }
 
-const char *nearest_of(struct sl word, const char *const *words, size_t nwords)
+const char *pg_nearest_of(struct sl word, const char *const *words, size_t nwords)
 {
     const char *best = NULL;
     size_t best_distance = 0;
 
-    if (word.n == 0 || word.n > NEAREST_WORD_MAX) {
+    if (word.n == 0 || word.n > PG_NEAREST_WORD_MAX) {
         return NULL;
     }
     for (size_t i = 0; i < nwords; i++) {
         struct sl other = {words[i], strlen(words[i])};
-        size_t d = other.n <= NEAREST_WORD_MAX ? distance(word, other) : NEAREST_WORD_MAX;
+        size_t d = other.n <= PG_NEAREST_WORD_MAX ? distance(word, other) : PG_NEAREST_WORD_MAX;
         if (best == NULL || d < best_distance) {
             best = words[i];
             best_distance = d;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/tree.h"
+#include "base/tree.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,19 +12,19 @@ struct reading {
     struct pg_arena *arena;
     yaml_parser_t parser;
     struct sl text;
-    struct tree *root;
-    struct tree *open[TREE_DEPTH_MAX]; /* collections that have not ended */
+    struct pg_tree *root;
+    struct pg_tree *open[PG_TREE_DEPTH_MAX]; /* collections that have not ended */
     size_t depth, nnodes;
-    struct tree *key; /* a key whose value comes next */
-    struct tree_fault *fault;
+    struct pg_tree *key; /* a key whose value comes next */
+    struct pg_tree_fault *fault;
 };
 
-static struct tree_at at_mark(yaml_mark_t mark)
+static struct pg_tree_at at_mark(yaml_mark_t mark)
 {
-    return (struct tree_at){(unsigned)mark.line + 1, (unsigned)mark.column + 1};
+    return (struct pg_tree_at){(unsigned)mark.line + 1, (unsigned)mark.column + 1};
 }
 
-__attribute__((format(printf, 3, 4))) static int fail(struct reading *r, struct tree_at at,
+__attribute__((format(printf, 3, 4))) static int fail(struct reading *r, struct pg_tree_at at,
                                                       const char *fmt, ...)
 {
     va_list args;
@@ -38,9 +38,9 @@ __attribute__((format(printf, 3, 4))) static int fail(struct reading *r, struct 
 }
 
 /* Where a byte stands that libyaml could not read. */
-static struct tree_at at_offset(struct sl text, size_t offset)
+static struct pg_tree_at at_offset(struct sl text, size_t offset)
 {
-    struct tree_at at = {1, 1};
+    struct pg_tree_at at = {1, 1};
 
     for (size_t i = 0; i < offset && i < text.n; i++) {
         if (text.p[i] == '\n') {
@@ -81,9 +81,9 @@ static const char *shown(struct reading *r, struct sl text)
     return copy.p;
 }
 
-struct tree *tree_get(const struct tree *map, struct sl key)
+struct pg_tree *pg_tree_get(const struct pg_tree *map, struct sl key)
 {
-    for (struct tree *t = map->first; t != NULL; t = t->next) {
+    for (struct pg_tree *t = map->first; t != NULL; t = t->next) {
         if (sl_eq(t->key, key)) {
             return t;
         }
@@ -91,41 +91,44 @@ struct tree *tree_get(const struct tree *map, struct sl key)
     return NULL;
 }
 
-bool tree_is_null(const struct tree *t)
+bool pg_tree_is_null(const struct pg_tree *t)
 {
-    return t->kind == TREE_SCALAR && t->is_plain &&
+    return t->kind == PG_TREE_SCALAR && t->is_plain &&
            (t->text.n == 0 || sl_eq(t->text, SL("~")) || sl_eq(t->text, SL("null")));
 }
 
 /* A scalar where a key must stand. */
-static int take_key(struct reading *r, struct tree *t)
+static int take_key(struct reading *r, struct pg_tree *t)
 {
-    const struct tree *twice = tree_get(r->open[r->depth - 1], t->text);
+    const struct pg_tree *twice = pg_tree_get(r->open[r->depth - 1], t->text);
 
-    if (t->kind != TREE_SCALAR) {
+    if (t->kind != PG_TREE_SCALAR) {
         return fail(r, t->at, "a key must be a word");
     }
     if (twice != NULL) {
         return fail(r, t->at, "the key %s stands here twice; the first is at line %u",
                     shown(r, t->text), twice->key_at.line);
     }
+    if (r->open[r->depth - 1]->nchildren == PG_TREE_KEYS_MAX) {
+        return fail(r, t->at, "more than %d keys in one mapping", PG_TREE_KEYS_MAX);
+    }
     r->key = t;
     return 0;
 }
 
 /* A new node: as a key, as a key's value, as a list's item, or as the root. */
-static int place(struct reading *r, struct tree *t)
+static int place(struct reading *r, struct pg_tree *t)
 {
-    struct tree *parent = r->depth > 0 ? r->open[r->depth - 1] : NULL;
+    struct pg_tree *parent = r->depth > 0 ? r->open[r->depth - 1] : NULL;
 
-    if (++r->nnodes > TREE_NODES_MAX) {
-        return fail(r, t->at, "more than %d keys and values", TREE_NODES_MAX);
+    if (++r->nnodes > PG_TREE_NODES_MAX) {
+        return fail(r, t->at, "more than %d keys and values", PG_TREE_NODES_MAX);
     }
     if (parent == NULL) {
         r->root = t;
         return 0;
     }
-    if (parent->kind == TREE_MAP) {
+    if (parent->kind == PG_TREE_MAP) {
         if (r->key == NULL) {
             return take_key(r, t);
         }
@@ -143,7 +146,7 @@ static int place(struct reading *r, struct tree *t)
     return 0;
 }
 
-static int take_collection(struct reading *r, struct tree *t, const yaml_char_t *anchor,
+static int take_collection(struct reading *r, struct pg_tree *t, const yaml_char_t *anchor,
                            const yaml_char_t *tag)
 {
     if (anchor != NULL || tag != NULL) {
@@ -152,16 +155,16 @@ static int take_collection(struct reading *r, struct tree *t, const yaml_char_t 
     if (place(r, t) < 0) {
         return -1;
     }
-    if (r->depth == TREE_DEPTH_MAX) {
-        return fail(r, t->at, "nested deeper than %d levels", TREE_DEPTH_MAX);
+    if (r->depth == PG_TREE_DEPTH_MAX) {
+        return fail(r, t->at, "nested deeper than %d levels", PG_TREE_DEPTH_MAX);
     }
-    if (t->kind != TREE_SCALAR) {
+    if (t->kind != PG_TREE_SCALAR) {
         r->open[r->depth++] = t;
     }
     return 0;
 }
 
-static int take_scalar(struct reading *r, struct tree *t, const yaml_event_t *e)
+static int take_scalar(struct reading *r, struct pg_tree *t, const yaml_event_t *e)
 {
     if (e->data.scalar.anchor != NULL || e->data.scalar.tag != NULL) {
         return fail(r, t->at, "anchors, aliases and tags are not allowed here");
@@ -175,7 +178,7 @@ static int take_scalar(struct reading *r, struct tree *t, const yaml_event_t *e)
 /* 1: more to come; 0: the end. */
 static int take_event(struct reading *r, const yaml_event_t *e)
 {
-    struct tree *t = pg_new(r->arena, struct tree);
+    struct pg_tree *t = pg_new(r->arena, struct pg_tree);
 
     t->at = at_mark(e->start_mark);
     switch (e->type) {
@@ -188,12 +191,12 @@ static int take_event(struct reading *r, const yaml_event_t *e)
     case YAML_SCALAR_EVENT:
         return take_scalar(r, t, e) < 0 ? -1 : 1;
     case YAML_SEQUENCE_START_EVENT:
-        t->kind = TREE_LIST;
+        t->kind = PG_TREE_LIST;
         return take_collection(r, t, e->data.sequence_start.anchor, e->data.sequence_start.tag) < 0
                    ? -1
                    : 1;
     case YAML_MAPPING_START_EVENT:
-        t->kind = TREE_MAP;
+        t->kind = PG_TREE_MAP;
         return take_collection(r, t, e->data.mapping_start.anchor, e->data.mapping_start.tag) < 0
                    ? -1
                    : 1;
@@ -210,14 +213,15 @@ static int take_event(struct reading *r, const yaml_event_t *e)
     PG_BUG("an event that libyaml does not have");
 }
 
-int tree_read(struct pg_arena *a, struct sl text, struct tree **root_r, struct tree_fault *fault_r)
+int pg_tree_read(struct pg_arena *a, struct sl text, struct pg_tree **root_r,
+                 struct pg_tree_fault *fault_r)
 {
     struct reading r = {.arena = a, .text = text, .fault = fault_r};
     int more = 1;
 
-    if (text.n > TREE_BYTES_MAX) {
-        return fail(&r, (struct tree_at){1, 1}, "the file is larger than %zu KiB",
-                    TREE_BYTES_MAX / 1024);
+    if (text.n > PG_TREE_BYTES_MAX) {
+        return fail(&r, (struct pg_tree_at){1, 1}, "the file is larger than %zu KiB",
+                    PG_TREE_BYTES_MAX / 1024);
     }
     int rc = yaml_parser_initialize(&r.parser);
     PG_CHECK(rc == 1);

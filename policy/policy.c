@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/policy.h"
+
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "policy/parse.h"
+
+#define ARENA_BYTES    ((size_t)64 << 20)
+#define OBSERVED_BYTES ((size_t)2000)
+
+/* ---- loading ------------------------------------------------------------------------------- */
+
+static struct policy *new_policy(void)
+{
+    struct policy *p = calloc(1, sizeof(*p));
+
+    PG_CHECK(p != NULL);
+    atomic_init(&p->refs, 1);
+    pg_arena_init(&p->arena, ARENA_BYTES);
+    match_init(&p->index);
+    return p;
+}
+
+struct policy *policy_ref(struct policy *p)
+{
+    unsigned before = atomic_fetch_add(&p->refs, 1);
+
+    PG_CHECK(before > 0);
+    return p;
+}
+
+void policy_unref(struct policy *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    unsigned before = atomic_fetch_sub(&p->refs, 1);
+    PG_CHECK(before > 0);
+    if (before == 1) {
+        signer_free(p->signers);
+        match_free(&p->index);
+        pg_arena_free(&p->arena);
+        free(p);
+    }
+}
+
+static void hash_text(struct pg_hash *h, struct sl s)
+{
+    uint64_t n = s.n;
+
+    pg_hash_update(h, &n, sizeof(n));
+    pg_hash_update(h, s.p != NULL ? s.p : "", s.n);
+}
+
+/* All that was written, in its order, and what it stands for elsewhere. */
+static void hash_tree(struct pg_hash *h, const struct pg_tree *t)
+{
+    uint8_t kind = (uint8_t)t->kind;
+
+    pg_hash_update(h, &kind, 1);
+    hash_text(h, t->key);
+    hash_text(h, t->text);
+    for (const struct pg_tree *c = t->first; c != NULL; c = c->next) {
+        hash_tree(h, c); /* at most PG_TREE_DEPTH_MAX deep */
+    }
+    pg_hash_update(h, "\xff", 1);
+}
+
+static void set_revision(struct policy *p, const struct pg_tree *root)
+{
+    struct pg_hash *h = pg_hash_new(PG_SHA256);
+
+    hash_tree(h, root);
+    for (const struct signer *s = p->signers; s != NULL; s = s->next) {
+        uint8_t trust = (uint8_t)s->trust;
+        hash_text(h, s->key_id);
+        pg_hash_update(h, &trust, 1);
+    }
+    pg_hash_final(h, p->revision);
+    pg_hash_free(h);
+}
+
+int policy_read(const char *file, const struct pg_tree *root, const struct policy_source *source,
+                struct policy **policy_r, struct pg_err *err)
+{
+    struct policy *p = new_policy();
+    struct parse parse = {.file = file, .source = source, .policy = p, .err = err};
+
+    if (parse_rules(&parse, root) < 0) {
+        policy_unref(p);
+        return -1;
+    }
+    set_revision(p, root);
+    *policy_r = p;
+    return 0;
+}
+
+/* The policy in a file of its own may stand under `policy:` too. */
+static const struct pg_tree *policy_of(const struct pg_tree *root)
+{
+    const struct pg_tree *inner =
+        root->kind == PG_TREE_MAP && root->nchildren == 1 ? pg_tree_get(root, SL("policy")) : NULL;
+
+    return inner != NULL ? inner : root;
+}
+
+int policy_load(const char *file, struct sl text, const struct policy_source *source,
+                struct policy **policy_r, struct pg_err *err)
+{
+    struct pg_arena arena;
+    struct pg_tree *root = NULL;
+    struct pg_tree_fault fault;
+    int rc;
+
+    pg_arena_init(&arena, ARENA_BYTES);
+    if (pg_tree_read(&arena, text, &root, &fault) < 0) {
+        rc = pg_fail(err, PG_E_DENIED, "%s:%u:%u: %s", file, fault.at.line, fault.at.col,
+                     fault.what);
+    } else if (root == NULL) {
+        rc = pg_fail(err, PG_E_DENIED,
+                     "%s:1:1: the file is empty; a policy has default: and "
+                     "rules:",
+                     file);
+    } else {
+        rc = policy_read(file, policy_of(root), source, policy_r, err);
+    }
+    pg_arena_free(&arena);
+    return rc;
+}
+
+void policy_revision(const struct policy *p, uint8_t sha256_r[32])
+{
+    memcpy(sha256_r, p->revision, sizeof(p->revision));
+}
+
+/* ---- what is needed ------------------------------------------------------------------------ */
+
+static void add_wants(const struct rule_requirement *q, struct policy_wants *w)
+{
+    w->governed = true;
+    w->signatures = w->signatures || q->kind == FACTS_SIGNATURE;
+    w->attestations = w->attestations || q->kind == FACTS_ATTESTATION;
+    for (size_t i = 0; i < q->nsigners; i++) {
+        unsigned formats = q->signers[i]->formats;
+        w->trusts |= UINT64_C(1) << q->signers[i]->trust;
+        w->simple = w->simple || (formats & (1u << FACTS_SIMPLE | 1u << FACTS_ENVELOPE)) != 0;
+        w->bundle = w->bundle || (formats & 1u << FACTS_BUNDLE) != 0;
+        w->notation = w->notation || (formats & 1u << FACTS_NOTATION) != 0;
+    }
+}
+
+struct policy_wants policy_wants(const struct policy *p, const struct facts *name)
+{
+    struct policy_wants w = {0};
+    struct pg_arena arena;
+    const uint32_t *rules;
+
+    pg_arena_init(&arena, 65536);
+    size_t n = match_find(&p->index, name->repository, &arena, &rules);
+    for (size_t i = 0; i < n; i++) {
+        const struct rule *r = &p->rules[rules[i]];
+        for (size_t k = 0; rule_applies(r, name) && k < r->nrequirements; k++) {
+            add_wants(&r->requirements[k], &w);
+        }
+    }
+    pg_arena_free(&arena);
+    return w;
+}
+
+/* ---- deciding ------------------------------------------------------------------------------ */
+
+static void observe(const struct rule *r, const struct rule_verdict *one, struct pg_buf *observed)
+{
+    if (one->decision != POLICY_ALLOW) {
+        (void)pg_buf_printf(observed, "%s" SL_FMT ": " SL_FMT, observed->n > 0 ? "; " : "",
+                            SL_ARG(r->name), SL_ARG(one->reason));
+    }
+}
+
+static int badness(enum policy_decision d)
+{
+    return d == POLICY_DENY ? 2 : d == POLICY_PENDING ? 1 : 0;
+}
+
+/* A denial is worse than waiting; of equals the first by name is told. */
+static void enforce(const struct rule *r, const struct rule_verdict *one, struct policy_verdict *v)
+{
+    if (v->rule.p == NULL || badness(one->decision) > badness(v->decision)) {
+        v->decision = one->decision;
+        v->rule = r->name;
+        v->reason = one->reason;
+        v->remedy = one->remedy;
+    }
+}
+
+static void decide_rest(const struct policy *p, struct policy_verdict *v)
+{
+    v->decision = p->allows_rest ? POLICY_ALLOW : POLICY_DENY;
+    v->rule = SL("default");
+    v->reason = p->allows_rest ? SL("no rule speaks of it")
+                               : SL("no rule speaks of it, and what no rule speaks of is denied");
+    v->remedy = p->allows_rest ? SL("") : SL("a rule for this repository");
+}
+
+void policy_decide(const struct policy *p, const struct facts *f, struct pg_arena *arena,
+                   struct policy_verdict *v_r)
+{
+    struct policy_verdict v = {.decision = POLICY_ALLOW, .not_after_s = INT64_MAX};
+    struct pg_buf observed;
+    const uint32_t *rules;
+    size_t n = match_find(&p->index, f->repository, arena, &rules);
+
+    pg_buf_init(&observed, OBSERVED_BYTES);
+    for (size_t i = 0; i < n; i++) {
+        const struct rule *r = &p->rules[rules[i]];
+        struct rule_verdict one;
+        if (!rule_applies(r, f)) {
+            continue;
+        }
+        rule_decide(r, f, arena, &one);
+        if (one.not_after_s < v.not_after_s) {
+            v.not_after_s = one.not_after_s;
+        }
+        if (r->observes) {
+            observe(r, &one, &observed);
+        } else {
+            enforce(r, &one, &v);
+        }
+    }
+    if (v.rule.p == NULL) {
+        decide_rest(p, &v);
+    } else if (v.decision == POLICY_ALLOW) {
+        v.reason = SL("all that the rules want is there");
+    }
+    v.observed = pg_copy(arena, pg_buf_sl(&observed));
+    pg_buf_free(&observed);
+    *v_r = v;
+}
