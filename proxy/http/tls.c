@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@
 struct set {
     size_t n;
     int64_t expires;
+    atomic_uint left; /* looks at it that are over; by which the last, who frees it, comes after */
     struct {
         SSL_CTX *ctx;
     } of[]; /* one for each certificate */
@@ -272,18 +274,15 @@ static bool is_for(SSL_CTX *ctx, struct sl name)
     return X509_check_host(SSL_CTX_get0_certificate(ctx), name.p, name.n, HOST_FLAGS, NULL) == 1;
 }
 
-/* It comes before OpenSSL looks for a session: see SSL_CTX_set_client_hello_cb(3). */
-static int on_hello(SSL *ssl, int *alert, void *arg)
+static void choose(SSL *ssl, const struct set *set)
 {
-    const struct set *set = arg;
     const unsigned char *p;
     size_t n;
     struct sl name;
 
-    *alert = SSL_AD_UNRECOGNIZED_NAME; /* of a failure, and this cannot fail */
     if (set->n == 1 || SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &p, &n) != 1 ||
         sni_parse((struct sl){(const char *)p, n}, &name) < 0)
-        return SSL_CLIENT_HELLO_SUCCESS;
+        return;
     for (size_t i = 0; i < set->n; i++) {
         if (is_for(set->of[i].ctx, name)) {
             (void)SSL_set_SSL_CTX(ssl, set->of[i].ctx);
@@ -291,6 +290,16 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
         }
     }
     ERR_clear_error();
+}
+
+/* It comes before OpenSSL looks for a session: see SSL_CTX_set_client_hello_cb(3). */
+static int on_hello(SSL *ssl, int *alert, void *arg)
+{
+    struct set *set = arg;
+
+    *alert = SSL_AD_UNRECOGNIZED_NAME; /* of a failure, and this cannot fail */
+    choose(ssl, set);
+    atomic_fetch_add(&set->left, 1);
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 
@@ -306,6 +315,7 @@ static void on_first_freed(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx,
     (void)argp;
     if (set == NULL)
         return;
+    (void)atomic_load(&set->left); /* OpenSSL's own counting orders it, too; not visibly */
     for (size_t i = 1; i < set->n; i++)
         SSL_CTX_free(set->of[i].ctx);
     free(set);
@@ -347,7 +357,10 @@ static void drop_set(struct set *set)
     if (set == NULL)
         return;
     if (set->n > 0) {
-        SSL_CTX_free(set->of[0].ctx); /* and with the last reference to it, all */
+        SSL_CTX *first = set->of[0].ctx;
+
+        atomic_fetch_add(&set->left, 1);
+        SSL_CTX_free(first); /* and with the last reference to it, all */
         return;
     }
     free(set);
