@@ -21,6 +21,7 @@
 #include "base/fault.h"
 #include "base/metric.h"
 #include "base/utf8.h"
+#include "base/word.h"
 
 #define QUEUE_BYTES_MAX ((size_t)4 << 20) /* half waits while half is written */
 #define GATHER_US       5000
@@ -107,32 +108,30 @@ static void put_number(struct pg_log_line *l, uint64_t value, size_t digits_min)
     put(l, (struct sl){digits + at, sizeof(digits) - at});
 }
 
-static bool may_be_in_name(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-/* Names are ours and plain, so they need no escaping. False, and the line is cut, when the name
- * and `room` bytes behind it do not fit. */
+/* Names are literals of ours, a-z 0-9 _, so they need no escaping. False, and the line is cut, when
+ * the name and `room` bytes behind it do not fit. */
 static bool put_key(struct pg_log_line *l, const char *key, size_t room)
 {
-    bool json = is_json(l);
+    size_t n = strlen(key);
+    char *to = l->text + l->n;
 
-    PG_CHECK(key[0] != '\0');
-    if (!fits(l, strlen(key) + room + sizeof(",\"\":") - 1)) {
+    PG_CHECK(n > 0);
+    if (!fits(l, n + room + sizeof(",\"\":") - 1)) {
         l->cut = true;
         return false;
     }
-    put_byte(l, json ? ',' : ' ');
-    if (json)
-        put_byte(l, '"');
-    for (; *key != '\0'; key++) {
-        PG_CHECK(may_be_in_name(*key));
-        put_byte(l, *key);
+    if (is_json(l)) {
+        *to++ = ',';
+        *to++ = '"';
+        to = mempcpy(to, key, n);
+        *to++ = '"';
+        *to++ = ':';
+    } else {
+        *to++ = ' ';
+        to = mempcpy(to, key, n);
+        *to++ = '=';
     }
-    if (json)
-        put_byte(l, '"');
-    put_byte(l, json ? ':' : '=');
+    l->n = (size_t)(to - l->text);
     return true;
 }
 
@@ -159,8 +158,21 @@ void pg_log_begin(struct pg_log_line *l, enum pg_log_tag tag, enum pg_log_level 
 /* May the text form show it without quotes? Then a reader may split the line at its spaces. */
 static bool is_bare(struct sl value)
 {
-    return value.n > 0 && pg_utf8_plain(value) == value.n &&
-           memchr(value.p, ' ', value.n) == NULL && memchr(value.p, '=', value.n) == NULL;
+    size_t at = 0;
+
+    if (value.n == 0 || pg_utf8_plain(value) != value.n)
+        return false;
+    for (; value.n - at >= PG_WORD_BYTES; at += PG_WORD_BYTES) {
+        uint64_t w = pg_word(value.p + at);
+
+        if (pg_word_has(w, ' ') || pg_word_has(w, '='))
+            return false;
+    }
+    for (; at < value.n; at++) {
+        if (value.p[at] == ' ' || value.p[at] == '=')
+            return false;
+    }
+    return true;
 }
 
 /* What is plain as a whole, all else code point by code point: a cut value is still a string of

@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include "base/word.h"
+
 #define REPLACEMENT 0xfffd
 
 static size_t length_of(unsigned char first)
@@ -46,10 +48,18 @@ static bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+static bool are_plain(uint64_t w)
+{
+    return (w & PG_WORD_HIGHS) == 0 && !pg_word_has_control(w) && !pg_word_has(w, '"') &&
+           !pg_word_has(w, '\\');
+}
+
 size_t pg_utf8_plain(struct sl s)
 {
     size_t n = 0;
 
+    while (s.n - n >= PG_WORD_BYTES && are_plain(pg_word(s.p + n)))
+        n += PG_WORD_BYTES;
     while (n < s.n && is_plain((unsigned char)s.p[n]))
         n++;
     return n;

@@ -37,10 +37,12 @@ struct sl proof_upstream(struct sl repo)
 
 static struct sl kind_of(struct sl repo, char out[KIND_MAX])
 {
-    struct digest hash = digest_of(PG_SHA256, proof_upstream(repo));
+    struct key_repo hashed = key_repo_of(proof_upstream(repo));
+    struct digest hash = {.alg = PG_SHA256};
     struct sl kind = SL("had:");
     char text[DIGEST_TEXT_MAX];
 
+    memcpy(hash.bytes, hashed.hash, sizeof(hashed.hash));
     (void)digest_write(&hash, text);
     memcpy(out, kind.p, kind.n);
     memcpy(out + kind.n, strchr(text, ':') + 1, WHOSE_DIGITS);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "oci/digest.h"
 
+#include <endian.h>
 #include <string.h>
+
+#include "base/word.h"
 
 static const struct {
     const char *name;
@@ -9,13 +12,33 @@ static const struct {
 } algs[] = {{"sha256", PG_SHA256}, {"sha512", PG_SHA512}};
 #define ALGS (sizeof(algs) / sizeof(algs[0]))
 
-static int nibble(char c)
+/* Four bytes as eight digits, and back; the back way takes eight bytes whatever they are. */
+static void write_four(const uint8_t *bytes, char *hex)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
+    uint64_t x = (uint64_t)bytes[0] | (uint64_t)bytes[1] << 16 | (uint64_t)bytes[2] << 32 |
+                 (uint64_t)bytes[3] << 48;
+    uint64_t above_9; /* of each digit: 1 or 0 */
+
+    x = (x >> 4 & UINT64_C(0x000f000f000f000f)) | (x & UINT64_C(0x000f000f000f000f)) << 8;
+    above_9 = (x + 6 * PG_WORD_ONES) >> 4 & PG_WORD_ONES;
+    x += '0' * PG_WORD_ONES + above_9 * ('a' - '9' - 1);
+    x = htole64(x);
+    memcpy(hex, &x, sizeof(x));
+}
+
+static void read_four(const char *hex, uint8_t *bytes)
+{
+    uint64_t x = le64toh(pg_word(hex)), is_letter = x >> 6 & PG_WORD_ONES;
+
+    x = (x & 15 * PG_WORD_ONES) + 9 * is_letter;
+    x = x << 4 | x >> 8;
+    for (unsigned i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(x >> 16 * i);
+}
+
+static bool is_digit(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
 }
 
 static int parse_alg(struct sl name, enum pg_hash_alg *alg_r)
@@ -38,6 +61,7 @@ int digest_parse(struct sl text, struct digest *digest_r, struct pg_err *err)
 {
     const char *colon = text.n > 0 ? memchr(text.p, ':', text.n) : NULL;
     struct digest d = {0};
+    char again[DIGEST_TEXT_MAX];
     struct sl hex;
 
     if (colon == NULL)
@@ -48,14 +72,16 @@ int digest_parse(struct sl text, struct digest *digest_r, struct pg_err *err)
     if (hex.n != 2 * digest_bytes(&d))
         return pg_fail(err, PG_E_DIGEST_INVALID, "%s digest has %zu characters, not %zu",
                        digest_alg_name(d.alg), hex.n, 2 * digest_bytes(&d));
-    for (size_t i = 0; i < hex.n; i += 2) {
-        int high = nibble(hex.p[i]), low = nibble(hex.p[i + 1]);
+    for (size_t i = 0; i < hex.n; i += 8)
+        read_four(hex.p + i, d.bytes + i / 2);
+    /* what is written otherwise than we would was no hex */
+    if (!sl_eq(digest_write(&d, again), text)) {
+        size_t i = 0;
 
-        if (high < 0 || low < 0)
-            return pg_fail(err, PG_E_DIGEST_INVALID,
-                           "digest has a character that is not 0-9 or a-f at %zu",
-                           high < 0 ? i : i + 1);
-        d.bytes[i / 2] = (uint8_t)(high << 4 | low);
+        while (is_digit(hex.p[i]))
+            i++;
+        return pg_fail(err, PG_E_DIGEST_INVALID,
+                       "digest has a character that is not 0-9 or a-f at %zu", i);
     }
     *digest_r = d;
     return 0;
@@ -89,16 +115,13 @@ const char *digest_alg_name(enum pg_hash_alg alg)
 
 struct sl digest_write(const struct digest *d, char out[DIGEST_TEXT_MAX])
 {
-    static const char hex[] = "0123456789abcdef";
     const char *name = digest_alg_name(d->alg);
-    size_t n = strlen(name);
+    size_t n = strlen(name), nbytes = digest_bytes(d);
+    char *hex = mempcpy(out, name, n);
 
-    memcpy(out, name, n);
-    out[n++] = ':';
-    for (size_t i = 0; i < digest_bytes(d); i++) {
-        out[n++] = hex[d->bytes[i] >> 4];
-        out[n++] = hex[d->bytes[i] & 15];
-    }
-    out[n] = '\0';
-    return (struct sl){out, n};
+    *hex++ = ':';
+    for (size_t i = 0; i < nbytes; i += 4)
+        write_four(d->bytes + i, hex + 2 * i);
+    hex[2 * nbytes] = '\0';
+    return (struct sl){out, n + 1 + 2 * nbytes};
 }

@@ -206,22 +206,22 @@ static struct sl take_last_segment(struct sl *path)
 /* What others would decode or clean: then they and we would speak of different things. */
 static int check_plain(struct sl path, struct pg_err *err)
 {
-    size_t start = 0;
+    const char *at = path.p, *end = path.p + path.n;
 
-    for (size_t i = 0; i <= path.n; i++) {
-        struct sl segment = {path.p + start, i - start};
+    if (path.n > 0 && (memchr(at, '%', path.n) != NULL || memchr(at, '\\', path.n) != NULL))
+        return pg_fail(err, PG_E_NAME_INVALID,
+                       "the path has a percent sign or a backslash; names need neither");
+    for (;;) {
+        const char *slash = at < end ? memchr(at, '/', (size_t)(end - at)) : NULL;
+        struct sl segment = {at, (size_t)((slash != NULL ? slash : end) - at)};
 
-        if (i < path.n && (path.p[i] == '%' || path.p[i] == '\\'))
-            return pg_fail(err, PG_E_NAME_INVALID,
-                           "the path has a percent sign or a backslash; names need neither");
-        if (i < path.n && path.p[i] != '/')
-            continue;
         if (segment.n == 0 || sl_eq(segment, SL(".")) || sl_eq(segment, SL("..")))
             return pg_fail(err, PG_E_NAME_INVALID,
                            "the path has a segment that is empty, '.' or '..'");
-        start = i + 1;
+        if (slash == NULL)
+            return 0;
+        at = slash + 1;
     }
-    return 0;
 }
 
 /* host/name, or a name alone: a dot in its first part may be either. */

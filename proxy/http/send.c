@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "base/word.h"
 #include "proxy/http/conn_int.h"
 #include "proxy/http/loop_int.h"
 #include "proxy/http/send_int.h"
@@ -114,12 +115,24 @@ void send_head(struct conn *c, int status)
         put(c, SL("Connection: keep-alive\r\n"));
 }
 
+/* Or what is behind it for some who read it. */
+static bool ends_the_line(struct sl value)
+{
+    size_t at = 0;
+
+    while (value.n - at >= PG_WORD_BYTES && !pg_word_below(pg_word(value.p + at), 0x10))
+        at += PG_WORD_BYTES;
+    for (; at < value.n; at++) {
+        if (value.p[at] == '\r' || value.p[at] == '\n' || value.p[at] == '\0')
+            return true;
+    }
+    return false;
+}
+
 void send_field(struct conn *c, struct sl name, struct sl value)
 {
     PG_CHECK(c->send.phase == SEND_HEAD);
-    if (value.n > 0 &&
-        (memchr(value.p, '\r', value.n) != NULL || memchr(value.p, '\n', value.n) != NULL ||
-         memchr(value.p, '\0', value.n) != NULL))
+    if (ends_the_line(value))
         c->send.bad = true;
     put(c, name);
     put(c, SL(": "));

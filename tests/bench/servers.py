@@ -204,6 +204,14 @@ proxy: {{remoteurl: "http://127.0.0.1:{origin.port}"}}
     return s.spawn("docker-registry", "serve", conf)
 
 
+def start_floor(folder, origin, name="floor", size=1100, workers=2):
+    """What only receives and sends (floor.c): it answers all with size bytes."""
+    s = Server(name, folder)
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "floor.c")
+    subprocess.run(["cc", "-O2", "-D_GNU_SOURCE", "-pthread", "-o", s.dir + "/floor", source], check=True)
+    return s.spawn(s.dir + "/floor", str(s.port), str(size), str(workers))
+
+
 STARTERS = {"pullgate": start_pullgate, "nginx": start_nginx, "varnish": start_varnish,
             "docker-registry": start_registry}
 

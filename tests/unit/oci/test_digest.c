@@ -49,6 +49,31 @@ TEST(what_is_valid_comes_back_as_it_was)
     }
 }
 
+/* Each of its 64 characters may be any of 256 bytes. */
+TEST(every_character_is_read_and_checked)
+{
+    char text[] = "sha256:" HEX64;
+
+    for (size_t at = 0; at < 64; at++) {
+        for (unsigned c = 0; c < 256; c++) {
+            static const char digits[] = "0123456789abcdef";
+            const char *digit = c != 0 ? strchr(digits, (int)c) : NULL;
+            struct pg_err err = {0};
+            struct digest d = {0};
+            char was = text[7 + at];
+            int r;
+
+            text[7 + at] = (char)c;
+            r = digest_parse((struct sl){text, sizeof(text) - 1}, &d, &err);
+            text[7 + at] = was;
+            assert_int_equal(r, digit != NULL ? 0 : -1);
+            if (digit != NULL)
+                assert_int_equal(d.bytes[at / 2] >> (at % 2 == 0 ? 4 : 0) & 15, digit - digits);
+            pg_err_clear(&err);
+        }
+    }
+}
+
 TEST(the_digest_of_nothing_is_the_known_one)
 {
     struct digest small = digest_of(PG_SHA256, SL("")), large = digest_of(PG_SHA512, SL(""));
@@ -137,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN(what_is_valid_comes_back_as_it_was),
+        RUN(every_character_is_read_and_checked),
         RUN(the_digest_of_nothing_is_the_known_one),
         RUN(unused_bytes_are_zero_and_the_algorithm_counts),
         RUN(B03_what_is_no_digest_is_refused),
