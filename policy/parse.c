@@ -25,7 +25,9 @@ int parse_bad(struct parse *p, struct pg_tree_at at, const char *fmt, ...)
     va_end(args);
     PG_CHECK(n >= 0);
     for (char *c = what; *c != '\0'; c++) { /* keys and values may hold anything */
-        *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
+            *c = '?';
+        }
     }
     return pg_fail(p->err, PG_E_DENIED, "%s:%u:%u: %s", p->file, at.line, at.col, what);
 }

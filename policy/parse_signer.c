@@ -119,12 +119,24 @@ static int set_trust(struct parse *p, const struct pg_tree *at, struct signer *s
     return 0;
 }
 
+int parse_signer_key(struct parse *p, struct pg_tree_at at, const struct policy_pem *pem,
+                     unsigned trust, struct signer *s)
+{
+    char id[65];
+
+    if (p->source->key(p->source->context, pem, trust, id, p->err) < 0) {
+        return parse_wrap(p, at);
+    }
+    s->file = pem->text.p != NULL ? SL("given here") : keep(p, pem->file);
+    s->key_id = pg_copy(&p->policy->arena, (struct sl){id, 64});
+    s->trust = trust;
+    return 0;
+}
+
 static int take_key(struct parse *p, const struct pg_tree *t, struct signer *s)
 {
     static const char *const words[] = {"key", "tlog", "timestamp", "annotations", NULL};
     const struct pg_tree *key = pg_tree_get(t, SL("key"));
-    char id[65];
-    unsigned trust;
 
     if (parse_keys(p, t, "a key", words) < 0 || parse_text(p, t, "key", &s->file) < 0 ||
         parse_truth(p, t, "tlog", &s->tlog) < 0 ||
@@ -132,14 +144,9 @@ static int take_key(struct parse *p, const struct pg_tree *t, struct signer *s)
         return -1;
     }
     bool is_text = memmem(s->file.p, s->file.n, "-----BEGIN", 10) != NULL;
-    int rc = is_text ? p->source->key_text(p->source->context, s->file, id, &trust, p->err)
-                     : p->source->key(p->source->context, s->file, id, &trust, p->err);
-    if (rc < 0) {
-        return parse_wrap(p, key->at);
-    }
-    s->file = is_text ? SL("given here") : keep(p, s->file);
-    s->key_id = pg_copy(&p->policy->arena, (struct sl){id, 64});
-    return set_trust(p, key, s, trust);
+    const struct policy_pem pem = {.file = is_text ? (struct sl){NULL, 0} : s->file,
+                                   .text = is_text ? s->file : (struct sl){NULL, 0}};
+    return parse_signer_key(p, key->at, &pem, 0, s);
 }
 
 static int take_word(struct parse *p, const struct pg_tree *t, const char *exact, const char *regex,
@@ -289,8 +296,9 @@ int parse_signer_list(struct parse *p, const struct pg_tree *list, const struct 
         return parse_bad(p, list->at, "a list of 1 to %d authorities must stand here",
                          RULE_SIGNERS_MAX);
     }
+    size_t most = many ? list->nchildren : 1;
     const struct signer **signers =
-        pg_alloc(&p->policy->arena, (many ? list->nchildren : 1) * sizeof(*signers));
+        pg_alloc(&p->policy->arena, most * sizeof(const struct signer *));
     for (const struct pg_tree *t = many ? list->first : list; t != NULL;
          t = many ? t->next : NULL) {
         if (take_one(p, t, &signers[n]) < 0) {

@@ -19,3 +19,6 @@ PG_MUST_USE int parse_signer_authorities(struct parse *p, const struct pg_tree *
 
 /* A new signer, known to the policy; what counts is set to what its kind means. */
 struct signer *parse_signer_new(struct parse *p, enum signer_kind kind);
+/* The signer's key, which is added to a trust. */
+PG_MUST_USE int parse_signer_key(struct parse *p, struct pg_tree_at at,
+                                 const struct policy_pem *pem, unsigned trust, struct signer *s);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/hash.h"
-#include "policy/parse.h"
+#include "policy/containers.h"
 
 #define ARENA_BYTES    ((size_t)64 << 20)
 #define OBSERVED_BYTES ((size_t)2000)
@@ -19,6 +19,7 @@ static struct policy *new_policy(void)
     atomic_init(&p->refs, 1);
     pg_arena_init(&p->arena, ARENA_BYTES);
     match_init(&p->index);
+    pg_map_init(&p->scopes);
     return p;
 }
 
@@ -40,6 +41,7 @@ void policy_unref(struct policy *p)
     if (before == 1) {
         signer_free(p->signers);
         match_free(&p->index);
+        pg_map_free(&p->scopes);
         pg_arena_free(&p->arena);
         free(p);
     }
@@ -53,20 +55,32 @@ static void hash_text(struct pg_hash *h, struct sl s)
     pg_hash_update(h, s.p != NULL ? s.p : "", s.n);
 }
 
-/* All that was written, in its order, and what it stands for elsewhere. */
-static void hash_tree(struct pg_hash *h, const struct pg_tree *t)
+/* All that was written, in its order. */
+static void hash_tree(struct pg_hash *h, const struct pg_tree *root)
 {
-    uint8_t kind = (uint8_t)t->kind;
+    const struct pg_tree *stack[PG_TREE_DEPTH_MAX + 1] = {root}, *t;
+    size_t depth = 1;
 
-    pg_hash_update(h, &kind, 1);
-    hash_text(h, t->key);
-    hash_text(h, t->text);
-    for (const struct pg_tree *c = t->first; c != NULL; c = c->next) {
-        hash_tree(h, c); /* at most PG_TREE_DEPTH_MAX deep */
+    while (depth > 0) {
+        t = stack[depth - 1];
+        if (t == NULL) {
+            pg_hash_update(h, "\xff", 1);
+            depth--;
+            continue;
+        }
+        uint8_t kind = (uint8_t)t->kind;
+        pg_hash_update(h, &kind, 1);
+        hash_text(h, t->key);
+        hash_text(h, t->text);
+        stack[depth - 1] = t == root ? NULL : t->next;
+        if (t->kind != PG_TREE_SCALAR) {
+            PG_CHECK(depth <= PG_TREE_DEPTH_MAX);
+            stack[depth++] = t->first;
+        }
     }
-    pg_hash_update(h, "\xff", 1);
 }
 
+/* And what it stands for elsewhere. */
 static void set_revision(struct policy *p, const struct pg_tree *root)
 {
     struct pg_hash *h = pg_hash_new(PG_SHA256);
@@ -81,13 +95,33 @@ static void set_revision(struct policy *p, const struct pg_tree *root)
     pg_hash_free(h);
 }
 
+/* Which tool's form it is. */
+static int read_any(struct parse *p, const struct pg_tree *root)
+{
+    if (root->kind == PG_TREE_MAP && containers_is(root)) {
+        return containers_read(p, root);
+    }
+    if (root->kind == PG_TREE_MAP && pg_tree_get(root, SL("apiVersion")) != NULL) {
+        return parse_bad(p, root->at,
+                         "this is an object of Kubernetes; `pullgate policy import` "
+                         "makes a policy of ClusterImagePolicy, ClusterPolicy and "
+                         "ImageValidatingPolicy");
+    }
+    if (root->kind == PG_TREE_MAP && pg_tree_get(root, SL("trustPolicies")) != NULL) {
+        return parse_bad(p, root->at,
+                         "this is a trust policy of Notation; a rule refers to it: "
+                         "require: {signature: {any_of: [{notation: {policy: FILE}}]}}");
+    }
+    return parse_rules(p, root);
+}
+
 int policy_read(const char *file, const struct pg_tree *root, const struct policy_source *source,
                 struct policy **policy_r, struct pg_err *err)
 {
     struct policy *p = new_policy();
     struct parse parse = {.file = file, .source = source, .policy = p, .err = err};
 
-    if (parse_rules(&parse, root) < 0) {
+    if (read_any(&parse, root) < 0) {
         policy_unref(p);
         return -1;
     }
@@ -134,6 +168,13 @@ void policy_revision(const struct policy *p, uint8_t sha256_r[32])
     memcpy(sha256_r, p->revision, sizeof(p->revision));
 }
 
+size_t policy_find(const struct policy *p, const struct facts *f, struct pg_arena *arena,
+                   const uint32_t **rules_r)
+{
+    return p->by_scope ? containers_find(p, f, arena, rules_r)
+                       : match_find(&p->index, f->repository, arena, rules_r);
+}
+
 /* ---- what is needed ------------------------------------------------------------------------ */
 
 static void add_wants(const struct rule_requirement *q, struct policy_wants *w)
@@ -157,7 +198,7 @@ struct policy_wants policy_wants(const struct policy *p, const struct facts *nam
     const uint32_t *rules;
 
     pg_arena_init(&arena, 65536);
-    size_t n = match_find(&p->index, name->repository, &arena, &rules);
+    size_t n = policy_find(p, name, &arena, &rules);
     for (size_t i = 0; i < n; i++) {
         const struct rule *r = &p->rules[rules[i]];
         for (size_t k = 0; rule_applies(r, name) && k < r->nrequirements; k++) {
@@ -209,7 +250,7 @@ void policy_decide(const struct policy *p, const struct facts *f, struct pg_aren
     struct policy_verdict v = {.decision = POLICY_ALLOW, .not_after_s = INT64_MAX};
     struct pg_buf observed;
     const uint32_t *rules;
-    size_t n = match_find(&p->index, f->repository, arena, &rules);
+    size_t n = policy_find(p, f, arena, &rules);
 
     pg_buf_init(&observed, OBSERVED_BYTES);
     for (size_t i = 0; i < n; i++) {

@@ -25,17 +25,29 @@
 
 struct policy;
 
+/* A PEM text: of a file, or as it stands in the policy. */
+struct policy_pem {
+    struct sl file, text; /* one of them; the other is {NULL, 0} */
+};
+
+/* Authorities that a policy makes a trusted root of: a Fulcio CA's certificates, keys of logs. */
+struct policy_made {
+    struct policy_pem ca; /* both {NULL, 0}: none */
+    const struct policy_pem *logs;
+    size_t nlogs;
+};
+
 /* How the loader gets at what files name: keys, trusted roots, Notation's policy and stores. The
  * one who loads opens them (and checks owner and mode); policy only says which it needs and gets
- * numbers back, by which facts name them later. */
+ * numbers back, by which facts name them later. Trust 0 is the configured one. */
 struct policy_source {
-    /* A public key of this file: its id in facts, and which trust has it. */
-    int (*key)(void *context, struct sl file, char id_r[65], unsigned *trust_r, struct pg_err *err);
-    /* The same of a key that stands in the policy itself. */
-    int (*key_text)(void *context, struct sl pem, char id_r[65], unsigned *trust_r,
-                    struct pg_err *err);
+    /* Adds a public key to a trust: its id in facts. */
+    int (*key)(void *context, const struct policy_pem *pem, unsigned trust, char id_r[65],
+               struct pg_err *err);
     /* The trust that has the trusted root of this file ("" is the configured one). */
     int (*root)(void *context, struct sl file, unsigned *trust_r, struct pg_err *err);
+    /* A trust with a root made of these. */
+    int (*made)(void *context, const struct policy_made *m, unsigned *trust_r, struct pg_err *err);
     /* The trust that has this Notation trust policy and its store ("" is the configured one). */
     int (*notation)(void *context, struct sl file, unsigned *trust_r, struct pg_err *err);
     /* The canonical name of a registry that has several, else NULL. The function may be NULL. */

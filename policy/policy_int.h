@@ -15,6 +15,11 @@ struct policy {
     struct rule *rules; /* by name; their numbers are those of the index */
     size_t nrules;
     struct match_index index;
+    struct pg_map scopes;   /* by_scope: what a scope's rule is */
     struct signer *signers; /* all, to be freed */
     uint8_t revision[32];
 };
+
+/* The rules whose repositories are f's, whatever their tags; in the arena. */
+size_t policy_find(const struct policy *p, const struct facts *f, struct pg_arena *arena,
+                   const uint32_t **rules_r);

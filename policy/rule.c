@@ -123,8 +123,10 @@ struct table {
     const struct rule_requirement *q;
     size_t nfacts;
     struct rule_view *views;
-    size_t *hand;     /* of each fact: the first fact of the same hand */
-    size_t *taken_by; /* of each hand: the signer that it stands for, plus 1 */
+    size_t *hand;                     /* of each fact: the first fact of the same hand */
+    size_t hand_of[RULE_SIGNERS_MAX]; /* plus 1 */
+    size_t *taken_by;                 /* of each hand: the signer that it stands for, plus 1 */
+    size_t *reached_by;               /* of each hand that was tried: from which signer */
     bool *tried;
 };
 
@@ -136,6 +138,7 @@ static void fill(struct table *t, const struct facts *f, struct pg_arena *arena)
     t->views = pg_alloc(arena, (n + 1) * sizeof(*t->views));
     t->hand = pg_alloc(arena, (f->nsigned + 1) * sizeof(*t->hand));
     t->taken_by = pg_alloc(arena, (f->nsigned + 1) * sizeof(*t->taken_by));
+    t->reached_by = pg_alloc(arena, (f->nsigned + 1) * sizeof(*t->reached_by));
     t->tried = pg_alloc(arena, (f->nsigned + 1) * sizeof(*t->tried));
     for (size_t k = 0; k < f->nsigned; k++) {
         t->hand[k] = k;
@@ -158,18 +161,39 @@ static bool counts_until(const struct table *t, size_t signer, size_t fact, int6
     return counts(v) && v->until_s >= until_s;
 }
 
-/* Another hand for whom a signer stood; the depth is at most the number of signers. */
+/* From the hand that is free back to the signer who has none, each gets the hand before. */
+static void give(struct table *t, size_t hand)
+{
+    for (;;) {
+        size_t signer = t->reached_by[hand], next = t->hand_of[signer];
+        t->taken_by[hand] = signer + 1;
+        t->hand_of[signer] = hand + 1;
+        if (next == 0) {
+            return;
+        }
+        hand = next - 1;
+    }
+}
+
+/* A hand for one signer more, for whom others may have to change theirs. */
 static bool find_hand(struct table *t, size_t signer, int64_t until_s)
 {
-    for (size_t k = 0; k < t->nfacts; k++) {
-        size_t hand = t->hand[k];
-        if (t->tried[hand] || !counts_until(t, signer, k, until_s)) {
-            continue;
-        }
-        t->tried[hand] = true;
-        if (t->taken_by[hand] == 0 || find_hand(t, t->taken_by[hand] - 1, until_s)) {
-            t->taken_by[hand] = signer + 1;
-            return true;
+    size_t queue[RULE_SIGNERS_MAX] = {signer}, n = 1;
+
+    for (size_t at = 0; at < n; at++) {
+        for (size_t k = 0; k < t->nfacts; k++) {
+            size_t hand = t->hand[k];
+            if (t->tried[hand] || !counts_until(t, queue[at], k, until_s)) {
+                continue;
+            }
+            t->tried[hand] = true;
+            t->reached_by[hand] = queue[at];
+            if (t->taken_by[hand] == 0) {
+                give(t, hand);
+                return true;
+            }
+            PG_CHECK(n < RULE_SIGNERS_MAX); /* each signer has one hand at most */
+            queue[n++] = t->taken_by[hand] - 1;
         }
     }
     return false;
@@ -181,6 +205,7 @@ static unsigned count_hands(struct table *t, int64_t until_s)
     unsigned n = 0;
 
     memset(t->taken_by, 0, t->nfacts * sizeof(*t->taken_by));
+    memset(t->hand_of, 0, sizeof(t->hand_of));
     for (size_t i = 0; i < t->q->nsigners; i++) {
         memset(t->tried, 0, t->nfacts * sizeof(*t->tried));
         n += find_hand(t, i, until_s);
@@ -380,9 +405,8 @@ static void explain_unmet(const struct rule *r, const struct rule_requirement *q
     if (f->state == FACTS_FAILED) {
         (void)pg_buf_put(&b, SL("try again when the upstream answers"));
     } else {
-        (void)pg_buf_printf(&b, "%s sha256 digest of the image so, or change the rule " SL_FMT,
-                            q->kind == FACTS_SIGNATURE ? "sign this" : "attest to this",
-                            SL_ARG(r->name));
+        (void)pg_buf_printf(&b, "have this image %s so, or change the rule " SL_FMT,
+                            q->kind == FACTS_SIGNATURE ? "signed" : "attested to", SL_ARG(r->name));
     }
     v->remedy = kept(&b, arena);
     pg_buf_free(&b);

@@ -2,7 +2,7 @@
 /*
  * policy_world - a loader that opens no file, and facts by the dozen: the key of "a.pub" is 64
  * times 'a'; trust 0 has the keys and the configured root and Notation policy, "other.json" is
- * trust 1; "gone..." is a file that is not there.
+ * trust 1, made ones are trust 2; "gone..." is a file that is not there.
  */
 #pragma once
 
@@ -10,27 +10,26 @@
 
 #include "policy/policy.h"
 
-static inline int world_key(void *context, struct sl file, char id_r[65], unsigned *trust_r,
-                            struct pg_err *err)
+static inline int world_key(void *context, const struct policy_pem *pem, unsigned trust,
+                            char id_r[65], struct pg_err *err)
 {
     (void)context;
-    if (sl_starts(file, SL("gone"))) {
+    (void)trust;
+    if (pem->file.p != NULL && sl_starts(pem->file, SL("gone"))) {
         return pg_fail(err, PG_E_DENIED, "cannot open gone");
     }
-    memset(id_r, file.p[0], 64);
+    memset(id_r, pem->file.p != NULL ? pem->file.p[0] : pem->text.p[pem->text.n - 1], 64);
     id_r[64] = '\0';
-    *trust_r = 0;
     return 0;
 }
 
-static inline int world_key_text(void *context, struct sl pem, char id_r[65], unsigned *trust_r,
-                                 struct pg_err *err)
+static inline int world_made(void *context, const struct policy_made *m, unsigned *trust_r,
+                             struct pg_err *err)
 {
-    (void)err;
     (void)context;
-    memset(id_r, pem.p[pem.n - 1], 64);
-    id_r[64] = '\0';
-    *trust_r = 0;
+    (void)m;
+    (void)err;
+    *trust_r = 2;
     return 0;
 }
 
@@ -51,8 +50,8 @@ static inline const char *world_host(void *context, struct sl host)
 }
 
 static const struct policy_source world = {.key = world_key,
-                                           .key_text = world_key_text,
                                            .root = world_trust,
+                                           .made = world_made,
                                            .notation = world_trust,
                                            .host = world_host};
 
