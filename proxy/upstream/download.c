@@ -19,10 +19,9 @@
 #define PARTED_WAIT_S  30 /* the same for one in parts, which may be what the upstream minds */
 #define PATH_BYTES_MAX 1024
 
-#define SEGMENTED_BYTES (2 * EXTENT_SEGMENT_BYTES) /* more than that is worth it */
-#define STEAL_BYTES     (EXTENT_SEGMENT_BYTES / 2) /* so much of a helper's run is waited for */
-#define STEAL_MS        500                        /* and so long */
-#define ALONE_SEGMENTS  4                          /* asked for at once while nobody helps */
+#define SEGMENTS_MIN   2   /* more than that is worth it */
+#define STEAL_MS       500 /* so long a helper's run is waited for */
+#define ALONE_SEGMENTS 4   /* asked for at once while nobody helps */
 
 enum download_state { IN_LINE, OPENING, ASKING, WAITING, ENDING };
 
@@ -188,7 +187,8 @@ static bool is_worth_segments(const struct download *d)
 {
     const struct origin *o = d->turn.origin;
 
-    return d->size != UINT64_MAX && (d->size - d->fill->have > SEGMENTED_BYTES || d->way.parted) &&
+    return d->size != UINT64_MAX &&
+           (d->way.parted || d->size - d->fill->have > SEGMENTS_MIN * d->fetch->segment_bytes) &&
            !d->way.whole && !d->sources.one && !d->segments.off &&
            !health_counts_blobs(o->health) &&
            origin_gives_parts(d->turn.origin, &d->turn, &d->exchange.path);
@@ -216,7 +216,7 @@ static bool waits_for(struct download *d, int lane)
 {
     const struct extent_lane *l = fill_lane_look(d->fill, (unsigned)lane);
 
-    if (l->end - l->at <= STEAL_BYTES)
+    if (l->end - l->at <= d->fetch->segment_bytes / 2)
         return true;
     segment_steal(&d->segments, (unsigned)lane);
     return false;
@@ -549,6 +549,7 @@ static void on_granted(struct origin_turn *turn)
     d->state = OPENING;
     d->fill =
         fill_open(d->fetch->store, d->flight, &d->digest, d->size, &d->fetch->mail, on_fill, d);
+    fill_set_segment(d->fill, d->fetch->segment_bytes);
     d->segments.fill = d->fill;
 }
 

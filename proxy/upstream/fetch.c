@@ -100,6 +100,11 @@ static void start_stopping(struct pg_mail *mail)
     download_cancel_all(f);
 }
 
+void fetch_set_segment(struct fetch *f, uint64_t nbytes)
+{
+    f->segment_bytes = nbytes;
+}
+
 struct fetch *fetch_start(struct store *store, struct spawn *spawn)
 {
     struct fetch *f = calloc(1, sizeof(*f));
@@ -107,6 +112,7 @@ struct fetch *fetch_start(struct store *store, struct spawn *spawn)
     PG_CHECK(f != NULL);
     PG_CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
     f->store = store;
+    f->segment_bytes = EXTENT_SEGMENT_BYTES;
     pg_mailbox_init(&f->mail, wake, f);
     f->drain.deliver = start_draining;
     f->stop.deliver = start_stopping;

@@ -79,6 +79,9 @@ struct fetch_ask {
  */
 struct spawn;
 struct fetch *fetch_start(struct store *store, struct spawn *spawn);
+/* Before anything is asked of it, for tests with small blobs: another size than that of
+ * cache/extent.h of the parts in which large ones come. */
+void fetch_set_segment(struct fetch *f, uint64_t nbytes);
 void fetch_drain(struct fetch *f); /* no new work; what runs may end */
 void fetch_stop(struct fetch *f);  /* fails what is left; joins the thread; frees */
 

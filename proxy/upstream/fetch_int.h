@@ -27,6 +27,7 @@ struct fetch {
     struct pg_map queries;    /* by what is asked */
     size_t echo_bytes;        /* of answers among them that stay for a moment */
     struct pg_list downloads; /* download.c */
+    uint64_t segment_bytes;   /* const once something was asked */
     struct suspects suspects;
     struct unknown_table unknown;
     bool draining, stopping;

@@ -130,7 +130,7 @@ TEST(at_random_all_come_once)
             l->at += n;
             total += n;
             if (l->at == l->end || roll() % 8 == 0)
-                *l = (struct extent_lane){EXTENT_FREE};
+                *l = (struct extent_lane){.state = EXTENT_FREE};
         }
         assert_int_equal(total, size);
         assert_int_equal(e.nislands, 0);
