@@ -4,6 +4,7 @@
 include(GNUInstallDirs)
 
 install(TARGETS pullgate RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS pullgate-tsa RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/pullgate)
 install(FILES README.md SECURITY.md docs/getting-started.md docs/clients.md docs/operations.md
         docs/upstreams.md docs/configuration.md docs/threat-model.md cmake/debian/copyright
         DESTINATION ${CMAKE_INSTALL_DOCDIR})

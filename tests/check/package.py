@@ -3,7 +3,7 @@
 """The Debian package as it would be installed. usage: package.py BUILD_FOLDER   of a release"""
 import glob, gzip, os, re, shutil, subprocess, sys, tempfile
 
-WANTED = ["usr/bin/pullgate", "etc/pullgate/pullgate.yaml", "usr/lib/systemd/system/pullgate.service",
+WANTED = ["usr/bin/pullgate", "usr/libexec/pullgate/pullgate-tsa", "etc/pullgate/pullgate.yaml", "usr/lib/systemd/system/pullgate.service",
           "usr/share/man/man8/pullgate.8.gz", "usr/share/doc/pullgate/copyright",
           "usr/share/doc/pullgate/changelog.gz", "usr/share/doc/pullgate/README.md",
           "usr/share/doc/pullgate/upstreams.md", "usr/share/doc/pullgate/api/status.schema.json"]
