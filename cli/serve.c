@@ -35,6 +35,7 @@
 #include "proxy/http/watch.h"
 #include "proxy/journey/service.h"
 #include "proxy/spawn.h"
+#include "proxy/upstream/credential.h"
 #include "proxy/upstream/export.h"
 #include "proxy/upstream/fetch.h"
 
@@ -219,11 +220,22 @@ static int open_listeners(struct serve *s, struct pg_err *err)
     return door_open(s->door, s->listen, c, s->service, s->admin, err);
 }
 
+/* What may ever be run is said while all that was read is ours. */
+static int permit_programs(struct serve *s, struct pg_err *err)
+{
+    if (upgrade_permit(s->turn.upgrade, s->spawn, err) < 0) {
+        pg_log_say(PG_LOG_WARN, PG_LOG_START, "upgrades will not be possible: %s", err->msg);
+        pg_err_clear(err);
+    }
+    return credential_permit(config_of(s), s->spawn, err);
+}
+
 /* All that can fail is done before anything runs. */
 static int start(struct serve *s, struct pg_err *err)
 {
     if (socket_take_passed(err) < 0 || spawn_open(SPAWN_HELPERS, &s->spawn, err) < 0 ||
-        set_up_process(s, err) < 0 || confine_files(config_of(s), err) < 0 ||
+        permit_programs(s, err) < 0 || set_up_process(s, err) < 0 ||
+        confine_files(config_of(s), err) < 0 ||
         heir_await_store(&s->turn.heir, config_of(s)->storage_path, err) < 0 ||
         open_store(s, err) < 0) {
         return -1;

@@ -74,6 +74,28 @@ struct upgrade *upgrade_new(const char *program, const char *config_file, bool j
     return u;
 }
 
+int upgrade_permit(const struct upgrade *u, struct spawn *spawn, struct pg_err *err)
+{
+    const char *argv[8] = {u->program, "serve"};
+    const char *env[STRINGS_MAX] = {HEIR_VARIABLE "=3"};
+    size_t n = 2;
+
+    if (u->config_file != NULL) {
+        argv[n++] = "-c";
+        argv[n++] = u->config_file;
+    }
+    if (u->json) {
+        argv[n] = "--json";
+    }
+    for (size_t i = 0; environ[i] != NULL; i++) {
+        if (i + 2 >= STRINGS_MAX) {
+            return pg_fail(err, PG_E_INTERNAL, "the environment has too many variables");
+        }
+        env[i + 1] = environ[i];
+    }
+    return spawn_permit_launch(spawn, argv, env, err);
+}
+
 void upgrade_aim(struct upgrade *u, struct spawn *spawn, struct store *store, struct listen *listen)
 {
     u->spawn = spawn;
@@ -130,29 +152,6 @@ static enum upgrade_news give_up(struct upgrade *u, const char *why)
 
 /* ---- start --------------------------------------------------------------------------------- */
 
-static int launch(struct upgrade *u, int relay, struct pg_err *err)
-{
-    const char *argv[8] = {u->program, "serve"};
-    const char *env[STRINGS_MAX] = {HEIR_VARIABLE "=3"};
-    const int fds[4] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, relay};
-    size_t n = 2;
-
-    if (u->config_file != NULL) {
-        argv[n++] = "-c";
-        argv[n++] = u->config_file;
-    }
-    if (u->json) {
-        argv[n] = "--json";
-    }
-    for (size_t i = 0; environ[i] != NULL; i++) {
-        if (i + 2 >= STRINGS_MAX) {
-            return pg_fail(err, PG_E_INTERNAL, "the environment has too many variables");
-        }
-        env[i + 1] = environ[i];
-    }
-    return spawn_launch(u->spawn, argv, env, fds, err);
-}
-
 static bool send_listeners(const struct upgrade *u)
 {
     struct socket_bound bound;
@@ -179,7 +178,8 @@ static int begin(struct upgrade *u, struct pg_err *err)
         return -1;
     }
     u->fd = ends[0];
-    int rc = send_listeners(u) ? launch(u, ends[1], err)
+    const int fds[4] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, ends[1]};
+    int rc = send_listeners(u) ? spawn_launch(u->spawn, fds, err)
                                : pg_fail(err, PG_E_INTERNAL, "too many listeners to hand over");
     pg_fd_close(&ends[1]);
     if (rc < 0) {

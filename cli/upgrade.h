@@ -25,6 +25,9 @@ struct upgrade;
 
 /* Notes where the program and the configuration are; before the sandbox. */
 struct upgrade *upgrade_new(const char *program, const char *config_file, bool json);
+/* What is to be started then, with the arguments and the environment of now: before spawn_start().
+ * -1: there will be no upgrade. */
+PG_MUST_USE int upgrade_permit(const struct upgrade *u, struct spawn *spawn, struct pg_err *err);
 void upgrade_aim(struct upgrade *u, struct spawn *spawn, struct store *store,
                  struct listen *listen);
 void upgrade_free(struct upgrade *u); /* NULL is allowed */

@@ -44,7 +44,7 @@
       "Time from a request's head to the head of its answer.")                                     \
     X(limits, drain_timeout, TIME, "30s", 0, 3600000, RELOAD,                                      \
       "Time for running downloads to end after SIGTERM.")                                          \
-    X(helpers, environment, STRING, "HOME PATH", 0, 0, RELOAD,                                     \
+    X(helpers, environment, STRING, "HOME PATH", 0, 0, RESTART,                                    \
       "Variables that credential helpers get, separated by spaces; AWS_* means all that begin "    \
       "so.")                                                                                       \
     X(helpers, timeout, TIME, "10s", 100, 120000, RELOAD,                                          \

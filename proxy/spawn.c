@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "proxy/spawn_list_int.h"
 #include "proxy/spawner_int.h"
 
 #define READ_BYTES  16384
@@ -49,7 +50,7 @@ struct spawn {
     struct pg_mailbox box;
     struct pg_list waiting;
     struct run runs[SPAWN_RUNNING_MAX];
-    _Alignas(struct spawner_order) char order[SPAWNER_ORDER_MAX];
+    struct spawn_list programs;
 };
 
 /* --- the end of a request --- */
@@ -109,52 +110,23 @@ static void kill_run(struct run *r)
 
 /* --- a start --- */
 
-/* The strings behind the order, each with its NUL. Returns how many, or -1. */
-static int put_strings(char order[SPAWNER_ORDER_MAX], size_t *n, const char *const *strings,
-                       unsigned max)
+static int make_order(struct spawn *s, struct spawn_request *rq, uint32_t id,
+                      struct spawner_order *o_r)
 {
-    unsigned count = 0;
+    int no = spawn_list_find(&s->programs, rq->argv);
 
-    for (; strings[count] != NULL; count++) {
-        size_t len = strlen(strings[count]) + 1;
-
-        if (count == max || len > SPAWNER_ORDER_MAX - *n)
-            return -1;
-        memcpy(order + *n, strings[count], len);
-        *n += len;
+    if (no < 0) {
+        (void)pg_fail(&rq->err, PG_E_INTERNAL,
+                      "a helper program that was not known when this server started is not run; "
+                      "an upgrade or a restart takes it in");
+        return rq->argv[0] != NULL ? pg_detail(&rq->err, "%s", rq->argv[0]) : -1;
     }
-    return (int)count;
-}
-
-/* As the order's; the strings follow it. */
-static int put_order(char order[SPAWNER_ORDER_MAX], struct spawner_order *o,
-                     const char *const *argv, const char *const *env, size_t *n_r)
-{
-    size_t n = sizeof(*o);
-    int argc = put_strings(order, &n, argv, SPAWN_STRINGS_MAX);
-    int envc = argc < 0 ? -1 : put_strings(order, &n, env, SPAWN_STRINGS_MAX - (unsigned)argc);
-
-    if (envc < 0)
-        return -1;
-    o->argc = (uint32_t)argc;
-    o->envc = (uint32_t)envc;
-    memcpy(order, o, sizeof(*o));
-    *n_r = n;
-    return 0;
-}
-
-static int put_run(struct spawn *s, struct spawn_request *rq, uint32_t id, size_t *n_r)
-{
-    struct spawner_order o = {.what = SPAWNER_RUN,
-                              .id = id,
-                              .cpu_s = rq->limits.cpu_s,
-                              .memory_bytes = rq->limits.memory_bytes,
-                              .files = rq->limits.files};
-
-    if (rq->argv[0] == NULL || rq->argv[0][0] != '/')
-        return pg_fail(&rq->err, PG_E_INTERNAL, "a helper program has no absolute path");
-    if (put_order(s->order, &o, rq->argv, rq->env, n_r) < 0)
-        return pg_fail(&rq->err, PG_E_INTERNAL, "a helper program has too many arguments");
+    *o_r = (struct spawner_order){.what = SPAWNER_RUN,
+                                  .id = id,
+                                  .program = (uint32_t)no,
+                                  .cpu_s = rq->limits.cpu_s,
+                                  .memory_bytes = rq->limits.memory_bytes,
+                                  .files = rq->limits.files};
     return 0;
 }
 
@@ -175,10 +147,10 @@ static int make_pipe(int ends[2], bool child_reads, struct pg_err *err)
 }
 
 /* 1: sent; 0: the socket is full, later; -1: the spawner is gone, as reading will show. */
-static int send_order(struct spawn *s, struct sl order, const int *fds, size_t nfds)
+static int send_order(struct spawn *s, const struct spawner_order *o, const int *fds, size_t nfds)
 {
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(SPAWNER_FDS_MAX * sizeof(int))] = {0};
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)order.p, .iov_len = order.n};
+    struct iovec iov = {.iov_base = (void *)(uintptr_t)o, .iov_len = sizeof(*o)};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t sent;
 
@@ -221,13 +193,13 @@ static int start_run(struct spawn *s, struct spawn_request *rq)
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, err[2] = {-1, -1}, rc = -1;
     uint32_t id = next_id(s);
-    size_t n = 0;
+    struct spawner_order o;
 
-    if (put_run(s, rq, id, &n) == 0 && make_pipe(in, true, &rq->err) == 0 &&
+    if (make_order(s, rq, id, &o) == 0 && make_pipe(in, true, &rq->err) == 0 &&
         make_pipe(out, false, &rq->err) == 0 && make_pipe(err, false, &rq->err) == 0) {
         const int fds[3] = {in[CHILD_SIDE], out[CHILD_SIDE], err[CHILD_SIDE]};
 
-        rc = send_order(s, (struct sl){s->order, n}, fds, 3);
+        rc = send_order(s, &o, fds, 3);
         if (rc < 0)
             (void)pg_fail(&rq->err, PG_E_INTERNAL, "what runs helper programs has ended");
     }
@@ -480,8 +452,7 @@ static void send_kills(struct spawn *s)
 
         if (!r->killed || r->kill_sent)
             continue;
-        memcpy(s->order, &o, sizeof(o));
-        r->kill_sent = send_order(s, (struct sl){s->order, sizeof(o)}, NULL, 0) != 0;
+        r->kill_sent = send_order(s, &o, NULL, 0) != 0;
     }
 }
 
@@ -641,7 +612,7 @@ int spawn_open(unsigned running_max, struct spawn **spawn_r, struct pg_err *err)
     s = calloc(1, sizeof(*s));
     PG_CHECK(s != NULL);
     s->pid = pid;
-    s->sock = socks[0];
+    s->sock = s->programs.sock = socks[0];
     s->running_max = running_max;
     s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     PG_CHECK(s->wake_fd >= 0);
@@ -653,12 +624,31 @@ int spawn_open(unsigned running_max, struct spawn **spawn_r, struct pg_err *err)
     return 0;
 }
 
+int spawn_permit(struct spawn *s, const char *const *argv, const char *const *env,
+                 struct pg_err *err)
+{
+    PG_CHECK(!s->started);
+    if (spawn_list_find(&s->programs, argv) >= 0)
+        return 0;
+    return spawn_list_add(&s->programs, false, argv, env, err);
+}
+
+int spawn_permit_launch(struct spawn *s, const char *const *argv, const char *const *env,
+                        struct pg_err *err)
+{
+    PG_CHECK(!s->started && spawn_list_find(&s->programs, NULL) < 0);
+    return spawn_list_add(&s->programs, true, argv, env, err);
+}
+
 void spawn_start(struct spawn *s)
 {
     sigset_t all, before;
 
+    const struct spawner_order seal = {.what = SPAWNER_SEAL};
+
     PG_CHECK(!s->started);
     s->started = true;
+    (void)!send(s->sock, &seal, sizeof(seal), MSG_NOSIGNAL); /* if it is gone, reading will show */
     (void)sigfillset(&all); /* a helper that does not read is an error of the write, no signal */
     PG_CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     PG_CHECK(pthread_create(&s->thread, NULL, live, s) == 0);
@@ -679,7 +669,7 @@ void spawn_submit(struct spawn *s, struct spawn_request *rq)
 {
     const struct spawn_limits *l = &rq->limits;
 
-    PG_CHECK(rq->argv != NULL && rq->env != NULL && rq->done != NULL);
+    PG_CHECK(rq->argv != NULL && rq->done != NULL);
     PG_CHECK(l->time_ms > 0 && l->cpu_s > 0 && l->memory_bytes > 0 && l->files > 0);
     PG_CHECK(l->output_bytes > 0 && s->started);
     rq->err = (struct pg_err){0};
@@ -705,8 +695,7 @@ struct launch {
     struct pg_mail mail;
     struct spawn *spawn;
     int fds[SPAWNER_FDS_MAX];
-    size_t n;
-    _Alignas(struct spawner_order) char order[SPAWNER_ORDER_MAX];
+    struct spawner_order order;
 };
 
 static void on_launch(struct pg_mail *mail)
@@ -714,35 +703,35 @@ static void on_launch(struct pg_mail *mail)
     struct launch *l = pg_container_of(mail, struct launch, mail);
     size_t nfds = l->fds[0] >= 0 ? SPAWNER_FDS_MAX : 0;
 
-    if (l->spawn->sock < 0 || send_order(l->spawn, (struct sl){l->order, l->n}, l->fds, nfds) <= 0)
+    if (l->spawn->sock < 0 || send_order(l->spawn, &l->order, l->fds, nfds) <= 0)
         pg_log_say(PG_LOG_ERROR, PG_LOG_HELPER, "what runs programs takes no orders");
     for (size_t i = 0; i < nfds; i++)
         pg_fd_close(&l->fds[i]);
     free(l);
 }
 
-static struct launch *launch_new(struct spawn *s)
+static struct launch *launch_new(struct spawn *s, enum spawner_what what)
 {
     struct launch *l = malloc(sizeof(*l));
 
     PG_CHECK(l != NULL);
     l->mail = (struct pg_mail){.deliver = on_launch};
     l->spawn = s;
-    l->n = 0;
+    l->order = (struct spawner_order){.what = what, .id = SPAWNER_LAUNCHED};
     for (size_t i = 0; i < SPAWNER_FDS_MAX; i++)
         l->fds[i] = -1;
     return l;
 }
 
-int spawn_launch(struct spawn *s, const char *const *argv, const char *const *env, const int fds[4],
-                 struct pg_err *err)
+int spawn_launch(struct spawn *s, const int fds[4], struct pg_err *err)
 {
-    struct spawner_order o = {.what = SPAWNER_START, .id = SPAWNER_LAUNCHED};
-    struct launch *l = launch_new(s);
-    int rc = put_order(l->order, &o, argv, env, &l->n);
+    struct launch *l;
+    int no = spawn_list_find(&s->programs, NULL), rc = 0;
 
-    if (rc < 0)
-        (void)pg_fail(err, PG_E_INTERNAL, "the environment is too large to hand it on");
+    if (no < 0)
+        return pg_fail(err, PG_E_INTERNAL, "this server was not told what it may start");
+    l = launch_new(s, SPAWNER_START);
+    l->order.program = (uint32_t)no;
     for (size_t i = 0; i < SPAWNER_FDS_MAX && rc == 0; i++)
         if ((l->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0)) < 0)
             rc = pg_fail(err, PG_E_INTERNAL, "no descriptor is left: %s", strerror(errno));
@@ -758,12 +747,7 @@ int spawn_launch(struct spawn *s, const char *const *argv, const char *const *en
 
 void spawn_launch_kill(struct spawn *s)
 {
-    const struct spawner_order o = {.what = SPAWNER_KILL, .id = SPAWNER_LAUNCHED};
-    struct launch *l = launch_new(s);
-
-    memcpy(l->order, &o, sizeof(o));
-    l->n = sizeof(o);
-    pg_mailbox_post(&s->box, &l->mail);
+    pg_mailbox_post(&s->box, &launch_new(s, SPAWNER_KILL)->mail);
 }
 
 void spawn_request_free(struct spawn_request *rq)
@@ -787,5 +771,6 @@ void spawn_close(struct spawn *s)
         PG_CHECK(waitpid(s->pid, NULL, 0) == s->pid);
     }
     pg_fd_close(&s->wake_fd);
+    spawn_list_free(&s->programs);
     free(s);
 }

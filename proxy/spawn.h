@@ -3,28 +3,31 @@
  * spawn - helper programs (scanners, credential helpers), run by a process that was forked before
  * any thread started, so that the server itself never needs execve.
  *
+ * Which programs that are is said before any byte of the world's is read. From spawn_start() on
+ * nothing is added: who takes the server over can start these, as they are, and no other.
+ *
  *      loop                        pg-spawn (a thread)              spawner (a process)    helper
  *      spawn_submit(s, rq) ------> waits its turn; pipes ---------> fork, limits --------> execve
  *                                  input, output, deadline  <---------------------------->
  *      rq->done(rq)  <------------ the end  <---------------------- how it ended
  *
- * A helper has the argument vector and the environment that it was given and no other, no shell,
+ * A helper has the argument vector and the environment that it was permitted, no shell,
  * / as its folder, nothing open but its three pipes, limits, no way to gain rights, a process
  * group that is killed whole when it ends, and it dies with the spawner, which dies with us.
  *
  * Ownership:  a request is embedded in the asker's object. It, and all it points at, belongs to
  *             the spawn from submit until done(); the results are the asker's then, who ends them
  *             with spawn_request_free(). done() comes exactly once, whatever happens.
- * Failure:    rq->err says why there is no exit code: not run (INTERNAL, with the path and errno
- *             in detail), ended by a signal or too much output (INTERNAL), too slow (TIMEOUT),
- *             stopped (CANCELED), too many waiting (TOO_MANY_REQUESTS), and when the spawner
- *             died, every request then and later: INTERNAL. It is not begun again: a process with
+ * Failure:    rq->err says why there is no exit code: not permitted (INTERNAL), not run (INTERNAL,
+ *             with the path and errno in detail), ended by a signal or too much output (INTERNAL),
+ * too slow (TIMEOUT), stopped (CANCELED), too many waiting (TOO_MANY_REQUESTS), and when the
+ * spawner died, every request then and later: INTERNAL. It is not begun again: a process with
  *             threads must not fork what is to live on. An exit code that is not 0 is no
  *             error here. A child of a helper that leaves its process group is not killed with
  *             it; it holds up nobody.
- * Threads:    open and start: the main thread, open before any other thread, start once the
- *             process has given up its rights. submit, is_alive: any. stop: the thread that drains
- * `home`.
+ * Threads:    open, permit and start: the main thread, open before any other thread, start once
+ *             the process has given up its rights. submit, is_alive: any. stop: the thread that
+ *             drains `home`.
  */
 #pragma once
 
@@ -38,11 +41,12 @@
 #include "base/list.h"
 #include "base/mailbox.h"
 
-#define SPAWN_RUNNING_MAX 32
-#define SPAWN_WAITING_MAX 256
-#define SPAWN_STRINGS_MAX 512                /* arguments and variables together */
-#define SPAWN_BYTES_MAX   ((size_t)60 << 10) /* of them all, with their NULs */
-#define SPAWN_TAIL_MAX    1024
+#define SPAWN_RUNNING_MAX  32
+#define SPAWN_WAITING_MAX  256
+#define SPAWN_PROGRAMS_MAX 256
+#define SPAWN_STRINGS_MAX  512                /* arguments and variables together */
+#define SPAWN_BYTES_MAX    ((size_t)60 << 10) /* of them all, with their NULs */
+#define SPAWN_TAIL_MAX     1024
 
 struct spawn;
 
@@ -61,8 +65,7 @@ struct spawn_request {
     struct spawn *spawn;
     atomic_bool stopped;
     /* set by the asker */
-    const char *const *argv; /* argv[0] is an absolute path; NULL ends it */
-    const char *const *env;  /* "NAME=value"; NULL ends it */
+    const char *const *argv; /* of a program that was permitted; NULL ends it */
     struct sl input;
     struct spawn_limits limits;
     void (*done)(struct spawn_request *rq);
@@ -78,7 +81,16 @@ struct spawn_request {
 
 /* Forks the spawner. running_max: helpers at a time, 1 to SPAWN_RUNNING_MAX. */
 PG_MUST_USE int spawn_open(unsigned running_max, struct spawn **spawn_r, struct pg_err *err);
-void spawn_start(struct spawn *s);          /* begins the thread */
+
+/* Before the start: this may be run, with these arguments, of which the first is an absolute path,
+ * and these variables ("NAME=value"); NULL ends both. They are copied. -1: too many, or too much.
+ */
+PG_MUST_USE int spawn_permit(struct spawn *s, const char *const *argv, const char *const *env,
+                             struct pg_err *err);
+/* As the one program that spawn_launch() starts. */
+PG_MUST_USE int spawn_permit_launch(struct spawn *s, const char *const *argv,
+                                    const char *const *env, struct pg_err *err);
+void spawn_start(struct spawn *s);          /* begins the thread; nothing more is permitted */
 pid_t spawn_pid(const struct spawn *s);     /* of the spawner; for operators and tests */
 bool spawn_is_alive(const struct spawn *s); /* no: nothing is run before a restart of pullgate */
 
@@ -88,10 +100,9 @@ void spawn_request_free(struct spawn_request *rq);
 
 /* Starts a program that goes on when we end: no limits, a session of its own, fds as its
  * descriptors 0 to 3 (3 is how it is spoken with). One at a time: it goes on, or has ended, when
- * the next is started. argv, env and fds are copied. That it could not be run is said in the log;
- * for the asker the other end of fds[3] is shut then. Main. */
-PG_MUST_USE int spawn_launch(struct spawn *s, const char *const *argv, const char *const *env,
-                             const int fds[4], struct pg_err *err);
+ * the next is started. fds are copied. That it could not be run is said in the log; for the asker
+ * the other end of fds[3] is shut then. Main. */
+PG_MUST_USE int spawn_launch(struct spawn *s, const int fds[4], struct pg_err *err);
 void spawn_launch_kill(struct spawn *s); /* the one launched last, if it has not ended */
 
 /* Nobody submits any more. What waits or runs is done with CANCELED; its helpers are killed. */

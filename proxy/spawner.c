@@ -37,6 +37,16 @@ static struct child {
     bool is_started; /* not run: it goes on without us */
 } children[CHILDREN_MAX];
 
+/* Strings of its own, and the lists of them that execve() takes. */
+struct program {
+    char **argv, **env;
+    bool is_started;
+};
+
+static struct program programs[SPAWN_PROGRAMS_MAX];
+static size_t nprograms;
+static bool sealed;
+
 static int close_from(unsigned first)
 {
     return (int)syscall(SYS_close_range, first, ~0U, 0U);
@@ -92,27 +102,17 @@ static void forget_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static char *argv[SPAWN_STRINGS_MAX + 1], *env[SPAWN_STRINGS_MAX + 1];
-
-/* strings: argc arguments, then envc variables. */
-static void prepare(const struct spawner_order *o, char **strings)
-{
-    memcpy(argv, strings, o->argc * sizeof(*argv));
-    memcpy(env, strings + o->argc, o->envc * sizeof(*env));
-    forget_signals();
-}
-
-static noreturn void become(const struct spawner_order *o, char **strings, int fds[STDIO],
+static noreturn void become(const struct spawner_order *o, const struct program *p, int fds[STDIO],
                             int status)
 {
     int error;
 
-    prepare(o, strings);
+    forget_signals();
     (void)setpgid(0, 0);
     if (arrange_fds(fds, status) == 0) {
         status = STATUS_FD;
         if (set_limits(o) == 0)
-            (void)execve(argv[0], argv, env);
+            (void)execve(p->argv[0], p->argv, p->env);
     }
     error = errno;
     (void)!write(status, &error, sizeof(error));
@@ -121,11 +121,11 @@ static noreturn void become(const struct spawner_order *o, char **strings, int f
 
 /* The fourth descriptor stands where others have their status; that moves up, and goes with the
  * exec. */
-static noreturn void start(const struct spawner_order *o, char **strings, int fds[], int status)
+static noreturn void start(const struct program *p, int fds[], int status)
 {
     int error;
 
-    prepare(o, strings);
+    forget_signals();
     (void)setsid();
     status = fcntl(status, F_DUPFD_CLOEXEC, HIGH_FD);
     for (int i = 0; i < SPAWNER_FDS_MAX; i++)
@@ -135,7 +135,7 @@ static noreturn void start(const struct spawner_order *o, char **strings, int fd
         if (dup2(fds[i], i) < 0)
             _exit(127);
     (void)syscall(SYS_close_range, SPAWNER_FDS_MAX, ~0U, CLOSE_RANGE_CLOEXEC);
-    (void)execve(argv[0], argv, env);
+    (void)execve(p->argv[0], p->argv, p->env);
     error = errno;
     (void)!write(status, &error, sizeof(error));
     _exit(127);
@@ -178,10 +178,11 @@ static struct child *free_child(void)
     PG_BUG("more helpers than the asker may run");
 }
 
-static void run(const struct spawner_order *o, char **strings, int fds[])
+static void run(const struct spawner_order *o, int fds[])
 {
     struct child *c = free_child();
-    bool is_started = o->what == SPAWNER_START;
+    const struct program *p = &programs[o->program];
+    bool is_started = p->is_started;
     pid_t self = getpid(), pid;
     int status[2];
 
@@ -191,10 +192,10 @@ static void run(const struct spawner_order *o, char **strings, int fds[])
     }
     pid = fork();
     if (pid == 0 && is_started)
-        start(o, strings, fds, status[1]);
+        start(p, fds, status[1]);
     if (pid == 0) {
         die_with(self);
-        become(o, strings, fds, status[1]);
+        become(o, p, fds, status[1]);
     }
     if (pid < 0) {
         tell(o->id, SPAWNER_NOT_RUN, errno);
@@ -208,32 +209,59 @@ static void run(const struct spawner_order *o, char **strings, int fds[])
     pg_fd_close(&status[1]);
 }
 
-static void split(const struct spawner_order *o, char *text, size_t n, char *strings[])
+/* count strings out of the n bytes at *text, which goes on behind them. */
+static char **take_strings(const char **text, size_t *n, size_t count)
 {
-    size_t count = (size_t)o->argc + o->envc;
+    char **strings = calloc(count + 1, sizeof(*strings));
 
-    PG_CHECK(o->argc > 0 && o->argc <= SPAWN_STRINGS_MAX && o->envc <= SPAWN_STRINGS_MAX);
-    PG_CHECK(count <= SPAWN_STRINGS_MAX);
+    PG_CHECK(strings != NULL);
     for (size_t i = 0; i < count; i++) {
-        size_t len = strnlen(text, n);
+        size_t len = strnlen(*text, *n);
 
-        PG_CHECK(len < n);
-        strings[i] = text;
-        text += len + 1;
-        n -= len + 1;
+        PG_CHECK(len < *n);
+        strings[i] = strdup(*text);
+        PG_CHECK(strings[i] != NULL);
+        *text += len + 1;
+        *n -= len + 1;
     }
+    return strings;
+}
+
+static void permit(const struct spawner_order *o, size_t n)
+{
+    const char *text = (const char *)(o + 1);
+    struct program *p = &programs[nprograms];
+
+    PG_CHECK(!sealed && nprograms < SPAWN_PROGRAMS_MAX);
+    PG_CHECK(o->argc > 0 && o->argc <= SPAWN_STRINGS_MAX && o->envc <= SPAWN_STRINGS_MAX);
+    n -= sizeof(*o);
+    p->argv = take_strings(&text, &n, o->argc);
+    p->env = take_strings(&text, &n, o->envc);
+    p->is_started = o->is_started != 0;
     PG_CHECK(n == 0);
+    nprograms++;
 }
 
 static void obey(const struct spawner_order *o, size_t n, int fds[], size_t nfds)
 {
-    static char *strings[SPAWN_STRINGS_MAX];
-
     PG_CHECK(n >= sizeof(*o));
+    if (o->what == SPAWNER_PERMIT) {
+        PG_CHECK(nfds == 0);
+        permit(o, n);
+        return;
+    }
+    PG_CHECK(n == sizeof(*o));
+    if (o->what == SPAWNER_SEAL) {
+        sealed = true;
+        return;
+    }
+    PG_CHECK(sealed);
     if (o->what == SPAWNER_RUN || o->what == SPAWNER_START) {
-        PG_CHECK(nfds == (o->what == SPAWNER_RUN ? STDIO : SPAWNER_FDS_MAX));
-        split(o, (char *)(uintptr_t)(o + 1), n - sizeof(*o), strings);
-        run(o, strings, fds);
+        bool is_started = o->what == SPAWNER_START;
+
+        PG_CHECK(o->program < nprograms && programs[o->program].is_started == is_started);
+        PG_CHECK(nfds == (is_started ? SPAWNER_FDS_MAX : STDIO));
+        run(o, fds);
         return;
     }
     PG_CHECK(o->what == SPAWNER_KILL && nfds == 0);

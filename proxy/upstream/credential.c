@@ -30,7 +30,6 @@ struct run {
     struct credential_runner *runner;
     struct credential *owner; /* NULL: it went */
     const char *argv[3];
-    char **environment;
     char server[DOCKER_SERVER_MAX];
     char helper[DOCKER_CREDENTIAL_PATH_MAX], path[DOCKER_CREDENTIAL_PATH_MAX];
 };
@@ -275,7 +274,6 @@ static void free_run(struct run *r)
     secret_wipe(&r->rq.output);
     OPENSSL_cleanse(r->rq.tail, sizeof(r->rq.tail));
     spawn_request_free(&r->rq);
-    docker_credential_free_environment(r->environment);
     free(r);
 }
 
@@ -339,11 +337,9 @@ static void start_run(struct credential *c)
     memcpy(r->server, c->server, strlen(c->server) + 1);
     r->argv[0] = r->path;
     r->argv[1] = "get";
-    r->environment = docker_credential_environment(c->config->helpers_environment);
     r->runner = c->runner;
     r->owner = c;
     r->rq = (struct spawn_request){.argv = r->argv,
-                                   .env = (const char *const *)r->environment,
                                    .input = {r->server, strlen(r->server)},
                                    .limits = {.time_ms = (unsigned)c->config->helpers_timeout,
                                               .cpu_s = HELPER_CPU_S,
@@ -408,6 +404,38 @@ void credential_free(struct credential *c)
     pg_err_clear(&c->file_err);
     pg_err_clear(&c->helper_err);
     free(c);
+}
+
+/* One that is not there is no error: when it is asked for, that is said. */
+static int permit_one(const struct config *config, const struct config_upstream *upstream,
+                      const char *const *environment, struct spawn *spawn, struct pg_err *err)
+{
+    struct credential_runner nobody = {0};
+    struct credential *c = credential_new(&nobody, config, upstream);
+    char path[DOCKER_CREDENTIAL_PATH_MAX];
+    const char *const argv[] = {path, "get", NULL};
+    struct pg_err why = {0};
+    int rc = 0;
+
+    if (c->file != NULL)
+        (void)!look_at_file(c, &why);
+    if (c->helper[0] != '\0' && docker_credential_find(c->helper, path, &why) == 0)
+        rc = spawn_permit(spawn, argv, environment, err);
+    pg_err_clear(&why);
+    credential_free(c);
+    return rc;
+}
+
+int credential_permit(const struct config *config, struct spawn *spawn, struct pg_err *err)
+{
+    char **environment = docker_credential_environment(config->helpers_environment);
+    int rc = 0;
+
+    for (size_t i = 0; i < config->nupstreams && rc == 0; i++)
+        rc =
+            permit_one(config, &config->upstreams[i], (const char *const *)environment, spawn, err);
+    docker_credential_free_environment(environment);
+    return rc;
 }
 
 bool credential_is_configured(const struct credential *c)

@@ -41,6 +41,11 @@ struct credential_runner {
     unsigned running;        /* helpers that have not come home */
 };
 
+/* Before the spawn starts: permits the helpers that the configuration, or a docker_config as it is
+ * now, names, with what helpers.environment takes of our environment. Others are not run then. */
+PG_MUST_USE int credential_permit(const struct config *config, struct spawn *spawn,
+                                  struct pg_err *err);
+
 enum credential_state { CREDENTIAL_NONE, CREDENTIAL_HERE, CREDENTIAL_ASKED, CREDENTIAL_BAD };
 
 struct credential_wait {

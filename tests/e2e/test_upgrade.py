@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A new process takes over from an old one, and clients notice nothing."""
-import ctypes, http.client, os, re, select, shutil, signal, subprocess, sys, threading
+import ctypes, http.client, os, re, select, shutil, signal, subprocess, sys, tempfile, threading
 
 from pg import DEADLINE, Gate, Pullgate, Upstream, main
+from test_login import MANIFEST, Door, basic, helper, says
 from upstream import pause
 
 # An heir is no child of ours; when those who started it have ended, it becomes one.
@@ -331,6 +332,30 @@ def test_a_stop_during_an_upgrade_stops_both():
     pg.fsck()
     os.remove(program)
     shutil.rmtree(pg.dir)
+
+
+def test_a_helper_that_is_new_waits_for_an_upgrade():
+    with tempfile.TemporaryDirectory() as d:
+        up = Upstream()
+        image = up.image("library/app", "v1")
+        Door(up, basic("robot", "hunter2"))
+        pg = Pullgate(up)
+        pg.recovered()
+        with open(pg.conf) as f:
+            text = f.read()
+        assert pg.get(MANIFEST).status != 200           # nobody is logged in
+        path = helper(d, f"touch {d}/ran", says("robot", "hunter2"))
+        url = f'url: "{up.url}"'
+        assert url in text, text
+        pg.write(text.replace(url, f"{url}, credential_helper: {path}"))
+        assert pg.control("POST", "/api/v1/reload").status == 200
+        a = pg.get(MANIFEST)
+        assert a.status == 503 and "an upgrade or a restart takes it in" in a.message(), a
+        assert not os.path.exists(f"{d}/ran")           # who took the server over could not, either
+        old = upgrade(pg)
+        old.ended()
+        assert pg.get(MANIFEST) == (200, image.body)
+        pg.stop()
 
 
 if __name__ == "__main__":

@@ -41,22 +41,42 @@ static void done(struct spawn_request *rq)
     pg_container_of(rq, struct task, rq)->dones++;
 }
 
-static void open_with(unsigned running_max)
+static const char *const no_env[] = {NULL};
+
+static void open_only(unsigned running_max)
 {
     struct pg_err err = {0};
 
     assert_int_equal(sem_init(&rung, 0, 0), 0);
     pg_mailbox_init(&home, wake_home, NULL);
     assert_int_equal(spawn_open(running_max, &spawn, &err), 0);
+}
+
+static void permit(const char *const *argv)
+{
+    struct pg_err err = {0};
+
+    assert_int_equal(spawn_permit(spawn, argv, no_env, &err), 0);
+}
+
+static void open_with(unsigned running_max, const char *const *argv)
+{
+    open_only(running_max);
+    permit(argv);
     spawn_start(spawn);
 }
 
-static const char *const no_env[] = {NULL};
+static void open_with_two(unsigned running_max, const char *const *argv, const char *const *other)
+{
+    open_only(running_max);
+    permit(argv);
+    permit(other);
+    spawn_start(spawn);
+}
 
 static void prepare(struct task *t, const char *const *argv)
 {
     *t = (struct task){.rq = {.argv = argv,
-                              .env = no_env,
                               .limits = {.time_ms = 60000,
                                          .cpu_s = 60,
                                          .memory_bytes = GIB,
@@ -113,7 +133,7 @@ TEST(what_goes_in_comes_out)
 {
     struct task t;
 
-    open_with(2);
+    open_with(2, cat);
     prepare(&t, cat);
     t.rq.input = SL("hello\0there\n");
     run(&t);
@@ -134,7 +154,7 @@ TEST(more_than_a_pipe_holds_goes_both_ways)
     assert_non_null(bytes);
     for (size_t i = 0; i < BIG; i++)
         bytes[i] = (char)(i * 31 % 127);
-    open_with(2);
+    open_with(2, cat);
     prepare(&t, cat);
     t.rq.input = (struct sl){bytes, BIG};
     t.rq.limits.output_bytes = BIG; /* exactly: not too much */
@@ -152,7 +172,7 @@ TEST(an_exit_code_is_no_error)
     static char unread[1 << 20];
     struct task t;
 
-    open_with(2);
+    open_with(2, argv);
     prepare(&t, argv);
     t.rq.input = (struct sl){unread, sizeof(unread)}; /* which it does not read */
     run(&t);
@@ -168,7 +188,7 @@ TEST(arguments_are_passed_as_they_are)
                                        "'\"\n",           NULL};
     struct task t;
 
-    open_with(2);
+    open_with(2, argv);
     prepare(&t, argv);
     run(&t);
     exited(&t, 0);
@@ -181,16 +201,20 @@ TEST(the_environment_is_what_was_given)
 {
     static const char *const argv[] = {"/usr/bin/env", NULL};
     static const char *const env[] = {"A=1", "B=x y", NULL};
+    struct pg_err err = {0};
     struct task t;
 
     assert_int_equal(setenv("SECRET", "of the server", 1), 0);
-    open_with(2);
+    open_only(2);
+    assert_int_equal(spawn_permit(spawn, argv, env, &err), 0);
+    spawn_start(spawn);
     prepare(&t, argv);
-    t.rq.env = env;
     run(&t);
     exited(&t, 0);
     assert_true(sl_eq(output(&t), SL("A=1\nB=x y\n")));
     spawn_request_free(&t.rq);
+    spawn_close(spawn);
+    open_with(2, argv);
     prepare(&t, argv);
     run(&t);
     exited(&t, 0);
@@ -208,7 +232,7 @@ TEST(nothing_is_open_but_three_pipes)
     unsigned links = 0;
 
     assert_true(leak >= 0 && high >= 500);
-    open_with(2);
+    open_with(2, argv);
     prepare(&t, argv);
     run(&t);
     exited(&t, 0);
@@ -228,7 +252,7 @@ TEST(it_can_gain_no_rights_and_signals_are_as_usual)
     static const char *const argv[] = {"/bin/cat", "/proc/self/status", NULL};
     struct task t;
 
-    open_with(2);
+    open_with(2, argv);
     prepare(&t, argv);
     run(&t);
     exited(&t, 0);
@@ -248,7 +272,7 @@ TEST(limits_are_in_force)
     struct task t;
     char text[8192];
 
-    open_with(2);
+    open_with(2, argv);
     prepare(&t, argv);
     t.rq.limits.cpu_s = 7;
     t.rq.limits.files = 33;
@@ -278,7 +302,7 @@ TEST(its_folder_is_the_root)
     static const char *const argv[] = {"/bin/readlink", "/proc/self/cwd", NULL};
     struct task t;
 
-    open_with(2);
+    open_with(2, argv);
     prepare(&t, argv);
     run(&t);
     exited(&t, 0);
@@ -292,7 +316,7 @@ TEST(too_much_output_ends_it)
     static const char *const argv[] = {"/usr/bin/yes", NULL};
     struct task t;
 
-    open_with(2);
+    open_with_two(2, argv, cat);
     prepare(&t, argv);
     t.rq.limits.output_bytes = 100000;
     run(&t);
@@ -311,7 +335,7 @@ TEST(too_long_ends_it)
     struct task t;
     uint64_t began_ms = pg_clock_mono_ms();
 
-    open_with(2);
+    open_with(2, endless);
     prepare(&t, endless);
     t.rq.limits.time_ms = 200;
     run(&t);
@@ -326,7 +350,7 @@ TEST(too_much_cpu_ends_it)
     static const char *const argv[] = {"/usr/bin/sha256sum", "/dev/zero", NULL};
     struct task t;
 
-    open_with(2);
+    open_with(2, argv);
     prepare(&t, argv);
     t.rq.limits.cpu_s = 1;
     run(&t);
@@ -339,11 +363,9 @@ TEST(what_cannot_be_run_says_why)
 {
     static const char *const missing[] = {"/nonexistent/scanner", "-x", NULL};
     static const char *const no_program[] = {"/etc/passwd", NULL};
-    static const char *const relative[] = {"cat", NULL};
-    static const char *const nothing[] = {NULL};
     struct task t;
 
-    open_with(2);
+    open_with_two(2, missing, no_program);
     prepare(&t, missing);
     run(&t);
     failed(&t, PG_E_INTERNAL, "could not be run");
@@ -355,19 +377,22 @@ TEST(what_cannot_be_run_says_why)
     failed(&t, PG_E_INTERNAL, "could not be run");
     assert_non_null(strstr(t.rq.err.detail, "Permission denied"));
     spawn_request_free(&t.rq);
-    prepare(&t, relative);
-    run(&t);
-    failed(&t, PG_E_INTERNAL, "absolute path");
-    spawn_request_free(&t.rq);
-    prepare(&t, nothing);
-    run(&t);
-    failed(&t, PG_E_INTERNAL, "absolute path");
-    spawn_request_free(&t.rq);
     spawn_close(spawn);
 }
 
-TEST(too_many_arguments_are_refused)
+static void not_permitted(const char *const *argv, const char *why)
 {
+    struct pg_err err = {0};
+
+    assert_int_equal(spawn_permit(spawn, argv, no_env, &err), -1);
+    if (strstr(err.msg, why) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", err.msg, why);
+    pg_err_clear(&err);
+}
+
+TEST(what_cannot_be_permitted)
+{
+    static const char *const relative[] = {"cat", NULL};
     static const char *argv[SPAWN_STRINGS_MAX + 2] = {"/bin/true"};
     static char large[SPAWN_BYTES_MAX];
     const char *const too_large[] = {"/bin/true", large, NULL};
@@ -376,19 +401,62 @@ TEST(too_many_arguments_are_refused)
     memset(large, 'x', sizeof(large) - 1);
     for (size_t i = 1; i < SPAWN_STRINGS_MAX; i++)
         argv[i] = "x";
-    open_with(2);
+    open_only(2);
+    not_permitted(relative, "absolute path");
+    not_permitted(no_env, "absolute path");
+    not_permitted(too_large, "too many arguments");
+    argv[SPAWN_STRINGS_MAX] = "one more";
+    not_permitted(argv, "too many arguments");
+    argv[SPAWN_STRINGS_MAX] = NULL;
+    permit(argv);
+    spawn_start(spawn);
     prepare(&t, argv);
     run(&t);
     exited(&t, 0); /* as many as may be */
     spawn_request_free(&t.rq);
-    argv[SPAWN_STRINGS_MAX] = "one more";
-    prepare(&t, argv);
+    spawn_close(spawn);
+}
+
+TEST(programs_have_an_end)
+{
+    char number[16];
+    const char *const argv[] = {"/bin/true", number, NULL};
+
+    open_only(2);
+    for (unsigned i = 0; i < SPAWN_PROGRAMS_MAX; i++) {
+        (void)snprintf(number, sizeof(number), "%u", i);
+        permit(argv);
+        permit(argv); /* again is no other */
+    }
+    (void)snprintf(number, sizeof(number), "more");
+    not_permitted(argv, "too many helper programs");
+    spawn_close(spawn);
+}
+
+TEST(another_program_and_other_arguments_are_not_run)
+{
+    static const char *const permitted[] = {"/bin/echo", "get", NULL};
+    static const char *const others[][4] = {{"/bin/echo"},
+                                            {"/bin/echo", "put"},
+                                            {"/bin/echo", "get", "all"},
+                                            {"/bin/sh", "get"},
+                                            {NULL}};
+    const int fds[4] = {0, 1, 2, 2};
+    struct pg_err err = {0};
+    struct task t;
+
+    open_with(2, permitted);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        prepare(&t, others[i]);
+        run(&t);
+        failed(&t, PG_E_INTERNAL, "an upgrade or a restart takes it in");
+        spawn_request_free(&t.rq);
+    }
+    assert_int_equal(spawn_launch(spawn, fds, &err), -1); /* none was named for that */
+    pg_err_clear(&err);
+    prepare(&t, permitted);
     run(&t);
-    failed(&t, PG_E_INTERNAL, "too many arguments");
-    spawn_request_free(&t.rq);
-    prepare(&t, too_large);
-    run(&t);
-    failed(&t, PG_E_INTERNAL, "too many arguments");
+    exited(&t, 0);
     spawn_request_free(&t.rq);
     spawn_close(spawn);
 }
@@ -399,7 +467,7 @@ TEST(a_signal_is_told_from_an_exit)
                                        "/usr/bin/tail",    "-f", "/dev/null", NULL};
     struct task t;
 
-    open_with(2);
+    open_with(2, argv);
     prepare(&t, argv);
     run(&t);
     failed(&t, PG_E_INTERNAL, "signal");
@@ -417,7 +485,7 @@ TEST(the_end_of_what_it_complains_of_is_kept)
 
     for (size_t i = 0; i < sizeof(input); i++)
         input[i] = (char)(i % 127);
-    open_with(2);
+    open_with_two(2, argv, missing);
     prepare(&t, argv);
     t.rq.input = (struct sl){input, sizeof(input)};
     run(&t);
@@ -442,7 +510,7 @@ TEST(a_child_left_behind_holds_up_nobody)
     struct task t;
     uint64_t began_ms = pg_clock_mono_ms();
 
-    open_with(2);
+    open_with(2, argv);
     prepare(&t, argv);
     run(&t);
     exited(&t, 0);
@@ -458,7 +526,7 @@ TEST(several_run_at_a_time_and_the_others_wait_their_turn)
     static struct task tasks[MANY], slow;
     char inputs[MANY][16];
 
-    open_with(3);
+    open_with_two(3, endless, cat);
     prepare(&slow, endless); /* one place is taken all the while */
     spawn_submit(spawn, &slow.rq);
     for (int i = 0; i < MANY; i++) {
@@ -485,7 +553,7 @@ TEST(the_queue_has_an_end_and_what_waits_can_be_stopped)
 {
     static struct task tasks[SPAWN_WAITING_MAX + 2], first;
 
-    open_with(1);
+    open_with_two(1, endless, cat);
     prepare(&first, endless);
     first.rq.limits.time_ms = 60000;
     spawn_submit(spawn, &first.rq);
@@ -546,7 +614,7 @@ TEST(when_the_spawner_dies_every_request_fails_and_its_helpers_end)
     static struct task running, waiting, later;
     int helper;
 
-    open_with(1);
+    open_with_two(1, endless, cat);
     prepare(&running, endless);
     prepare(&waiting, cat);
     prepare(&later, cat);
@@ -574,7 +642,7 @@ TEST(closing_ends_the_helpers)
     struct task t;
     int helper;
 
-    open_with(1);
+    open_with(1, endless);
     prepare(&t, endless);
     spawn_submit(spawn, &t.rq);
     helper = first_child(spawn_pid(spawn));
@@ -592,7 +660,7 @@ TEST(the_spawner_outlives_the_signals_of_its_service)
 {
     struct task t;
 
-    open_with(1);
+    open_with(1, cat);
     prepare(&t, cat); /* once something ran, its signals are set */
     run(&t);
     spawn_request_free(&t.rq);
@@ -615,7 +683,7 @@ TEST(no_descriptors_is_an_error_of_the_request)
 
         (void)snprintf(fault, sizeof(fault), "spawn.pipe:EMFILE@%d", nth);
         assert_int_equal(pg_fault_set(fault), 0);
-        open_with(1);
+        open_with(1, cat);
         prepare(&t, cat);
         run(&t);
         failed(&t, PG_E_INTERNAL, "could not be run");
@@ -644,7 +712,7 @@ TEST(without_a_home_it_is_done_in_the_thread)
     struct task t;
 
     assert_int_equal(sem_init(&done_there, 0, 0), 0);
-    open_with(1);
+    open_with(1, cat);
     prepare(&t, cat);
     t.rq.home = NULL;
     t.rq.done = done_in_thread;
@@ -663,7 +731,7 @@ TEST(nothing_is_left_open)
 
     assert_true(before >= 0);
     pg_fd_close(&(int){before});
-    open_with(2);
+    open_with(2, cat);
     for (int i = 0; i < 10; i++) {
         prepare(&t, cat);
         t.rq.input = SL("x");
@@ -692,7 +760,9 @@ int main(void)
         RUN(too_long_ends_it),
         RUN(too_much_cpu_ends_it),
         RUN(what_cannot_be_run_says_why),
-        RUN(too_many_arguments_are_refused),
+        RUN(what_cannot_be_permitted),
+        RUN(programs_have_an_end),
+        RUN(another_program_and_other_arguments_are_not_run),
         RUN(a_signal_is_told_from_an_exit),
         RUN(the_end_of_what_it_complains_of_is_kept),
         RUN(a_child_left_behind_holds_up_nobody),

@@ -4,6 +4,7 @@ pg_unit(proxy sandbox)
 pg_unit(proxy trace FAKES clock)
 pg_fuzz(proxy traceparent)
 pg_unit(proxy spawn THREADS TIMEOUT 60)
+pg_unit(proxy spawner)
 
 pg_unit(proxy/http rq)
 pg_unit(proxy/http head)

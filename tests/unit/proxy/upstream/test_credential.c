@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "fakes/fake_later.h"
 #include "proxy/spawn.h"
+#include "proxy/upstream/credential.h"
 
 #define ROBOT  "cm9ib3Q6aHVudGVyMg==" /* robot:hunter2 */
 #define OTHER  "cm9ib3Q6aHVudGVyMw==" /* robot:hunter3 */
@@ -53,12 +54,13 @@ static void assert_said(enum pg_ekind kind, const char *what)
         fail_msg("%d, %s: not %s", (int)got, said, what);
 }
 
-static const char *put(const char *name, const char *text, unsigned mode)
+static char helper_folder[64], helper_path[80];
+
+static void put_at(const char *path, const char *text, unsigned mode)
 {
-    char path[512], new[520];
+    char new[520];
     FILE *f;
 
-    assert_true(snprintf(path, sizeof(path), "%s", rig_path(name)) > 0);
     assert_true(snprintf(new, sizeof(new), "%s.new", path) > 0);
     f = fopen(new, "w");
     assert_non_null(f);
@@ -66,6 +68,11 @@ static const char *put(const char *name, const char *text, unsigned mode)
     assert_int_equal(fclose(f), 0);
     assert_int_equal(chmod(new, mode), 0);
     assert_int_equal(rename(new, path), 0);
+}
+
+static const char *put(const char *name, const char *text, unsigned mode)
+{
+    put_at(rig_path(name), text, mode);
     return rig_path(name);
 }
 
@@ -79,7 +86,8 @@ static const char *put_helper(const char *answer, const char *last)
                          "#!/bin/sh\ncat >> %sasked\necho \" $1\" >> %sasked\n%s\ncat %sanswer\n",
                          dir, dir, last, dir) > 0);
     put("answer", answer, 0600);
-    return put("helper", text, 0700);
+    put_at(helper_path, text, 0700);
+    return helper_path;
 }
 
 static long times_asked(void)
@@ -401,6 +409,21 @@ TEST(E15_the_last_good_token_outlives_its_server)
     }
 }
 
+/* The one that tests put there, over and over: no other is run. */
+static void permit_helper(void)
+{
+    static char patterns[] = "PATH", host[] = "origin.test";
+    struct config_upstream up = {.url_host = host, .upstream_credential_helper = helper_path};
+    struct config config = {.helpers_environment = patterns, .upstreams = &up, .nupstreams = 1};
+    struct pg_err err = {0};
+
+    (void)snprintf(helper_folder, sizeof(helper_folder), "/tmp/pullgate-helper-XXXXXX");
+    PG_CHECK(mkdtemp(helper_folder) != NULL);
+    (void)snprintf(helper_path, sizeof(helper_path), "%s/helper", helper_folder);
+    put_at(helper_path, "#!/bin/false\n", 0700);
+    PG_CHECK(credential_permit(&config, rig_spawn, &err) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,9 +448,12 @@ int main(void)
 
     if (spawn_open(4, &rig_spawn, &err) < 0)
         return 1;
+    permit_helper();
     spawn_start(rig_spawn);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     rig_end();
     spawn_close(rig_spawn);
+    (void)unlink(helper_path);
+    (void)rmdir(helper_folder);
     return failed;
 }
