@@ -170,6 +170,9 @@ static int take_scalar(struct reading *r, struct pg_tree *t, const yaml_event_t 
         return fail(r, t->at, "anchors, aliases and tags are not allowed here");
     }
     struct sl text = {(const char *)e->data.scalar.value, e->data.scalar.length};
+    if (memchr(text.p, '\0', text.n) != NULL) {
+        return fail(r, t->at, "a NUL in a text");
+    }
     t->text = pg_copy(r->arena, text);
     t->is_plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     return place(r, t);

@@ -93,9 +93,6 @@ int parse_text(struct parse *p, const struct pg_tree *map, const char *key, stru
     if (t->kind != PG_TREE_SCALAR || pg_tree_is_null(t) || t->text.n == 0) {
         return parse_bad(p, t->at, "%s must be a text, and not empty", key);
     }
-    if (memchr(t->text.p, '\0', t->text.n) != NULL) {
-        return parse_bad(p, t->at, "%s holds a NUL", key);
-    }
     *text_r = t->text;
     return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/pattern.h"
 
-#define REPEATS_MAX 2  /* {n,m} in one pattern */
-#define REPEAT_MAX  64 /* n and m */
+#define REPEAT_MAX 64 /* n and m of {n,m} */
+#define DEPTH_MAX  16
+#define COST_MAX   4000 /* characters, each as often as it is repeated */
 
 /* A dollar that a backslash makes a character is no end. */
 static bool ends_anchored(struct sl t)
@@ -18,62 +19,151 @@ static bool ends_anchored(struct sl t)
     return slashes % 2 == 0;
 }
 
-/* The number that starts at t.p[at]; -1 when it is larger than it may be. */
-static long number(struct sl t, size_t *at)
+/* ---- what it would cost --------------------------------------------------------------------- */
+
+/* The compiler copies what + and {n,m} repeat, and what is in it as often again: it is counted
+ * before it is compiled. */
+struct cost {
+    struct sl t;
+    size_t at, depth;
+    unsigned long sum[DEPTH_MAX], last[DEPTH_MAX]; /* of a group; of what stood last in it */
+    bool repeated;                                 /* what stood last was a repetition */
+};
+
+static int costly(struct pg_err *err)
+{
+    return pg_fail(err, PG_E_DENIED,
+                   "the regular expression would cost too much: at most %d groups in each other, "
+                   "repetitions in braces of at most %d, no repetition of a repetition, and %d "
+                   "characters in all when each is counted as often as it is repeated",
+                   DEPTH_MAX - 1, REPEAT_MAX, COST_MAX);
+}
+
+static void add_atom(struct cost *c, unsigned long cost)
+{
+    c->sum[c->depth] += cost;
+    c->last[c->depth] = cost;
+    c->repeated = false;
+}
+
+/* The number at c->at; -1 when it is larger than it may be. */
+static long number(struct cost *c)
 {
     long n = 0;
 
-    while (*at < t.n && t.p[*at] >= '0' && t.p[*at] <= '9' && n <= REPEAT_MAX) {
-        n = 10 * n + (t.p[(*at)++] - '0');
+    while (c->at < c->t.n && c->t.p[c->at] >= '0' && c->t.p[c->at] <= '9' && n <= REPEAT_MAX) {
+        n = 10 * n + (c->t.p[c->at++] - '0');
     }
     return n <= REPEAT_MAX ? n : -1;
 }
 
-static int check_repeat(struct sl t, size_t at, unsigned *nrepeats, struct pg_err *err)
+static int repeat(struct cost *c, struct pg_err *err)
 {
-    at++;
-    long from = number(t, &at), until = 0;
+    char what = c->t.p[c->at++];
+    long times = what == '+' ? 2 : 1;
 
-    if (at < t.n && t.p[at] == ',') {
-        at++;
-        until = number(t, &at);
+    if (what == '{') {
+        long from = number(c), until = from;
+        if (c->at < c->t.n && c->t.p[c->at] == ',') {
+            c->at++;
+            until = number(c);
+        }
+        if (from < 0 || until < 0 || c->at == c->t.n || c->t.p[c->at++] != '}') {
+            return costly(err);
+        }
+        times = (from > until ? from : until) + 1;
     }
-    if (from < 0 || until < 0 || ++*nrepeats > REPEATS_MAX) {
+    if (c->repeated) {
+        return costly(err);
+    }
+    c->sum[c->depth] += c->last[c->depth] * (unsigned long)(times - 1);
+    c->last[c->depth] *= (unsigned long)times;
+    c->repeated = true;
+    return 0;
+}
+
+static void take_class(struct cost *c)
+{
+    c->at++;
+    c->at += c->at < c->t.n && c->t.p[c->at] == '^' ? 1 : 0;
+    c->at += c->at < c->t.n && c->t.p[c->at] == ']' ? 1 : 0;
+    while (c->at < c->t.n && c->t.p[c->at] != ']') {
+        bool named = c->t.p[c->at] == '[' && c->at + 1 < c->t.n &&
+                     memchr(":.=", c->t.p[c->at + 1], 3) != NULL;
+        c->at++;
+        while (named && c->at < c->t.n && c->t.p[c->at] != ']') { /* [:alpha:] */
+            c->at++;
+        }
+        c->at += named && c->at < c->t.n ? 1 : 0;
+    }
+    c->at += c->at < c->t.n ? 1 : 0;
+    add_atom(c, 1);
+}
+
+static int take_escape(struct cost *c, struct pg_err *err)
+{
+    char e = c->at + 1 < c->t.n ? c->t.p[c->at + 1] : '\0';
+
+    c->at += 2;
+    add_atom(c, 1);
+    if ((e >= '0' && e <= '9') || (e >= 'A' && e <= 'Z') || (e >= 'a' && e <= 'z') || e == '<' ||
+        e == '>' || e == '`' || e == '\'') {
         return pg_fail(err, PG_E_DENIED,
-                       "at most %d repetitions in braces, of at most %d, may stand in a regular "
-                       "expression",
-                       REPEATS_MAX, REPEAT_MAX);
+                       "\\%c is not known: this is a POSIX extended regular expression; write "
+                       "[0-9] for a digit, [A-Za-z0-9_] for a word's character",
+                       e);
+    }
+    return 0;
+}
+
+static int take_group(struct cost *c, struct pg_err *err)
+{
+    bool opens = c->t.p[c->at++] == '(';
+
+    if (opens) {
+        if (++c->depth == DEPTH_MAX) {
+            return costly(err);
+        }
+        c->sum[c->depth] = c->last[c->depth] = 0;
+        c->repeated = false;
+    } else if (c->depth > 0) { /* else the compiler complains */
+        c->depth--;
+        add_atom(c, c->sum[c->depth + 1] + 1);
     }
     return 0;
 }
 
 static int check_cost(struct sl t, struct pg_err *err)
 {
-    unsigned nrepeats = 0;
+    struct cost c = {.t = t};
+    int rc = 0;
 
-    for (size_t i = 0; i < t.n; i++) {
-        if (t.p[i] == '{' && check_repeat(t, i, &nrepeats, err) < 0) {
-            return -1;
+    while (c.at < t.n && rc == 0) {
+        char what = t.p[c.at];
+        if (what == '[') {
+            take_class(&c);
+        } else if (what == '\\') {
+            rc = take_escape(&c, err);
+        } else if (what == '(' || what == ')') {
+            rc = take_group(&c, err);
+        } else if (what == '*' || what == '+' || what == '?' || what == '{') {
+            rc = repeat(&c, err);
+        } else {
+            c.at++;
+            add_atom(&c, 1);
         }
-        if (t.p[i] != '\\' || i + 1 == t.n) {
-            continue;
-        }
-        i++;
-        if ((t.p[i] >= '0' && t.p[i] <= '9') || (t.p[i] >= 'A' && t.p[i] <= 'Z') ||
-            (t.p[i] >= 'a' && t.p[i] <= 'z') || t.p[i] == '<' || t.p[i] == '>' || t.p[i] == '`' ||
-            t.p[i] == '\'') {
-            return pg_fail(err, PG_E_DENIED,
-                           "\\%c is not known: this is a POSIX extended regular expression; write "
-                           "[0-9] for a digit, [A-Za-z0-9_] for a word's character",
-                           t.p[i]);
+        if (rc == 0 && (c.sum[c.depth] > COST_MAX || c.last[c.depth] > COST_MAX)) {
+            rc = costly(err);
         }
     }
-    return 0;
+    return rc;
 }
+
+/* ---- compiled ------------------------------------------------------------------------------- */
 
 static bool matches_anything(const struct pattern *p)
 {
-    return pattern_matches(p, SL("\x01")) && pattern_matches(p, SL("zq@0.invalid")) &&
+    return pattern_matches(p, SL("~")) && pattern_matches(p, SL("zq@0.invalid")) &&
            pattern_matches(p, SL("urn:~/7#"));
 }
 
@@ -116,11 +206,14 @@ bool pattern_matches(const struct pattern *p, struct sl text)
     char copy[PATTERN_TEXT_MAX + 1];
     regmatch_t found;
 
-    if (text.n > PATTERN_TEXT_MAX || (text.n > 0 && memchr(text.p, '\0', text.n) != NULL)) {
+    if (text.n > PATTERN_TEXT_MAX) {
         return false;
     }
-    if (text.n > 0) {
-        memcpy(copy, text.p, text.n);
+    for (size_t i = 0; i < text.n; i++) {
+        if ((unsigned char)text.p[i] < 0x20) { /* a dot would match a line's end, too */
+            return false;
+        }
+        copy[i] = text.p[i];
     }
     copy[text.n] = '\0';
     return regexec(&p->compiled, copy, 1, &found, 0) == 0 && found.rm_so == 0 &&

@@ -6,8 +6,8 @@
  * that is none. Back references, and repetitions that would cost without measure, are refused.
  *
  * Ownership:  pattern_free() ends what pattern_compile() made.
- * Failure:    DENIED with what is wrong. A text that is too long or holds a NUL is not matched.
- * Threads:    matching: any.
+ * Failure:    DENIED with what is wrong. A text that is too long or holds control characters is not
+ * matched. Threads:    matching: any.
  */
 #pragma once
 

@@ -260,8 +260,8 @@ void policy_decide(const struct policy *p, const struct facts *f, struct pg_aren
             continue;
         }
         rule_decide(r, f, arena, &one);
-        if (one.not_after_s < v.not_after_s) {
-            v.not_after_s = one.not_after_s;
+        if (one.not_after_s < v.not_after_s && (!r->observes || one.decision == POLICY_ALLOW)) {
+            v.not_after_s = one.not_after_s; /* what an observing rule tells changes then, too */
         }
         if (r->observes) {
             observe(r, &one, &observed);

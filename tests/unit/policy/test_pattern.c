@@ -63,10 +63,20 @@ TEST(what_posix_has_not_is_told)
     refused("^(a$", "not a POSIX");
     refused("^a)|(.*$", "not a POSIX");
     refused("^[a$", "not a POSIX");
-    refused("^a{1,65}$", "repetitions");
-    refused("^a{99999999999999999999}$", "repetitions");
-    refused("^a{2}b{2}c{2}$", "repetitions");
+    assert_true(matches("^[[:digit:]]+$", SL("12")));
+    assert_true(matches("^[]{+]{2}$", SL("]{")));
     assert_true(matches("^[0-9a-f]{40}$", SL("0123456789012345678901234567890123456789")));
+}
+
+TEST(what_would_cost_without_measure_is_refused)
+{
+    refused("^a{1,65}$", "cost too much");
+    refused("^a{99999999999999999999}$", "cost too much");
+    refused("^(((a{60}){60}){60})$", "cost too much");
+    refused("^a++$", "cost too much");
+    refused("^((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)$", "cost too much");
+    refused("^((((((((((((((((a))))))))))))))))$", "cost too much");
+    assert_true(matches("^([a-z]+/)+[a-z]+(-[0-9]+)?$", SL("a/b/c-1")));
 }
 
 TEST(one_that_matches_anything_is_known)
@@ -85,9 +95,8 @@ TEST(one_that_matches_anything_is_known)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        RUN(unanchored_ones_are_refused),
-        RUN(anchors_hold_whatever_stands_between),
-        RUN(what_posix_has_not_is_told),
+        RUN(unanchored_ones_are_refused),        RUN(anchors_hold_whatever_stands_between),
+        RUN(what_posix_has_not_is_told),         RUN(what_would_cost_without_measure_is_refused),
         RUN(one_that_matches_anything_is_known),
     };
 
