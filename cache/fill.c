@@ -443,6 +443,7 @@ static int take(struct fill_work *w, unsigned who, uint64_t at, struct sl bytes)
         return 0;
     }
     w->fill->taken++;
+    w->fill->taken_bytes += bytes.n;
     append(h, at, bytes);
     return 1;
 }

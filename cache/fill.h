@@ -55,7 +55,8 @@ struct fill {
     uint64_t size;  /* UINT64_MAX: not known before the end */
     uint64_t have;  /* where fill_write() writes: so many bytes are here, what was kept included */
     uint64_t until; /* by fill_next(): fill_write() takes no bytes from there on */
-    uint64_t taken, refused; /* writes, of all connections: the owner may set them back */
+    uint64_t taken, refused; /* writes, of all connections: the owner may set them back, */
+    uint64_t taken_bytes;    /* this too */
     struct pg_err err;
     void *owner;
     void (*on_event)(struct fill *f, enum fill_event event);

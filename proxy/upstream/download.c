@@ -194,19 +194,10 @@ static bool is_worth_segments(const struct download *d)
            origin_gives_parts(d->turn.origin, &d->turn, &d->exchange.path);
 }
 
-static bool has_helpers(const struct download *d)
-{
-    for (unsigned i = 0; i < EXTENT_LANES; i++) {
-        if (d->segments.helpers[i].state == SEGMENT_ASKING)
-            return true;
-    }
-    return false;
-}
-
 /* At the first request it is not known yet whether there will be help. */
 static unsigned segments_at_once(const struct download *d)
 {
-    bool is_alone = d->segments.seen == 0 && d->sources.seen != 0 && !has_helpers(d);
+    bool is_alone = d->segments.seen == 0 && d->sources.seen != 0 && segment_is_alone(&d->segments);
 
     return is_alone ? ALONE_SEGMENTS : 1;
 }

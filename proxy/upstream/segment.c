@@ -156,12 +156,37 @@ static void help(struct segments *s)
     }
 }
 
+/* Of the time since the last look. */
+static void begin_to_watch(struct segments *s)
+{
+    s->looked_ms = pg_clock_mono_ms();
+    s->fill->refused = s->fill->taken = s->fill->taken_bytes = 0;
+}
+
+bool segment_is_alone(const struct segments *s)
+{
+    for (unsigned i = 0; i < EXTENT_LANES; i++) {
+        if (s->helpers[i].state == SEGMENT_ASKING)
+            return false;
+    }
+    return true;
+}
+
+static bool is_of_no_gain(const struct segments *s)
+{
+    const struct fill *f = s->fill;
+    uint64_t ms = pg_clock_mono_ms() - s->looked_ms;
+    bool is_fast = f->taken_bytes * 1000 > SEGMENT_FAST_BYTES * ms;
+
+    return f->refused * FULL_SHARE > f->taken || (is_fast && segment_is_alone(s));
+}
+
 static void look(struct delay *d)
 {
     struct segments *s = pg_container_of(d, struct segments, look);
 
-    s->no_gain = s->fill->refused * FULL_SHARE > s->fill->taken;
-    s->fill->refused = s->fill->taken = 0;
+    s->no_gain = is_of_no_gain(s);
+    begin_to_watch(s);
     help(s);
     if (!s->off)
         delay_start(&s->origin->set->delays, &s->look, SEGMENT_LOOK_MS, look);
@@ -179,8 +204,10 @@ void segment_init(struct segments *s)
 void segment_watch(struct segments *s, struct origin *o)
 {
     s->origin = o;
-    if (!s->off && pg_list_empty(&s->look.node))
-        delay_start(&o->set->delays, &s->look, SEGMENT_LOOK_MS, look);
+    if (s->off || !pg_list_empty(&s->look.node))
+        return;
+    begin_to_watch(s);
+    delay_start(&o->set->delays, &s->look, SEGMENT_LOOK_MS, look);
 }
 
 void segment_steal(struct segments *s, unsigned lane)

@@ -8,7 +8,8 @@
  *       +---------+-----------+--(nothing to do, or any trouble)
  *
  * Each SEGMENT_LOOK_MS it is looked at whether help is wanted: not when the blob comes as fast as
- * it is hashed and written, which is seen by how often the fill has no room.
+ * it is hashed and written, which is seen by how often the fill has no room; nor when a single
+ * connection brings SEGMENT_FAST_BYTES a second, which hardly anybody limits a connection to.
  *
  * A helper takes its turn in the line of what nobody waits for, for one segment at a time, and
  * breaks off in the midst of one when somebody who is waited for needs the connection. It does not
@@ -25,8 +26,9 @@
 #include "cache/fill.h"
 #include "proxy/upstream/exchange_int.h"
 
-#define SEGMENT_FAILS_MAX 2
-#define SEGMENT_LOOK_MS   40
+#define SEGMENT_FAILS_MAX  2
+#define SEGMENT_LOOK_MS    40
+#define SEGMENT_FAST_BYTES (UINT64_C(100) * 1024 * 1024)
 
 enum segment_state { SEGMENT_OFF, SEGMENT_IN_LINE, SEGMENT_ASKING };
 
@@ -50,6 +52,7 @@ struct segments {
     struct origin *origin; /* by segment_watch() */
     struct delay look;
     bool no_gain;
+    uint64_t looked_ms;
     struct segment_helper helpers[EXTENT_LANES];
 };
 
@@ -59,6 +62,7 @@ void segment_init(struct segments *s);
 void segment_watch(struct segments *s, struct origin *o);
 void segment_steal(struct segments *s, unsigned lane); /* its run ends here, without moved() */
 void segment_resume(struct segments *s);               /* there is room in the fill */
+bool segment_is_alone(const struct segments *s);       /* nobody helps at the moment */
 void segment_stop(struct segments *s);                 /* all of them; for good */
 
 /* Of an answer that is not the part that was asked for. */

@@ -9,7 +9,7 @@ server's own processes spent (utime + stime of /proc), for each request or GiB: 
 than throughput, which is printed beside it. All logs are on, to a file, as in production.
 """
 import argparse, concurrent.futures, os, random, re, resource, shutil, socket, statistics, subprocess
-import tempfile, time
+import tempfile, time, zlib
 
 from servers import MIB, STARTERS, Image, fetch, start_origin, status_kib, write, wrk
 
@@ -81,7 +81,8 @@ def cold(origin, servers, table, rounds, repo, what):
     """Ratio to direct, of medians, each round with an image nobody has pulled."""
     times = {"direct": [], **{s.name: [] for s in servers}}
     for n in range(rounds):
-        image = Image(origin, f"{repo}{n}", [40 * MIB, 20 * MIB, 10 * MIB], 1000 + n)
+        seed = zlib.crc32(f"{repo}{n}".encode())    # no two calls share a blob: the store would have it
+        image = Image(origin, f"{repo}{n}", [40 * MIB, 20 * MIB, 10 * MIB], seed)
         order = [("direct", origin), *((s.name, s) for s in servers)]
         random.Random(n).shuffle(order)
         for name, s in order:

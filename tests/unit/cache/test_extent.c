@@ -109,7 +109,7 @@ TEST(at_random_all_come_once)
 {
     for (unsigned seed = 1; seed <= 300; seed++) {
         struct extent e = {.segment = S};
-        uint64_t size = 3 * S + seed * 1000003 % (9 * S), total = 0;
+        uint64_t size = 3 * S + seed * UINT64_C(1000003) % (9 * S), total = 0;
 
         dice = seed;
         while (e.disk < size) {
