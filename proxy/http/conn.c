@@ -253,6 +253,7 @@ static void begin(struct conn *c)
     name_client(c, q);
     q->is_control = c->service->is_control;
     q->id = (uint64_t)(c->loop->no + 1) << 48 | ++c->loop->work->nrequests;
+    c->loop->work->nfresh++;
     c->flow.last = c->flow.last || h->closes || c->loop->draining;
     c->flow.deaf = c->flow.last || c->in_n == CONN_IN_MAX;
     no_limit(c);
@@ -548,10 +549,8 @@ static void on_readable(struct conn *c, int events)
     }
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_events(struct conn *c, int status, int events)
 {
-    struct conn *c = poll->data;
-
     if (status < 0) {
         c->flow.armed = 0; /* libuv has stopped it */
         lost(c);
@@ -561,6 +560,15 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         send_run(c);
     if ((events & (UV_READABLE | UV_DISCONNECT)) != 0 || c->wire.wants_out)
         on_readable(c, events | (c->wire.wants_out ? UV_READABLE : 0));
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct conn *c = poll->data;
+    struct loop *l = c->loop;
+
+    on_events(c, status, events);
+    loop_relieve(l); /* c may be gone after it */
 }
 
 /* ---- the loop's calls ---------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 
 #define STEPS_PER_ROUND 256 /* of requests, before connections get their turn */
 #define ROUNDS          8   /* before the loop polls */
+#define FRESH_MAX       64  /* requests that are begun before some are run */
 
 static _Thread_local struct loop *here;
 
@@ -108,6 +109,7 @@ static bool run(struct loop *l)
 {
     bool more = true;
 
+    l->work->nfresh = 0;
     for (unsigned i = 0; i < ROUNDS && more; i++) {
         run_connections(l);
         more = rq_queue_run(&l->queue, uv_now(&l->uv), STEPS_PER_ROUND);
@@ -155,6 +157,14 @@ static void on_check(uv_check_t *check)
                            : uv_timer_start(&w->tick, on_tick, WHEEL_TICK_MS, WHEEL_TICK_MS));
     if (w->stopping && is_empty(l))
         uv_stop(&l->uv);
+}
+
+/* What they need of memory is given back, and still in the cache, before the next take theirs. What
+ * is left the check does. */
+void loop_relieve(struct loop *l)
+{
+    if (l->work->nfresh >= FRESH_MAX)
+        (void)run(l);
 }
 
 /* ---- for connections ----------------------------------------------------------------------- */

@@ -27,7 +27,8 @@ struct loop_work {
     struct conn_page *pages; /* free ones */
     unsigned npages;
     uint64_t nrequests;
-    int64_t date_s; /* of the date below */
+    unsigned nfresh; /* requests that were begun since requests were run */
+    int64_t date_s;  /* of the date below */
     char date[LOOP_DATE_MAX];
     char *scratch; /* WIRE_SCRATCH_BYTES, for whoever runs; nothing stays in it */
 };
@@ -36,6 +37,10 @@ struct loop_work {
  * turn. May be called again before it came. */
 void loop_ready(struct loop *l, struct conn *c);
 void loop_later(struct loop *l, struct conn *c);
+
+/* At the end of a socket's callback: when many sockets had something to say at once, those that
+ * were heard are served before the others are read. Connections may be closed in it. */
+void loop_relieve(struct loop *l);
 
 struct conn_page *loop_take_page(struct loop *l);
 void loop_give_page(struct loop *l, struct conn_page *page);

@@ -244,6 +244,70 @@ TEST(stopping_tells_the_service_and_resets_the_client)
     close(fd);
 }
 
+/* ---- many at once ---- */
+
+#define MANY 300
+
+static sem_t held, let_on; /* the loop, in the request of one of them */
+static atomic_int alive, alive_max;
+
+static void on_answered(struct conn *c, const struct send_result *r)
+{
+    atomic_fetch_sub(&alive, 1);
+    conn_done(c, r->ok);
+}
+
+static void begin_counted(const struct conn_service *s, struct conn *c)
+{
+    int now = atomic_fetch_add(&alive, 1) + 1;
+
+    (void)s;
+    if (now > atomic_load(&alive_max))
+        atomic_store(&alive_max, now);
+    if (sl_eq(conn_request(c)->target, SL("/hold"))) {
+        sem_post(&held);
+        assert_int_equal(sem_wait(&let_on), 0);
+    }
+    send_head(c, 200);
+    send_mem(c, SL("hello"));
+    send_go(c, on_answered);
+}
+
+/* All have asked when the loop polls next. Were each of them read before the first is served, the
+ * memory of all requests would be needed at once. */
+TEST(many_who_ask_at_once_are_served_in_groups)
+{
+    static const struct conn_service counted = {
+        .name = "counted", .begin = begin_counted, .gone = on_gone};
+    struct rig_got g;
+    int fds[MANY];
+
+    assert_int_equal(sem_init(&held, 0, 0), 0);
+    assert_int_equal(sem_init(&let_on, 0, 0), 0);
+    rig_open(rig_config(), 1, 1000);
+    rig_listen(&counted, NULL);
+    rig_run();
+    for (size_t i = 0; i < MANY; i++) { /* the loop knows them all */
+        fds[i] = rig_connect();
+        rig_send(fds[i], SL(GET));
+        g = rig_read_response(fds[i]);
+        rig_forget(&g);
+    }
+    rig_send(fds[0], SL("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_int_equal(sem_wait(&held), 0);
+    for (size_t i = 1; i < MANY; i++)
+        rig_send(fds[i], SL(GET));
+    sem_post(&let_on);
+    for (size_t i = 0; i < MANY; i++) {
+        g = rig_read_response(fds[i]);
+        assert_int_equal(rig_status_of(&g), 200);
+        rig_forget(&g);
+        close(fds[i]);
+    }
+    assert_in_range(atomic_load(&alive_max), 2, MANY / 3);
+    rig_close();
+}
+
 static void on_acked(struct loop_reload *r)
 {
     sem_post(r->owner);
@@ -298,6 +362,7 @@ int main(void)
         HTTP(stopping_tells_the_service_and_resets_the_client),
         HTTP(a_new_snapshot_is_taken_over_and_acknowledged),
         HTTP(what_was_refused_is_counted),
+        cmocka_unit_test(many_who_ask_at_once_are_served_in_groups),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
