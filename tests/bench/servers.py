@@ -4,7 +4,7 @@
 
 All logs are on, to a file, as in production; over TLS all have one certificate and one suite.
 """
-import hashlib, http.client, json, os, random, re, select, signal, socket, subprocess, sys, tempfile, time
+import hashlib, http.client, json, os, random, re, select, signal, socket, ssl, subprocess, sys, tempfile, time
 
 TICK = os.sysconf("SC_CLK_TCK")
 MIB = 1 << 20
@@ -48,7 +48,7 @@ class Server:
     """A process in a folder of its own. under: what it is started by, as valgrind."""
     def __init__(self, name, folder, under=()):
         self.name, self.dir, self.port = name, os.path.join(folder, name), free_port()
-        self.tls_port, self.under = None, under
+        self.tls_port, self.under, self.title, self.twin = None, under, name, None
         os.makedirs(self.dir, exist_ok=True)
 
     def spawn(self, *command, env=None):
@@ -66,6 +66,10 @@ class Server:
                         sys.exit(f"bench: {self.name} does not start: {f.read()[-2000:]}")
         os.close(gone)
         return self
+
+    def over_tls(self):
+        """The server that speaks TLS: this one, or its twin; None if there is none."""
+        return self.twin or (self if self.tls_port else None)
 
     def cpu(self):
         total = 0
@@ -85,6 +89,8 @@ class Server:
         return total
 
     def end(self):
+        if self.twin is not None:
+            self.twin.end()
         self.proc.send_signal(signal.SIGTERM)
         try:
             self.proc.wait(30)
@@ -149,11 +155,10 @@ def start_origin(folder):
       location ~ /blobs/ {{ default_type application/octet-stream; }}""")
 
 
-def start_pullgate(folder, origin, name="pullgate", under=(), workers=None):
-    s = Server(name, folder, under)
+def pg_config(s, origin, more=""):
     admin, s.tls_port = free_port(), free_port()
-    cert, key = certificate(folder)
-    conf = write(s.dir + "/pullgate.yaml", f"""\
+    cert, key = certificate(os.path.dirname(s.dir))
+    return write(s.dir + "/pullgate.yaml", f"""\
 listen:
   - 127.0.0.1:{s.port}
   - {{address: "127.0.0.1:{s.tls_port}", tls: {{cert: "{cert}", key: "{key}"}}}}
@@ -161,13 +166,17 @@ admin: {{listen: "127.0.0.1:{admin}"}}
 storage: {{path: {s.dir}/store, reserve: 0}}
 tags: {{ttl: 1h}}
 limits: {{connections: 30000, idle_timeout: 10m}}
-{f"threads: {workers}" if workers else ""}
-{"sandbox: false" if under else ""}
 upstreams:
   origin.test: {{url: "http://127.0.0.1:{origin.port}", default: true, allow_private: true}}
+{more}
 """)
-    s.admin = admin
-    return s.spawn(os.environ.get("PULLGATE", "build/release/pullgate"), "serve", "-c", conf)
+
+
+def start_pullgate(folder, origin, name="pullgate", under=(), workers=None, more=""):
+    s = Server(name, folder, under)
+    if workers:
+        more += f"threads: {workers}\n"
+    return s.spawn(os.environ.get("PULLGATE", "build/release/pullgate"), "serve", "-c", pg_config(s, origin, more))
 
 
 def start_nginx(folder, origin, name="nginx", under=(), workers=2):
@@ -183,25 +192,35 @@ def start_nginx(folder, origin, name="nginx", under=(), workers=2):
                  ssl_prefer_server_ciphers on; ssl_conf_command Ciphersuites {SUITE};""", workers)
 
 
-def start_varnish(folder, origin, name="varnish"):
-    s = Server(name, folder)
+def start_varnish(folder, origin, name="varnish", under=()):
+    s = Server(name, folder, under)
     vcl = write(s.dir + "/default.vcl", f"""vcl 4.1;
 backend default {{ .host = "127.0.0.1"; .port = "{origin.port}"; }}
 sub vcl_backend_response {{ set beresp.ttl = 1h; }}
 """)
     return s.spawn("varnishd", "-F", "-a", f"127.0.0.1:{s.port}", "-f", vcl, "-n", s.dir + "/work",
-                   "-s", "malloc,512m")
+                   "-s", "malloc,128m" if under else "malloc,512m")
 
 
-def start_registry(folder, origin, name="docker-registry"):
-    s = Server(name, folder)
+def one_registry(folder, origin, name, under, tls):
+    s = Server(name, folder, under)
+    cert, key = certificate(folder)
+    more = f', tls: {{certificate: "{cert}", key: "{key}"}}' if tls else ""
     conf = write(s.dir + "/config.yml", f"""version: 0.1
 log: {{level: warn, accesslog: {{disabled: false}}}}
 storage: {{filesystem: {{rootdirectory: {s.dir}/data}}}}
-http: {{addr: "127.0.0.1:{s.port}"}}
+http: {{addr: "127.0.0.1:{s.port}"{more}}}
 proxy: {{remoteurl: "http://127.0.0.1:{origin.port}"}}
 """)
     return s.spawn("docker-registry", "serve", conf)
+
+
+def start_registry(folder, origin, name="docker-registry", under=()):
+    """It listens in one place: a twin, with a store of its own, speaks TLS."""
+    s = one_registry(folder, origin, name, under, False)
+    s.twin = one_registry(folder, origin, name + "-tls", under, True)
+    s.twin.tls_port, s.twin.title = s.twin.port, s.title
+    return s
 
 
 def start_floor(folder, origin, name="floor", size=1100, workers=2):
@@ -249,8 +268,17 @@ class Image:
         return f"/v2/{self.repo}/blobs/{self.layers[n]['digest']}"
 
 
-def fetch(port, path):
-    c = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+def insecure():
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def fetch(port, path, tls=False):
+    if tls:
+        c = http.client.HTTPSConnection("127.0.0.1", port, timeout=120, context=insecure())
+    else:
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     c.request("GET", path, headers={"Accept": OCI_MANIFEST + ", */*"})
     r = c.getresponse()
     n = 0
@@ -271,6 +299,18 @@ def ab(url, seconds, connections):
             int(number("Failed requests") + number("Non-2xx responses")))
 
 
+def said_by_wrk(url, seconds, connections, script):
+    said = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, "--timeout", "60s", url],
+                          stdout=subprocess.PIPE, text=True, check=True).stdout
+    m = re.search(r"(\d+) requests in ([\d.]+)(m?s)", said)
+    bad = sum(int(n) for n in re.findall(r"Non-2xx or 3xx responses: (\d+)", said))
+    if errors := re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said):
+        bad += sum(map(int, errors.groups()))
+    read = re.search(r", ([\d.]+)([KMGT]?)B read", said)
+    gib = float(read[1]) * 1024 ** ("KMGT".find(read[2]) + 1 if read[2] else 0) / (1 << 30)
+    return int(m[1]), float(m[2]) / (1000 if m[3] == "ms" else 1), bad, gib
+
+
 def wrk(url, seconds, connections, method="GET"):
     """(requests, seconds, errors)"""
     if method == "HEAD":
@@ -278,9 +318,4 @@ def wrk(url, seconds, connections, method="GET"):
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as f:
         f.write(f'wrk.headers["Accept"] = "{OCI_MANIFEST}, */*"\n')
         f.flush()
-        said = subprocess.run(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", f.name,
-                               "--timeout", "60s", url],
-                              stdout=subprocess.PIPE, text=True, check=True).stdout
-    m = re.search(r"(\d+) requests in ([\d.]+)(m?s)", said)
-    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", said) or re.search(r"Socket errors: .*read (\d+)", said)
-    return int(m[1]), float(m[2]) / (1000 if m[3] == "ms" else 1), int(bad[1]) if bad else 0
+        return said_by_wrk(url, seconds, connections, f.name)[:3]
