@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+pg_unit(signing b64)
+pg_unit(signing der)
+pg_unit(signing field)
+pg_unit(signing key)
+pg_unit(signing moment)
+pg_unit(signing pem)
 pg_unit(signing stamp_wire)
+pg_unit(signing trust)
 pg_fuzz(signing stamp_wire)
 pg_unit(signing evidence)
 pg_fuzz(signing evidence)
