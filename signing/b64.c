@@ -91,8 +91,8 @@ struct sl b64_encode(struct sl bytes, struct pg_arena *arena)
         bits |= left > 2 ? (uint32_t)in[i + 2] : 0;
         out[at++] = digits[bits >> 18];
         out[at++] = digits[bits >> 12 & 63];
-        out[at++] = left > 1 ? digits[bits >> 6 & 63] : '=';
-        out[at++] = left > 2 ? digits[bits & 63] : '=';
+        out[at++] = (char)(left > 1 ? digits[bits >> 6 & 63] : '=');
+        out[at++] = (char)(left > 2 ? digits[bits & 63] : '=');
     }
     PG_CHECK(at == n);
     return (struct sl){out, n};

@@ -90,7 +90,7 @@ int pem_next(struct sl *text, struct pg_arena *arena, struct sl *label_r, struct
 int pem_only(struct sl text, struct sl label, struct pg_arena *arena, struct sl *der_r,
              struct pg_err *err)
 {
-    struct sl found, der, more;
+    struct sl found = {NULL, 0}, der = {NULL, 0}, more;
     int n = pem_next(&text, arena, &found, &der, err);
 
     if (n < 0)

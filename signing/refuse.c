@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int refuse_at(struct verify_refusal *no, enum verify_reason reason, const char *file, int line,
-              const char *fmt, ...)
+void refuse_at(struct verify_refusal *no, enum verify_reason reason, const char *file, int line,
+               const char *fmt, ...)
 {
     char text[PG_ERR_TEXT_MAX];
     va_list args;
@@ -15,5 +15,5 @@ int refuse_at(struct verify_refusal *no, enum verify_reason reason, const char *
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     no->reason = reason;
-    return pg_fail_at(&no->err, PG_E_DENIED, file, line, "%s", text);
+    (void)pg_fail_at(&no->err, PG_E_DENIED, file, line, "%s", text);
 }

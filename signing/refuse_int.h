@@ -13,9 +13,10 @@
 
 #define REFUSE_SHOWN_MAX 160
 
-#define refuse(no, reason, ...) refuse_at((no), VERIFY_##reason, __FILE__, __LINE__, __VA_ARGS__)
-int refuse_at(struct verify_refusal *no, enum verify_reason reason, const char *file, int line,
-              const char *fmt, ...) PG_PRINTF(5, 6);
+#define refuse(no, reason, ...)                                                                    \
+    (refuse_at((no), VERIFY_##reason, __FILE__, __LINE__, __VA_ARGS__), -1)
+void refuse_at(struct verify_refusal *no, enum verify_reason reason, const char *file, int line,
+               const char *fmt, ...) PG_PRINTF(5, 6);
 
 /* As much of a stranger's text as a sentence can hold. */
 static inline struct sl refuse_shown(struct sl text)

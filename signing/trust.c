@@ -137,10 +137,9 @@ static bool has_key(const struct trust *t, const struct key *k, struct trust_win
     return false;
 }
 
-int trust_add_key(struct trust *t, const char *file, struct sl pem, int64_t from_s, int64_t until_s,
+int trust_add_key(struct trust *t, const char *file, struct sl pem, struct trust_window window,
                   char id_r[TRUST_ID_DIGITS + 1], struct pg_err *err)
 {
-    struct trust_window window = {from_s, until_s};
     struct sl at = pem;
     struct key *k;
     char kind[64];
@@ -155,7 +154,8 @@ int trust_add_key(struct trust *t, const char *file, struct sl pem, int64_t from
         key_free(k);
         return 0;
     }
-    n = snprintf(kind, sizeof(kind), "key %lld %lld", (long long)from_s, (long long)until_s);
+    n = snprintf(kind, sizeof(kind), "key %lld %lld", (long long)window.from_s,
+                 (long long)window.until_s);
     if (t->nkeys == TRUST_KEYS_MAX ||
         trust_note(t, (struct sl){kind, (size_t)n}, k->spki, err) < 0) {
         key_free(k);

@@ -22,16 +22,22 @@
 
 struct trust;
 
+/* A time that something is valid for, both ends inclusive, as Unix time; INT64_MAX: open. */
+struct trust_window {
+    int64_t from_s, until_s;
+};
+#define TRUST_ALWAYS ((struct trust_window){0, INT64_MAX})
+
 struct trust *trust_new(void);
 struct trust *trust_ref(struct trust *t);
 void trust_unref(struct trust *t); /* NULL is allowed */
 
 /* A PEM public key (SubjectPublicKeyInfo), exactly one; or a PEM certificate's key. ECDSA on P-256,
  * P-384, P-521 by name, RSA of 2048 to 8192 bits, Ed25519. id_r: its name in facts, with a NUL.
- * Adding a key twice is adding it once. The window is for keys with a limited life; 0, INT64_MAX.
- */
-PG_MUST_USE int trust_add_key(struct trust *t, const char *file, struct sl pem, int64_t from_s,
-                              int64_t until_s, char id_r[TRUST_ID_DIGITS + 1], struct pg_err *err);
+ * Adding a key twice is adding it once. The window is for keys with a limited life. */
+PG_MUST_USE int trust_add_key(struct trust *t, const char *file, struct sl pem,
+                              struct trust_window window, char id_r[TRUST_ID_DIGITS + 1],
+                              struct pg_err *err);
 
 /* trusted_root.json, v0.1 or v0.2. Several files add up. */
 PG_MUST_USE int trust_add_root(struct trust *t, const char *file, struct sl json,

@@ -23,11 +23,6 @@
 #define TRUST_ARENA_MAX ((size_t)64 << 20)
 #define TRUST_NOTE_HINT 4
 
-/* A time that something is valid for, both ends inclusive; INT64_MAX: open. */
-struct trust_window {
-    int64_t from_s, until_s;
-};
-
 struct trust_key {
     struct key *key;
     struct trust_window window;

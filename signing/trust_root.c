@@ -156,7 +156,7 @@ static int add_ca(struct trust *t, const json_t *authority, struct pg_err *err)
 static int add_tsa(struct trust *t, const json_t *authority, struct pg_err *err)
 {
     struct stamp_authority *a = &t->tsas[t->ntsas];
-    struct trust_window w;
+    struct trust_window w = {0};
 
     _Static_assert(TRUST_CHAIN_MAX == STAMP_CERTS_MAX, "one limit");
     if (t->ntsas == STAMP_AUTHORITIES_MAX)
@@ -219,7 +219,7 @@ int trust_root_add(struct trust *t, struct sl json, struct pg_err *err)
         add_all(t, root, "certificateAuthorities", add_ca, err) < 0 ||
         add_all(t, root, "timestampAuthorities", add_tsa, err) < 0)
         return -1;
-    if (t->tlogs.n == 0 && t->ncas == 0)
-        return pg_fail(err, PG_E_DENIED, "it names neither a log nor a certificate authority");
+    if (t->tlogs.n == 0 && t->ncas == 0 && t->ntsas == 0)
+        return pg_fail(err, PG_E_DENIED, "it names neither a log nor an authority");
     return 0;
 }

@@ -99,10 +99,15 @@ struct verify_options {
     const struct stamp *timestamps; /* NULL: evidence with a timestamp is refused (HELPER) */
 };
 
-/* 1: *fact_r is filled; 0: *refusal_r is. */
-PG_MUST_USE int verify_evidence(const struct verify_subject *s, const struct verify_evidence *e,
-                                const struct trust *t, const struct verify_options *o,
-                                struct pg_arena *arena, struct verify_fact *fact_r,
-                                struct verify_refusal *refusal_r);
+struct verify_question {
+    const struct verify_subject *subject;
+    const struct verify_evidence *evidence;
+    const struct trust *trust;
+    const struct verify_options *options;
+};
+
+/* 1: *fact_r is filled; 0: *refusal_r is, which came as {0}. */
+PG_MUST_USE int verify_evidence(const struct verify_question *q, struct pg_arena *arena,
+                                struct verify_fact *fact_r, struct verify_refusal *refusal_r);
 
 const char *verify_reason_code(enum verify_reason r);

@@ -33,7 +33,9 @@ TEST(lengths_are_definite_and_short)
 
     assert_true(der_only((struct sl){text, 3 + 0x80}, DER_UTF8, &body));
     assert_int_equal(body.n, 0x80);
-    memcpy(text, "\x0c\x82\x01\x00", 4);
+    text[1] = (char)0x82;
+    text[2] = 1;
+    text[3] = 0;
     assert_true(der_only((struct sl){text, 4 + 0x100}, DER_UTF8, &body));
     assert_false(der_only(SL("\x0c\x81\x02hi"), DER_UTF8, &body));
     assert_false(der_only(SL("\x0c\x82\x00\x02hi"), DER_UTF8, &body));

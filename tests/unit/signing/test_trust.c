@@ -22,7 +22,8 @@ static char id[TRUST_ID_DIGITS + 1];
 static int add_key(struct trust *t, const char *pem, int64_t until_s)
 {
     struct pg_err err = {0};
-    int status = trust_add_key(t, "k.pub", sl_str(pem), 0, until_s, id, &err);
+    int status =
+        trust_add_key(t, "k.pub", sl_str(pem), (struct trust_window){0, until_s}, id, &err);
 
     pg_err_clear(&err);
     return status;
@@ -46,7 +47,7 @@ static void key_is_wrong(const char *pem, const char *says)
     struct trust *t = trust_new();
     struct pg_err err = {0};
 
-    assert_int_equal(trust_add_key(t, "k.pub", sl_str(pem), 0, INT64_MAX, id, &err), -1);
+    assert_int_equal(trust_add_key(t, "k.pub", sl_str(pem), TRUST_ALWAYS, id, &err), -1);
     assert_int_equal(err.kind, PG_E_DENIED);
     if (strstr(err.msg, says) == NULL)
         fail_msg("\"%s\" does not say \"%s\"", err.msg, says);
