@@ -171,7 +171,7 @@ static int take_scalar(struct reading *r, struct pg_tree *t, const yaml_event_t 
     }
     struct sl text = {(const char *)e->data.scalar.value, e->data.scalar.length};
     if (memchr(text.p, '\0', text.n) != NULL) {
-        return fail(r, t->at, "a NUL in a text");
+        return fail(r, t->at, "the text has a NUL character, which no value may have");
     }
     t->text = pg_copy(r->arena, text);
     t->is_plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;

@@ -515,16 +515,16 @@ static int convert_one(struct convert *c, struct sl text, struct pg_err *err)
     }
     struct sl kind = convert_text(root, "kind");
     if (sl_eq(kind, SL("ClusterImagePolicy"))) {
-        convert_sigstore(c, root);
+        convert_sigstore_read(c, root);
         return 1;
     }
     if (sl_eq(kind, SL("ClusterPolicy")) || sl_eq(kind, SL("Policy"))) {
-        convert_kyverno(c, root);
+        convert_kyverno_read(c, root);
         return 1;
     }
     if (sl_eq(kind, SL("ImageValidatingPolicy")) ||
         sl_eq(kind, SL("NamespacedImageValidatingPolicy"))) {
-        convert_validating(c, root);
+        convert_kyverno_read_validating(c, root);
         return 1;
     }
     convert_drop(c, root->at, "%.*s is not a policy for images that is known",

@@ -65,6 +65,6 @@ void convert_pattern(struct convert *c, const struct pg_tree *t, bool every_star
 
 struct sl convert_join(struct convert *c, struct sl a, const char *between, struct sl b);
 
-void convert_sigstore(struct convert *c, const struct pg_tree *root); /* ClusterImagePolicy */
-void convert_kyverno(struct convert *c, const struct pg_tree *root);  /* verifyImages */
-void convert_validating(struct convert *c, const struct pg_tree *root);
+void convert_sigstore_read(struct convert *c, const struct pg_tree *root); /* ClusterImagePolicy */
+void convert_kyverno_read(struct convert *c, const struct pg_tree *root);  /* verifyImages */
+void convert_kyverno_read_validating(struct convert *c, const struct pg_tree *root);

@@ -218,7 +218,7 @@ static void take_verify(struct convert *c, const struct pg_tree *v, struct sl na
     }
 }
 
-void convert_kyverno(struct convert *c, const struct pg_tree *root)
+void convert_kyverno_read(struct convert *c, const struct pg_tree *root)
 {
     const struct pg_tree *rules = convert_at(root, "spec/rules");
     bool audits = convert_is(root, "spec/validationFailureAction", "Audit") ||
@@ -361,7 +361,7 @@ static bool audits(const struct pg_tree *spec)
     return list != NULL && list->nchildren > 0;
 }
 
-void convert_validating(struct convert *c, const struct pg_tree *root)
+void convert_kyverno_read_validating(struct convert *c, const struct pg_tree *root)
 {
     const struct pg_tree *spec = convert_at(root, "spec"), *list;
     struct sl name = convert_text(root, "metadata/name");

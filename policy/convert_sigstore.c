@@ -137,7 +137,7 @@ static void take_authorities(struct convert *c, const struct pg_tree *list, stru
     r->has_signature = true;
 }
 
-void convert_sigstore(struct convert *c, const struct pg_tree *root)
+void convert_sigstore_read(struct convert *c, const struct pg_tree *root)
 {
     static const char *const words[] = {"images", "authorities", "mode", NULL};
     const struct pg_tree *spec = convert_at(root, "spec"), *images, *list;

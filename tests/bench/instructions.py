@@ -8,7 +8,7 @@ WORD is one of the paths below, all unless told. Instructions are counted by cal
 process itself, the kernel's not; calls by strace. Both slow a server down and disturb no count, so
 the figures do not depend on what else the machine does. One worker, or loop, in each server.
 """
-import argparse, os, re, shutil, signal, subprocess, tempfile, time
+import argparse, os, re, shutil, signal, subprocess, tempfile, threading, time
 
 from servers import MIB, Image, ab, fetch, start_nginx, start_origin, start_pullgate
 
@@ -34,7 +34,7 @@ def is_quiet(server):
     while time.monotonic() - since < 0.7:
         if server.cpu() != spent:
             spent, since = server.cpu(), time.monotonic()
-        time.sleep(0.05)
+        threading.Event().wait(0.05)
 
 
 class Path:

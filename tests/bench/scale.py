@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens when there is much of something: connections, downloads, slow readers, blobs."""
-import contextlib, os, random, shutil, socket, statistics, subprocess, tempfile, time
+import contextlib, os, random, shutil, socket, statistics, subprocess, tempfile, threading, time
 
 from servers import MIB, OCI_MANIFEST, Image, Server, fetch, insecure, pg_config, said_by_wrk, status_kib, wrk
 
@@ -125,7 +125,7 @@ class Box:
             with contextlib.suppress(OSError):
                 os.rmdir(self.path)
                 return
-            time.sleep(0.1)
+            threading.Event().wait(0.1)
 
 
 LUA = """wrk.headers["Accept"] = "{accept}, */*"

@@ -79,7 +79,7 @@ def test_head_tells_what_get_would_and_fetches_no_body():
         for name in ["Content-Length", "Content-Type", "Docker-Content-Digest", "ETag"]:
             assert h.headers[name] == g.headers[name], (path, name)
         assert int(g.headers["Content-Length"]) == len(g.body)
-    pg.landed(2)
+    pg.landed(3)
     warm = pg.head(layer)
     assert warm.status == 200 and warm.headers["Cache-Status"] == "pullgate; hit"
     assert warm.headers["Content-Length"] == "5000"
