@@ -431,9 +431,12 @@ int credential_permit(const struct config *config, struct spawn *spawn, struct p
     char **environment = docker_credential_environment(config->helpers_environment);
     int rc = 0;
 
-    for (size_t i = 0; i < config->nupstreams && rc == 0; i++)
-        rc =
-            permit_one(config, &config->upstreams[i], (const char *const *)environment, spawn, err);
+    for (size_t i = 0; i < config->nupstreams && rc == 0; i++) {
+        const struct config_upstream *u = &config->upstreams[i];
+
+        if (!config_is_alias(u))
+            rc = permit_one(config, u, (const char *const *)environment, spawn, err);
+    }
     docker_credential_free_environment(environment);
     return rc;
 }
