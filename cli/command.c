@@ -13,6 +13,7 @@
 #include "cli/fsck.h"
 #include "cli/ls.h"
 #include "cli/manual.h"
+#include "cli/policies.h"
 #include "cli/prewarm.h"
 #include "cli/print.h"
 #include "cli/reference.h"
@@ -46,6 +47,18 @@ const struct command command_table[] = {
      "The file that is installed as /etc/pullgate/pullgate.yaml.", reference_print_example, NULL},
     {"config reference", "c", "Print the description of every option, in Markdown.",
      "The file docs/configuration.md.", reference_print_markdown, NULL},
+    {"policy check", "c", "Read a policy and say what it was understood to be.",
+     "FILE is a policy of ours or containers-policy.json. Reads the files that it names, too, with "
+     "what the configuration says under `trust`. Prints each rule with what it is for and what it "
+     "wants. What is wrong is told as FILE:LINE:COLUMN: what, and what may stand there; exit "
+     "status "
+     "1 then.",
+     policies_check, "FILE"},
+    {"policy import", "", "Make a policy of one of Kubernetes.",
+     "FILE has objects of the kinds ClusterImagePolicy, ClusterPolicy (verifyImages) and "
+     "ImageValidatingPolicy. Prints a policy that never says less. What cannot be honoured stands "
+     "in it as a comment with its place; exit status 1 if there is any such.",
+     policies_import, "FILE"},
     {"fsck", "cdrlj", "Check the store, and repair it.",
      "Looks at every invariant of the store: sizes and names of files, rows, counts, links, the "
      "journal; with --deep at every byte, too. It may run beside a server, which then may be in "

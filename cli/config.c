@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/nearest.h"
+#include "cli/admission.h"
 #include "cli/authority.h"
 #include "cli/config_int.h"
 #include "cli/listener.h"
@@ -158,6 +159,8 @@ static struct config_words words_of(const char *section)
         add_word(&w, "listen");
         add_word(&w, "tls");
         add_word(&w, "upstreams");
+        add_word(&w, "policy");
+        add_word(&w, "trust");
     }
     return w;
 }
@@ -472,6 +475,7 @@ static void read_root(struct config_load *load, const struct pg_tree *root)
         read_globals(load, root);
     }
     listener_read(load, root);
+    admission_read(load, root);
     read_upstreams(load, root);
     rules_check(load);
 }
@@ -486,19 +490,17 @@ static int end_parse(struct config_load *load)
 
 int config_parse(struct sl text, const char *file, struct config_load *load_r)
 {
-    struct pg_arena arena;
     struct pg_tree *root = NULL;
     struct pg_tree_fault fault;
 
     memset(load_r, 0, sizeof *load_r);
     load_r->config.file = sl_dup((struct sl){file, strlen(file)});
-    pg_arena_init(&arena, ARENA_BYTES);
-    if (pg_tree_read(&arena, text, &root, &fault) < 0) {
+    pg_arena_init(&load_r->arena, ARENA_BYTES);
+    if (pg_tree_read(&load_r->arena, text, &root, &fault) < 0) {
         config_add_problem(load_r, fault.at, "%s", fault.what);
     } else {
         read_root(load_r, root != NULL && !pg_tree_is_null(root) ? root : NULL);
     }
-    pg_arena_free(&arena);
     return end_parse(load_r);
 }
 
@@ -511,6 +513,7 @@ void config_load_free(struct config_load *load)
     free(load->listener_at);
     free(load->tls_at);
     free(load->upstream_at);
+    pg_arena_free(&load->arena);
     config_free(&load->config);
     memset(load, 0, sizeof *load);
 }
@@ -583,6 +586,7 @@ int config_load(const char *file, struct config_load *load_r, struct pg_err *err
     pg_buf_free(&text);
     if (rc == 0) {
         rules_check_world(load_r);
+        admission_load(load_r);
         rc = end_parse(load_r);
     }
     return rc;

@@ -150,10 +150,22 @@ static int let_written(const struct config *c, struct pg_err *err)
     return rc;
 }
 
+/* Files and directories of the policy and of what it trusts, as they are now. */
+static int let_admission(const struct config_admission *a, struct pg_err *err)
+{
+    for (size_t i = 0; i < a->nfiles; i++) {
+        if (a->files[i][0] == '/' && sandbox_let_file(a->files[i], err) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int let_all(const struct config *c, struct pg_err *err)
 {
     if (let_written(c, err) < 0 || let_system(err) < 0 || let_config_file(c->file, err) < 0 ||
-        let_options(option_global, OPTION_NGLOBAL, c, err) < 0 || let_listeners(c, err) < 0) {
+        let_options(option_global, OPTION_NGLOBAL, c, err) < 0 || let_listeners(c, err) < 0 ||
+        let_admission(&c->admission, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < c->nupstreams; i++) {

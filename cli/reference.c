@@ -46,6 +46,16 @@ static const char urls_doc[] =
     "true}. Only authoritative ones say what a tag is and what a list holds; the first is unless "
     "it "
     "says otherwise, the others are not. What has a digest comes from any of them.";
+static const char policy_doc[] =
+    "What may be pulled: {file: FILE} of a policy of pullgate's or a containers-policy.json, or "
+    "the "
+    "policy itself, {default: allow or deny, rules: [...]}; docs/policy.md describes both. Without "
+    "it all is served. A file that changes is taken over by itself, with a reload; one that is no "
+    "good changes nothing.";
+static const char trust_doc[] =
+    "What signatures are checked against, besides the keys that a policy names: {trusted_root: "
+    "FILE}, or a list of them: Sigstore's trusted_root.json. Files that change are taken over by "
+    "themselves.";
 static const char units_doc[] =
     "Sizes are numbers with B, KiB, MiB, GiB or TiB; times with ms, s, m, h or d. Unknown keys are "
     "errors. A reload (SIGHUP) takes over what is marked \"reload\"; the rest waits for a restart. "
@@ -166,6 +176,11 @@ int reference_print_example(const struct command_args *args)
     print_put_wrapped(&out, "# ", text_of(tls_doc));
     (void)pg_buf_put(&out,
                      SL("# tls: {cert: /etc/pullgate/tls.crt, key: /etc/pullgate/tls.key}\n"));
+    (void)pg_buf_put(&out, SL("\n"));
+    print_put_wrapped(&out, "# ", text_of(policy_doc));
+    (void)pg_buf_put(&out, SL("# policy: {file: /etc/pullgate/policy.yaml}\n\n"));
+    print_put_wrapped(&out, "# ", text_of(trust_doc));
+    (void)pg_buf_put(&out, SL("# trust: {trusted_root: /etc/pullgate/trusted_root.json}\n"));
     put_options(&out, &load.config);
     put_upstreams(&out, &load.config);
     config_load_free(&load);
@@ -194,8 +209,11 @@ static void put_listen_table(struct pg_buf *out, const struct config *c)
     (void)pg_buf_printf(out,
                         "| `listen` | an address, or a list | `%s` | restart | %s |\n"
                         "| `tls` | `{cert: FILE, key: FILE}` | | reload | %s |\n"
+                        "| `policy` | `{file: FILE}`, or a policy | | reload | %s |\n"
+                        "| `trust` | `{trusted_root: FILE}` | | reload | %s |\n"
                         "| `upstreams` | a mapping | see below | reload | %s |\n",
-                        c->listeners[0].address, listen_doc, tls_doc, upstreams_doc);
+                        c->listeners[0].address, listen_doc, tls_doc, policy_doc, trust_doc,
+                        upstreams_doc);
 }
 
 static void put_sections(struct pg_buf *out)

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/metric.h"
+#include "cli/admission.h"
 #include "cli/door.h"
 #include "cli/print.h"
 #include "cli/rules.h"
@@ -215,6 +216,7 @@ static void begin(struct reload *r)
     } else {
         struct snapshot *old = r->snapshot;
         r->snapshot = config_snapshot_new(&load.config, old->revision + 1);
+        admission_tell(&old->config, &r->snapshot->config);
         hand_over(r); /* the door still looks at the old one */
         config_snapshot_unref(old);
     }

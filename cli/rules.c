@@ -553,7 +553,7 @@ void rules_check(struct config_load *load)
 /* ---- files --------------------------------------------------------------------------------- */
 
 /* What more there is to say of a file that could not be opened just now. */
-static const char *hint(const char *path)
+const char *rules_hint(const char *path)
 {
     return errno == EACCES && path != NULL && sandbox_hides(path)
                ? ": the running server's sandbox does not reach there; restart it, or use a "
@@ -570,7 +570,7 @@ static bool check_path(struct config_load *load, struct pg_tree_at at, const cha
     _fd_ int fd = pg_guarded_open(path, forbidden, &err);
 
     if (fd < 0) {
-        config_add_problem(load, at, "%s%s", err.msg, hint(path));
+        config_add_problem(load, at, "%s%s", err.msg, rules_hint(path));
         pg_err_clear(&err);
         return false;
     }
@@ -590,10 +590,10 @@ static void check_tls(struct config_load *load, struct pg_tree_at at, const stru
 
     errno = 0;
     if (tls_server_new(tls, &server, &err) < 0) {
-        const char *more = hint(tls->client_ca);
+        const char *more = rules_hint(tls->client_ca);
         for (size_t i = 0; i < tls->npairs && more[0] == '\0'; i++) {
-            more = hint(tls->pairs[i].cert);
-            more = more[0] != '\0' ? more : hint(tls->pairs[i].key);
+            more = rules_hint(tls->pairs[i].cert);
+            more = more[0] != '\0' ? more : rules_hint(tls->pairs[i].key);
         }
         config_add_problem(load, at, "%s%s", err.msg, more);
         pg_err_clear(&err);

@@ -17,3 +17,6 @@ void rules_check_world(struct config_load *load);
 
 /* Again that no upstream is one of our listeners: those in the load are others now. 0 or 1. */
 PG_MUST_USE int rules_check_ourselves(struct config_load *load);
+
+/* What more there is to say of a file that could not be opened just now; "" or ": ...". */
+const char *rules_hint(const char *path);

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "cache/store.h"
+#include "cli/admission.h"
 #include "cli/config.h"
 #include "cli/confine.h"
 #include "cli/door.h"
@@ -70,6 +71,7 @@ struct serve {
     struct listen *listen;
     struct door *door;
     struct reload *reload;
+    struct admission_watch policy_watch;
     struct notify *notify;
     struct watch *watch;
     struct export *export; /* NULL: no spans are kept */
@@ -461,6 +463,7 @@ static void run(struct serve *s)
     while (s->phase != ENDING) {
         eventfd_t n;
         int wait_ms = sooner(sooner(notify_turn(s->notify), door_look(s->door)), turn_upgrade(s));
+        wait_ms = sooner(wait_ms, admission_look(&s->policy_watch, s->reload));
         polls[UPGRADE].fd = upgrade_fd(s->turn.upgrade);
         polls[HEIR].fd = s->turn.heir.fd;
         int rc = poll(polls, NPOLLS, s->phase == DRAINING ? DRAIN_LOOK_MS : wait_ms);
@@ -599,6 +602,7 @@ static int serve_configured(struct serve *s)
     }
     pg_log_setup(s->args->json ? PG_LOG_JSON : load.config.log_format, load.config.log_level);
     s->first = config_snapshot_new(&load.config, 1);
+    admission_tell(NULL, &s->first->config);
     config_load_free(&load);
     rc = serve(s);
     config_snapshot_unref(s->first);

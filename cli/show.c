@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/admission.h"
 #include "cli/authority.h"
 #include "cli/option.h"
 #include "cli/print.h"
@@ -230,6 +231,7 @@ void show_write_yaml(const struct config_load *load, struct pg_buf *out)
     (void)pg_buf_put(out, SL("\n"));
     put_listeners(load, out);
     put_globals(load, out);
+    admission_put(&load->config.admission, out);
     size_t start = out->n;
     (void)pg_buf_put(out, load->config.nupstreams > 0 ? SL("upstreams:") : SL("upstreams: {}"));
     put_origin(out, start, load->upstreams_at);

@@ -6,7 +6,7 @@ include(GNUInstallDirs)
 install(TARGETS pullgate RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS pullgate-tsa RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/pullgate)
 install(FILES README.md SECURITY.md docs/getting-started.md docs/clients.md docs/operations.md
-        docs/upstreams.md docs/configuration.md docs/threat-model.md cmake/debian/copyright
+        docs/upstreams.md docs/policy.md docs/configuration.md docs/threat-model.md cmake/debian/copyright
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/api DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES conf/pullgate.yaml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/pullgate)
@@ -26,7 +26,7 @@ install(FILES ${CMAKE_BINARY_DIR}/packed/changelog.gz DESTINATION ${CMAKE_INSTAL
 install(FILES ${CMAKE_BINARY_DIR}/packed/pullgate.8.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 file(GLOB units CONFIGURE_DEPENDS conf/*.service conf/*.socket)
 install(FILES ${units} DESTINATION lib/systemd/system)
-file(GLOB examples CONFIGURE_DEPENDS conf/*.json conf/*-alerts.yaml)
+file(GLOB examples CONFIGURE_DEPENDS conf/*.json conf/*-alerts.yaml conf/policies/*.yaml)
 if (examples)
     install(FILES ${examples} DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 endif ()

@@ -64,8 +64,8 @@ void convert_drop(struct convert *c, struct pg_tree_at at, const char *fmt, ...)
     va_end(args);
     PG_CHECK(n >= 0);
     for (char *p = what; *p != '\0'; p++) {
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) {
-            *p = ' '; /* it is a comment of one line */
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e) {
+            *p = '?'; /* a comment of one line; YAML ends lines in more ways than one */
         }
     }
     (void)pg_buf_printf(c->out, "# NOT HONOURED: %s:%u:%u: %s\n", c->file, c->line0 + at.line,
@@ -296,12 +296,11 @@ static int take_class(struct regex *x)
 
 static int take_escape(struct regex *x)
 {
-    char c = x->at + 1 < x->in.n ? x->in.p[x->at + 1] : '\0';
-
-    x->at += 2;
-    switch (c) {
-    case '\0':
+    if (x->at + 1 >= x->in.n) {
         return -1;
+    }
+    x->at += 2;
+    switch (x->in.p[x->at - 1]) {
     case 'd':
         return pg_buf_put(&x->out, SL("[0-9]"));
     case 'w':
@@ -445,7 +444,7 @@ bool convert_keys(struct convert *c, const struct pg_tree *t, struct sl more,
 static bool put_word(struct convert *c, const struct pg_tree *t, const char *exact,
                      const char *const regex[2], struct pg_buf *b, bool *open_r)
 {
-    struct sl text = convert_text(t, exact), made;
+    struct sl text = convert_text(t, exact), made = {NULL, 0};
 
     *open_r = false;
 

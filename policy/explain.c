@@ -307,3 +307,50 @@ void explain_put_json(const struct explain_node *root, struct pg_buf *out)
         w.path[0] = w.depth == 1 ? NULL : w.path[0]; /* of the root there is one */
     }
 }
+
+/* ---- a policy ------------------------------------------------------------------------------ */
+
+static void put_patterns(const struct rule *r, struct pg_buf *out)
+{
+    for (size_t i = 0; i < r->nrepositories; i++) {
+        (void)pg_buf_put(out, i > 0 ? SL(", ") : SL(" for "));
+        (void)pg_buf_put(out, r->repositories[i]);
+    }
+    for (size_t i = 0; i < r->ntags; i++) {
+        (void)pg_buf_put(out, i > 0 ? SL(", ") : SL(", with tags "));
+        (void)pg_buf_put(out, r->tags[i]);
+    }
+}
+
+static void put_rule(const struct policy *p, const struct rule *r, struct pg_buf *out)
+{
+    (void)pg_buf_put(out, p->by_scope ? SL("scope ") : SL("rule "));
+    put_plain(r->name, out);
+    put_patterns(r, out);
+    (void)pg_buf_put(out, r->action == RULE_ALLOW  ? SL(": allows")
+                          : r->action == RULE_DENY ? SL(": denies")
+                                                   : SL(": wants"));
+    (void)pg_buf_put(out, r->observes ? SL(" (observes only)\n") : SL("\n"));
+    for (size_t i = 0; i < r->nrequirements; i++) {
+        struct pg_buf b;
+        pg_buf_init(&b, TEXT_MAX);
+        rule_put_want(&r->requirements[i], &b);
+        (void)pg_buf_put(out, SL("    "));
+        put_plain(pg_buf_sl(&b), out);
+        (void)pg_buf_put(out, SL("\n"));
+        pg_buf_free(&b);
+    }
+}
+
+void explain_put_policy(const struct policy *p, struct pg_buf *out)
+{
+    for (size_t i = 0; i < p->nrules; i++) {
+        put_rule(p, &p->rules[i], out);
+    }
+    if (p->by_scope) {
+        (void)pg_buf_put(out, SL("the most specific scope alone counts\n"));
+    } else {
+        (void)pg_buf_printf(out, "what no rule speaks of is %s\n",
+                            p->allows_rest ? "allowed" : "denied");
+    }
+}

@@ -196,7 +196,8 @@ static int take_list(struct parse *p, const struct pg_tree *map, const char *key
     return 0;
 }
 
-static int take_repositories(struct parse *p, const struct pg_tree *map, uint32_t number)
+static int take_repositories(struct parse *p, const struct pg_tree *map, uint32_t number,
+                             struct rule *r)
 {
     const struct pg_tree *t;
     size_t n;
@@ -209,13 +210,16 @@ static int take_repositories(struct parse *p, const struct pg_tree *map, uint32_
                          "match needs repositories, such as [\"ghcr.io/acme/**\"], or "
                          "[\"**\"] for all");
     }
+    struct sl *patterns = pg_alloc(&p->policy->arena, n * sizeof(*patterns));
+    r->repositories = patterns;
     for (; t != NULL; t = t->next) {
         struct sl pattern;
         if (match_canonical(t->text, p->source->host, p->source->context, &p->policy->arena,
                             &pattern, p->err) < 0) {
             return parse_wrap(p, t->at);
         }
-        match_add(&p->policy->index, keep(p, pattern), number, &p->policy->arena);
+        patterns[r->nrepositories] = keep(p, pattern);
+        match_add(&p->policy->index, patterns[r->nrepositories++], number, &p->policy->arena);
     }
     return 0;
 }
@@ -229,7 +233,7 @@ static int take_match(struct parse *p, const struct pg_tree *rule, uint32_t numb
     if (map == NULL) {
         return parse_bad(p, rule->at, "the rule needs match: {repositories: [...]}");
     }
-    if (parse_keys(p, map, "match", words) < 0 || take_repositories(p, map, number) < 0 ||
+    if (parse_keys(p, map, "match", words) < 0 || take_repositories(p, map, number, r) < 0 ||
         take_list(p, map, "tags", &t, &r->ntags) < 0) {
         return -1;
     }

@@ -146,6 +146,10 @@ static int take_key(struct parse *p, const struct pg_tree *t, struct signer *s)
     bool is_text = memmem(s->file.p, s->file.n, "-----BEGIN", 10) != NULL;
     const struct policy_pem pem = {.file = is_text ? (struct sl){NULL, 0} : s->file,
                                    .text = is_text ? s->file : (struct sl){NULL, 0}};
+    if ((s->tlog || s->timestamp) &&
+        p->source->root(p->source->context, SL(""), &s->trust, p->err) < 0) {
+        return parse_wrap(p, key->at); /* nobody would vouch */
+    }
     return parse_signer_key(p, key->at, &pem, 0, s);
 }
 

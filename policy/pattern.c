@@ -88,8 +88,8 @@ static void take_class(struct cost *c)
     c->at += c->at < c->t.n && c->t.p[c->at] == '^' ? 1 : 0;
     c->at += c->at < c->t.n && c->t.p[c->at] == ']' ? 1 : 0;
     while (c->at < c->t.n && c->t.p[c->at] != ']') {
-        bool named = c->t.p[c->at] == '[' && c->at + 1 < c->t.n &&
-                     memchr(":.=", c->t.p[c->at + 1], 3) != NULL;
+        char next = c->t.p[c->at + 1 < c->t.n ? c->at + 1 : c->at];
+        bool named = c->t.p[c->at] == '[' && (next == ':' || next == '.' || next == '=');
         c->at++;
         while (named && c->at < c->t.n && c->t.p[c->at] != ']') { /* [:alpha:] */
             c->at++;
@@ -102,7 +102,7 @@ static void take_class(struct cost *c)
 
 static int take_escape(struct cost *c, struct pg_err *err)
 {
-    char e = c->at + 1 < c->t.n ? c->t.p[c->at + 1] : '\0';
+    char e = c->t.p[c->at + 1 < c->t.n ? c->at + 1 : c->at];
 
     c->at += 2;
     add_atom(c, 1);

@@ -29,6 +29,8 @@ struct rule_requirement {
 struct rule {
     struct sl name, description;
     enum rule_action action;
+    const struct sl *repositories; /* patterns, canonical; what finds them is the policy's index */
+    size_t nrepositories;
     const struct sl *tags; /* patterns; none: any */
     size_t ntags;
     struct rule_requirement *requirements;

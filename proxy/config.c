@@ -144,6 +144,29 @@ bool config_same_sockets(const struct config *a, const struct config *b)
     return true;
 }
 
+/* ---- admission ----------------------------------------------------------------------------- */
+
+static void free_texts(char **texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(texts[i]);
+    }
+    free(texts);
+}
+
+static void free_admission(struct config_admission *a)
+{
+    free_texts(a->trust.roots, a->trust.nroots);
+    free_texts(a->files, a->nfiles);
+    free(a->policy_file);
+    free(a->policy_text);
+    policy_unref(a->policy);
+    for (unsigned i = 0; i < a->ntrusts; i++) {
+        trust_unref(a->trusts[i]);
+    }
+    free(a->trusts);
+}
+
 /* ---- the whole ----------------------------------------------------------------------------- */
 
 void config_free(struct config *c)
@@ -152,6 +175,7 @@ void config_free(struct config *c)
     CONFIG_GLOBAL(X)
 #undef X
     free_listeners(c);
+    free_admission(&c->admission);
     for (size_t i = 0; i < c->nupstreams; i++) {
         free_upstream(&c->upstreams[i]);
     }

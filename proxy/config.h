@@ -21,7 +21,9 @@
 #include "base/ip.h"
 #include "base/log.h"
 #include "base/slice.h"
+#include "policy/policy.h"
 #include "proxy/config_table.h"
+#include "signing/trust.h"
 
 #define CONFIG_C_STRING    char *
 #define CONFIG_C_PATH      char *
@@ -80,8 +82,29 @@ struct config_upstream {
     bool url_https;
 };
 
+/* `trust`: files that signatures are checked against; all absolute. */
+struct config_trust {
+    char **roots; /* Sigstore's trusted_root.json */
+    size_t nroots;
+};
+
+/* What may be pulled: `policy`, and what it was made of. */
+struct config_admission {
+    struct config_trust trust;
+    char *policy_file;     /* policy: {file: ...}; NULL: none */
+    char *policy_text;     /* the policy that stands in the file itself, in one line; NULL: none */
+    struct policy *policy; /* NULL: there is none, and all passes */
+    struct trust **trusts; /* by the numbers that policy has for them */
+    unsigned ntrusts;
+    char **files; /* that all this was read from, and directories; an imprint of them (cli) */
+    size_t nfiles;
+    uint8_t imprint[32];
+    uint8_t revision[32]; /* of the policy and all trusts; zero without */
+};
+
 struct config {
     CONFIG_GLOBAL(CONFIG_FIELD)
+    struct config_admission admission;
     struct config_listener *listeners;
     size_t nlisteners;
     struct config_upstream *upstreams;

@@ -3,8 +3,9 @@ _pullgate() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     case "$COMP_CWORD:${COMP_WORDS[1]}" in
-    1:*) COMPREPLY=($(compgen -W "serve config fsck status clientconf doctor backup restore ls purge prewarm refresh version completion man " -- "$cur")); return ;;
+    1:*) COMPREPLY=($(compgen -W "serve config policy fsck status clientconf doctor backup restore ls purge prewarm refresh version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
+    2:policy) COMPREPLY=($(compgen -W "check import " -- "$cur")); return ;;
     esac
     case "${COMP_WORDS[COMP_CWORD-1]}" in
     -c|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -24,6 +25,8 @@ _pullgate() {
     "config show") words="-c --config --json -h --help " ;;
     "config example") words="-c --config -h --help " ;;
     "config reference") words="-c --config -h --help " ;;
+    "policy check") words="-c --config -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
+    "policy import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "fsck "*) words="-c --config --json --deep --repair --accept-loss -h --help " ;;
     "status "*) words="-c --config --admin --control -w --watch --json -h --help " ;;
     "clientconf "*) words="-c --config --for --proxy --upstream --ca --dir -h --help " ;;

@@ -19,6 +19,14 @@ complete -c pullgate -n '__fish_seen_subcommand_from config; and __fish_seen_sub
 complete -c pullgate -n '__fish_seen_subcommand_from config' -a reference -d 'Print the description of every option, in Markdown.'
 complete -c pullgate -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from reference' -s c -l config -r -F -d 'The configuration file.'
 complete -c pullgate -n '__fish_seen_subcommand_from config; and __fish_seen_subcommand_from reference' -s h -l help -d 'Say what a command does and which options it takes.'
+complete -c pullgate -n __fish_use_subcommand -a policy -d 'Several commands.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy' -a check -d 'Read a policy and say what it was understood to be.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy' -F
+complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check' -s c -l config -r -F -d 'The configuration file.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check' -s h -l help -d 'Say what a command does and which options it takes.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy' -a import -d 'Make a policy of one of Kubernetes.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy' -F
+complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from import' -s h -l help -d 'Say what a command does and which options it takes.'
 complete -c pullgate -n __fish_use_subcommand -a fsck -d 'Check the store, and repair it.'
 complete -c pullgate -n '__fish_seen_subcommand_from fsck' -s c -l config -r -F -d 'The configuration file.'
 complete -c pullgate -n '__fish_seen_subcommand_from fsck' -l json -d 'Answer in JSON'

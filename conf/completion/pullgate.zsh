@@ -6,6 +6,7 @@ _pullgate() {
     words1=(
         'serve:Serve until SIGTERM.'
         'config:Several commands.'
+        'policy:Several commands.'
         'fsck:Check the store, and repair it.'
         'status:Ask a running server how it is.'
         'clientconf:Write the configuration of a client.'
@@ -22,6 +23,7 @@ _pullgate() {
     )
     case $words[2] in
     (config) words2=('check:Read the configuration and say everything that is wrong with it.' 'show:Print the configuration in effect, defaults included.' 'example:Print a configuration file with every option and its default.' 'reference:Print the description of every option, in Markdown.' );;
+    (policy) words2=('check:Read a policy and say what it was understood to be.' 'import:Make a policy of one of Kubernetes.' );;
     esac
     if (( CURRENT == 2 )); then
         _describe command words1
@@ -52,6 +54,13 @@ _pullgate() {
     (config\ reference) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (policy\ check) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:FILE:_files' ;;
+    (policy\ import) _arguments \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:FILE:_files' ;;
     (fsck) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \

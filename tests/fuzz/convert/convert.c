@@ -18,8 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PG_CHECK(err.kind == PG_E_DENIED && strncmp(err.msg, "f:", 2) == 0);
         pg_err_clear(&err);
     } else {
-        int rc = policy_load("o", pg_buf_sl(&out), &world, &p, &err);
-        PG_CHECK(rc == 0);
+        if (policy_load("o", pg_buf_sl(&out), &world, &p, &err) < 0) {
+            pg_check_failed(err.msg, __FILE__, __LINE__, __func__);
+        }
         policy_unref(p);
     }
     pg_buf_free(&out);

@@ -145,8 +145,8 @@ static struct facts_signed make_fact(struct bytes *b, unsigned no)
     s.trust = take(b, 8) == 0 ? 1 : 0;
     s.nlogs = take(b, 3);
     s.nscts = take(b, 2);
-    s.signed_at_s = take(b, 4) * 1000;
-    s.not_after_s = take(b, 3) == 0 ? 3000 + 500 * take(b, 8) : INT64_MAX;
+    s.signed_at_s = INT64_C(1000) * take(b, 4);
+    s.not_after_s = take(b, 3) == 0 ? 3000 + INT64_C(500) * take(b, 8) : INT64_MAX;
     memset(s.evidence.bytes, (int)no + 1, 32);
     return s;
 }

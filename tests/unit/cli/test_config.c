@@ -236,6 +236,8 @@ static const struct mistake {
      "f:1:17: storage.path: \"data\" is not an absolute path; it must begin with /\n"},
     {"storage: {path: \"/a\\0b\"}\n",
      "f:1:17: the text has a NUL character, which no value may have\n"},
+    {"storage: {path: \"/a\\nb\"}\n",
+     "f:1:17: storage.path: the value has a line break or another control character\n"},
     {"threads: -1\n", "f:1:10: threads: \"-1\" is not a number; write digits alone, such as 16\n"},
     {"helpers: {environment: \"HOME AWS_* A=B\"}\n",
      "f:1:24: helpers.environment must be names of variables separated by spaces, such as HOME or "
