@@ -185,14 +185,14 @@ static int source_key(void *context, const struct policy_pem *pem, unsigned trus
     struct trusts *t = context;
     _free_ char *file = pem->text.p == NULL ? path_of(t->base, pem->file)
                                             : sl_dup(SL("the key that is given here"));
-    const struct trust_window always = {0, INT64_MAX};
     struct pg_buf text;
 
     PG_CHECK(trust < t->n);
     pg_buf_init(&text, TRUST_FILE_MAX);
     int rc = read_pem(t, pem, &text, err);
-    rc = rc < 0 ? rc
-                : trust_add_key(t->made[trust].trust, file, pg_buf_sl(&text), always, id_r, err);
+    rc = rc < 0
+             ? rc
+             : trust_add_key(t->made[trust].trust, file, pg_buf_sl(&text), TRUST_ALWAYS, id_r, err);
     pg_buf_free(&text);
     return rc;
 }

@@ -33,13 +33,27 @@ static void step(bool *at, struct sl name, char c)
     at[0] = false;
 }
 
+/* What stands behind the last star has to end the name, which most names do not. */
+static bool ends_so(struct sl pattern, const char *star, struct sl name)
+{
+    size_t n = pattern.n - (size_t)(star + 1 - pattern.p);
+
+    return n <= name.n && (n == 0 || memcmp(star + 1, name.p + name.n - n, n) == 0);
+}
+
 bool match_name(struct sl pattern, struct sl name)
 {
-    bool at[MATCH_PATTERN_MAX + 1] = {true};
+    const char *star = pattern.n > 0 ? memrchr(pattern.p, '*', pattern.n) : NULL;
+    bool at[MATCH_PATTERN_MAX + 1]; /* which ends of the name's beginnings are reached */
 
-    if (name.n > MATCH_PATTERN_MAX) {
+    if (star == NULL) {
+        return sl_eq(pattern, name);
+    }
+    if (name.n > MATCH_PATTERN_MAX || !ends_so(pattern, star, name)) {
         return false;
     }
+    memset(at, 0, name.n + 1);
+    at[0] = true;
     for (size_t i = 0; i < pattern.n; i++) {
         if (pattern.p[i] != '*') {
             step(at, name, pattern.p[i]);
