@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
+#include "signing/trust_notation_int.h"
 #include "signing/trust_root_int.h"
 
 #define CERT_MAX ((size_t)64 << 10)
@@ -51,6 +52,7 @@ void trust_unref(struct trust *t)
         X509_STORE_free(t->cas[i].anchor);
         sk_X509_pop_free(t->cas[i].intermediates, X509_free);
     }
+    trust_notation_free(t->notation);
     free(t->notes);
     pg_arena_free(&t->arena);
     free(t);
@@ -173,4 +175,20 @@ int trust_add_root(struct trust *t, const char *file, struct sl json, struct pg_
         return pg_wrap(err, "%s", file);
     t->has_root = true;
     return 0;
+}
+
+int trust_add_store(struct trust *t, struct sl type, struct sl name, const char *file,
+                    struct sl bytes, struct pg_err *err)
+{
+    return trust_notation_add_store(t, type, name, file, bytes, err);
+}
+
+int trust_add_crl(struct trust *t, const char *file, struct sl bytes, struct pg_err *err)
+{
+    return trust_notation_add_crl(t, file, bytes, err);
+}
+
+int trust_set_notation(struct trust *t, const char *file, struct sl json, struct pg_err *err)
+{
+    return trust_notation_set(t, file, json, err);
 }
