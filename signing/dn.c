@@ -33,6 +33,11 @@ static int nid_of(struct sl name)
     return NID_undef;
 }
 
+static bool is_one_of(char c, const char *set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
@@ -50,7 +55,7 @@ static size_t unescape(struct sl in, char *out)
 
     if (in.n == 0)
         return 0;
-    if (memchr(" \"#+,;<=>\\", in.p[0], 10) != NULL) {
+    if (is_one_of(in.p[0], " \"#+,;<=>\\")) {
         *out = in.p[0];
         return 1;
     }
@@ -90,8 +95,9 @@ static int take_value(struct sl *in, struct pg_arena *arena, struct sl *value_r,
             kept = ++n;
             continue;
         }
-        if (memchr("\"+;<>", c, 5) != NULL || c == '\0')
-            return pg_fail(err, PG_E_DENIED, "'%c' has to be escaped: \\%c", c, c);
+        if (c == '\0' || is_one_of(c, "\"+;<>"))
+            return pg_fail(err, PG_E_DENIED,
+                           "a character has to be escaped with a backslash: one of \" + ; < >");
         out[n++] = c;
         if (c != ' ')
             kept = n;

@@ -382,26 +382,26 @@ static int check_all(struct check *c, const struct verify_evidence *e)
     return 0;
 }
 
-int notation_verify(const struct verify_subject *s, const struct verify_evidence *e,
-                    const struct trust *t, const struct verify_options *o, struct pg_arena *arena,
-                    struct verify_fact *fact_r, struct verify_refusal *no)
+int notation_verify(const struct verify_question *q, struct pg_arena *arena,
+                    struct verify_fact *fact, struct verify_refusal *no)
 {
-    struct verify_fact fact = {
-        .kind = VERIFY_IS_SIGNATURE,
-        .format = VERIFY_NOTATION,
-        .signer = VERIFY_BY_CHAIN,
-        .not_after_s = INT64_MAX,
-    };
-    struct check c = {
-        .subject = s, .options = o, .trust = t, .arena = arena, .fact = &fact, .no = no};
-    int status = check_all(&c, e);
+    struct check c = {.subject = q->subject,
+                      .options = q->options,
+                      .trust = q->trust,
+                      .arena = arena,
+                      .fact = fact,
+                      .no = no};
+    int status;
 
+    fact->kind = VERIFY_IS_SIGNATURE;
+    fact->signer = VERIFY_BY_CHAIN;
+    status = check_all(&c, q->evidence);
     x5c_free(&c.chain);
     if (status < 0) {
-        json_decref(fact.annotations);
+        json_decref(fact->annotations);
+        fact->annotations = NULL;
         return -1;
     }
-    fact.policy_name = pg_copy(arena, c.statement->name);
-    *fact_r = fact;
+    fact->policy_name = pg_copy(arena, c.statement->name);
     return 0;
 }

@@ -6,15 +6,13 @@
  * A statement whose level does not enforce authenticity (audit, skip) proves nothing about who
  * signed: the signature is refused, whatever else is right with it.
  *
- * Ownership, failure, threads: as verify_evidence(); annotations of the fact are the caller's to
- * json_decref().
+ * Ownership, failure, threads: as verify_evidence(), which has set the fact's format and
+ * not_after_s.
  */
 #pragma once
 
 #include "signing/refuse_int.h"
 #include "signing/trust_int.h"
 
-PG_MUST_USE int notation_verify(const struct verify_subject *s, const struct verify_evidence *e,
-                                const struct trust *t, const struct verify_options *o,
-                                struct pg_arena *arena, struct verify_fact *fact_r,
-                                struct verify_refusal *no);
+PG_MUST_USE int notation_verify(const struct verify_question *q, struct pg_arena *arena,
+                                struct verify_fact *fact, struct verify_refusal *no);

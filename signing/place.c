@@ -28,11 +28,16 @@ static struct sl behind(struct sl s, size_t n)
     return (struct sl){s.p + n, s.n - n};
 }
 
+static bool is_one_of(char c, const char *set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
 static struct sl skip_blanks(struct sl s)
 {
     size_t n = 0;
 
-    while (n < s.n && memchr(" \t\r\n", s.p[n], 4) != NULL)
+    while (n < s.n && is_one_of(s.p[n], " \t\r\n"))
         n++;
     return behind(s, n);
 }
@@ -55,7 +60,7 @@ static struct sl skip_value(struct sl s)
     while (s.n > 0) {
         char c = s.p[0];
 
-        if (depth == 0 && memchr(",]}", c, 3) != NULL)
+        if (depth == 0 && is_one_of(c, ",]}"))
             break;
         if (c == '{' || c == '[')
             depth++;

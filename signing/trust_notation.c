@@ -278,7 +278,7 @@ int trust_notation_add_crl(struct trust *t, const char *file, struct sl bytes, s
 {
     struct trust_notation *n = notation_of(t);
     struct trust_window window;
-    X509_CRL *crl;
+    X509_CRL *crl = NULL;
 
     if (bytes.n == 0 || bytes.n > TRUST_FILE_MAX)
         return pg_fail(err, PG_E_DENIED, "%s: empty, or larger than %zu bytes", file,

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 
 #include "signing/bundle_int.h"
+#include "signing/notation_int.h"
 #include "signing/refuse_int.h"
 
 static const char *const codes[] = {
@@ -23,9 +24,10 @@ static int dispatch(const struct verify_question *q, struct pg_arena *arena,
     switch (q->evidence->format) {
     case VERIFY_BUNDLE:
         return bundle_verify(q, arena, fact, no);
+    case VERIFY_NOTATION:
+        return notation_verify(q, arena, fact, no);
     case VERIFY_SIMPLE:
     case VERIFY_ENVELOPE:
-    case VERIFY_NOTATION:
         return refuse(no, UNSUPPORTED, "signatures in this form are not verified");
     }
     PG_BUG("a format that is none");

@@ -80,7 +80,7 @@ struct verify_fact {
     struct sl reference;      /* docker-reference that was signed; {NULL, 0}: none was signed */
     struct sl predicate_type; /* of a DSSE statement, else {NULL, 0} */
     struct sl statement;      /* the signed in-toto statement's bytes; its subject was checked */
-    json_t *annotations;      /* signed annotations: {"key": "value"}; of the arena; may be NULL */
+    json_t *annotations;      /* signed: {"key": "value"}; the caller's to json_decref(), or NULL */
     int64_t signed_at_s; /* latest of the trusted times; 0: none (a key without log or stamp) */
     int64_t not_after_s; /* the fact holds no longer than this; INT64_MAX: for ever */
     unsigned nlogs, nscts, nstamps;

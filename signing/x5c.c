@@ -32,8 +32,9 @@ static int refuse_cert_at(struct verify_refusal *no, const X509 *cert, int line,
 {
     char name[X5C_NAME_SHOWN];
 
-    return refuse_at(no, VERIFY_CERTIFICATE, __FILE__, line, "the certificate \"%s\" %s",
-                     x5c_name(cert, name), why);
+    refuse_at(no, VERIFY_CERTIFICATE, __FILE__, line, "the certificate \"%s\" %s",
+              x5c_name(cert, name), why);
+    return -1;
 }
 
 static bool read_time(const ASN1_TIME *at, int64_t *time_r)

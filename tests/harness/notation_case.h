@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "harness/test.h"
-#include "signing/notation_int.h"
+#include "signing/verify.h"
 
 #define NOTATION_CASE_NOW  INT64_C(1790000000) /* September 2026 */
 #define NOTATION_CASE_REPO SL("registry.fixture.test/acme/app")
@@ -74,11 +74,12 @@ static enum verify_reason notation_case_verify(const struct notation_case *c,
     struct verify_evidence e = {VERIFY_NOTATION, c->envelope, c->media_type, NULL};
     struct verify_options o = {
         .now_s = c->now_s, .repository = c->repository, .timestamps = c->stamp};
+    struct verify_question q = {&s, &e, c->trust, &o};
     struct verify_refusal no = {0};
     struct verify_fact fact = {0};
     enum verify_reason reason = VERIFY_NONE;
 
-    if (notation_verify(&s, &e, c->trust, &o, arena, &fact, &no) < 0) {
+    if (verify_evidence(&q, arena, &fact, &no) == 0) {
         assert_int_not_equal(no.reason, VERIFY_NONE);
         assert_int_equal(no.err.kind, PG_E_DENIED);
         reason = no.reason;

@@ -42,14 +42,15 @@ static const struct {
     {"neg-other-identity.jws", "otherid", VERIFY_IDENTITY, "signed by \"CN=release"},
     {"neg-other-size.jws", "strict", VERIFY_SUBJECT, "this image's manifest has 395"},
     {"neg-payload-tampered.jws", "strict", VERIFY_SIGNATURE, "does not match"},
-    {"neg-scheme-downgrade.jws", "strict", VERIFY_CERTIFICATE, "in a signingAuthority: trust store"},
+    {"neg-scheme-downgrade.jws", "strict", VERIFY_CERTIFICATE,
+     "in a signingAuthority: trust store"},
     {"neg-signature-tampered.jws", "strict", VERIFY_SIGNATURE, "does not match"},
     {"neg-timestamp-after-expiry.jws", "tsa", VERIFY_TIME, "at the time of the timestamp"},
     {"neg-timestamp-other-bytes.jws", "tsa", VERIFY_TIMESTAMP, "the timestamp: "},
     {"neg-timestamp-untrusted.jws", "tsa", VERIFY_TIMESTAMP, "the timestamp: "},
-    {"neg-x5c-extra.jws", "strict", VERIFY_CERTIFICATE, "CA's"},
+    {"neg-x5c-extra.jws", "strict", VERIFY_CERTIFICATE, "not signed by the next one"},
     {"neg-x5c-no-root.jws", "strict", VERIFY_CERTIFICATE, "in a ca: trust store"},
-    {"neg-x5c-order.jws", "strict", VERIFY_CERTIFICATE, "CA's"},
+    {"neg-x5c-order.jws", "strict", VERIFY_CERTIFICATE, "not signed by the next one"},
     {"ok-cose-p256.cose", "strict", VERIFY_NONE, NULL},
     {"ok-cose-p521.cose", "strict", VERIFY_NONE, NULL},
     {"ok-cose-rsa3072.cose", "strict", VERIFY_NONE, NULL},
@@ -188,12 +189,24 @@ TEST(a_fact_says_who_and_when_and_for_how_long)
     assert_int_equal(fact.nstamps, 0);
 
     fact = fact_of("strict", "ok-jws-metadata-expiry.jws", &arena);
-    assert_int_equal(json_object_size(fact.annotations), 2);
+    assert_int_equal(json_object_size(fact.annotations), 1);
+    assert_true(sl_eq(pg_json_str(fact.annotations, "io.acme.buildId"), SL("123")));
     json_decref(fact.annotations);
     pg_arena_free(&arena);
 }
 
-/* Bits of an envelope that is good, turned over: what is accepted all the same says the same. */
+/* Which program made it is all of an envelope that nobody signed and nobody reads. */
+static bool is_agent(struct sl bytes, size_t at)
+{
+    const struct sl name = SL("io.cncf.notary.signingAgent"), value = SL("fixture/1");
+    const char *from = memmem(bytes.p, bytes.n, name.p, name.n), *until;
+
+    assert_non_null(from);
+    until = memmem(from, (size_t)(bytes.p + bytes.n - from), value.p, value.n);
+    assert_non_null(until);
+    return bytes.p + at >= from && bytes.p + at < until + value.n;
+}
+
 static void flip(const char *name, const char *policy)
 {
     struct trust *t = trust_of(policy);
@@ -203,12 +216,12 @@ static void flip(const char *name, const char *policy)
 
     for (size_t i = 0; i < bytes.n; i++) {
         struct pg_arena arena;
-        char text[PG_ERR_TEXT_MAX];
 
+        if (is_agent(bytes, i))
+            continue;
         at[i] = (char)(at[i] ^ 1 << i % 8);
         pg_arena_init(&arena, VERIFY_ARENA_BYTES);
-        if (notation_case_verify(&c, &arena, NULL, text) == VERIFY_NONE &&
-            memmem(at, bytes.n, "io.cncf.notary.signingAgent", 27) != NULL)
+        if (notation_case_verify(&c, &arena, NULL, NULL) == VERIFY_NONE)
             fail_msg("%s: accepted with byte %zu changed to %#x", name, i, (unsigned char)at[i]);
         pg_arena_free(&arena);
         at[i] = (char)(at[i] ^ 1 << i % 8);

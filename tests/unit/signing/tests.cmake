@@ -7,6 +7,7 @@ pg_unit(signing evidence)
 pg_unit(signing field)
 pg_unit(signing key)
 pg_unit(signing moment)
+pg_unit(signing notation_cases TIMEOUT 60)
 pg_unit(signing pem)
 pg_unit(signing stamp_wire)
 pg_unit(signing trust)
@@ -14,7 +15,7 @@ pg_fuzz(signing evidence)
 pg_fuzz(signing stamp_wire)
 
 # These read fixtures, and ask the program about timestamps.
-foreach (name bundle_cases conformance)
+foreach (name bundle_cases conformance notation_cases)
     if (TARGET unit.signing.${name})
         target_compile_definitions(unit.signing.${name} PRIVATE PG_SOURCE="${CMAKE_SOURCE_DIR}"
                                    PG_TSA="$<TARGET_FILE:pullgate-tsa>")
