@@ -138,6 +138,12 @@ int journey_admit(struct journey *j, const struct digest *d)
     struct admit_candidate candidate = {.repo = j->target.canonical};
     size_t chosen;
 
+    if (j->snapshot->config.admission.policy != NULL && j->want.op != ROUTE_PING)
+        return pg_fail(&j->rq.err, PG_E_DENIED,
+                       "a policy is configured, and this version of pullgate cannot look for the "
+                       "signatures that it may want: nothing is served. `pullgate policy check` "
+                       "says what it means; remove `policy` from the configuration to serve "
+                       "without one");
     if (d != NULL)
         candidate.digest = *d;
     if (admit_choose(&candidate, 1, &chosen, &j->verdict, &j->rq.err) < 0)
