@@ -60,6 +60,13 @@ pg_fuzz(proxy/upstream location)
 pg_fuzz(proxy/upstream response_head)
 pg_fuzz(proxy/upstream token)
 
+pg_unit(proxy/admit stamper THREADS TIMEOUT 60)
+if (TARGET unit.proxy.admit.stamper)
+    add_dependencies(unit.proxy.admit.stamper pullgate-tsa)
+    target_compile_definitions(unit.proxy.admit.stamper PRIVATE PG_SOURCE="${CMAKE_SOURCE_DIR}"
+                               PG_TSA="$<TARGET_FILE:pullgate-tsa>")
+endif ()
+
 set(house clock log conn fetch store)
 pg_unit(proxy/admin admin THREADS FAKES ${house})
 pg_fuzz(proxy/admin query)
