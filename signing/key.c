@@ -11,6 +11,7 @@
 #define RSA_BITS_MIN      2048
 #define RSA_BITS_MAX      8192
 #define RSA_EXPONENT_BITS 33
+#define ED25519_SIGNATURE 64
 #define SPKI_MAX          ((size_t)4096)
 
 /* The AlgorithmIdentifier of each kind, and for curves how long a point is, with the byte that says
@@ -303,15 +304,15 @@ static bool verify_ed25519(const struct key *k, bool prehashed, struct sl bytes,
 static enum key_verdict try_ed25519(const struct key *k, const struct key_message *m,
                                     struct sl signature, struct key_how *how_r)
 {
-    bool has_ph = has_ed25519ph();
-
+    if (signature.n != ED25519_SIGNATURE)
+        return KEY_BAD;
     if (m->bytes.p == NULL)
         return KEY_NEEDS_BYTES;
     *how_r = (struct key_how){.kind = KEY_ED25519, .digest = KEY_NO_DIGEST};
     if (verify_ed25519(k, false, m->bytes, signature))
         return KEY_GOOD;
     *how_r = (struct key_how){.kind = KEY_ED25519, .digest = KEY_SHA512, .prehashed = true};
-    if (!has_ph)
+    if (!has_ed25519ph())
         return KEY_UNSUPPORTED;
     return verify_ed25519(k, true, m->bytes, signature) ? KEY_GOOD : KEY_BAD;
 }

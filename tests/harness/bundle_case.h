@@ -62,8 +62,9 @@ static int bundle_case_number(const json_t *policy, const char *name, int otherw
 }
 
 /* What a policy would find missing; NULL: nothing. */
-static const char *bundle_case_judge(const struct verify_fact *f, bool by_key, struct sl identity,
-                                     struct sl issuer, const json_t *policy)
+static __attribute__((unused)) const char *bundle_case_judge(const struct verify_fact *f,
+                                                             bool by_key, struct sl identity,
+                                                             struct sl issuer, const json_t *policy)
 {
     const char *predicate = json_string_value(json_object_get(policy, "predicateType"));
     bool is_mail = identity.p != NULL && memchr(identity.p, '@', identity.n) != NULL &&
@@ -83,7 +84,8 @@ static const char *bundle_case_judge(const struct verify_fact *f, bool by_key, s
     return NULL;
 }
 
-static struct trust *bundle_case_trust(struct sl root, struct sl key, char *text)
+static __attribute__((unused)) struct trust *bundle_case_trust(struct sl root, struct sl key,
+                                                               char *text)
 {
     char id[TRUST_ID_DIGITS + 1];
     struct trust *t = trust_new();
@@ -100,9 +102,10 @@ static struct trust *bundle_case_trust(struct sl root, struct sl key, char *text
 }
 
 /* "ok", the code of the refusal, "trust", or what a policy would say; text says more. */
-static const char *bundle_case_verify(struct sl bundle, struct sl artifact, const struct trust *t,
-                                      bool pss, struct pg_arena *arena, struct verify_fact *f_r,
-                                      char *text)
+static __attribute__((unused)) const char *bundle_case_verify(struct sl bundle, struct sl artifact,
+                                                              const struct trust *t, bool pss,
+                                                              struct pg_arena *arena,
+                                                              struct verify_fact *f_r, char *text)
 {
     struct verify_subject s = {.digest = digest_of(PG_SHA256, artifact), .manifest = artifact};
     struct verify_evidence e = {.format = VERIFY_BUNDLE, .bytes = bundle};

@@ -99,6 +99,7 @@ static void try_tree(const struct good *g, const json_t *root, const char *name,
     free(bytes);
 }
 
+/* A tree as deep as a bundle is. NOLINTBEGIN(misc-no-recursion) */
 static void mutate(const struct good *g, const json_t *root, json_t *at);
 
 /* The member or element is replaced by each of some values, then put back. */
@@ -154,6 +155,8 @@ static void mutate(const struct good *g, const json_t *root, json_t *at)
         mutate(g, root, json_array_get(at, i));
     }
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 static void mutate_all_of(const char *name)
 {
