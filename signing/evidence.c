@@ -15,7 +15,8 @@ static const char *const endings[] = {
 
 /* ---- what went wrong ----------------------------------------------------------------------- */
 
-static void note(struct evidence *e, enum evidence_state state, const char *fmt, va_list args)
+__attribute__((format(printf, 3, 0))) static void
+note(struct evidence *e, enum evidence_state state, const char *fmt, va_list args)
 {
     if (state <= e->state)
         return;

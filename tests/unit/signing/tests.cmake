@@ -10,6 +10,7 @@ pg_unit(signing field)
 pg_unit(signing key)
 pg_unit(signing merkle)
 pg_unit(signing moment)
+pg_unit(signing notation_cases TIMEOUT 60)
 pg_unit(signing note)
 pg_unit(signing pem)
 pg_unit(signing stamp_wire)
@@ -27,7 +28,7 @@ pg_fuzz(signing statement)
 pg_fuzz(signing trusted_root)
 
 # These read fixtures, and ask the program about timestamps.
-foreach (name bundle_cases bundle_facts bundle_mutants conformance)
+foreach (name bundle_cases bundle_facts bundle_mutants conformance notation_cases)
     if (TARGET unit.signing.${name})
         target_compile_definitions(unit.signing.${name} PRIVATE PG_SOURCE="${CMAKE_SOURCE_DIR}"
                                    PG_TSA="$<TARGET_FILE:pullgate-tsa>")
