@@ -73,7 +73,8 @@ static void read_paths(struct config_load *load, const struct pg_tree *map, stru
 
 static void read_trust(struct config_load *load, const struct pg_tree *t)
 {
-    const struct config_words w = {.word = {"trusted_root"}, .n = 1};
+    const struct config_words w = {
+        .word = {"trusted_root", "notation_policy", "notation_store", "crls"}, .n = 4};
     struct config_trust *trust = &load->config.admission.trust;
 
     load->trust_at = t->at;
@@ -81,6 +82,9 @@ static void read_trust(struct config_load *load, const struct pg_tree *t)
         return;
     }
     read_paths(load, t, SL("trusted_root"), "trust.trusted_root", &trust->roots, &trust->nroots);
+    read_paths(load, t, SL("crls"), "trust.crls", &trust->crls, &trust->ncrls);
+    trust->notation_policy = read_named(load, t, SL("notation_policy"), "trust.notation_policy");
+    trust->notation_store = read_named(load, t, SL("notation_store"), "trust.notation_store");
 }
 
 /* A value as it may stand in a line of YAML. */
@@ -282,9 +286,12 @@ void admission_put(const struct config_admission *a, struct pg_buf *out)
 {
     const struct config_trust *t = &a->trust;
 
-    if (t->nroots > 0) {
+    if (t->nroots > 0 || t->ncrls > 0 || t->notation_policy != NULL || t->notation_store != NULL) {
         (void)pg_buf_put(out, SL("trust:\n"));
         put_paths(out, "trusted_root", t->roots, t->nroots);
+        put_path(out, "notation_policy", t->notation_policy);
+        put_path(out, "notation_store", t->notation_store);
+        put_paths(out, "crls", t->crls, t->ncrls);
     }
     if (a->policy_file != NULL) {
         (void)pg_buf_put(out, SL("policy:\n"));

@@ -158,7 +158,8 @@ static int let_admission(const struct config_admission *a, struct pg_err *err)
             return -1;
         }
     }
-    return 0;
+    return a->trust.notation_store != NULL ? sandbox_let(a->trust.notation_store, SANDBOX_READ, err)
+                                           : 0;
 }
 
 static int let_all(const struct config *c, struct pg_err *err)

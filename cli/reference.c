@@ -54,7 +54,9 @@ static const char policy_doc[] =
     "good changes nothing.";
 static const char trust_doc[] =
     "What signatures are checked against, besides the keys that a policy names: {trusted_root: "
-    "FILE}, or a list of them: Sigstore's trusted_root.json. Files that change are taken over by "
+    "FILE}, or a list of them: Sigstore's trusted_root.json; notation_policy: FILE, "
+    "notation_store: "
+    "FOLDER (x509/ca/NAME/*.pem) and crls: [FILE]. Files that change are taken over by "
     "themselves.";
 static const char units_doc[] =
     "Sizes are numbers with B, KiB, MiB, GiB or TiB; times with ms, s, m, h or d. Unknown keys are "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/trusts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,20 +15,22 @@
 #include "cli/imprint.h"
 #include "cli/made_root.h"
 
-#define MADE_BYTES ((size_t)1 << 20)
+#define STORE_NAMES_MAX 64  /* folders of one type */
+#define STORE_FILES_MAX 256 /* of one folder */
+#define MADE_BYTES      ((size_t)1 << 20)
 
 /* What a trust was made of; the configured one of nothing. */
 struct made {
     struct trust *trust;
-    char *root;         /* of which file, or NULL */
-    uint8_t sha256[32]; /* of the root that was made for it */
+    char *root, *notation; /* of which file, or NULL */
+    uint8_t sha256[32];    /* of the root that was made for it */
     bool has_sha256;
 };
 
 struct trusts {
     struct made made[POLICY_TRUSTS_MAX];
     unsigned n;
-    bool has_root; /* the configured one */
+    bool has_root, has_notation; /* the configured one */
     const struct config *config;
     struct pg_hash *imprint;
     char *base;
@@ -168,6 +171,137 @@ static int add_root(struct trusts *t, struct trust *trust, const char *path, str
     return rc;
 }
 
+/* ---- Notation ------------------------------------------------------------------------------ */
+
+static bool is_certificate(const char *name)
+{
+    static const char *const ends[] = {".pem", ".crt", ".cer"};
+    size_t n = strlen(name);
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+        if (n > 4 && strcmp(name + n - 4, ends[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a folder holds, in order; -1 when there is too much. Hidden names are not taken. */
+static int list(const char *path, size_t max, struct dirent ***names_r, struct pg_err *err)
+{
+    int n = scandir(path, names_r, NULL, alphasort);
+
+    if (n < 0) {
+        return pg_fail(err, PG_E_STORE_IO, "cannot read %s: %s", path, strerror(errno));
+    }
+    if ((size_t)n > max + 2) {
+        for (int i = 0; i < n; i++) {
+            free((*names_r)[i]);
+        }
+        free(*names_r);
+        return pg_fail(err, PG_E_STORE_IO, "%s holds more than %zu files", path, max);
+    }
+    return n;
+}
+
+static int add_certificate(struct trusts *t, struct trust *trust, const char *type,
+                           const char *name, const char *path, struct pg_err *err)
+{
+    struct stat st;
+    struct pg_buf bytes;
+
+    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return 0;
+    }
+    pg_buf_init(&bytes, TRUST_FILE_MAX);
+    int rc = read_path(t, path, TRUST_FILE_MAX, &bytes, err);
+    rc = rc < 0 ? rc
+                : trust_add_store(trust, sl_str(type), sl_str(name), path, pg_buf_sl(&bytes), err);
+    pg_buf_free(&bytes);
+    return rc;
+}
+
+/* One named store: the certificates of a folder. */
+static int add_named(struct trusts *t, struct trust *trust, const char *type, const char *name,
+                     const char *path, struct pg_err *err)
+{
+    struct dirent **names;
+    int n = list(path, STORE_FILES_MAX, &names, err), rc = n < 0 ? -1 : 0;
+
+    note_file(t, path);
+    for (int i = 0; i < n; i++) {
+        if (rc == 0 && is_certificate(names[i]->d_name)) {
+            _free_ char *file = path_of(path, sl_str(names[i]->d_name));
+            rc = add_certificate(t, trust, type, name, file, err);
+        }
+        free(names[i]);
+    }
+    if (n >= 0) {
+        free(names);
+    }
+    return rc;
+}
+
+static int add_type(struct trusts *t, struct trust *trust, const char *type, struct pg_err *err)
+{
+    _free_ char *path = NULL;
+    struct dirent **names;
+    struct stat st;
+    int rc = 0;
+
+    PG_CHECK(asprintf(&path, "%s/x509/%s", t->config->admission.trust.notation_store, type) >= 0);
+    note_file(t, path);
+    if (stat(path, &st) < 0 && errno == ENOENT) {
+        return 0;
+    }
+    int n = list(path, STORE_NAMES_MAX, &names, err);
+    for (int i = 0; i < n; i++) {
+        _free_ char *folder = path_of(path, sl_str(names[i]->d_name));
+        if (rc == 0 && names[i]->d_name[0] != '.' && stat(folder, &st) == 0 &&
+            S_ISDIR(st.st_mode)) {
+            rc = add_named(t, trust, type, names[i]->d_name, folder, err);
+        }
+        free(names[i]);
+    }
+    if (n >= 0) {
+        free(names);
+    }
+    return n < 0 ? -1 : rc;
+}
+
+static int add_file(struct trusts *t, struct trust *trust, const char *path,
+                    int (*take)(struct trust *trust, const char *file, struct sl bytes,
+                                struct pg_err *err),
+                    struct pg_err *err)
+{
+    struct pg_buf bytes;
+
+    pg_buf_init(&bytes, TRUST_FILE_MAX);
+    int rc = read_path(t, path, TRUST_FILE_MAX, &bytes, err);
+    rc = rc < 0 ? rc : take(trust, path, pg_buf_sl(&bytes), err);
+    pg_buf_free(&bytes);
+    return rc;
+}
+
+static int add_notation(struct trusts *t, struct trust *trust, const char *policy,
+                        struct pg_err *err)
+{
+    static const char *const types[] = {"ca", "signingAuthority", "tsa"};
+    const struct config_trust *c = &t->config->admission.trust;
+
+    for (size_t i = 0; c->notation_store != NULL && i < sizeof(types) / sizeof(*types); i++) {
+        if (add_type(t, trust, types[i], err) < 0) {
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < c->ncrls; i++) {
+        if (add_file(t, trust, c->crls[i], trust_add_crl, err) < 0) {
+            return -1;
+        }
+    }
+    return add_file(t, trust, policy, trust_set_notation, err);
+}
+
 /* ---- what a policy asks for ---------------------------------------------------------------- */
 
 static int read_pem(struct trusts *t, const struct policy_pem *pem, struct pg_buf *out,
@@ -224,10 +358,28 @@ static int source_root(void *context, struct sl file, unsigned *trust_r, struct 
 
 static int source_notation(void *context, struct sl file, unsigned *trust_r, struct pg_err *err)
 {
-    (void)context;
-    (void)file;
-    *trust_r = 0;
-    return pg_fail(err, PG_E_DENIED, "signatures of Notation cannot be verified by this version");
+    struct trusts *t = context;
+
+    if (file.n == 0) {
+        *trust_r = 0;
+        return t->has_notation ? 0
+                               : pg_fail(err, PG_E_DENIED,
+                                         "there is no trust policy of Notation: name it in "
+                                         "trust.notation_policy of the configuration, or here: "
+                                         "{notation: {policy: FILE}}");
+    }
+    _free_ char *path = path_of(t->base, file);
+    for (unsigned i = 0; i < t->n; i++) {
+        if (t->made[i].notation != NULL && strcmp(t->made[i].notation, path) == 0) {
+            *trust_r = i;
+            return 0;
+        }
+    }
+    if (add_trust(t, trust_r, err) < 0) {
+        return -1;
+    }
+    t->made[*trust_r].notation = sl_dup(sl_str(path));
+    return add_notation(t, t->made[*trust_r].trust, path, err);
 }
 
 static int put_made(struct trusts *t, const struct policy_made *m, struct pg_buf *json,
@@ -320,7 +472,8 @@ static int add_configured(struct trusts *t, struct pg_err *err)
         }
     }
     t->has_root = c->nroots > 0;
-    return 0;
+    t->has_notation = c->notation_policy != NULL;
+    return t->has_notation ? add_notation(t, t->made[no].trust, c->notation_policy, err) : 0;
 }
 
 int trusts_new(const struct config *c, struct trusts **trusts_r, struct pg_err *err)
@@ -353,6 +506,7 @@ void trusts_free(struct trusts *t)
     for (unsigned i = 0; i < t->n; i++) {
         trust_unref(t->made[i].trust);
         free(t->made[i].root);
+        free(t->made[i].notation);
     }
     for (size_t i = 0; i < t->nfiles; i++) {
         free(t->files[i]);

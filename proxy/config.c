@@ -157,6 +157,9 @@ static void free_texts(char **texts, size_t n)
 static void free_admission(struct config_admission *a)
 {
     free_texts(a->trust.roots, a->trust.nroots);
+    free_texts(a->trust.crls, a->trust.ncrls);
+    free(a->trust.notation_policy);
+    free(a->trust.notation_store);
     free_texts(a->files, a->nfiles);
     free(a->policy_file);
     free(a->policy_text);

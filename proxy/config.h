@@ -86,6 +86,9 @@ struct config_upstream {
 struct config_trust {
     char **roots; /* Sigstore's trusted_root.json */
     size_t nroots;
+    char *notation_policy, *notation_store; /* NULL: none */
+    char **crls;
+    size_t ncrls;
 };
 
 /* What may be pulled: `policy`, and what it was made of. */

@@ -128,6 +128,35 @@ def test_keyless_needs_a_trusted_root():
     f.close()
 
 
+def test_notation_is_trusted_by_its_own_files():
+    notation = POLICY.replace("{key: a.pub}", "{notation: {}}")
+    f = Folder(notation)
+    code, out, err = f.check()
+    assert code == 1 and "there is no trust policy of Notation" in out, (out, err)
+    fixtures = os.path.join(ROOT, "tests/fixtures/signing/notation")
+    shutil.copytree(f"{fixtures}/truststore", f"{f.dir}/truststore")
+    shutil.copy(f"{fixtures}/trustpolicy.strict.json", f"{f.dir}/trustpolicy.json")
+    for folder, _, files in os.walk(f.dir):
+        for name in files:
+            os.chmod(f"{folder}/{name}", 0o644)
+    f.write("pullgate.yaml", f"policy: {{file: {f.policy}}}\ntrust: {{notation_policy: {f.dir}/trustpolicy.json, "
+                             f"notation_store: {f.dir}/truststore}}\n")
+    assert f.check()[0] == 0, f.check()
+    code, out, err = f.run("config", "show", "-c", f.conf)
+    assert code == 0 and f'notation_store: "{f.dir}/truststore"' in out, out
+    root = glob.glob(f"{f.dir}/truststore/x509/ca/*/*.pem")[0]
+    f.write(os.path.relpath(root, f.dir), "no certificate")
+    code, out, err = f.check()
+    assert code == 1 and root in out, (out, err)
+    shutil.rmtree(f"{f.dir}/truststore")
+    code, out, err = f.check()
+    assert code == 1 and "trustpolicy.json" in out, (out, err)      # it names a store that is not there
+    f.write("policy.yaml", POLICY.replace("{key: a.pub}", "{notation: {policy: gone.json}}"))
+    code, out, err = f.check()
+    assert code == 1, (out, err)
+    f.close()
+
+
 def test_the_examples_load():
     f = Folder(more=f"trust: {{trusted_root: {f_root()}}}\n")
     for name in ("release", "security", "scanner"):
