@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 
 #include "signing/bundle_int.h"
+#include "signing/layer_int.h"
 #include "signing/notation_int.h"
 #include "signing/refuse_int.h"
 
@@ -27,8 +28,9 @@ static int dispatch(const struct verify_question *q, struct pg_arena *arena,
     case VERIFY_NOTATION:
         return notation_verify(q, arena, fact, no);
     case VERIFY_SIMPLE:
+        return layer_verify_simple(q, arena, fact, no);
     case VERIFY_ENVELOPE:
-        return refuse(no, UNSUPPORTED, "signatures in this form are not verified");
+        return layer_verify_envelope(q, arena, fact, no);
     }
     PG_BUG("a format that is none");
 }
