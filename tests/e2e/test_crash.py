@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kill -9 at random points of fills, evictions, reloads and restarts. G01.
+"""kill -9 at random points of fills, evictions, reloads and restarts. G01, G02.
 
 After each kill the store must be in order once pullgate ran again, and what clients were told was
 whole must have been so. PG_KILLS says how many times, PG_SEED where it begins.
 """
-import os, random, threading, time
+import os, random, select, subprocess, threading, time
 
 import pg as stage
 from pg import Pullgate, Short, Upstream
@@ -69,35 +69,79 @@ def in_order(pg, up):
         assert up.blobs[name].startswith(read(path) or b""), path    # a prefix, to be gone on with
 
 
-def test_G01_kills():
-    rnd = random.Random(SEED)
-    up = Upstream()
+def moment(pg, rnd, longest):
+    """A random one, unless pullgate ends by itself before; it is no wait for anything."""
+    assert not select.select([pg._gone], [], [], rnd.random() * longest)[0], pg.said()
+
+
+def until_fill(pg, rnd):
+    pg.wait_metric('pullgate_requests_total{code="2xx"}', rnd.randrange(1, 60))
+
+
+def until_evict(pg, rnd):
+    pg.wait_metric("pullgate_store_evicted_total", rnd.randrange(1, 8))
+    moment(pg, rnd, 0.005)
+
+
+def until_reload(pg, rnd):
+    until_fill(pg, rnd)
+    pg.reload()
+    moment(pg, rnd, 0.02)
+
+
+def until_restart(pg, rnd):
+    """Killed at its work, and again while it recovers."""
+    until_fill(pg, rnd)
+    pg.kill()
+    pg.proc = subprocess.Popen([*pg.program, "serve", "-c", pg.conf], env=pg.env,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pg._gone = os.pidfd_open(pg.proc.pid)
+    moment(pg, rnd, 0.1)
+
+
+KINDS = {"fill": until_fill, "evict": until_evict, "reload": until_reload, "restart": until_restart}
+
+
+def library(up, rnd):
+    """Two and a half times what the store holds, so that it always evicts."""
     images = []
-    for n in range(6):
-        image = up.image(f"library/app{n}", "v1", [rnd.randbytes(rnd.choice([100, 70_000, 1_500_000]))
-                                                   for _ in range(4)])
+    for n in range(12):
+        image = up.image(f"library/app{n}", "v1", [rnd.randbytes(rnd.choice([100, 70_000, 2_500_000]))
+                                                   for _ in range(3)] + [rnd.randbytes(1_500_000)])
         images.append((f"library/app{n}", image))
+    return images
+
+
+def test_G01_G02_kills():
+    """Of fills, evictions, reloads and starts, in turn."""
+    rnd, up = random.Random(SEED), Upstream()
+    images = library(up, rnd)
     pg = Pullgate(up, storage="max_size: 16MiB", more="tags: {ttl: 0s}")
-    whole = 0
+    whole, slowest, done = 0, 0, dict.fromkeys(KINDS, 0)
     for kill in range(KILLS):
+        kind = list(KINDS)[kill % len(KINDS)]
         clients = Clients(pg, up, images, rnd)
-        if rnd.random() < 0.3:
-            pg.reload()
-        try:                                        # a random moment, measured in work done
-            pg.wait_metric('pullgate_requests_total{code="2xx"}', rnd.randrange(1, 60))
+        try:
+            KINDS[kind](pg, rnd)
         finally:
             pg.kill()
             clients.end()
-        assert not clients.wrong, (SEED, kill, clients.wrong)
+        done[kind] += 1
+        assert not clients.wrong, (SEED, kill, kind, clients.wrong)
         whole += clients.whole
+        began = time.monotonic()
         pg.start()
-        in_order(pg, up)
-        if kill % 5 == 4:
+        slowest = max(slowest, time.monotonic() - began)
+        try:
+            in_order(pg, up)
             pg.end()
             pg.fsck()
-            for path in list(pg.files("blobs"))[::2]:       # begin anew with half
-                os.unlink(path)
-            pg.start()
+        except AssertionError as e:
+            raise AssertionError(f"seed {SEED}, kill {kill}, {kind}: {e}") from e
+        pg.start()
+        if kill % 100 == 99:
+            print(f"{kill + 1} kills, {whole} whole answers, the slowest start {slowest:.2f} s", flush=True)
+    print(f"seed {SEED}: kills {done}, {whole} whole answers, none wrong; slowest start {slowest:.2f} s")
     assert whole > KILLS
     for name, image in images:
         for d in [image.config, *image.layers]:
