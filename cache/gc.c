@@ -29,7 +29,8 @@
 #define ROWS_A_VIEW        256
 #define PASSES_MAX         1000 /* plans made by one look */
 #define PROBE_NAME         "probe"
-#define DEPTH_MAX          4  /* of what is removed from quarantine/ */
+#define DEPTH_MAX          4 /* of what is removed from quarantine/ */
+#define CLOCK_SLACK_S      3600
 #define LOW_SHARE          16 /* the low-water mark is one part in so many below the limit */
 
 struct gc {
@@ -168,14 +169,20 @@ static int by_use(const void *a, const void *b)
     return x->used_s < y->used_s ? -1 : x->used_s > y->used_s;
 }
 
+/* What was used in the future, of a clock that went wrong for a while, was used now: else it would
+ * stay for as long as the clock was ahead, and what is pulled each day would go before it. */
 static int64_t last_use(struct store *s, const struct digest *d)
 {
-    int64_t used_s = use_last(s->use, d);
+    int64_t used_s = use_last(s->use, d), now_s = pg_clock_wall_s();
     char path[BLOB_PATH_MAX];
     struct stat st;
 
     if (used_s == 0 && fstatat(s->blobs_fd, blob_path(d, path), &st, AT_SYMLINK_NOFOLLOW) == 0)
         used_s = st.st_mtim.tv_sec;
+    if (used_s > now_s + CLOCK_SLACK_S) {
+        used_s = now_s;
+        use_touch(s->use, d, used_s);
+    }
     return used_s;
 }
 

@@ -320,6 +320,32 @@ TEST(uses_are_kept_over_a_restart)
     assert_int_equal(use_last(store()->use, &d), 12345);
 }
 
+/* Uses of a clock that was ten years ahead do not outlive those of today. */
+TEST(G16_what_was_used_in_the_future_was_used_now)
+{
+    int64_t now_s = pg_clock_wall_s(), ten_years_s = (int64_t)3650 * 86400;
+    struct digest future, today, old;
+
+    shelf_open(&sh);
+    future = shelf_put_seed(&sh, 100 * KIB, 1);
+    today = shelf_put_seed(&sh, 100 * KIB, 2);
+    old = shelf_put_seed(&sh, 100 * KIB, 3);
+    use_touch(store()->use, &future, now_s + ten_years_s);
+    use_touch(store()->use, &today, now_s - 5);
+    use_touch(store()->use, &old, now_s - ten_years_s); /* of a clock that was behind */
+    store_set_limits(store(), used_and(0), 0);
+    assert_int_equal(store_make_room(store(), 10, &err), 0);
+    wait_for_blobs(2);
+    assert_false(shelf_has_file(&sh, &old));
+    assert_in_range(use_last(store()->use, &future), now_s, now_s + SHELF_WAIT_S);
+    use_touch(store()->use, &today, now_s + 60); /* one minute later */
+    store_set_limits(store(), used_and(0), 0);
+    assert_int_equal(store_make_room(store(), 10, &err), 0);
+    wait_for_blobs(1);
+    assert_false(shelf_has_file(&sh, &future));
+    assert_true(shelf_has_file(&sh, &today));
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -337,6 +363,7 @@ int main(void)
         CASE(more_than_one_batch_and_pulls_that_race_it),
         CASE(a_hold_breaks_an_eviction_off),
         CASE(uses_are_kept_over_a_restart),
+        CASE(G16_what_was_used_in_the_future_was_used_now),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
