@@ -36,6 +36,17 @@ unsigned journey_left_ms(const struct journey *j)
     return now_ms < j->times.deadline_ms ? (unsigned)(j->times.deadline_ms - now_ms) : 1;
 }
 
+unsigned journey_patience_ms(const struct journey *j, unsigned well_ms, unsigned down_ms)
+{
+    const char *name = j->target.upstream->name;
+    unsigned left_ms = journey_left_ms(j), patience_ms;
+    struct health_view health;
+
+    fetch_health(j->home->fetch, (struct sl){name, strlen(name)}, &health);
+    patience_ms = health.state == HEALTH_DOWN ? down_ms : well_ms;
+    return patience_ms < left_ms ? patience_ms : left_ms;
+}
+
 const char *journey_silence(enum pg_ekind kind)
 {
     return kind == PG_E_UPSTREAM_DOWN  ? "upstream_down"

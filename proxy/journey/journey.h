@@ -123,6 +123,11 @@ bool journey_is(const struct rq *rq);
 /* What is left of the answer's deadline; at least 1. */
 unsigned journey_left_ms(const struct journey *j);
 
+/* How long one waits for upstream who can be served from the store meanwhile: no longer than
+ * well_ms, or than down_ms while upstream is known to be dead; and never past the deadline. */
+unsigned journey_patience_ms(const struct journey *j, unsigned well_ms, unsigned down_ms);
+#define JOURNEY_PATIENCE_DOWN_MS 1500 /* for a list, whose question ends with the wait */
+
 /* Why upstream could not be asked, in a word for Cache-Status: what is in the store may be served
  * stale. NULL: it has answered, or its answer cannot be right. TLS that is not right is one that
  * cannot be asked: nothing of what it would say is believed, and what is here was believed before.

@@ -2,6 +2,7 @@
 #include "proxy/journey/list_tags.h"
 
 #include <inttypes.h>
+#include <limits.h>
 
 #include "base/clock.h"
 #include "oci/link.h"
@@ -99,7 +100,9 @@ static enum rq_next st_walk(struct rq *rq)
     t->ticket = rq_ticket(rq);
     tag_walk_start(&t->walk, j, on_walked);
     if (t->may_be_stale)
-        return rq_wait_or_go(rq, &ST_walked, journey_left_ms(j), stop_walking);
+        return rq_wait_or_go(rq, &ST_walked,
+                             journey_patience_ms(j, UINT_MAX, JOURNEY_PATIENCE_DOWN_MS),
+                             stop_walking);
     return rq_wait(rq, &ST_walked, journey_left_ms(j), stop_walking);
 }
 

@@ -225,15 +225,15 @@ static enum rq_next st_ask(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
     struct pull_manifest *p = j->op;
-    unsigned left_ms = journey_left_ms(j);
 
     p->ticket = rq_ticket(rq);
     refresh_join(j, p->in_store && p->may_head ? &p->digest : NULL, &p->refresh, on_refreshed);
     if (!p->may_be_stale)
-        return rq_wait(rq, &ST_asked, left_ms, stop_asking);
-    if (left_ms > PULL_MANIFEST_PATIENCE_MS)
-        left_ms = PULL_MANIFEST_PATIENCE_MS;
-    return rq_wait_or_go(rq, &ST_asked, left_ms, stop_asking);
+        return rq_wait(rq, &ST_asked, journey_left_ms(j), stop_asking);
+    return rq_wait_or_go(
+        rq, &ST_asked,
+        journey_patience_ms(j, PULL_MANIFEST_PATIENCE_MS, PULL_MANIFEST_PATIENCE_DOWN_MS),
+        stop_asking);
 }
 
 /* Upstream does not have it any more, or lets us not read it; we do. */

@@ -8,7 +8,8 @@
  *
  * A tag that is older than tags.ttl is asked for again. Where upstream does not answer, a tag not
  * older than tags.max_stale is served and marked as stale; whoever could be served so waits for a
- * slow upstream no longer than PULL_MANIFEST_PATIENCE_MS, and the question goes on without it.
+ * slow upstream no longer than PULL_MANIFEST_PATIENCE_MS, or PULL_MANIFEST_PATIENCE_DOWN_MS where
+ * it is known to be dead, and the question goes on without it.
  *
  * By digest upstream is asked once for each repository: knowing a digest is not a right to read
  * it here, and the store is shared by all repositories.
@@ -19,6 +20,7 @@
 
 #include "proxy/journey/journey.h"
 
-#define PULL_MANIFEST_PATIENCE_MS 1500
+#define PULL_MANIFEST_PATIENCE_MS      1500
+#define PULL_MANIFEST_PATIENCE_DOWN_MS 100
 
 extern const struct rq_stage pull_manifest_first;

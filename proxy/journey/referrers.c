@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/journey/referrers.h"
 
+#include <limits.h>
+
 #include "base/clock.h"
 #include "oci/link.h"
 #include "oci/media.h"
@@ -127,7 +129,9 @@ static enum rq_next st_walk(struct rq *rq)
     f->ticket = rq_ticket(rq);
     referrer_walk_start(&f->walk, j, on_walked);
     if (f->may_be_stale)
-        return rq_wait_or_go(rq, &ST_walked, journey_left_ms(j), stop_walking);
+        return rq_wait_or_go(rq, &ST_walked,
+                             journey_patience_ms(j, UINT_MAX, JOURNEY_PATIENCE_DOWN_MS),
+                             stop_walking);
     return rq_wait(rq, &ST_walked, journey_left_ms(j), stop_walking);
 }
 

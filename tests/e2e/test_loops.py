@@ -3,9 +3,8 @@
 import os, re, subprocess, tempfile
 
 import pg as stage
-from pg import Pullgate, Upstream, need
+from pg import HERE, Pullgate, Upstream, compile_to, need, preload
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 SINNER = r"""
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -27,23 +26,8 @@ int main(int n, char **paths)
 """
 
 
-def compile_to(folder, name, source, *options):
-    out = os.path.join(folder, name)
-    p = subprocess.run(["cc", "-o", out, "-x", "c", source, *options, "-ldl", "-lpthread"],
-                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert p.returncode == 0, p.stdout
-    return out
-
-
 def guard(folder):
     return compile_to(folder, "guard.so", os.path.join(HERE, "../harness/guard.c"), "-shared", "-fPIC")
-
-
-def preload(library):
-    """The sanitizers want to be the first."""
-    linked = subprocess.run(["ldd", os.environ["PULLGATE"]], stdout=subprocess.PIPE, text=True).stdout
-    first = re.findall(r"=> (\S*lib[at]san\S*)", linked)
-    return {"LD_PRELOAD": " ".join([*first, library])}
 
 
 def forget_pages(path):

@@ -21,7 +21,8 @@ __attribute__((constructor)) static void begin(void)
 {
     const char *path = getenv("PG_SHIFT");
     int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    void *map = fd >= 0 ? mmap(NULL, 2 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+    void *map =
+        fd >= 0 ? mmap(NULL, 2 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
 
     if (fd >= 0)
         (void)close(fd);
