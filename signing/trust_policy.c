@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signing/trust_policy_int.h"
 
+#include <openssl/objects.h>
+
 #include "base/json.h"
+#include "oci/ref.h"
 #include "signing/field_int.h"
 #include "signing/place_int.h"
 
-#include <openssl/objects.h>
-
 #define IDENTITY_PREFIX "x509.subject:"
-#define SCOPE_MAX_BYTES 512
 
 struct reader {
     struct trust_notation *n;
@@ -85,31 +85,21 @@ static int each_text(struct reader *r, const json_t *of, const char *name,
     return 0;
 }
 
-static bool is_host_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '-' || c == ':';
-}
-
-static bool is_path_byte(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' ||
-           c == '/';
-}
-
-/* HOST/REPOSITORY, without a tag. */
+/* HOST/REPOSITORY, without a tag, as repositories are named here. */
 static bool is_repository(struct sl scope)
 {
-    const char *slash = memchr(scope.p, '/', scope.n);
-    size_t host = slash != NULL ? (size_t)(slash - scope.p) : 0;
+    const char *slash = scope.n > 0 ? memchr(scope.p, '/', scope.n) : NULL;
+    struct pg_err err = {0};
+    struct sl host, name;
+    bool is;
 
-    if (host == 0 || scope.n > SCOPE_MAX_BYTES || host + 1 == scope.n ||
-        scope.p[scope.n - 1] == '/')
+    if (slash == NULL)
         return false;
-    for (size_t i = 0; i < scope.n; i++)
-        if (i < host ? !is_host_byte(scope.p[i]) : !is_path_byte(scope.p[i]))
-            return false;
-    return true;
+    host = (struct sl){scope.p, (size_t)(slash - scope.p)};
+    name = (struct sl){slash + 1, scope.n - host.n - 1};
+    is = ref_check_host(host, &err) == 0 && ref_check_name(name, &err) == 0;
+    pg_err_clear(&err);
+    return is;
 }
 
 static const struct trust_statement *owner_of(const struct reader *r, struct sl scope,

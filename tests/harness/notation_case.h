@@ -19,7 +19,7 @@
 #define NOTATION_CASE_COSE SL("application/cose")
 
 /* To be freed. */
-static struct sl notation_case_file(const char *path)
+static inline struct sl notation_case_file(const char *path)
 {
     FILE *f = fopen(path, "rb");
     char *bytes;
@@ -36,8 +36,8 @@ static struct sl notation_case_file(const char *path)
     return (struct sl){bytes, (size_t)n};
 }
 
-static void notation_case_store(struct trust *t, const char *type, const char *name,
-                                const char *path)
+static inline void notation_case_store(struct trust *t, const char *type, const char *name,
+                                       const char *path)
 {
     struct sl bytes = notation_case_file(path);
     struct pg_err err = {0};
@@ -47,7 +47,7 @@ static void notation_case_store(struct trust *t, const char *type, const char *n
     free((char *)(uintptr_t)bytes.p);
 }
 
-static void notation_case_policy(struct trust *t, struct sl json)
+static inline void notation_case_policy(struct trust *t, struct sl json)
 {
     struct pg_err err = {0};
 
@@ -66,9 +66,10 @@ struct notation_case {
 
 /* NONE: it is accepted, and *fact_r (NULL is allowed) is filled, whose slices are in the arena. A
  * refusal's sentence is in text_r, which may be NULL. */
-static enum verify_reason notation_case_verify(const struct notation_case *c,
-                                               struct pg_arena *arena, struct verify_fact *fact_r,
-                                               char text_r[PG_ERR_TEXT_MAX])
+static inline enum verify_reason notation_case_verify(const struct notation_case *c,
+                                                      struct pg_arena *arena,
+                                                      struct verify_fact *fact_r,
+                                                      char text_r[PG_ERR_TEXT_MAX])
 {
     struct verify_subject s = {digest_of(PG_SHA256, c->manifest), c->manifest, c->manifest_type};
     struct verify_evidence e = {VERIFY_NOTATION, c->envelope, c->media_type, NULL};
