@@ -273,6 +273,11 @@ static int check_message(struct bundle *b, const struct verify_subject *s,
     char text[DIGEST_TEXT_MAX], other_text[DIGEST_TEXT_MAX];
     struct digest other = {.alg = PG_SHA256};
 
+    if (s->manifest.p != NULL) {
+        struct digest is = digest_of(PG_SHA256, s->manifest);
+
+        PG_CHECK(digest_eq(&is, &s->digest));
+    }
     b->proof.message.bytes = s->manifest;
     memcpy(b->proof.message.sha256, s->digest.bytes, sizeof(b->proof.message.sha256));
     if (b->message_digest.n != 32)

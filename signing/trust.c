@@ -130,18 +130,19 @@ X509 *trust_read_cert(struct sl der)
     return cert;
 }
 
-static bool has_key(const struct trust *t, const struct key *k, struct trust_window w)
+/* NULL: it is not among them. */
+static const struct trust_key *find_key(const struct trust *t, const struct key *k)
 {
     for (unsigned i = 0; i < t->nkeys; i++)
-        if (memcmp(t->keys[i].key->sha256, k->sha256, sizeof(k->sha256)) == 0 &&
-            t->keys[i].window.from_s == w.from_s && t->keys[i].window.until_s == w.until_s)
-            return true;
-    return false;
+        if (memcmp(t->keys[i].key->sha256, k->sha256, sizeof(k->sha256)) == 0)
+            return &t->keys[i];
+    return NULL;
 }
 
 int trust_add_key(struct trust *t, const char *file, struct sl pem, struct trust_window window,
                   char id_r[TRUST_ID_DIGITS + 1], struct pg_err *err)
 {
+    const struct trust_key *known;
     struct sl at = pem;
     struct key *k;
     char kind[64];
@@ -152,9 +153,15 @@ int trust_add_key(struct trust *t, const char *file, struct sl pem, struct trust
     if (key_from_pem(&at, &k, err) < 0)
         return trust_blame(file, pem, at, err);
     memcpy(id_r, k->id, sizeof(k->id));
-    if (has_key(t, k, window)) {
+    known = find_key(t, k);
+    if (known != NULL) {
+        bool is_same =
+            known->window.from_s == window.from_s && known->window.until_s == window.until_s;
+
         key_free(k);
-        return 0;
+        return is_same ? 0
+                       : pg_fail(err, PG_E_DENIED,
+                                 "%s: the key is trusted already, for another time", file);
     }
     n = snprintf(kind, sizeof(kind), "key %lld %lld", (long long)window.from_s,
                  (long long)window.until_s);

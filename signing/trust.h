@@ -34,7 +34,8 @@ void trust_unref(struct trust *t); /* NULL is allowed */
 
 /* A PEM public key (SubjectPublicKeyInfo), exactly one; or a PEM certificate's key. ECDSA on P-256,
  * P-384, P-521 by name, RSA of 2048 to 8192 bits, Ed25519. id_r: its name in facts, with a NUL.
- * Adding a key twice is adding it once. The window is for keys with a limited life. */
+ * Adding a key twice is adding it once, and with another window is refused: of two times for one
+ * key nobody could say which counts. */
 PG_MUST_USE int trust_add_key(struct trust *t, const char *file, struct sl pem,
                               struct trust_window window, char id_r[TRUST_ID_DIGITS + 1],
                               struct pg_err *err);

@@ -12,6 +12,8 @@
  * Ownership:  what goes in belongs to the caller and lives as long as the fact, whose slices point
  *             into it or into the arena. A refusal's text is its own: pg_err_clear(&r->err).
  * Failure:    there is none but a refusal; any trouble, our own included, refuses.
+ * Alone:      signing, oci and base are all it needs; tests/examples/verify_layout.c verifies an
+ *             image of an OCI layout with nothing else.
  * Threads:    any, several at a time with one trust. It computes for milliseconds, and may wait for
  *             `stamp`: never on a loop.
  */

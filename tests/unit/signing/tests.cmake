@@ -17,6 +17,7 @@ pg_unit(signing note)
 pg_unit(signing pem)
 pg_unit(signing stamp_wire)
 pg_unit(signing statement)
+pg_unit(signing threads THREADS TIMEOUT 30)
 pg_unit(signing trust)
 pg_unit(signing trust_policy)
 pg_unit(signing x5c)
@@ -36,7 +37,7 @@ pg_fuzz(signing trusted_root)
 pg_fuzz(signing x5c)
 
 # These read fixtures, and ask the program about timestamps.
-foreach (name bundle_cases bundle_facts bundle_mutants conformance notation_cases)
+foreach (name bundle_cases bundle_facts bundle_mutants conformance notation_cases threads)
     if (TARGET unit.signing.${name})
         target_compile_definitions(unit.signing.${name} PRIVATE PG_SOURCE="${CMAKE_SOURCE_DIR}"
                                    PG_TSA="$<TARGET_FILE:pullgate-tsa>")
@@ -48,3 +49,20 @@ foreach (name bundle certificate checkpoint sct)
         target_compile_definitions(fuzz.${name} PRIVATE PG_SOURCE="${CMAKE_SOURCE_DIR}")
     endif ()
 endforeach ()
+
+# The room alone, as another program would use it.
+if (NOT PG_HARDEN)
+    set(layouts ${CMAKE_CURRENT_SOURCE_DIR}/fixtures/signing/oci)
+    add_executable(example.verify_layout examples/verify_layout.c)
+    target_link_libraries(example.verify_layout PRIVATE signing)
+    foreach (run "signed:v3-bundle-key:k1:signed by [0-9a-f]+"
+             "other_key:v3-bundle-key:k2:not signed by the trusted key"
+             "tampered:neg-bundle-payload-tampered:k1:not signed by the trusted key")
+        string(REPLACE ":" ";" run "${run}")
+        list(POP_FRONT run name layout key says)
+        add_test(NAME example.verify_layout.${name}
+                 COMMAND example.verify_layout ${layouts}/${layout} v1 ${layouts}/keys/${key}.pub)
+        set_tests_properties(example.verify_layout.${name} PROPERTIES LABELS unit TIMEOUT 20
+                             PASS_REGULAR_EXPRESSION "${says}")
+    endforeach ()
+endif ()
