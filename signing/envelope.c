@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signing/envelope_int.h"
 
+#include "signing/b64_int.h"
 #include "signing/field_int.h"
 
 #define IN_TOTO "application/vnd.in-toto+json"
@@ -20,6 +21,21 @@ static struct sl encode(struct sl payload, struct pg_arena *arena)
     return (struct sl){out, (size_t)n + payload.n};
 }
 
+/* DSSE lets a signer choose between the two alphabets. Which it was says nothing: the signature is
+ * over what is decoded. */
+static bool read_bytes(const json_t *o, const char *name, struct pg_arena *arena, struct sl *r)
+{
+    struct sl text;
+
+    if (field_text(o, name, &text) <= 0)
+        return false;
+    if (b64_decode(B64_STANDARD, text, arena, r))
+        return true;
+    while (text.n > 0 && text.n % 4 != 1 && text.p[text.n - 1] == '=')
+        text.n--;
+    return b64_decode(B64_URL, text, arena, r);
+}
+
 static int read_signature(const json_t *object, struct pg_arena *arena, struct envelope *e,
                           struct verify_refusal *no)
 {
@@ -33,7 +49,7 @@ static int read_signature(const json_t *object, struct pg_arena *arena, struct e
         return refuse(no, UNSUPPORTED, "the envelope has more than one signature");
     one = json_array_get(list, 0);
     if (!field_known(one, names) || field_text(one, "keyid", &keyid) < 0 ||
-        field_bytes(one, "sig", arena, &e->signature) <= 0)
+        !read_bytes(one, "sig", arena, &e->signature))
         return refuse(no, MALFORMED,
                       "the envelope's signature is not base64, or has members that "
                       "a signature has not");
@@ -60,7 +76,7 @@ int envelope_read(const json_t *object, struct pg_arena *arena, struct envelope 
                       "the envelope's payloadType is \"" SL_FMT "\", only \"" IN_TOTO
                       "\" is supported",
                       SL_ARG(refuse_shown(type)));
-    if (field_bytes(object, "payload", arena, &e.payload) <= 0)
+    if (!read_bytes(object, "payload", arena, &e.payload))
         return refuse(no, MALFORMED, "the envelope's payload is missing, or not base64");
     if (read_signature(object, arena, &e, no) < 0)
         return -1;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "signing/moment_int.h"
 
+#include <time.h>
+
 #define FRACTION_MAX 9
 
 /* Takes exactly `width` digits and the byte behind them, which is 0 for none. */

@@ -146,7 +146,7 @@ int main(int argc, char **argv)
     bool is = false;
 
     if (pem == NULL) {
-        fprintf(stderr, "usage: verify_layout DIR TAG KEY.pub\n");
+        (void)fprintf(stderr, "usage: verify_layout DIR TAG KEY.pub\n");
         return 2;
     }
     trust = trust_new();
