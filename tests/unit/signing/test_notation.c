@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a JWS may say, what a payload may say, and what revocation lists change. */
+#include <pthread.h>
+
 #include "harness/notary_maker.h"
 
 #define TYPE   "\"cty\":\"application/vnd.cncf.notary.payload.v1+json\""
@@ -372,6 +374,48 @@ TEST(lists_of_revoked_certificates)
         try_listed(&lists[i]);
 }
 
+#define THREADS 4
+#define TURNS   25
+
+struct sharer {
+    pthread_t thread;
+    const struct trust *trust;
+    unsigned nrevoked;
+};
+
+static void *verify_often(void *arg)
+{
+    struct sharer *s = arg;
+
+    for (int i = 0; i < TURNS; i++)
+        s->nrevoked += verify_jws(s->trust, NULL, NULL) == VERIFY_REVOKED;
+    return NULL;
+}
+
+TEST(one_trust_is_used_by_several_threads)
+{
+    struct maker_crl plan = {&mid, &leaf, YESTERDAY, TOMORROW, {0}, NULL};
+    struct maker_jws j = {GOOD, PAYLOAD, NULL,
+                          (const struct maker_cert *[]){&leaf, &mid, &root, NULL}};
+    struct sl der = maker_crl(&plan);
+    struct trust *t = trust_with(STRICT);
+    struct sharer all[THREADS];
+    struct pg_err err = {0};
+
+    assert_int_equal(trust_add_crl(t, "mid.crl", der, &err), 0);
+    maker_jws(&j, &jws);
+    for (int i = 0; i < THREADS; i++) {
+        all[i] = (struct sharer){.trust = t};
+        assert_int_equal(pthread_create(&all[i].thread, NULL, verify_often, &all[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        assert_int_equal(pthread_join(all[i].thread, NULL), 0);
+        assert_int_equal(all[i].nrevoked, TURNS);
+    }
+    trust_unref(t);
+    free((char *)(uintptr_t)der.p);
+}
+
 static void crl_is_wrong(struct maker_crl plan, const char *says)
 {
     struct trust *t = trust_new();
@@ -448,6 +492,7 @@ int main(void)
         RUN(an_envelope_has_a_limit),
         RUN(N17_a_level_that_does_not_enforce_proves_nothing),
         RUN(lists_of_revoked_certificates),
+        RUN(one_trust_is_used_by_several_threads),
         RUN(a_list_that_cannot_be_used_is_refused_when_it_is_loaded),
     };
     int status;
