@@ -18,6 +18,7 @@ pg_unit(signing notation_cases TIMEOUT 60)
 pg_unit(signing notation_conformance TIMEOUT 60)
 pg_unit(signing note)
 pg_unit(signing pem)
+pg_unit(signing reasons)
 pg_unit(signing stamp_wire)
 pg_unit(signing statement)
 pg_unit(signing threads THREADS TIMEOUT 30)
@@ -41,7 +42,7 @@ pg_fuzz(signing x5c)
 
 # These read fixtures, and ask the program about timestamps.
 foreach (name bundle_cases bundle_facts bundle_mutants conformance notation_cases
-              notation_conformance threads)
+              notation_conformance reasons threads)
     if (TARGET unit.signing.${name})
         target_compile_definitions(unit.signing.${name} PRIVATE PG_SOURCE="${CMAKE_SOURCE_DIR}"
                                    PG_TSA="$<TARGET_FILE:pullgate-tsa>")
