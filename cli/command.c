@@ -21,6 +21,8 @@
 #include "cli/serve.h"
 #include "cli/show.h"
 #include "cli/status.h"
+#include "cli/verify_bundle.h"
+#include "cli/verify_image.h"
 #include "cli/version.h"
 
 #define NAME_MAX_LEN 64
@@ -59,6 +61,21 @@ const struct command command_table[] = {
      "ImageValidatingPolicy. Prints a policy that never says less. What cannot be honoured stands "
      "in it as a comment with its place; exit status 1 if there is any such.",
      policies_import, "FILE"},
+    {"verify", "cLkiIoTYj", "Say who has signed an image, and whether that is what is wanted.",
+     "Looks at an OCI image layout: finds all signatures and attestations of the image in it "
+     "(cosign's "
+     "tags, Sigstore bundles, Notation), verifies them, and says who signed what, when, and where "
+     "it "
+     "was logged. What is wanted is one of --key, --identity with --issuer, and --policy; IMAGE is "
+     "the name by which the policy knows the image. Needs no network, and asks for no key. Exit "
+     "status 1 if it is not verified.",
+     verify_image_run, "[IMAGE]"},
+    {"verify-bundle", "ukeET", "Verify one Sigstore bundle about one file or digest.",
+     "As the public conformance suite asks for it: signed by the key, or by the identity with at "
+     "least one entry in a transparency log and one in a certificate log. Exit status 1 if it is "
+     "not "
+     "verified.",
+     verify_bundle_run, "FILE|DIGEST"},
     {"fsck", "cdrlj", "Check the store, and repair it.",
      "Looks at every invariant of the store: sizes and names of files, rows, counts, links, the "
      "journal; with --deep at every byte, too. It may run beside a server, which then may be in "
@@ -161,10 +178,10 @@ const struct command_option command_options[] = {
      "machine's.",
      offsetof(struct command_args, platform)},
     {'t', 0, "tags", NULL, "List tags, as without any of these.",
-     offsetof(struct command_args, tags)},
-    {'m', 0, "manifests", NULL, "List manifests.", offsetof(struct command_args, manifests)},
+     offsetof(struct command_args, listed.tags)},
+    {'m', 0, "manifests", NULL, "List manifests.", offsetof(struct command_args, listed.manifests)},
     {'b', 0, "blobs", NULL, "List layers, configurations and other blobs.",
-     offsetof(struct command_args, blobs)},
+     offsetof(struct command_args, listed.blobs)},
     {'n', 'n', "dry-run", NULL, "Say what would be done, and do not do it.",
      offsetof(struct command_args, dry_run)},
     {'j', 0, "json", NULL, "Answer in JSON; docs/api/ has the schemas.",
@@ -193,6 +210,30 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, dir)},
     {'y', 0, "canary", "CLIENT", "docker, containerd or podman.",
      offsetof(struct command_args, canary)},
+    {'L', 0, "layout", "DIR:TAG", "An image in an OCI image layout; or DIR@DIGEST.",
+     offsetof(struct command_args, signature.layout)},
+    {'k', 0, "key", "FILE", "Signed by this public key (PEM), as cosign.pub.",
+     offsetof(struct command_args, signature.key)},
+    {'i', 0, "identity", "NAME",
+     "Signed by this identity, an e-mail address or URI, as its certificate has it; when, is "
+     "proven "
+     "by a transparency log or a timestamp.",
+     offsetof(struct command_args, signature.identity)},
+    {'I', 0, "issuer", "URL", "Who vouches for the identity, as its certificate has it.",
+     offsetof(struct command_args, signature.issuer)},
+    {'o', 0, "policy", "FILE", "What this policy wants of the image.",
+     offsetof(struct command_args, signature.policy)},
+    {'T', 0, "trusted-root", "FILE",
+     "Sigstore's trusted_root.json: whose certificates, logs and timestamps are believed.",
+     offsetof(struct command_args, signature.trusted_root)},
+    {'Y', 0, "type", "TYPE",
+     "An attestation of this predicate type, instead of a signature of the image.",
+     offsetof(struct command_args, signature.type)},
+    {'u', 0, "bundle", "FILE", "The bundle.", offsetof(struct command_args, signature.bundle)},
+    {'e', 0, "certificate-identity", "NAME", "As --identity of verify.",
+     offsetof(struct command_args, signature.identity)},
+    {'E', 0, "certificate-oidc-issuer", "URL", "As --issuer of verify.",
+     offsetof(struct command_args, signature.issuer)},
     {'B', 0, "no-blobs", NULL, "Only the journal: all else can be fetched or built again.",
      offsetof(struct command_args, no_blobs)},
     {'f', 0, "force", NULL, "Also where something is already; it is moved away, not removed.",

@@ -25,6 +25,18 @@ struct command_list {
     size_t n;
 };
 
+/* What ls lists. */
+struct command_listed {
+    bool tags, manifests, blobs;
+};
+
+/* Of the commands that verify. */
+struct command_signed {
+    const char *layout, *bundle;
+    const char *key, *identity, *issuer, *policy, *trusted_root;
+    const char *type; /* "signature", or that of an attestation's predicate; NULL: a signature */
+};
+
 struct command_args {
     const char *program;     /* as it was called: argv[0] */
     const char *config_file; /* NULL: see config_load() */
@@ -35,8 +47,10 @@ struct command_args {
     struct command_list upstreams;
     const char *const *operands;
     size_t noperands;
+    struct command_signed signature;
     bool json, deep, repair, accept_loss, watch, help;
-    bool tags, manifests, blobs, dry_run, no_blobs, force;
+    struct command_listed listed;
+    bool dry_run, no_blobs, force;
 };
 
 struct command {

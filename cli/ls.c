@@ -193,12 +193,12 @@ static int list(struct listing *l)
 int ls_run(const struct command_args *args)
 {
     struct listing l = {.args = args,
-                        .name = args->manifests ? "manifests"
-                                : args->blobs   ? "blobs"
-                                                : "tags",
-                        .is_tags = !args->manifests && !args->blobs};
+                        .name = args->listed.manifests ? "manifests"
+                                : args->listed.blobs   ? "blobs"
+                                                       : "tags",
+                        .is_tags = !args->listed.manifests && !args->listed.blobs};
 
-    if (args->tags + args->manifests + args->blobs > 1) {
+    if (args->listed.tags + args->listed.manifests + args->listed.blobs > 1) {
         return print_failure("one of --tags, --manifests and --blobs");
     }
     if (args->noperands > 1) {

@@ -33,7 +33,7 @@ struct trust_log {
     uint8_t id[32];
     uint8_t hint[TRUST_NOTE_HINT]; /* of its signatures under checkpoints */
     struct key *key;
-    struct sl host; /* with its port, if baseUrl has one */
+    struct sl host; /* without a port */
     struct trust_window window;
 };
 

@@ -38,7 +38,17 @@ static int read_key(const json_t *key, struct pg_arena *arena, struct key **key_
     return key_from_spki(der, key_r, err);
 }
 
-/* https://HOST[:PORT][/...]: HOST[:PORT] */
+/* What stands before a port. An IPv6 address is in brackets, which stay. */
+static struct sl without_port(struct sl host)
+{
+    const char *colon = memrchr(host.p, ':', host.n);
+
+    if (colon != NULL && memchr(colon, ']', (size_t)(host.p + host.n - colon)) == NULL)
+        host.n = (size_t)(colon - host.p);
+    return host;
+}
+
+/* https://HOST[:PORT][/...]: HOST, by which a log signs its checkpoints. */
 static int read_host(const json_t *log, struct pg_arena *arena, struct sl *host_r,
                      struct pg_err *err)
 {
@@ -60,6 +70,7 @@ static int read_host(const json_t *log, struct pg_arena *arena, struct sl *host_
     slash = memchr(url.p, '/', url.n);
     if (slash != NULL)
         url.n = (size_t)(slash - url.p);
+    url = without_port(url);
     if (url.n == 0)
         return pg_fail(err, PG_E_DENIED, "baseUrl has no host");
     *host_r = pg_copy(arena, url);

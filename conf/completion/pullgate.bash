@@ -3,7 +3,7 @@ _pullgate() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     case "$COMP_CWORD:${COMP_WORDS[1]}" in
-    1:*) COMPREPLY=($(compgen -W "serve config policy fsck status clientconf doctor backup restore ls purge prewarm refresh version completion man " -- "$cur")); return ;;
+    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle fsck status clientconf doctor backup restore ls purge prewarm refresh version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check import " -- "$cur")); return ;;
     esac
@@ -18,6 +18,16 @@ _pullgate() {
     --ca) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --dir) COMPREPLY=($(compgen -d -- "$cur")); return ;;
     --canary) return ;;
+    --layout) return ;;
+    --key) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --identity) return ;;
+    --issuer) return ;;
+    --policy) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --trusted-root) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --type) return ;;
+    --bundle) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --certificate-identity) return ;;
+    --certificate-oidc-issuer) return ;;
     esac
     case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
     "serve "*) words="-c --config --json -h --help " ;;
@@ -27,6 +37,8 @@ _pullgate() {
     "config reference") words="-c --config -h --help " ;;
     "policy check") words="-c --config -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "policy import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
+    "verify "*) words="-c --config --json --layout --key --identity --issuer --policy --trusted-root --type -h --help " ;;
+    "verify-bundle "*) words="--key --trusted-root --bundle --certificate-identity --certificate-oidc-issuer -h --help FILE DIGEST" ;;
     "fsck "*) words="-c --config --json --deep --repair --accept-loss -h --help " ;;
     "status "*) words="-c --config --admin --control -w --watch --json -h --help " ;;
     "clientconf "*) words="-c --config --for --proxy --upstream --ca --dir -h --help " ;;

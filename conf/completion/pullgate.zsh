@@ -7,6 +7,8 @@ _pullgate() {
         'serve:Serve until SIGTERM.'
         'config:Several commands.'
         'policy:Several commands.'
+        'verify:Say who has signed an image, and whether that is what is wanted.'
+        'verify-bundle:Verify one Sigstore bundle about one file or digest.'
         'fsck:Check the store, and repair it.'
         'status:Ask a running server how it is.'
         'clientconf:Write the configuration of a client.'
@@ -61,6 +63,26 @@ _pullgate() {
     (policy\ import) _arguments \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:FILE:_files' ;;
+    (verify) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--layout[An image in an OCI image layout]:DIRTAG: ' \
+            '--key[Signed by this public key (PEM), as cosign.pub.]:FILE:_files' \
+            '--identity[Signed by this identity, an e-mail address or URI, as its certificate has it]:NAME: ' \
+            '--issuer[Who vouches for the identity, as its certificate has it.]:URL: ' \
+            '--policy[What this policy wants of the image.]:FILE:_files' \
+            '--trusted-root[Sigstores trusted_root.json]:FILE:_files' \
+            '--type[An attestation of this predicate type, instead of a signature of the image.]:TYPE: ' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:IMAGE:()' ;;
+    (verify-bundle) _arguments \
+            '--key[Signed by this public key (PEM), as cosign.pub.]:FILE:_files' \
+            '--trusted-root[Sigstores trusted_root.json]:FILE:_files' \
+            '--bundle[The bundle.]:FILE:_files' \
+            '--certificate-identity[As --identity of verify.]:NAME: ' \
+            '--certificate-oidc-issuer[As --issuer of verify.]:URL: ' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:FILE|DIGEST:(FILE DIGEST)' ;;
     (fsck) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \

@@ -89,7 +89,7 @@ TEST(a_trusted_root_is_read)
     assert_int_equal(trust_add_root(t, "root.json", json, &err), 0);
     assert_true(trust_has_root(t));
     assert_int_equal(t->tlogs.n, 1);
-    assert_true(sl_eq(t->tlogs.at[0].host, SL("rekor.example:8443")));
+    assert_true(sl_eq(t->tlogs.at[0].host, SL("rekor.example")));
     assert_int_equal(t->tlogs.at[0].window.from_s, 1768478430);
     assert_int_equal(t->tlogs.at[0].window.until_s, INT64_MAX);
     assert_memory_equal(t->tlogs.at[0].id, t->tlogs.at[0].key->sha256, 32);
