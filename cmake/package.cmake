@@ -6,7 +6,8 @@ include(GNUInstallDirs)
 install(TARGETS pullgate RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS pullgate-tsa RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/pullgate)
 install(FILES README.md SECURITY.md docs/getting-started.md docs/clients.md docs/operations.md
-        docs/upstreams.md docs/policy.md docs/configuration.md docs/threat-model.md cmake/debian/copyright
+        docs/upstreams.md docs/policy.md docs/signatures.md docs/configuration.md docs/threat-model.md
+        cmake/debian/copyright
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs/api DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES conf/pullgate.yaml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/pullgate)

@@ -80,6 +80,8 @@ static int read_signer(const json_t *material, unsigned version, struct pg_arena
     p->by_cert = has_key == 0;
     if (has_key > 0 && (!field_known(key, key_names) || field_text(key, "hint", &hint) < 0))
         return refuse(no, MALFORMED, "the bundle's publicKey is wrong");
+    if (has_key > 0 && field_bytes(key, "hint", arena, &p->hint) < 0)
+        p->hint = (struct sl){NULL, 0}; /* it may be any text */
     if (has_chain > 0 && version >= 3)
         return refuse(no, MALFORMED,
                       "a bundle of version 0.3 has one certificate, not x509CertificateChain");

@@ -38,7 +38,7 @@ static const char supported[] = "ECDSA on P-256, P-384 or P-521 (named, not comp
 /* Which of `kinds` it is; NKINDS: none. */
 static size_t classify(struct sl spki)
 {
-    struct sl outer, algorithm, bits;
+    struct sl outer, algorithm, bits, body;
     size_t i = 0;
 
     if (!der_only(spki, DER_SEQUENCE, &outer) || !der_take(&outer, DER_SEQUENCE, &algorithm) ||
@@ -46,9 +46,15 @@ static size_t classify(struct sl spki)
         return NKINDS;
     while (i < NKINDS && !sl_eq(kinds[i].algorithm, algorithm))
         i++;
-    if (i < NKINDS && kinds[i].nbits_string != 0 && kinds[i].nbits_string != bits.n)
+    if (i == NKINDS)
         return NKINDS;
-    return i;
+    body = (struct sl){bits.p + 1, bits.n - 1};
+    if (kinds[i].kind == KEY_RSA) /* to the end, which OpenSSL does not ask for */
+        return der_only(body, DER_SEQUENCE, &outer) ? i : NKINDS;
+    if (kinds[i].nbits_string != bits.n)
+        return NKINDS;
+    /* A point with both halves: 6 and 7 are that, too, with a bit of the second said twice. */
+    return kinds[i].kind == KEY_ED25519 || body.p[0] == 4 ? i : NKINDS;
 }
 
 static bool rsa_is_sane(const EVP_PKEY *pkey)

@@ -13,7 +13,8 @@
 
 #define MEDIA_JWS  SL("application/jose+json")
 #define MEDIA_COSE SL("application/cose")
-#define AHEAD_S    300 /* a trusted clock may be ahead of ours by this */
+#define AHEAD_S    300      /* a trusted clock may be ahead of ours by this */
+#define VAGUE_MS   86400000 /* and be as exact as this, at least */
 
 /* One signature on its way; what is found about it goes into the fact. */
 struct check {
@@ -280,21 +281,25 @@ static int ask_stamp(struct check *c, struct stamp_answer *answer_r)
         pg_err_clear(&err);
         return -1;
     }
+    if (answer_r->authority >= q.nauthorities)
+        return refuse(c->no, HELPER, "who looked at the timestamp named nobody that is trusted");
     return 0;
 }
 
 /* The chain was valid when it was stamped, as exactly as the authority knows. */
 static int check_stamp(struct check *c)
 {
-    struct stamp_answer answer;
+    struct stamp_answer answer = {0};
     int64_t slack_s;
     unsigned bad;
 
     if (ask_stamp(c, &answer) < 0)
         return -1;
-    slack_s = answer.accuracy_ms > 0 ? (answer.accuracy_ms + 999) / 1000 : 0;
-    if (slack_s > INT32_MAX || answer.time_s < 0 || answer.time_s - c->options->now_s > AHEAD_S)
-        return refuse(c->no, TIMESTAMP, "the timestamp does not know what time it is");
+    if (answer.time_s < 0 || answer.time_s - c->options->now_s > AHEAD_S ||
+        answer.accuracy_ms < 0 || answer.accuracy_ms > VAGUE_MS)
+        return refuse(c->no, TIMESTAMP,
+                      "the timestamp is of the future, or does not know what time it is");
+    slack_s = (answer.accuracy_ms + 999) / 1000;
     bad = x5c_invalid_at(&c->chain, answer.time_s - slack_s, answer.time_s + slack_s);
     if (bad < c->chain.n)
         return refuse_time(c, bad, "at the time of the timestamp");

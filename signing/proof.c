@@ -78,6 +78,37 @@ static int check_cert_signature(struct look *l, struct verify_refusal *no)
     return v == KEY_GOOD ? 0 : refuse_verdict(v, no);
 }
 
+/* By the key that it says it is by, as far as it says so. Nothing follows from that. */
+static int refuse_hint(const struct look *l, struct verify_refusal *no)
+{
+    char says[2 * 32 + 1];
+
+    for (size_t i = 0; i < 32; i++)
+        (void)snprintf(says + 2 * i, 3, "%02x", (unsigned)(uint8_t)l->p->hint.p[i]);
+    for (unsigned i = 0; i < l->t->nkeys; i++)
+        if (strcmp(says, l->t->keys[i].key->id) == 0)
+            return refuse(no, SIGNATURE,
+                          "said to be signed by the trusted key %s, but the signature does not "
+                          "match what is signed",
+                          says);
+    if (l->t->nkeys == 1)
+        return refuse(no, KEY, "signed by the key %s, it says, but the trusted key is %s", says,
+                      l->t->keys[0].key->id);
+    return refuse(no, KEY, "signed by the key %s, it says, which is none of the %u trusted ones",
+                  says, l->t->nkeys);
+}
+
+static int refuse_key(const struct look *l, struct verify_refusal *no)
+{
+    if (l->t->nkeys == 0)
+        return refuse(no, KEY, "signed by a bare key, and no key is trusted here");
+    if (l->p->hint.n == 32)
+        return refuse_hint(l, no);
+    if (l->t->nkeys == 1)
+        return refuse(no, KEY, "not signed by the trusted key %s", l->t->keys[0].key->id);
+    return refuse(no, KEY, "signed by none of the %u keys that are trusted", l->t->nkeys);
+}
+
 /* Which of the trust's keys it was. What the evidence says about that chooses nothing. */
 static int find_key(struct look *l, struct verify_refusal *no)
 {
@@ -98,11 +129,7 @@ static int find_key(struct look *l, struct verify_refusal *no)
     }
     if (worst != KEY_BAD)
         return refuse_verdict(worst, no);
-    if (l->t->nkeys == 0)
-        return refuse(no, KEY, "signed by a bare key, and no key is trusted here");
-    if (l->t->nkeys == 1)
-        return refuse(no, KEY, "not signed by the trusted key %s", l->t->keys[0].key->id);
-    return refuse(no, KEY, "signed by none of the %u keys that are trusted", l->t->nkeys);
+    return refuse_key(l, no);
 }
 
 static int check_entries(struct look *l, struct verify_refusal *no)

@@ -23,6 +23,7 @@ struct proof {
     struct sl cert;                       /* DER */
     struct sl helpers[PROOF_HELPERS_MAX]; /* DER of certificates above it, not trusted */
     size_t nhelpers;
+    struct sl hint; /* the SHA-256 of the key that it says it is by; only for what is said */
     struct sl signature;
     struct key_message message; /* what the signature is of */
     bool is_dsse;

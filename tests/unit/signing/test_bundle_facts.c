@@ -330,7 +330,7 @@ TEST(another_key_or_image_is_named_in_the_sentence)
     trust_root();
     trust_key_of("ok-key-ed25519-nolog", TRUST_ALWAYS);
     is(VERIFY_KEY);
-    assert_non_null(strstr(w.no.err.msg, "not signed by the trusted key "));
+    assert_non_null(strstr(w.no.err.msg, ", it says, but the trusted key is "));
     drop();
     load("msg-other-artifact_fail");
     trust_root();
@@ -341,6 +341,36 @@ TEST(another_key_or_image_is_named_in_the_sentence)
 }
 
 /* The same signature that names another digest as a hint, and none. */
+static void flip_signature(void)
+{
+    json_t *s =
+        json_array_get(json_object_get(json_object_get(w.bundle, "dsseEnvelope"), "signatures"), 0);
+    char text[256];
+
+    (void)snprintf(text, sizeof(text), "%s", json_string_value(json_object_get(s, "sig")));
+    text[20] = text[20] == 'A' ? 'B' : 'A';
+    json_object_set_new(s, "sig", json_string(text));
+}
+
+TEST(a_hint_is_for_words_alone)
+{
+    load("ok-key-rekor1");
+    trust_root();
+    trust_key_of("ok-key-rekor1", TRUST_ALWAYS);
+    flip_signature();
+    is(VERIFY_SIGNATURE);
+    assert_non_null(strstr(w.no.err.msg, "said to be signed by the trusted key "));
+    drop();
+    load("ok-key-rekor1");
+    trust_root();
+    trust_key_of("ok-key-rekor1", TRUST_ALWAYS);
+    json_object_set_new(json_object_get(material(), "publicKey"), "hint", json_string("k"));
+    is(VERIFY_NONE);
+    flip_signature();
+    is(VERIFY_KEY);
+    drop();
+}
+
 TEST(what_a_bundle_says_it_is_about_proves_nothing)
 {
     json_t *message;
@@ -405,6 +435,7 @@ int main(void)
         RUN(nobody_to_ask_about_a_timestamp_is_a_refusal),
         RUN(what_needs_the_bytes_says_so),
         RUN(another_key_or_image_is_named_in_the_sentence),
+        RUN(a_hint_is_for_words_alone),
         RUN(what_a_bundle_says_it_is_about_proves_nothing),
         RUN(a_wrong_entry_beside_a_right_one_refuses_both),
         RUN(log_entries_are_counted),

@@ -213,6 +213,31 @@ TEST(other_kinds_and_forms_are_refused)
     is_refused(EVP_PKEY_Q_keygen(NULL, NULL, "ED448"));
 }
 
+/* One key, one text of it, so that one key has one id. */
+TEST(a_key_is_written_in_one_way)
+{
+    EVP_PKEY *curve = EVP_EC_gen("P-256"), *rsa = EVP_RSA_gen(2048);
+    struct sl der = spki_of(curve), rsa_der = spki_of(rsa);
+    char bytes[1024], *point = (char *)(uintptr_t)der.p + der.n - 65;
+    struct pg_err err = {0};
+    struct key *k;
+
+    assert_int_equal(*point, 4);
+    *point = (char)(6 | (der.p[der.n - 1] & 1)); /* OpenSSL takes it */
+    assert_int_equal(key_from_spki(der, &k, &err), -1);
+    /* a byte in the bit string, behind the RSAPublicKey: all lengths around it grow */
+    memcpy(bytes, rsa_der.p, rsa_der.n);
+    bytes[rsa_der.n] = 0;
+    bytes[3]++;
+    bytes[22]++;
+    assert_int_equal(key_from_spki((struct sl){bytes, rsa_der.n + 1}, &k, &err), -1);
+    pg_err_clear(&err);
+    OPENSSL_free((void *)(uintptr_t)der.p);
+    OPENSSL_free((void *)(uintptr_t)rsa_der.p);
+    EVP_PKEY_free(curve);
+    EVP_PKEY_free(rsa);
+}
+
 TEST(der_has_nothing_behind_it)
 {
     EVP_PKEY *pkey = EVP_EC_gen("P-256");
@@ -241,6 +266,7 @@ int main(void)
         RUN(rsa_pads_as_it_was_told),
         RUN(ed25519_is_pure_and_what_cannot_be_checked_is_said),
         RUN(other_kinds_and_forms_are_refused),
+        RUN(a_key_is_written_in_one_way),
         RUN(der_has_nothing_behind_it),
     };
 

@@ -286,6 +286,48 @@ TEST(without_an_answer_about_the_timestamp_there_is_no_fact)
     trust_unref(t);
 }
 
+static int ask_liar(void *context, const struct stamp_question *q, struct stamp_answer *a_r,
+                    struct pg_err *err)
+{
+    (void)q, (void)err;
+    *a_r = *(const struct stamp_answer *)context;
+    return 0;
+}
+
+/* Who looks at timestamps is another program, which is not believed more than it has to be. */
+TEST(an_answer_about_a_timestamp_makes_sense_or_is_none)
+{
+    const struct {
+        struct stamp_answer says;
+        enum verify_reason reason;
+    } all[] = {
+        {{1768478400, 0, 0}, VERIFY_NONE}, /* January 2026 */
+        {{1768478400, 0, 1}, VERIFY_HELPER},
+        {{1768478400, INT64_MAX, 0}, VERIFY_TIMESTAMP},
+        {{1768478400, -1, 0}, VERIFY_TIMESTAMP},
+        {{INT64_MAX, 0, 0}, VERIFY_TIMESTAMP},
+        {{INT64_MIN, 0, 0}, VERIFY_TIMESTAMP},
+        {{NOTATION_CASE_NOW, 0, 0}, VERIFY_TIME}, /* its certificate had ended */
+        {{0, 0, 0}, VERIFY_TIME},
+    };
+    const char *name = "ok-jws-timestamped-expired-cert.jws";
+    struct trust *t = trust_of("tsa");
+    struct sl bytes = envelope_of(name);
+    struct notation_case c = case_of(t, name, bytes);
+    struct pg_arena arena;
+
+    pg_arena_init(&arena, VERIFY_ARENA_BYTES);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        const struct stamp liar = {ask_liar, (void *)(uintptr_t)&all[i].says};
+
+        c.stamp = &liar;
+        assert_int_equal(notation_case_verify(&c, &arena, NULL, NULL), all[i].reason);
+    }
+    pg_arena_free(&arena);
+    free((char *)(uintptr_t)bytes.p);
+    trust_unref(t);
+}
+
 TEST(what_is_signed_beside_the_digest_counts_too)
 {
     struct trust *t = trust_of("strict");
@@ -319,6 +361,7 @@ int main(void)
         RUN(no_byte_can_be_changed),
         RUN(no_part_is_enough),
         RUN(without_an_answer_about_the_timestamp_there_is_no_fact),
+        RUN(an_answer_about_a_timestamp_makes_sense_or_is_none),
         RUN(what_is_signed_beside_the_digest_counts_too),
     };
     int status;

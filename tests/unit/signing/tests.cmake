@@ -18,6 +18,7 @@ pg_unit(signing notation_cases TIMEOUT 60)
 pg_unit(signing notation_conformance TIMEOUT 60)
 pg_unit(signing note)
 pg_unit(signing pem)
+pg_unit(signing reasons)
 pg_unit(signing stamp_wire)
 pg_unit(signing statement)
 pg_unit(signing threads THREADS TIMEOUT 30)
@@ -41,7 +42,7 @@ pg_fuzz(signing x5c)
 
 # These read fixtures, and ask the program about timestamps.
 foreach (name bundle_cases bundle_facts bundle_mutants conformance notation_cases
-              notation_conformance threads)
+              notation_conformance reasons threads)
     if (TARGET unit.signing.${name})
         target_compile_definitions(unit.signing.${name} PRIVATE PG_SOURCE="${CMAKE_SOURCE_DIR}"
                                    PG_TSA="$<TARGET_FILE:pullgate-tsa>")
@@ -60,8 +61,8 @@ if (NOT PG_HARDEN)
     add_executable(example.verify_layout examples/verify_layout.c)
     target_link_libraries(example.verify_layout PRIVATE signing)
     foreach (run "signed:v3-bundle-key:k1:signed by [0-9a-f]+"
-             "other_key:v3-bundle-key:k2:not signed by the trusted key"
-             "tampered:neg-bundle-payload-tampered:k1:not signed by the trusted key")
+             "other_key:v3-bundle-key:k2:signed by the key 5b.*, but the trusted key is 88"
+             "tampered:neg-bundle-payload-tampered:k1:the signature does not match")
         string(REPLACE ":" ";" run "${run}")
         list(POP_FRONT run name layout key says)
         add_test(NAME example.verify_layout.${name}
