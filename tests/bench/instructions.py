@@ -8,9 +8,9 @@ WORD is one of the paths below, all unless told. Instructions are counted by cal
 process itself, the kernel's not; calls by strace. Both slow a server down and disturb no count, so
 the figures do not depend on what else the machine does. One worker, or loop, in each server.
 """
-import argparse, os, re, shutil, signal, subprocess, tempfile, threading, time
+import argparse, os, re, shutil, signal, subprocess, tempfile
 
-from servers import MIB, Image, ab, fetch, start_nginx, start_origin, start_pullgate
+from servers import MIB, Image, ab, fetch, start_nginx, start_origin, start_pullgate, wait_until_quiet
 
 PATHS = ["manifest", "tag", "blob5k", "blob1m", "blob64m", "cold"]
 START = {"pullgate": (start_pullgate, 1), "nginx": (start_nginx, 0)}
@@ -26,15 +26,6 @@ def ask(server, path, n, tls, head):
                "-H", "Accept: */*", f"{scheme}://127.0.0.1:{port}{path}"]
     said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
     assert re.search(rf"Complete requests:\s+{n}\n", said) and "Non-2xx" not in said, said
-
-
-def is_quiet(server):
-    """Waits until it has used no CPU for a while: what was fetched is landed."""
-    spent, since = -1, 0
-    while time.monotonic() - since < 0.7:
-        if server.cpu() != spent:
-            spent, since = server.cpu(), time.monotonic()
-        threading.Event().wait(0.05)
 
 
 class Path:
@@ -53,7 +44,7 @@ class Path:
             fetch(server.port, at)
         if self.word != "cold":
             ask(server, self.at, 16, self.tls, self.head)
-        is_quiet(server)
+        wait_until_quiet(server)
 
     def run(self, server):
         ask(server, self.at, self.n, self.tls, self.head)

@@ -99,6 +99,15 @@ class Server:
             self.proc.wait()
 
 
+def wait_until_quiet(server):
+    """Waits until it has used no CPU for a while: what was fetched is landed."""
+    spent, since = -1, 0
+    while time.monotonic() - since < 0.7:
+        if server.cpu() != spent:
+            spent, since = server.cpu(), time.monotonic()
+        threading.Event().wait(0.05)
+
+
 def write(path, text):
     with open(path, "w") as f:
         f.write(text)
