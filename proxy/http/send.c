@@ -291,7 +291,9 @@ static uint64_t may_leave(struct conn *c, bool *lost_r)
         *lost_r = view.state == FLIGHT_LOST && to < send->end && to <= send->at;
         return to;
     }
-    to = blob_checked_to(send->blob, send->at, send->end);
+    /* no further than a turn goes: each chunk that is looked at costs */
+    to = blob_checked_to(send->blob, send->at,
+                         send->end - send->at > TURN_BYTES ? send->at + TURN_BYTES : send->end);
     if (to > send->at || send->at == send->end)
         return to;
     if (send->check != NULL && !send->check->busy && send->check->failed) {

@@ -180,6 +180,13 @@ def everyday(wanted, table, origin, servers, args):
         scale.idle(servers, table, 1000, tls=True)
 
 
+def anew(folder, origin, name):
+    s = STARTERS[name](folder, origin, name + "-anew")
+    for one in [s, s.over_tls() or s]:
+        one.title = name
+    return s
+
+
 def at_scale(wanted, table, origin, servers, args):
     image = Image(origin, "library/app", [5 << 10, MIB, 64 * MIB], 1)
     if wanted("idle"):
@@ -250,6 +257,9 @@ def main():
         started += (servers := [STARTERS[n](folder, origin) for n in names])
         everyday(wanted, table, origin, servers, args)
         if args.all:
+            for s in servers:                   # anew: what they have used so far is not of idle connections
+                s.end()
+            started[1:] = servers = [anew(folder, origin, n) for n in names]
             at_scale(wanted, table, origin, servers, args)
             for s in started[1:]:
                 s.end()

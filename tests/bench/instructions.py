@@ -81,10 +81,19 @@ def instructions(name, path, origin, folder, top):
     rows = []
     for m in re.finditer(r"^\s*([\d,]+) \([^)]*\)\s+(.*)$", text, re.M):
         rows.append((int(m[1].replace(",", "")), m[2]))
-    total = next(n for n, what in rows if what.startswith("PROGRAM TOTALS"))
+    total = next((n for n, what in rows if what.startswith("PROGRAM TOTALS")), 0)
     rows = [(n, re.sub(r"^.*?([^/:]+):([^ ]+).*?(\[.*/([^/\]]+)\])?$", r"\2 \4", what))
             for n, what in rows if not what.startswith("PROGRAM TOTALS")]
-    return total / path.n, [f"{n / path.n:10.0f} {n / total:6.1%}  {what}" for n, what in rows[:top]]
+    return total / path.n, [f"{n / path.n:10.0f} {n / max(total, 1):6.1%}  {what}" for n, what in rows[:top]]
+
+
+def patiently(*what):
+    """Now and then callgrind ends without a word: then once more."""
+    for _ in range(5):
+        total, rows = instructions(*what)
+        if total:
+            return total, rows
+    raise SystemExit(f"instructions: callgrind says nothing of {what[0]}")
 
 
 def calls(name, path, origin, folder):
@@ -127,7 +136,7 @@ def main():
         for word in args.words:
             path = Path(word.removeprefix("tls-"), word.startswith("tls-"), origin, args.requests)
             for name in args.servers.split(","):
-                total, rows = instructions(name, path, origin, folder, args.top)
+                total, rows = patiently(name, path, origin, folder, args.top)
                 each = calls(name, path, origin, folder)
                 table.append((word, name, total, sum(each.values())))
                 print(f"\n{word}, {name}: {total:.0f} instructions, {sum(each.values()):.2f} calls for each request")
