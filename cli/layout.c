@@ -47,10 +47,10 @@ static int read_file(const struct layout *l, const char *name, size_t max,
     PG_CHECK(bytes.p != NULL);
     char *p = (char *)(uintptr_t)bytes.p;
     int rc = pg_fd_pread(fd, p, bytes.n, 0);
-    if (rc == 0) {
-        *bytes_r = pg_bytes_new(bytes);
-    } else {
+    if (rc < 0) {
         (void)pg_fail(err, PG_E_STORE_IO, "cannot read %s/%s: %s", l->name, name, strerror(errno));
+    } else {
+        *bytes_r = pg_bytes_new(bytes);
     }
     free(p);
     return rc < 0 ? -1 : 1;
