@@ -161,7 +161,7 @@ static bool is_about(const struct layout *l, const json_t *one, const struct dig
     bool is = false;
 
     if (digest_parse(pg_json_str(one, "digest"), &digest, &err) == 0 &&
-        layout_read(l, &digest, MANIFEST_BYTES_MAX, &bytes, &err) == 1 &&
+        layout_read(l, &digest, MANIFEST_BYTES_MAX, &bytes, &err) == 1 && bytes != NULL &&
         pg_json_parse(pg_bytes_sl(bytes), PG_E_STORE_IO, &root, &err) == 0 &&
         digest_parse(pg_json_str(json_object_get(root, "subject"), "digest"), &about, &err) == 0) {
         is = digest_eq(&about, subject);
