@@ -265,15 +265,15 @@ def main():
                 s.end()
             del started[1:]
             apart(wanted, table, folder, origin, names, args)
+        heading += f" Ended after {(time.monotonic() - began) / 60:.0f} minutes with: {machine()}."
+        checked = bars.verdicts(table, args.all)
+        print("\n" + heading + "\n\n" + figure.columns(table.lines_of_text()) + "\n\n" + figure.columns(checked))
+        if args.out:
+            write_results(args.out, table, checked, heading)
     finally:
         for s in started:
             s.end()
-        shutil.rmtree(folder, ignore_errors=True)
-    heading += f" Ended after {(time.monotonic() - began) / 60:.0f} minutes with: {machine()}."
-    checked = bars.verdicts(table, args.all)
-    print("\n" + heading + "\n\n" + figure.columns(table.lines_of_text()) + "\n\n" + figure.columns(checked))
-    if args.out:
-        write_results(args.out, table, checked, heading)
+        shutil.rmtree(folder, ignore_errors=True)   # of a million files that takes minutes
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens when there is much of something: connections, downloads, slow readers, blobs."""
-import contextlib, json, os, random, shutil, socket, statistics, subprocess, tempfile, threading, time
+import contextlib, json, os, random, socket, statistics, subprocess, tempfile, time
 
-from servers import MIB, OCI_MANIFEST, Image, Server, fetch, insecure, pg_config, said_by_wrk, status_kib, wrk
+from servers import MIB, OCI_MANIFEST, Image, Server, fetch, has_ended, insecure, pg_config, said_by_wrk, status_kib, wrk
 
 LIMIT = 256 * MIB
 
@@ -121,11 +121,11 @@ class Box:
     def close(self):
         if self.path is None:
             return
-        for _ in range(100):
-            with contextlib.suppress(OSError):
-                os.rmdir(self.path)
-                return
-            threading.Event().wait(0.1)
+        with open(self.path + "/cgroup.procs") as f:
+            for pid in f.read().split():        # what a server has started, and left
+                has_ended(int(pid), 10)
+        with contextlib.suppress(OSError):
+            os.rmdir(self.path)
 
 
 LUA = """wrk.headers["Accept"] = "{accept}, */*"
@@ -174,13 +174,14 @@ def many_downloads(folder, origin, starters, table, seconds, count=1000):
 
 # ---- blobs --------------------------------------------------------------------------------------
 
-def wait_until_recovered(binary, conf):
+def wait_until_recovered(binary, conf, pid):
     """It looks through its store while it serves: that is not what a request costs."""
     while True:
         said = subprocess.run([binary, "status", "-c", conf, "--json"], stdout=subprocess.PIPE, text=True).stdout
         if json.loads(said)["store"]["recovered"]:
             return
-        threading.Event().wait(0.2)
+        if has_ended(pid, 0.2):
+            raise SystemExit("bench: pullgate has ended")
 
 
 def by_blobs(folder, origin, table, seconds, counts, binary):
@@ -200,7 +201,7 @@ def by_blobs(folder, origin, table, seconds, counts, binary):
         began = time.monotonic()
         s.spawn(binary, "serve", "-c", conf)
         ready = time.monotonic() - began
-        wait_until_recovered(binary, conf)
+        wait_until_recovered(binary, conf, s.proc.pid)
         for what, which, of in [("manifest, us", 0, 90), ("blob of 64 bytes, us", 1, 90),
                                 ("one of 900 blobs, us", 1, 900)]:
             some = random.Random(count).sample(paths, min(of, len(paths)))
@@ -226,4 +227,3 @@ def by_blobs(folder, origin, table, seconds, counts, binary):
     ratio = cells[last]["manifest, us"] / cells[first]["manifest, us"]
     table.add(f"{last:,} blobs / {first:,}, CPU of a manifest", {"pullgate": (ratio, f"{ratio:.2f}")}, "ratio")
     table.line("blobs", "As blobs become more", "us for each request; MiB of the process's own", series)
-    shutil.rmtree(s.dir, ignore_errors=True)

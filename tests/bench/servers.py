@@ -99,13 +99,25 @@ class Server:
             self.proc.wait()
 
 
+def has_ended(pid, seconds):
+    """Within that time."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    ended = bool(select.select([fd], [], [], seconds)[0])
+    os.close(fd)
+    return ended
+
+
 def wait_until_quiet(server):
     """Waits until it has used no CPU for a while: what was fetched is landed."""
     spent, since = -1, 0
     while time.monotonic() - since < 0.7:
         if server.cpu() != spent:
             spent, since = server.cpu(), time.monotonic()
-        threading.Event().wait(0.05)
+        if has_ended(server.proc.pid, 0.05):
+            sys.exit(f"bench: {server.name} has ended")
 
 
 def write(path, text):
