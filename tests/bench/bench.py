@@ -172,7 +172,7 @@ def everyday(wanted, table, origin, servers, args):
                 ("paced to 85 MiB/s a connection", "85 MiB/s a connection"),
                 ("unlimited loopback", "unlimited")]})
     if wanted("slow"):
-        scale.slow_readers(servers, table, image, args.seconds)
+        scale.slow_readers(servers, table, image)
     table.add("peak memory of it all", {s.title: (status_kib(s.proc.pid, "VmHWM") / 1024,
               f"{status_kib(s.proc.pid, 'VmHWM') / 1024:.0f}") for s in servers}, "MiB")
     if not args.all and wanted("idle"):
@@ -189,13 +189,13 @@ def anew(folder, origin, name):
 
 def at_scale(wanted, table, origin, servers, args):
     image = Image(origin, "library/app", [5 << 10, MIB, 64 * MIB], 1)
+    if wanted("connections"):                   # before idle: what a heap once was it stays
+        scale.by_connections(servers, table, image, args.seconds, [1, 10, 100, 1000, 10000])
     if wanted("idle"):
         scale.idle(servers, table, 10000)
         scale.idle(servers, table, 10000, tls=True)
         table.bars("idle", "Memory of an idle connection", {
             "idle connection (10,000)": "plain", "idle connection, TLS (10,000)": "TLS"})
-    if wanted("connections"):
-        scale.by_connections(servers, table, image, args.seconds, [1, 10, 100, 1000, 10000])
 
 
 def apart(wanted, table, folder, origin, names, args):
