@@ -18,7 +18,7 @@ OCI = {
     "neg-att-payload-tampered": "key", "neg-att-payloadtype-changed": "unsupported",
     "neg-att-predicate-annotation-lies": "kind", "neg-attestation-is-not-signature": "kind",
     "neg-bundle-index-artifacttype-lies": GOOD, "neg-bundle-not-json": "malformed",
-    "neg-bundle-payload-tampered": "key", "neg-bundle-sig-tampered": "key",
+    "neg-bundle-payload-tampered": "signature", "neg-bundle-sig-tampered": "signature",
     "neg-bundle-subject-other": "subject", "neg-bundle-two-layers": "malformed",
     "neg-bundle-unknown-version": "unsupported", "neg-bundle-wrong-hint": GOOD,
     "neg-sig-annotation-mismatch": "policy", "neg-sig-blob-corrupt": "too_large",
@@ -34,6 +34,8 @@ OCI = {
 # cosign signs with Ed25519ph, which OpenSSL has from 3.2 on; with an older one, these cannot be
 # verified, and the answer says so.
 PREHASHED = {"v2-sig-ed25519", "v3-bundle-ed25519"}
+# Certificates of one's own authority: a policy that wants them does not load, and says so.
+OWN_AUTHORITY = {"v2-sig-pki"}
 KEYLESS = {
     "bundle-of-other-image_fail": "subject", "bundle-only-attestation_fail": "kind",
     "bundle-wrong-identity_fail": "identity", "legacy-att-lying-annotation_fail": "kind",
@@ -114,7 +116,7 @@ def check_all(base, reasons, skipped=()):
 
 
 def test_each_layout_signed_with_keys_gets_its_verdict():
-    check_all(os.path.join(FIXTURES, "oci"), OCI, skipped=PREHASHED | {"v2-sig-pki"})
+    check_all(os.path.join(FIXTURES, "oci"), OCI, skipped=PREHASHED | OWN_AUTHORITY)
 
 
 def test_each_layout_signed_by_identities_gets_its_verdict():
@@ -130,6 +132,27 @@ def test_ed25519ph_is_verified_or_said_to_need_another_openssl():
     for name in sorted(PREHASHED):
         code, said = answer("--layout", f"{base}/{name}:v1", "--key", f"{base}/keys/ed25519.pub")
         assert code == GOOD or (code == "unsupported" and "OpenSSL" in said["reason"]), said
+
+
+def test_certificates_of_ones_own_authority_are_refused_by_name():
+    base = os.path.join(FIXTURES, "oci")
+    for name in sorted(OWN_AUTHORITY):
+        pki = json.load(open(f"{base}/{name}.expect.json"))["pki"]
+        with tempfile.TemporaryDirectory() as folder:
+            root = shutil.copy(os.path.join(base, pki["roots"]), folder)
+            need = {"type": "sigstoreSigned", "signedIdentity": {"type": "matchRepository"},
+                    "pki": {"caRootsPath": root, "subjectEmail": pki["subjectEmail"]}}
+            file = os.path.join(folder, "policy.json")
+            with open(file, "w") as f:
+                json.dump({"default": [{"type": "reject"}],
+                           "transports": {"docker": {"docker.io": [need]}}}, f)
+            config = os.path.join(folder, "pullgate.yaml")
+            open(config, "w").write("listen: 127.0.0.1:5000\n")
+            code, out, err = run("verify", "--layout", f"{base}/{name}:v1", "--policy", file,
+                                 "-c", config, "docker.io/library/app:v1")
+        assert code == 2 and "pki" in err and "cannot be honoured" in err, (code, out, err)
+        code, said = answer("--layout", f"{base}/{name}:v1", "--key", f"{base}/keys/k1.pub")
+        assert code == "time", said  # nobody else vouches for when it was signed
 
 
 # ---- what is too large to be kept ------------------------------------------------------------
