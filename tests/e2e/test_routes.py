@@ -489,12 +489,12 @@ def test_one_caller_with_many_blobs_does_not_hold_back_another():
     pg.wait_metric("pullgate_flights", 40)
     one = pg.start_get(f"/v2/library/other/blobs/{other.layers[0]}")
     pg.wait_metric("pullgate_flights", 41)
-    before = up.count("GET", "/library/many/blobs/")
     gate.open()
     assert one.done() == (200, b"one")
     order = [p for m, p, h in up.asked if "/blobs/" in p]
     at = next(i for i, p in enumerate(order) if "/other/" in p)
-    assert at <= before + 1, (at, before)                        # the next turn was its own
+    # four are under way; of the four turns that then come up, side by side, one is its own
+    assert at <= 8, at
     assert [p.done().status for p in pulls] == [200] * 40
     pg.stop()
 
