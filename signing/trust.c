@@ -127,6 +127,9 @@ X509 *trust_read_cert(struct sl der)
         X509_free(cert);
         return NULL;
     }
+    /* The first look reads its extensions, so that threads that share it later only read. */
+    if (cert != NULL)
+        (void)X509_get_extension_flags(cert);
     return cert;
 }
 
