@@ -10,8 +10,8 @@
 
 #include "cache/index_row_int.h"
 
-#define READERS (INDEX_READERS_MAX + 100)
-#define GROUPS  120
+#define READERS     (INDEX_READERS_MAX + 100)
+#define GROUPS      120
 #define SLACK_BYTES ((off_t)64 * 4096)
 
 static struct index *ix;
