@@ -2,6 +2,7 @@
 #include "signing/trust_int.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdlib.h>
 
 #include "signing/trust_notation_int.h"
