@@ -18,6 +18,14 @@ X(CACHE_REVALIDATED, COUNTER, "pullgate_cache_total", "result=\"revalidated\"",
   "Answers, by cache result.")
 X(KEPT, COUNTER, "pullgate_kept_deleted_total", "",
   "Answers with what upstream has deleted or withdrawn (when_deleted: keep-and-flag).")
+X(ADMISSION_ALLOW, COUNTER, "pullgate_admission_total", "verdict=\"allow\"",
+  "Verdicts of the policy, where there is one.")
+X(ADMISSION_DENY, COUNTER, "pullgate_admission_total", "verdict=\"deny\"",
+  "Verdicts of the policy, where there is one.")
+X(ADMISSION_PENDING, COUNTER, "pullgate_admission_total", "verdict=\"pending\"",
+  "Verdicts of the policy, where there is one.")
+X(COLLECT_SECONDS, SECONDS, "pullgate_evidence_seconds", "",
+  "Time from asking for evidence about one manifest until it was verified.")
 X(BYTES_SENT, COUNTER, "pullgate_sent_bytes_total", "", "Bytes of bodies sent to clients.")
 X(BYTES_FETCHED, COUNTER, "pullgate_fetched_bytes_total", "",
   "Bytes of bodies received from upstreams.")

@@ -321,10 +321,6 @@ void admission_tell(const struct config *old, const struct config *now)
 {
     char before[17], after[17];
 
-    if (now->admission.policy != NULL)
-        pg_log_say(PG_LOG_WARN, PG_LOG_CONFIG,
-                   "a policy is configured, and this version cannot enforce it at the pull: "
-                   "nothing is served");
     if (old == NULL) {
         if (now->admission.policy != NULL) {
             put_revision(now, after);

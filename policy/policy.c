@@ -201,6 +201,7 @@ struct policy_wants policy_wants(const struct policy *p, const struct facts *nam
     size_t n = policy_find(p, name, &arena, &rules);
     for (size_t i = 0; i < n; i++) {
         const struct rule *r = &p->rules[rules[i]];
+        w.tags = w.tags || (r->ntags > 0 && r->action != RULE_DENY);
         for (size_t k = 0; rule_applies(r, name) && k < r->nrequirements; k++) {
             add_wants(&r->requirements[k], &w);
         }

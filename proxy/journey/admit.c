@@ -1,13 +1,256 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/journey/admit.h"
 
-int admit_choose(const struct admit_candidate *candidates, size_t ncandidates, size_t *chosen_r,
-                 struct admit_verdict *verdict_r, struct pg_err *err)
+#include "base/clock.h"
+#include "base/metric.h"
+#include "proxy/journey/journey.h"
+
+struct admit_wait {
+    struct journey *journey;
+    struct gate_question q; /* with references to its fresh dossiers */
+    bool is_blob;
+    struct collect_reader reader;
+    unsigned ticket;
+    uint64_t began_ms;
+    const struct rq_stage *then;
+};
+
+static enum rq_next st_collected(struct rq *rq);
+static const struct rq_stage ST_collected = {"admit", st_collected, RQ_UPSTREAM};
+
+static const struct admit_verdict no_policy = {.allow = true, .rule = "none", .reason = "no rules"};
+
+static bool has_policy(const struct journey *j)
 {
-    (void)candidates;
-    if (ncandidates == 0)
-        return pg_fail(err, PG_E_DENIED, "there is nothing that may be served");
-    *chosen_r = 0;
-    *verdict_r = (struct admit_verdict){.allow = true, .rule = "none", .reason = "no rules"};
-    return 0;
+    return j->snapshot->config.admission.policy != NULL;
+}
+
+/* ---- verdicts ------------------------------------------------------------------------------ */
+
+static const char *keep(struct journey *j, struct sl text)
+{
+    return pg_copy(&j->rq.arena, text).p;
+}
+
+static void note(struct journey *j, const struct gate_result *r)
+{
+    const struct policy_verdict *v = &r->verdict;
+
+    j->verdict = (struct admit_verdict){
+        .allow = r->answer == GATE_ALLOWS,
+        .word = r->answer == GATE_ALLOWS    ? "allow"
+                : r->answer == GATE_PENDING ? "pending"
+                                            : "deny",
+        .rule = keep(j, v->rule),
+        .reason = keep(j, v->reason),
+        .observed = v->observed.n > 0 ? keep(j, v->observed) : NULL,
+    };
+}
+
+/* 0, or -1 with the error that the client is told. */
+static int take_verdict(struct journey *j, const struct gate_result *r)
+{
+    const struct policy_verdict *v = &r->verdict;
+    const char *between = v->remedy.n > 0 ? "; what would help: " : "";
+
+    PG_CHECK(r->answer != GATE_NEEDS);
+    note(j, r);
+    if (r->answer == GATE_ALLOWS) {
+        pg_metric_inc(PG_M_ADMISSION_ALLOW);
+        return 0;
+    }
+    if (r->answer == GATE_PENDING) {
+        pg_metric_inc(PG_M_ADMISSION_PENDING);
+        return pg_fail(&j->rq.err, PG_E_PENDING,
+                       "not decided yet by policy rule \"" SL_FMT "\": " SL_FMT "%s" SL_FMT,
+                       SL_ARG(v->rule), SL_ARG(v->reason), between, SL_ARG(v->remedy));
+    }
+    pg_metric_inc(PG_M_ADMISSION_DENY);
+    return pg_fail(&j->rq.err, PG_E_DENIED,
+                   "denied by policy rule \"" SL_FMT "\": " SL_FMT "%s" SL_FMT, SL_ARG(v->rule),
+                   SL_ARG(v->reason), between, SL_ARG(v->remedy));
+}
+
+/* ---- waiting ------------------------------------------------------------------------------- */
+
+static void on_collected(struct collect_reader *r)
+{
+    struct admit_wait *w = pg_container_of(r, struct admit_wait, reader);
+
+    rq_wake(&w->journey->rq, w->ticket);
+}
+
+static void stop_waiting(struct rq *rq)
+{
+    collect_leave(&journey_of(rq)->admit->reader);
+}
+
+static enum rq_next collect(struct journey *j, const struct gate_result *r)
+{
+    struct admit_wait *w = j->admit;
+    struct collect_order o = {.snapshot = j->snapshot,
+                              .upstream = j->target.upstream,
+                              .repo = j->target.repo,
+                              .canonical = j->target.canonical,
+                              .caller = journey_caller(j),
+                              .subject = r->needs,
+                              .wants = r->wants,
+                              .trace = j->trace.of};
+
+    if (collect_join(&j->home->collects, &o, &w->reader, on_collected, &j->rq.err) < 0)
+        return rq_fail_now(&j->rq);
+    w->ticket = rq_ticket(&j->rq);
+    return rq_wait_or_go(&j->rq, &ST_collected, journey_left_ms(j), stop_waiting);
+}
+
+static enum rq_next pend(struct journey *j, const char *why)
+{
+    struct gate_result r = {
+        .answer = GATE_PENDING,
+        .verdict = {.rule = SL("signatures"), .reason = sl_str(why), .remedy = SL("try again")}};
+    int failed = take_verdict(j, &r);
+
+    PG_CHECK(failed < 0);
+    return rq_fail_now(&j->rq);
+}
+
+static enum rq_next ask_gate(struct journey *j)
+{
+    struct admit_wait *w = j->admit;
+    struct gate_result r;
+    struct pg_arena arena;
+    int failed = 0;
+
+    w->q.now_s = pg_clock_wall_s();
+    w->q.now_ms = pg_clock_mono_ms();
+    pg_arena_init(&arena, (size_t)16 << 20);
+    if (w->is_blob)
+        gate_blob(&w->q, &arena, &r);
+    else
+        gate_manifest(&w->q, &arena, &r);
+    if (r.answer != GATE_NEEDS)
+        failed = take_verdict(j, &r);
+    pg_arena_free(&arena);
+    if (r.answer != GATE_NEEDS)
+        return failed < 0 ? rq_fail_now(&j->rq) : rq_go(&j->rq, w->then);
+    if (w->q.nfresh == GATE_FRESH_MAX)
+        return pend(j, "too many manifests have to be looked at for it at once");
+    return collect(j, &r);
+}
+
+static enum rq_next st_collected(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct admit_wait *w = j->admit;
+
+    if (!w->reader.answered)
+        return pend(j, "its signatures are being looked for");
+    w->q.fresh[w->q.nfresh++] = dossier_ref(collect_look(&w->reader));
+    collect_leave(&w->reader);
+    return ask_gate(j);
+}
+
+/* ---- doors --------------------------------------------------------------------------------- */
+
+static struct gate_question question(struct journey *j)
+{
+    return (struct gate_question){.store = j->home->store,
+                                  .shelf = j->home->collects.shelf,
+                                  .admission = &j->snapshot->config.admission,
+                                  .repository = j->target.canonical};
+}
+
+static void drop_fresh(struct admit_wait *w)
+{
+    while (w->q.nfresh > 0)
+        dossier_unref(w->q.fresh[--w->q.nfresh]);
+}
+
+static struct admit_wait *begin(struct journey *j, const struct rq_stage *then)
+{
+    if (j->admit == NULL)
+        j->admit = pg_new(&j->rq.arena, struct admit_wait);
+    drop_fresh(j->admit);
+    *j->admit = (struct admit_wait){.journey = j, .q = question(j), .then = then};
+    return j->admit;
+}
+
+enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,
+                            const struct rq_stage *then)
+{
+    struct admit_wait *w;
+
+    if (!has_policy(j)) {
+        j->verdict = no_policy;
+        return rq_go(&j->rq, then);
+    }
+    w = begin(j, then);
+    if (!j->want.by_digest)
+        w->q.tag = j->want.reference;
+    w->q.digest = m->digest;
+    w->q.sha256 = m->sha256;
+    w->q.manifest = m->bytes;
+    return ask_gate(j);
+}
+
+enum rq_next admit_blob(struct journey *j, const struct rq_stage *then)
+{
+    struct admit_wait *w;
+
+    if (!has_policy(j)) {
+        j->verdict = no_policy;
+        return rq_go(&j->rq, then);
+    }
+    w = begin(j, then);
+    w->is_blob = true;
+    w->q.digest = j->want.digest;
+    return ask_gate(j);
+}
+
+int admit_list(struct journey *j)
+{
+    struct gate_question q;
+    struct gate_result r;
+    struct pg_arena arena;
+    int failed;
+
+    if (!has_policy(j) || j->want.op == ROUTE_PING) {
+        j->verdict = no_policy;
+        return 0;
+    }
+    q = question(j);
+    q.now_s = pg_clock_wall_s();
+    pg_arena_init(&arena, (size_t)1 << 20);
+    gate_list(&q, &arena, &r);
+    failed = take_verdict(j, &r);
+    pg_arena_free(&arena);
+    return failed;
+}
+
+bool admit_may_list(struct journey *j, const struct digest *d)
+{
+    struct gate_question q;
+    struct gate_result r;
+    struct pg_arena arena;
+
+    if (!has_policy(j))
+        return true;
+    if (d->alg != PG_SHA256)
+        return false;
+    q = question(j);
+    q.digest = q.sha256 = *d;
+    q.now_s = pg_clock_wall_s();
+    q.now_ms = pg_clock_mono_ms();
+    pg_arena_init(&arena, (size_t)16 << 20);
+    gate_manifest(&q, &arena, &r);
+    pg_arena_free(&arena);
+    return r.answer != GATE_DENIES;
+}
+
+void admit_end(struct journey *j)
+{
+    if (j->admit == NULL)
+        return;
+    collect_leave(&j->admit->reader);
+    drop_fresh(j->admit);
 }

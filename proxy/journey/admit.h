@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * admit - chooses, among what a request could be answered with, the first that may leave. Nothing
- * leaves without it: reply checks that the request's verdict allows.
+ * admit - the one choke point: whether what a journey is about to answer may leave. It asks the
+ * gate (proxy/admit/gate.h), and waits for what that needs to know.
  *
- * Today no rules can be written: everything is allowed, and says so in the verdict and the log.
- * Pure; any thread.
+ *     return admit_manifest(j, &m, &ST_deliver);      goes on there if it may leave
+ *
+ * Nothing leaves without it: reply checks that the request's verdict allows. Without a policy
+ * everything may leave, at once; says so in the verdict and the log.
+ *
+ * A denial is DENIED, with rule, reason and remedy. What is not known in time is PENDING: the work
+ * goes on, and who comes back finds it done.
+ *
+ * Threads: the loop's.
  */
 #pragma once
 
@@ -13,17 +20,34 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "oci/digest.h"
+#include "proxy/admit/collect.h"
+#include "proxy/admit/gate.h"
+#include "proxy/http/rq.h"
 
-struct admit_candidate {
-    struct sl repo; /* canonical */
-    struct digest digest;
-};
+struct journey;
 
+/* Texts are static, or in the request's arena. */
 struct admit_verdict {
     bool allow;
-    const char *rule, *reason; /* static texts */
+    const char *word; /* allow, deny, pending; NULL: nobody was asked */
+    const char *rule, *reason;
+    const char *observed; /* what rules that only observe would have denied; or NULL */
 };
 
-/* *chosen_r: its place among the candidates. DENIED with rule, reason and remedy. */
-PG_MUST_USE int admit_choose(const struct admit_candidate *candidates, size_t ncandidates,
-                             size_t *chosen_r, struct admit_verdict *verdict_r, struct pg_err *err);
+/* A manifest that is to be served. */
+struct admit_subject {
+    struct digest digest, sha256; /* as named; of its bytes */
+    struct sl bytes;              /* they outlive the wait */
+};
+
+PG_MUST_USE enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,
+                                        const struct rq_stage *then);
+/* Of j->want's digest. */
+PG_MUST_USE enum rq_next admit_blob(struct journey *j, const struct rq_stage *then);
+/* Of names, or of nothing: 0, or -1 with j->rq.err. */
+PG_MUST_USE int admit_list(struct journey *j);
+/* Is there no verdict yet, or one that lets it leave? */
+bool admit_may_list(struct journey *j, const struct digest *d);
+
+/* The journey ends. */
+void admit_end(struct journey *j);

@@ -121,8 +121,11 @@ static void write_line(const struct journey *j, uint64_t total_us)
     if (j->told.why != NULL)
         pg_log_str(&line, "why", of_string(j->told.why));
     if (j->verdict.rule != NULL) {
-        pg_log_str(&line, "verdict", j->verdict.allow ? SL("allow") : SL("deny"));
+        pg_log_str(&line, "verdict",
+                   j->verdict.word != NULL ? of_string(j->verdict.word) : SL("allow"));
         pg_log_str(&line, "rule", of_string(j->verdict.rule));
+        if (j->verdict.observed != NULL)
+            pg_log_str(&line, "observed", of_string(j->verdict.observed));
     }
     log_times(&line, j, total_us);
     log_trace(&line, j);

@@ -144,24 +144,6 @@ bool journey_must_ask(const struct journey *j)
            sl_eq_nocase(conn_header(j->http, SL("Cache-Control")), SL("no-cache"));
 }
 
-int journey_admit(struct journey *j, const struct digest *d)
-{
-    struct admit_candidate candidate = {.repo = j->target.canonical};
-    size_t chosen;
-
-    if (j->snapshot->config.admission.policy != NULL && j->want.op != ROUTE_PING)
-        return pg_fail(&j->rq.err, PG_E_DENIED,
-                       "a policy is configured, and this version of pullgate cannot look for the "
-                       "signatures that it may want: nothing is served. `pullgate policy check` "
-                       "says what it means; remove `policy` from the configuration to serve "
-                       "without one");
-    if (d != NULL)
-        candidate.digest = *d;
-    if (admit_choose(&candidate, 1, &chosen, &j->verdict, &j->rq.err) < 0)
-        return -1;
-    return 0;
-}
-
 static struct journey *take_spare(struct journey_home *home)
 {
     struct journey *j;
@@ -202,6 +184,7 @@ static void on_end(struct rq *rq)
 
     if (j->op_end != NULL)
         j->op_end(j);
+    admit_end(j);
     finish_journey(j);
     if (j->ask.fetch != NULL)
         fetch_ask_free(j->ask.fetch);
@@ -235,9 +218,10 @@ void journey_begin(struct journey_home *home, struct conn *c)
 }
 
 void journey_home_init(struct journey_home *home, struct loop *l, struct store *store,
-                       struct fetch *fetch)
+                       struct fetch *fetch, struct shelf *shelf)
 {
     *home = (struct journey_home){.loop = l, .store = store, .fetch = fetch};
+    collect_home_init(&home->collects, l, store, fetch, shelf);
     pg_list_init(&home->refreshes);
     home->aheads = ahead_new_set();
     pg_list_init(&home->live);

@@ -55,7 +55,8 @@ struct journey_home {
     struct list_cache *tags, *referrers; /* of all loops */
     struct pg_list refreshes;            /* under way on this loop */
     struct aheads *aheads;
-    struct pg_list live; /* journeys */
+    struct collect_home collects; /* of evidence */
+    struct pg_list live;          /* journeys */
     struct pg_list spare;
     unsigned nspare;
 };
@@ -102,6 +103,7 @@ struct journey {
     struct target target;         /* route; not of ping */
     struct authn_who who;         /* authn */
     struct admit_verdict verdict; /* admit */
+    struct admit_wait *admit;     /* admit's; in the arena */
     struct journey_ask ask;
     struct journey_told told;
     struct journey_times times;
@@ -113,7 +115,7 @@ struct journey {
 };
 
 void journey_home_init(struct journey_home *home, struct loop *l, struct store *store,
-                       struct fetch *fetch);
+                       struct fetch *fetch, struct shelf *shelf);
 void journey_home_free(struct journey_home *home); /* no journey may be left */
 
 void journey_begin(struct journey_home *home, struct conn *c);
@@ -142,9 +144,6 @@ bool journey_must_ask(const struct journey *j);
 
 /* Who shares an upstream's connections fairly with others: its address, whatever the port. */
 struct sl journey_caller(const struct journey *j);
-
-/* The admission of one digest, or of what has none (a list): 0, or -1 with j->rq.err. */
-PG_MUST_USE int journey_admit(struct journey *j, const struct digest *d);
 
 const char *journey_cache_name(enum journey_cache cache); /* "hit", ...; "-" for NONE */
 const char *journey_op_name(const struct journey *j);

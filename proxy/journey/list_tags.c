@@ -202,7 +202,7 @@ static enum rq_next st_page(struct rq *rq)
     struct list_tags *t = j->op;
     struct tag_list_page page = {.name = j->want.name, .last = j->want.last, .n = ROUTE_PAGE_MAX};
 
-    if (journey_admit(j, NULL) < 0)
+    if (admit_list(j) < 0)
         return rq_fail_now(rq);
     if (j->want.has_n)
         page.n = j->want.n;

@@ -7,7 +7,7 @@ static enum rq_next st_ping(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
 
-    if (journey_admit(j, NULL) < 0)
+    if (admit_list(j) < 0)
         return rq_fail_now(rq);
     return reply_json(j, SL("{}"));
 }

@@ -19,6 +19,7 @@
 #define BLOB_TYPE "application/octet-stream"
 
 #define PULL_BLOB_STAGES(X)                                                                        \
+    X(look, CLIENT)                                                                                \
     X(linked, UPSTREAM)                                                                            \
     X(confirmed, UPSTREAM)                                                                         \
     X(open, CLIENT)                                                                                \
@@ -89,13 +90,21 @@ static enum rq_next st_lookup(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
     struct pull_blob *p = pg_new(&rq->arena, struct pull_blob);
-    struct index_link link;
-    int64_t age_s;
-    int linked;
 
     p->journey = j;
     j->op = p;
     j->op_end = leave;
+    return admit_blob(j, &ST_look); /* what may not leave is not fetched either */
+}
+
+static enum rq_next st_look(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_blob *p = j->op;
+    struct index_link link;
+    int64_t age_s;
+    int linked;
+
     j->told.digest = j->want.digest;
     j->told.has_digest = true;
     linked =
@@ -451,13 +460,10 @@ static enum rq_next st_flying(struct rq *rq)
     return serve(j, j->told.cache);
 }
 
+/* Once more: a download may have taken long. */
 static enum rq_next st_admit(struct rq *rq)
 {
-    struct journey *j = journey_of(rq);
-
-    if (journey_admit(j, &j->want.digest) < 0)
-        return rq_fail_now(rq);
-    return rq_go(rq, &ST_deliver);
+    return admit_blob(journey_of(rq), &ST_deliver);
 }
 
 static void say_range(struct journey *j, const struct range *r, uint64_t size)

@@ -12,7 +12,7 @@
 #include "proxy/journey/reply.h"
 
 #define PULL_MANIFEST_STAGES(X)                                                                    \
-    X(ask, CLIENT) X(asked, UPSTREAM) X(admit, CLIENT) X(deliver, CLIENT)
+    X(ask, CLIENT) X(asked, UPSTREAM) X(admit, CLIENT) X(admitted, CLIENT) X(deliver, CLIENT)
 
 #define X(name, origin) static enum rq_next st_##name(struct rq *rq);
 PULL_MANIFEST_STAGES(X)
@@ -31,7 +31,7 @@ struct pull_manifest {
     bool may_head; /* lookup: HEAD is enough, since upstream has shown it; else it has to give it */
     bool may_be_stale;
     int64_t age_s; /* of the tag */
-    struct digest digest;
+    struct digest digest, sha256;
     struct overlay_manifest found;
     struct refresh_reader refresh; /* ask */
     unsigned ticket;
@@ -49,6 +49,7 @@ static int find_manifest(struct journey *j, struct pull_manifest *p, const struc
     j->held = p->found.held;
     p->in_store = true;
     p->digest = *d;
+    p->sha256 = p->found.sha256;
     p->body = p->found.bytes;
     p->media_type = p->found.media_type;
     return 1;
@@ -283,6 +284,7 @@ static enum rq_next st_asked(struct rq *rq)
     pg_bytes_unref(j->held);
     j->held = pg_bytes_ref(a->bytes);
     p->digest = a->digest;
+    p->sha256 = a->sha256;
     p->body = pg_bytes_sl(a->bytes);
     p->media_type = pg_copy(&rq->arena, a->media_type);
     return serve(j, JOURNEY_MISS);
@@ -292,9 +294,16 @@ static enum rq_next st_admit(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
     struct pull_manifest *p = j->op;
+    struct admit_subject subject = {.digest = p->digest, .sha256 = p->sha256, .bytes = p->body};
 
-    if (journey_admit(j, &p->digest) < 0)
-        return rq_fail_now(rq);
+    return admit_manifest(j, &subject, &ST_admitted);
+}
+
+static enum rq_next st_admitted(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_manifest *p = j->op;
+
     if (!reply_is_accepted(j, p->media_type)) {
         pg_fail(&rq->err, PG_E_MANIFEST_UNKNOWN,
                 SL_FMT " is of type " SL_FMT ", which the request's Accept does not admit",

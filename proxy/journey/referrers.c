@@ -209,18 +209,10 @@ static enum rq_next st_walked(struct rq *rq)
 
 /* ---- pages --------------------------------------------------------------------------------- */
 
-/* Each is listed only if it could be pulled. */
+/* What is denied is not listed; what is not decided yet may be asked for. */
 static bool may_be_listed(void *owner, const struct digest *d)
 {
-    const struct journey *j = owner;
-    struct admit_candidate candidate = {.repo = j->target.canonical, .digest = *d};
-    struct admit_verdict verdict;
-    struct pg_err denied = {0};
-    size_t chosen;
-    bool may = admit_choose(&candidate, 1, &chosen, &verdict, &denied) == 0 && verdict.allow;
-
-    pg_err_clear(&denied);
-    return may;
+    return admit_may_list(owner, d);
 }
 
 static void put_param(struct pg_buf *b, struct pg_arena *arena, const char *name, struct sl value)
@@ -257,7 +249,7 @@ static enum rq_next st_page(struct rq *rq)
                                       .may = may_be_listed,
                                       .owner = j};
 
-    if (journey_admit(j, NULL) < 0)
+    if (admit_list(j) < 0)
         return rq_fail_now(rq);
     pg_buf_init(&j->body, REFERRER_LIST_PAGE_BYTES_MAX);
     if (!referrer_list_write(f->list, &page, &j->body)) {

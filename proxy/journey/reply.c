@@ -54,6 +54,8 @@ static void begin(struct journey *j, int status)
     send_head(j->conn, status);
     send_field(j->conn, SL("Docker-Distribution-Api-Version"), SL("registry/2.0"));
     send_field(j->conn, SL("X-Content-Type-Options"), SL("nosniff"));
+    if (j->verdict.word != NULL)
+        send_field(j->conn, SL("X-Pullgate-Verdict"), sl_str(j->verdict.word));
     if (j->want.ns.p != NULL && j->target.upstream != NULL)
         send_field(j->conn, SL("OCI-Namespace"), j->want.ns);
 }

@@ -18,6 +18,7 @@ struct service {
     struct store *store;
     struct fetch *fetch;
     struct list_cache *tags, *referrers;
+    struct shelf *shelf;
 };
 
 static void begin(const struct conn_service *service, struct conn *c)
@@ -79,6 +80,7 @@ struct service *service_new(struct store *store, struct fetch *fetch)
     s->fetch = fetch;
     s->tags = list_cache_new(LISTS, LISTS_BYTES);
     s->referrers = list_cache_new(LISTS, LISTS_BYTES);
+    s->shelf = shelf_new();
     return s;
 }
 
@@ -88,6 +90,7 @@ void service_free(struct service *s)
         return;
     list_cache_free(s->tags);
     list_cache_free(s->referrers);
+    shelf_free(s->shelf);
     free(s);
 }
 
@@ -96,7 +99,7 @@ void service_attach(struct service *s, struct loop *l)
     struct journey_home *home = malloc(sizeof(*home));
 
     PG_CHECK(home != NULL && l->app == NULL);
-    journey_home_init(home, l, s->store, s->fetch);
+    journey_home_init(home, l, s->store, s->fetch, s->shelf);
     home->tags = s->tags;
     home->referrers = s->referrers;
     l->app = home;
@@ -110,6 +113,7 @@ void service_detach(struct loop *l)
         return;
     refresh_stop_all(home);
     ahead_stop_all(home);
+    collect_stop_all(&home->collects);
     journey_home_free(home);
     free(home);
     l->app = NULL;

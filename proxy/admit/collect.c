@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/admit/collect.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/metric.h"
+#include "proxy/admit/collect_int.h"
+
+static void advance(struct collect *c);
+
+/* ---- its life ------------------------------------------------------------------------------ */
+
+static void clear_piece(struct collect_piece *p)
+{
+    struct collect *c = p->collect;
+
+    if (p->ask != NULL)
+        fetch_ask_free(p->ask);
+    if (p->state == PIECE_FLYING)
+        flight_leave(&p->reader);
+    blob_close(p->blob);
+    pg_bytes_unref(p->answer.body);
+    pg_err_clear(&p->err);
+    *p = (struct collect_piece){.collect = c};
+}
+
+static void unref(struct collect *c)
+{
+    if (--c->refs > 0)
+        return;
+    for (size_t i = 0; i < c->nmanifests; i++)
+        pg_bytes_unref(c->manifests[i]);
+    evidence_free(c->evidence);
+    dossier_unref(c->dossier);
+    pg_arena_free(&c->names);
+    config_snapshot_unref(c->order.snapshot);
+    free(c);
+}
+
+static void on_mail(struct pg_mail *mail)
+{
+    struct collect *c = pg_container_of(mail, struct collect, mail);
+
+    c->posted = false;
+    if (!c->stopped)
+        advance(c);
+    unref(c);
+}
+
+/* From callbacks, which may do nothing but note. */
+static void go_on(struct collect *c)
+{
+    if (c->posted || c->stopped)
+        return;
+    c->posted = true;
+    c->refs++;
+    c->mail.deliver = on_mail;
+    pg_mailbox_post(&c->home->loop->mail, &c->mail);
+}
+
+/* ---- asking -------------------------------------------------------------------------------- */
+
+static void on_answered(struct fetch_ask *ask)
+{
+    struct collect_piece *p = ask->owner;
+
+    p->answered = true;
+    go_on(p->collect);
+}
+
+static void ask(struct collect_piece *p)
+{
+    struct collect *c = p->collect;
+    const struct collect_order *o = &c->order;
+    bool is_list = p->step.what == EVIDENCE_REFERRERS;
+    char text[DIGEST_TEXT_MAX];
+    struct fetch_question q = {.kind = is_list ? FETCH_REFERRERS : FETCH_MANIFEST,
+                               .snapshot = o->snapshot,
+                               .upstream = o->upstream,
+                               .repo = o->repo,
+                               .reference = p->step.what == EVIDENCE_TAG
+                                                ? sl_str(p->step.tag)
+                                                : digest_write(&p->step.digest, text),
+                               .query = SL(""),
+                               .caller = o->caller,
+                               .trace = o->trace};
+
+    if (is_list && p->step.next.p != NULL)
+        q.query = p->step.next;
+    p->state = PIECE_ASKED;
+    p->ask = fetch_ask(c->home->fetch, &q, &c->home->loop->mail, on_answered, p);
+}
+
+static void on_news(struct flight_reader *reader)
+{
+    go_on(pg_container_of(reader, struct collect_piece, reader)->collect);
+}
+
+static void order(struct collect_piece *p)
+{
+    const struct collect *c = p->collect;
+    struct fetch_blob_order o = {.snapshot = c->order.snapshot,
+                                 .upstream = c->order.upstream,
+                                 .repo = c->order.repo,
+                                 .caller = c->order.caller,
+                                 .digest = p->step.digest,
+                                 .size = p->step.size_max,
+                                 .priority = FETCH_WAITED_FOR,
+                                 .flight = p->reader.flight,
+                                 .trace = c->order.trace};
+
+    flight_say_whose(p->reader.flight, c->order.canonical);
+    fetch_blob(c->home->fetch, &o);
+}
+
+/* Takes it from the store if it is there. 1: it is, or that cannot be known. */
+static int look(struct collect_piece *p)
+{
+    int found = blob_open(p->collect->home->store, &p->step.digest, &p->blob, &p->err);
+
+    if (found == 0)
+        return 0;
+    p->state = PIECE_ARRIVED;
+    return 1;
+}
+
+static void board(struct collect_piece *p)
+{
+    struct collect *c = p->collect;
+    char text[DIGEST_TEXT_MAX];
+    enum flight_role role;
+    struct pg_err off = {0};
+
+    if (look(p) > 0)
+        return;
+    if (flight_join(&c->home->loop->bell, digest_write(&p->step.digest, text), &p->reader, on_news,
+                    &role, &p->err) < 0) {
+        p->state = PIECE_ARRIVED;
+        return;
+    }
+    if (role == FLIGHT_LEADER && look(p) > 0) { /* it landed between the two looks */
+        pg_fail(&off, PG_E_CANCELED, "it is in the store already");
+        flight_fail(p->reader.flight, &off);
+        pg_err_clear(&off);
+        flight_leave(&p->reader);
+        return;
+    }
+    p->state = PIECE_FLYING;
+    if (role == FLIGHT_LEADER)
+        order(p);
+    else
+        fetch_hurry(c->home->fetch);
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+/* The ask ends here: what the pool reads may be read when fetch has stopped. */
+static void take_ask(struct collect_piece *p)
+{
+    if (!p->answered)
+        return;
+    p->denied = p->ask->denied;
+    if (p->ask->err.kind != PG_E_NONE) {
+        pg_err_copy(&p->err, &p->ask->err);
+    } else {
+        p->answer = p->ask->answer;
+        p->answer.body = pg_bytes_ref(p->answer.body);
+        p->answer.content_type = pg_copy(&p->collect->names, p->answer.content_type);
+        if (p->answer.link.p != NULL)
+            p->answer.link = pg_copy(&p->collect->names, p->answer.link);
+    }
+    fetch_ask_free(p->ask);
+    p->ask = NULL;
+    p->state = PIECE_ARRIVED;
+}
+
+/* What upstream said of another repository's blob says nothing of ours. */
+static void take_flight(struct collect_piece *p)
+{
+    struct collect *c = p->collect;
+    struct flight_view v = flight_look(&p->reader);
+    bool is_ours = flight_is_of(p->reader.flight, c->order.canonical);
+
+    if (v.state != FLIGHT_LANDED && v.state != FLIGHT_LOST)
+        return;
+    if (v.state == FLIGHT_LOST)
+        pg_err_copy(&p->err, &p->reader.flight->err);
+    flight_leave(&p->reader);
+    p->state = PIECE_ARRIVED;
+    if (v.state == FLIGHT_LOST && is_ours && p->err.kind != PG_E_CANCELED)
+        return;
+    pg_err_clear(&p->err);
+    if (++p->tries <= COLLECT_TRIES)
+        board(p);
+    else
+        pg_fail(&p->err, PG_E_UPSTREAM_DOWN, "the download was called off %u times", p->tries);
+}
+
+static bool take_answers(struct collect *c)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < COLLECT_PIECES; i++) {
+        struct collect_piece *p = &c->pieces[i];
+
+        if (p->state == PIECE_ASKED)
+            take_ask(p);
+        else if (p->state == PIECE_FLYING)
+            take_flight(p);
+        any = any || p->state == PIECE_ARRIVED;
+    }
+    return any;
+}
+
+/* ---- the pool ------------------------------------------------------------------------------ */
+
+static void run(struct pg_job *job)
+{
+    struct collect *c = pg_container_of(job, struct collect, job);
+
+    for (size_t i = 0; i < COLLECT_PIECES; i++)
+        if (c->pieces[i].state == PIECE_READING)
+            collect_read_piece(c, &c->pieces[i]);
+    if (c->verifying)
+        collect_verify(c);
+}
+
+static void end(struct collect *c)
+{
+    c->over = true;
+    pg_list_remove(&c->node);
+    c->home->nlive--;
+    pg_metric_observe_us(PG_M_COLLECT_SECONDS, pg_clock_mono_us() - c->began_us);
+    shelf_put(c->home->shelf, c->dossier);
+    pg_list_each_safe (it, tmp, &c->readers) {
+        struct collect_reader *r = pg_container_of(it, struct collect_reader, node);
+
+        pg_list_remove(it);
+        r->answered = true;
+        r->done(r);
+    }
+    unref(c);
+}
+
+static void on_run(struct pg_job *job)
+{
+    struct collect *c = pg_container_of(job, struct collect, job);
+
+    c->busy = false;
+    for (size_t i = 0; i < COLLECT_PIECES; i++)
+        if (c->pieces[i].state == PIECE_READING)
+            clear_piece(&c->pieces[i]);
+    if (!c->stopped && c->verifying)
+        end(c);
+    else if (!c->stopped)
+        advance(c);
+    unref(c);
+}
+
+static void start_job(struct collect *c)
+{
+    for (size_t i = 0; i < COLLECT_PIECES; i++)
+        if (c->pieces[i].state == PIECE_ARRIVED)
+            c->pieces[i].state = PIECE_READING;
+    c->busy = true;
+    c->refs++;
+    c->job = (struct pg_job){.run = run, .done = on_run, .home = &c->home->loop->mail};
+    pg_pool_submit(c->home->loop->data_pool, &c->job);
+}
+
+/* ---- the walk ------------------------------------------------------------------------------ */
+
+static struct collect_piece *spare(struct collect *c)
+{
+    for (size_t i = 0; i < COLLECT_PIECES; i++)
+        if (c->pieces[i].state == PIECE_FREE)
+            return &c->pieces[i];
+    return NULL;
+}
+
+static void issue(struct collect *c)
+{
+    for (;;) {
+        struct collect_piece *p = spare(c);
+
+        if (p == NULL || !evidence_next(c->evidence, &p->step))
+            return;
+        if (p->step.what == EVIDENCE_BLOB)
+            board(p);
+        else
+            ask(p);
+    }
+}
+
+static void advance(struct collect *c)
+{
+    bool any;
+
+    if (c->busy || c->over)
+        return;
+    issue(c);
+    any = take_answers(c);
+    c->verifying = !any && evidence_is_done(c->evidence);
+    if (any || c->verifying)
+        start_job(c);
+}
+
+/* ---- who waits ----------------------------------------------------------------------------- */
+
+void collect_home_init(struct collect_home *home, struct loop *l, struct store *store,
+                       struct fetch *fetch, struct shelf *shelf)
+{
+    *home = (struct collect_home){.loop = l, .store = store, .fetch = fetch, .shelf = shelf};
+    pg_list_init(&home->live);
+}
+
+static bool wants_are_same(const struct policy_wants *a, const struct policy_wants *b)
+{
+    return a->signatures == b->signatures && a->attestations == b->attestations &&
+           a->simple == b->simple && a->bundle == b->bundle && a->notation == b->notation &&
+           a->trusts == b->trusts;
+}
+
+static struct collect *find(struct collect_home *home, const struct collect_order *o)
+{
+    pg_list_each_safe (it, tmp, &home->live) {
+        struct collect *c = pg_container_of(it, struct collect, node);
+
+        if (c->order.snapshot == o->snapshot && digest_eq(&c->order.subject, &o->subject) &&
+            sl_eq(c->order.canonical, o->canonical) && wants_are_same(&c->order.wants, &o->wants))
+            return c;
+    }
+    return NULL;
+}
+
+static struct collect *begin(struct collect_home *home, const struct collect_order *o)
+{
+    struct collect *c = calloc(1, sizeof(*c));
+    struct evidence_wants wants = {
+        .simple = o->wants.simple && o->wants.signatures,
+        .envelope = o->wants.simple && o->wants.attestations,
+        .bundle = o->wants.bundle,
+        .notation = o->wants.notation,
+    };
+
+    PG_CHECK(c != NULL);
+    c->home = home;
+    c->store = home->store;
+    c->refs = 1;
+    c->began_us = pg_clock_mono_us();
+    pg_list_init(&c->node);
+    pg_list_init(&c->readers);
+    pg_list_push(&home->live, &c->node);
+    home->nlive++;
+    pg_arena_init(&c->names, 65536);
+    c->order = *o;
+    c->order.snapshot = config_snapshot_ref(o->snapshot);
+    c->order.repo = pg_copy(&c->names, o->repo);
+    c->order.canonical = pg_copy(&c->names, o->canonical);
+    c->order.caller = pg_copy(&c->names, o->caller);
+    c->evidence = evidence_new(&o->subject, &wants);
+    for (size_t i = 0; i < COLLECT_PIECES; i++)
+        c->pieces[i].collect = c;
+    go_on(c);
+    return c;
+}
+
+int collect_join(struct collect_home *home, const struct collect_order *o,
+                 struct collect_reader *reader, void (*done)(struct collect_reader *r),
+                 struct pg_err *err)
+{
+    struct collect *c = find(home, o);
+
+    if (c == NULL && home->nlive >= COLLECT_MAX)
+        return pg_fail(err, PG_E_PENDING, "too many images are being looked at; try again");
+    if (c == NULL)
+        c = begin(home, o);
+    *reader = (struct collect_reader){.collect = c, .done = done};
+    pg_list_init(&reader->node);
+    pg_list_push(&c->readers, &reader->node);
+    c->refs++;
+    return 0;
+}
+
+void collect_leave(struct collect_reader *reader)
+{
+    if (reader->collect == NULL)
+        return;
+    pg_list_remove(&reader->node);
+    unref(reader->collect);
+    reader->collect = NULL;
+}
+
+struct dossier *collect_look(const struct collect_reader *reader)
+{
+    PG_CHECK(reader->answered && reader->collect->dossier != NULL);
+    return reader->collect->dossier;
+}
+
+/* Its job may still run, and its mail be on its way: they hold it. */
+void collect_stop_all(struct collect_home *home)
+{
+    pg_list_each_safe (it, tmp, &home->live) {
+        struct collect *c = pg_container_of(it, struct collect, node);
+
+        PG_CHECK(pg_list_empty(&c->readers));
+        c->stopped = true;
+        for (size_t i = 0; i < COLLECT_PIECES; i++)
+            if (c->pieces[i].state != PIECE_READING)
+                clear_piece(&c->pieces[i]);
+        pg_list_remove(&c->node);
+        unref(c);
+    }
+    home->nlive = 0;
+}

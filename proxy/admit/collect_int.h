@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* collect_int - one piece of what is collected; between collect.c and collect_read.c alone. */
+#pragma once
+
+#include "cache/blob.h"
+#include "proxy/admit/collect.h"
+
+#define COLLECT_TRIES 3
+
+enum piece_state { PIECE_FREE, PIECE_ASKED, PIECE_FLYING, PIECE_ARRIVED, PIECE_READING };
+
+struct collect_piece {
+    struct collect *collect;
+    enum piece_state state;
+    struct evidence_step step;
+    struct fetch_ask *ask;      /* ASKED */
+    struct fetch_answer answer; /* ARRIVED: a reference to its body, texts in names */
+    struct flight_reader reader;
+    struct blob *blob; /* ARRIVED, of a blob that is here */
+    struct pg_err err; /* ARRIVED: why there is none */
+    bool answered, denied;
+    unsigned tries;
+};
+
+struct collect {
+    struct collect_home *home;
+    struct pg_list node, readers;
+    unsigned refs;
+    bool over, stopped, posted, busy;
+    struct pg_mail mail;
+    struct pg_job job;
+    struct pg_arena names;
+    struct collect_order order; /* slices in names */
+    struct store *store;        /* of the home, which may be gone when the job runs */
+    struct evidence *evidence;  /* the job's while busy, else the loop's */
+    struct collect_piece pieces[COLLECT_PIECES];
+    struct pg_bytes *manifests[DOSSIER_MANIFESTS_MAX];
+    size_t nmanifests;
+    const char *stale; /* in names */
+    bool verifying;
+    uint64_t began_us;
+    struct dossier *dossier;
+};
+
+/* In the pool. */
+void collect_read_piece(struct collect *c, struct collect_piece *p);
+void collect_verify(struct collect *c);

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "cache/land.h"
+#include "cache/overlay.h"
+#include "cache/subject.h"
+#include "oci/link.h"
+#include "oci/media.h"
+#include "proxy/admit/collect_int.h"
+
+#define OWN_LIST_MAX ((size_t)64 * 1024)
+
+/* ---- what came from upstream --------------------------------------------------------------- */
+
+static struct sl type_of(const struct fetch_answer *a)
+{
+    struct sl type = media_strip(a->content_type);
+
+    return media_is_generic(type) ? SL("") : type;
+}
+
+/* As if a client had asked for it: it is served with its subject, and is here when upstream is not.
+ * What cannot be read is not kept; evidence says what is wrong with it. */
+static void land(struct collect *c, const struct collect_piece *p)
+{
+    const struct fetch_answer *a = &p->answer;
+    bool is_tag = p->step.what == EVIDENCE_TAG;
+    struct land_manifest l = {.repo = c->order.canonical,
+                              .tag = is_tag ? sl_str(p->step.tag) : (struct sl){NULL, 0},
+                              .digest = a->digest,
+                              .sha256 = a->sha256,
+                              .bytes = a->body,
+                              .now_s = pg_clock_wall_s()};
+    struct pg_arena arena;
+    struct manifest m;
+    struct pg_err ignored = {0};
+
+    pg_arena_init(&arena, MANIFEST_ARENA_BYTES);
+    if (manifest_parse(pg_bytes_sl(a->body), type_of(a), &arena, &m, &ignored) == 0) {
+        l.parsed = &m;
+        land_manifest(c->store, &l);
+    }
+    pg_err_clear(&ignored);
+    pg_arena_free(&arena);
+}
+
+static void keep_manifest(struct collect *c, struct pg_bytes *bytes)
+{
+    if (c->nmanifests < DOSSIER_MANIFESTS_MAX)
+        c->manifests[c->nmanifests++] = pg_bytes_ref(bytes);
+}
+
+/* The query of the next page. False: there is more, and it cannot be asked for. */
+static bool next_page(struct sl header, struct sl *query_r)
+{
+    struct sl target;
+    const char *mark;
+
+    *query_r = (struct sl){NULL, 0};
+    if (header.p == NULL || link_next(header, &target) == 0)
+        return true;
+    mark = memchr(target.p, '?', target.n);
+    if (mark == NULL)
+        return false;
+    *query_r = (struct sl){mark + 1, target.n - (size_t)(mark + 1 - target.p)};
+    return query_r->n > 0 && query_r->n <= FETCH_QUERY_MAX && link_is_query(*query_r);
+}
+
+static void put_document(struct collect *c, struct collect_piece *p)
+{
+    const struct fetch_answer *a = &p->answer;
+    struct evidence_answer put = {
+        .outcome = EVIDENCE_FOUND, .bytes = a->body, .media_type = type_of(a)};
+
+    if (p->step.what == EVIDENCE_REFERRERS) {
+        if (!next_page(a->link, &put.next))
+            put = (struct evidence_answer){.outcome = EVIDENCE_FAILED,
+                                           .trouble = "the list has a malformed Link"};
+    } else {
+        land(c, p);
+        keep_manifest(c, a->body);
+    }
+    evidence_put(c->evidence, p->step.id, &put);
+}
+
+/* ---- blobs --------------------------------------------------------------------------------- */
+
+static void put_blob(struct collect *c, struct collect_piece *p)
+{
+    struct evidence_answer put = {.outcome = EVIDENCE_FOUND, .media_type = SL("")};
+    char *text;
+
+    if (p->blob->size > p->step.size_max) {
+        put.outcome = EVIDENCE_LARGE;
+    } else {
+        text = malloc((size_t)p->blob->size + 1);
+        PG_CHECK(text != NULL);
+        if (pg_fd_pread(p->blob->fd, text, (size_t)p->blob->size, 0) < 0) {
+            put.outcome = EVIDENCE_FAILED;
+            put.trouble = "it could not be read from the store";
+        } else {
+            put.bytes = pg_bytes_new((struct sl){text, (size_t)p->blob->size});
+        }
+        free(text);
+    }
+    evidence_put(c->evidence, p->step.id, &put);
+    pg_bytes_unref(put.bytes);
+}
+
+/* ---- what did not come --------------------------------------------------------------------- */
+
+static bool is_unknown(enum pg_ekind kind)
+{
+    return kind == PG_E_MANIFEST_UNKNOWN || kind == PG_E_BLOB_UNKNOWN || kind == PG_E_NAME_UNKNOWN;
+}
+
+/* That a registry does not let us list referrers is how some say that they do not know the API; of
+ * all else only a clear no is one. */
+static bool is_absent(const struct collect_piece *p)
+{
+    bool is_first_list = p->step.what == EVIDENCE_REFERRERS && p->step.next.p == NULL;
+
+    return is_unknown(p->err.kind) && (!p->denied || is_first_list);
+}
+
+static int find_own(struct collect *c, const struct collect_piece *p, struct pg_arena *arena,
+                    struct overlay_manifest *m)
+{
+    struct pg_err ignored = {0};
+    struct index_tag tag = {.digest = p->step.digest};
+    struct index_link link;
+    int found = 1;
+
+    if (p->step.what == EVIDENCE_TAG)
+        found = overlay_get_tag(c->store, c->order.canonical, sl_str(p->step.tag), &tag, &ignored);
+    if (found > 0)
+        found = overlay_get_link(c->store, c->order.canonical, &tag.digest, &link, &ignored);
+    if (found > 0)
+        found = overlay_get_manifest(c->store, &tag.digest, arena, m, &ignored);
+    pg_err_clear(&ignored);
+    return found;
+}
+
+static struct pg_bytes *own_document(struct collect *c, const struct collect_piece *p,
+                                     struct pg_arena *arena, struct sl *type_r)
+{
+    struct overlay_manifest m = {0};
+    struct pg_bytes *bytes;
+
+    if (find_own(c, p, arena, &m) <= 0)
+        return NULL;
+    *type_r = m.media_type;
+    bytes = m.held != NULL ? m.held : pg_bytes_new(m.bytes);
+    keep_manifest(c, bytes);
+    return bytes;
+}
+
+static void put_descriptor(struct collect *c, struct pg_buf *b, const struct digest *d)
+{
+    struct pg_arena arena;
+    struct overlay_manifest m = {0};
+    struct index_link link;
+    struct pg_err ignored = {0};
+    char text[DIGEST_TEXT_MAX];
+
+    pg_arena_init(&arena, OVERLAY_INLINE_MAX * 2);
+    if (overlay_get_link(c->store, c->order.canonical, d, &link, &ignored) > 0 &&
+        overlay_get_manifest(c->store, d, &arena, &m, &ignored) > 0) {
+        (void)pg_buf_put(b, b->p[b->n - 1] == '[' ? SL("{\"mediaType\":") : SL(",{\"mediaType\":"));
+        (void)pg_buf_put_json(b, m.media_type);
+        (void)pg_buf_printf(b, ",\"digest\":\"" SL_FMT "\",\"size\":%zu}",
+                            SL_ARG(digest_write(d, text)), m.bytes.n);
+        pg_bytes_unref(m.held);
+    }
+    pg_err_clear(&ignored);
+    pg_arena_free(&arena);
+}
+
+/* The manifests of the store whose subject it is. */
+static struct pg_bytes *own_list(struct collect *c, struct sl *type_r)
+{
+    struct pg_buf b;
+    struct digest at, next;
+    const struct digest *after = NULL;
+    struct pg_err ignored = {0};
+    struct pg_bytes *bytes = NULL;
+
+    pg_buf_init(&b, OWN_LIST_MAX);
+    (void)pg_buf_put(
+        &b, SL("{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":["));
+    for (size_t i = 0; i < EVIDENCE_TRIED_MAX; i++) {
+        if (subject_next_referrer(c->store, &c->order.subject, after, &next, &ignored) <= 0)
+            break;
+        put_descriptor(c, &b, &next);
+        at = next;
+        after = &at;
+    }
+    pg_err_clear(&ignored);
+    (void)pg_buf_put(&b, SL("]}"));
+    if (!b.over)
+        bytes = pg_bytes_new(pg_buf_sl(&b));
+    pg_buf_free(&b);
+    *type_r = SL(MEDIA_OCI_INDEX);
+    return bytes;
+}
+
+static const char *why(struct collect *c, const struct collect_piece *p)
+{
+    const char *text = p->denied            ? "upstream does not let pullgate read it"
+                       : p->err.msg != NULL ? p->err.msg
+                                            : "upstream did not answer";
+
+    return pg_copy(&c->names, sl_str(text)).p;
+}
+
+/* What is here may be old, and more may be there: that is a failure, with evidence. */
+static void put_own(struct collect *c, struct collect_piece *p)
+{
+    struct evidence_answer put = {.outcome = EVIDENCE_FOUND, .media_type = SL("")};
+    const char *trouble = why(c, p);
+    struct pg_arena arena;
+
+    pg_arena_init(&arena, OVERLAY_INLINE_MAX * 2);
+    if (p->step.what == EVIDENCE_REFERRERS)
+        put.bytes = p->step.next.p == NULL ? own_list(c, &put.media_type) : NULL;
+    else if (p->step.what != EVIDENCE_BLOB)
+        put.bytes = own_document(c, p, &arena, &put.media_type);
+    if (put.bytes != NULL) {
+        c->stale = trouble;
+    } else {
+        put.outcome = EVIDENCE_FAILED;
+        put.trouble = trouble;
+    }
+    evidence_put(c->evidence, p->step.id, &put);
+    pg_bytes_unref(put.bytes);
+    pg_arena_free(&arena);
+}
+
+void collect_read_piece(struct collect *c, struct collect_piece *p)
+{
+    const struct evidence_answer absent = {.outcome = EVIDENCE_ABSENT};
+
+    if (p->blob != NULL)
+        put_blob(c, p);
+    else if (p->err.kind == PG_E_NONE)
+        put_document(c, p);
+    else if (is_absent(p))
+        evidence_put(c->evidence, p->step.id, &absent);
+    else
+        put_own(c, p);
+}
+
+/* ---- verifying ----------------------------------------------------------------------------- */
+
+static struct pg_bytes *subject_bytes(struct collect *c, struct pg_arena *arena, struct sl *type_r)
+{
+    struct overlay_manifest m = {0};
+    struct pg_err ignored = {0};
+    int found = overlay_get_manifest(c->store, &c->order.subject, arena, &m, &ignored);
+
+    pg_err_clear(&ignored);
+    if (found <= 0)
+        return NULL;
+    *type_r = m.media_type;
+    return m.held != NULL ? m.held : pg_bytes_new(m.bytes);
+}
+
+void collect_verify(struct collect *c)
+{
+    struct dossier_input in = {.evidence = c->evidence,
+                               .subject = c->order.subject,
+                               .repository = c->order.canonical,
+                               .media_type = SL(""),
+                               .manifests = c->manifests,
+                               .nmanifests = c->nmanifests,
+                               .admission = &c->order.snapshot->config.admission,
+                               .wants = c->order.wants,
+                               .stale = c->stale,
+                               .now_s = pg_clock_wall_s(),
+                               .now_ms = pg_clock_mono_ms()};
+    struct pg_arena arena;
+
+    pg_arena_init(&arena, OVERLAY_INLINE_MAX * 2);
+    in.manifest = subject_bytes(c, &arena, &in.media_type);
+    c->dossier = dossier_new(&in);
+    pg_bytes_unref(in.manifest);
+    pg_arena_free(&arena);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dossier - what is known of one manifest in one repository, verified: the facts that policy is
+ * asked about, what was refused, how the looking went; and what the manifest names.
+ *
+ * It says nothing about what follows from it. It is never changed: whoever looks again makes
+ * another one.
+ *
+ * Evidence that goes with its subject: a manifest of which every layer was verified as evidence
+ * about it, those layers, and the empty config.
+ *
+ * Ownership:  counted; it holds all that its facts point to.
+ * Failure:    none: what is wrong with a piece of evidence is a refusal in it.
+ * Threads:    made by one that may compute for long, and wait for `stamp`; read by any.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "policy/policy.h"
+#include "proxy/config.h"
+#include "signing/evidence.h"
+
+#define DOSSIER_MANIFESTS_MAX 256
+#define DOSSIER_STATEMENT_MAX ((size_t)4 << 20) /* of a larger one only its type is kept */
+#define DOSSIER_ARENA_BYTES   ((size_t)64 << 20)
+
+struct dossier {
+    atomic_uint refs;
+    struct pg_arena arena;
+    struct digest subject; /* sha256 */
+    struct sl repository;  /* canonical */
+    uint8_t revision[32];  /* of the policy and the trusts that it was made with */
+    struct policy_wants wants;
+    uint64_t made_ms; /* monotonic */
+    enum facts_state state;
+    const char *trouble; /* CUT, FAILED; else NULL */
+    struct facts_signed *is_signed;
+    size_t nsigned;
+    struct facts_refused *refused;
+    size_t nrefused;
+    struct digest *names; /* config, layers or manifests of it */
+    size_t nnames;
+    struct digest *passes; /* evidence that goes with it */
+    size_t npasses;
+};
+
+/* All that came; the caller's. */
+struct dossier_input {
+    const struct evidence *evidence;
+    struct digest subject;
+    struct sl repository, media_type;
+    struct pg_bytes *manifest;   /* of the subject; NULL: it is not here */
+    struct pg_bytes **manifests; /* of evidence */
+    size_t nmanifests;
+    const struct config_admission *admission;
+    struct policy_wants wants;
+    const char *stale; /* what could not be asked anew; NULL: nothing */
+    const struct stamp *timestamps;
+    int64_t now_s;
+    uint64_t now_ms;
+};
+
+struct dossier *dossier_new(const struct dossier_input *in);
+struct dossier *dossier_ref(struct dossier *d);
+void dossier_unref(struct dossier *d); /* NULL is allowed */
+
+bool dossier_names(const struct dossier *d, const struct digest *child);
+bool dossier_passes(const struct dossier *d, const struct digest *evidence);
+/* Was all looked for in it that is wanted now? */
+bool dossier_covers(const struct dossier *d, const struct policy_wants *wants);
+size_t dossier_memory(const struct dossier *d);

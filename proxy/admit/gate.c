@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/admit/gate.h"
+
+#include "cache/overlay.h"
+#include "oci/manifest.h"
+#include "oci/ref.h"
+
+#define TAG_BEGINS "sha256-"
+#define HEX_DIGITS 64
+
+/* One manifest that is decided about. */
+struct subject {
+    const struct gate_question *q;
+    struct pg_arena *arena;
+    struct facts facts;
+    struct policy_wants wants;
+    struct dossier *dossier; /* a reference, or NULL: nothing has to be known */
+    bool is_fresh;
+};
+
+static void refuse(struct gate_result *r, enum gate_answer answer, const char *rule,
+                   const char *reason, const char *remedy)
+{
+    *r = (struct gate_result){
+        .answer = answer,
+        .verdict = {.decision = answer == GATE_PENDING ? POLICY_PENDING : POLICY_DENY,
+                    .rule = sl_str(rule),
+                    .reason = sl_str(reason),
+                    .remedy = sl_str(remedy)}};
+}
+
+static void no_index(struct gate_result *r)
+{
+    refuse(r, GATE_PENDING, "store", "the index could not be read", "try again");
+}
+
+static void say(struct gate_result *r, const struct policy_verdict *v)
+{
+    *r = (struct gate_result){.verdict = *v,
+                              .answer = v->decision == POLICY_ALLOW  ? GATE_ALLOWS
+                                        : v->decision == POLICY_DENY ? GATE_DENIES
+                                                                     : GATE_PENDING};
+}
+
+/* ---- the tags of a digest (N02) ------------------------------------------------------------ */
+
+struct tags {
+    struct sl *all;
+    size_t n;
+    bool over, failed;
+};
+
+static void add_tag(struct tags *t, struct pg_arena *arena, struct sl name)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (sl_eq(t->all[i], name))
+            return;
+    if (t->n == GATE_TAGS_MAX) {
+        t->over = true;
+        return;
+    }
+    t->all[t->n++] = pg_copy(arena, name);
+}
+
+/* Those that wait for their commit: noted when they were asked for, and true if the overlay says
+ * so. */
+static void add_noted(const struct gate_question *q, const struct digest *d, struct pg_arena *arena,
+                      struct tags *t)
+{
+    char name[129];
+    struct index_tag tag;
+    struct pg_err ignored = {0};
+
+    for (size_t i = 0; shelf_tag(q->shelf, q->repository, d, i, name); i++) {
+        int found = overlay_get_tag(q->store, q->repository, sl_str(name), &tag, &ignored);
+
+        t->failed = t->failed || found < 0;
+        if (found > 0 && digest_eq(&tag.digest, d))
+            add_tag(t, arena, sl_str(name));
+    }
+    pg_err_clear(&ignored);
+}
+
+static void find_tags(const struct gate_question *q, const struct digest *d, struct pg_arena *arena,
+                      struct tags *t)
+{
+    _index_view_ struct index_view v = index_view_begin(q->store->index);
+    struct sl name = {NULL, 0};
+    struct index_tag tag;
+    struct pg_err ignored = {0};
+    int found;
+
+    t->all = pg_alloc(arena, GATE_TAGS_MAX * sizeof(*t->all));
+    while ((found = index_next_tag_of(&v, q->repository, name, &name, &tag, &ignored)) > 0)
+        if (digest_eq(&tag.digest, d))
+            add_tag(t, arena, name);
+    t->failed = found < 0;
+    pg_err_clear(&ignored);
+}
+
+/* ---- what is known ------------------------------------------------------------------------- */
+
+static struct dossier *find_fresh(const struct gate_question *q, const struct digest *d,
+                                  const struct policy_wants *w)
+{
+    for (size_t i = 0; i < q->nfresh; i++)
+        if (digest_eq(&q->fresh[i]->subject, d) && dossier_covers(q->fresh[i], w))
+            return q->fresh[i];
+    return NULL;
+}
+
+static bool is_older(const struct gate_question *q, const struct dossier *d, uint64_t ms)
+{
+    return q->now_ms >= d->made_ms && q->now_ms - d->made_ms >= ms;
+}
+
+/* What could be looked for again in vain is what was known before. */
+static struct dossier *find_old(const struct gate_question *q, const struct digest *d,
+                                const struct policy_wants *w)
+{
+    struct dossier *found = shelf_get(q->shelf, q->repository, d, q->admission->revision);
+
+    if (found != NULL && dossier_covers(found, w))
+        return found;
+    dossier_unref(found);
+    return NULL;
+}
+
+static void take_facts(struct subject *s)
+{
+    const struct dossier *d = s->dossier;
+
+    s->facts.state = d->state;
+    s->facts.trouble = d->trouble;
+    s->facts.is_signed = d->is_signed;
+    s->facts.nsigned = d->nsigned;
+    s->facts.refused = d->refused;
+    s->facts.nrefused = d->nrefused;
+}
+
+/* false: r says why it cannot be decided yet. */
+static bool find_dossier(struct subject *s, const struct digest *sha256, struct gate_result *r)
+{
+    const struct gate_question *q = s->q;
+    struct dossier *fresh = find_fresh(q, sha256, &s->wants);
+    struct dossier *old = find_old(q, sha256, &s->wants);
+
+    s->is_fresh = fresh != NULL;
+    if (fresh == NULL && (old == NULL || is_older(q, old, GATE_TTL_MS))) {
+        dossier_unref(old);
+        *r = (struct gate_result){.answer = GATE_NEEDS, .needs = *sha256, .wants = s->wants};
+        return false;
+    }
+    if (fresh != NULL && (fresh->state != FACTS_FAILED || old == NULL)) {
+        dossier_unref(old);
+        old = dossier_ref(fresh);
+    }
+    s->dossier = old;
+    take_facts(s);
+    if (fresh != NULL && fresh->state == FACTS_FAILED) { /* what was verified before still is */
+        s->facts.state = FACTS_FAILED;
+        s->facts.trouble = fresh->trouble;
+    }
+    return true;
+}
+
+static void free_subject(struct subject *s)
+{
+    dossier_unref(s->dossier);
+    s->dossier = NULL;
+}
+
+/* Its name, and what is known of it. false: r says what is missing. */
+static bool open_subject(struct subject *s, struct sl tag, const struct digest *d,
+                         const struct digest *sha256, struct gate_result *r)
+{
+    const struct gate_question *q = s->q;
+    struct tags t = {0};
+
+    s->facts = (struct facts){
+        .repository = q->repository, .tag = tag, .digest = *sha256, .now_s = q->now_s};
+    s->wants = policy_wants(q->admission->policy, &s->facts);
+    if (tag.p == NULL && s->wants.tags) {
+        find_tags(q, d, s->arena, &t);
+        add_noted(q, d, s->arena, &t);
+        if (t.failed || t.over) {
+            no_index(r);
+            return false;
+        }
+        s->facts.known_tags = t.all;
+        s->facts.nknown_tags = t.n;
+        s->wants = policy_wants(q->admission->policy, &s->facts);
+    }
+    return (!s->wants.governed && !s->wants.tags) || find_dossier(s, sha256, r);
+}
+
+/* By its own facts alone. Facts that are not enough may be old. */
+static void decide(struct subject *s, struct gate_result *r)
+{
+    struct policy_verdict v;
+
+    policy_decide(s->q->admission->policy, &s->facts, s->arena, &v);
+    say(r, &v);
+    if (r->answer != GATE_ALLOWS && s->wants.governed && !s->is_fresh &&
+        is_older(s->q, s->dossier, GATE_ABSENT_MS))
+        *r = (struct gate_result){
+            .answer = GATE_NEEDS, .needs = s->dossier->subject, .wants = s->wants};
+}
+
+/* ---- who names it -------------------------------------------------------------------------- */
+
+struct parents {
+    struct digest all[GATE_PARENTS_MAX];
+    size_t n;
+    bool failed;
+};
+
+/* Only if it is a manifest of this repository, named by a sha256. */
+static void add_parent(const struct gate_question *q, struct parents *p, const struct digest *d)
+{
+    struct index_link link;
+    struct pg_err ignored = {0};
+    int found = d->alg != PG_SHA256 || p->n == GATE_PARENTS_MAX
+                    ? 0
+                    : overlay_get_link(q->store, q->repository, d, &link, &ignored);
+
+    pg_err_clear(&ignored);
+    p->failed = p->failed || found < 0;
+    if (found <= 0 || link.kind != INDEX_LINK_MANIFEST)
+        return;
+    for (size_t i = 0; i < p->n; i++)
+        if (digest_eq(&p->all[i], d))
+            return;
+    p->all[p->n++] = *d;
+}
+
+/* The one that was looked at lately first: its edges may not be committed yet. */
+static void find_parents(const struct gate_question *q, const struct digest *child, bool of_blob,
+                         struct parents *p)
+{
+    struct digest noted, all[GATE_PARENTS_MAX * 4];
+    struct index_edge edge, *after = NULL;
+    struct pg_err ignored = {0};
+    size_t n = 0;
+    int found = 0;
+
+    if (shelf_witness(q->shelf, q->repository, child, &noted))
+        add_parent(q, p, &noted);
+    {
+        _index_view_ struct index_view v = index_view_begin(q->store->index);
+
+        while (n < GATE_PARENTS_MAX * 4 &&
+               (found = index_next_parent(&v, child, after, &edge, &ignored)) > 0) {
+            after = &edge;
+            if (of_blob ? edge.kind == INDEX_EDGE_CONFIG || edge.kind == INDEX_EDGE_LAYER
+                        : edge.kind == INDEX_EDGE_CHILD)
+                all[n++] = edge.parent;
+        }
+    }
+    p->failed = p->failed || found < 0;
+    pg_err_clear(&ignored);
+    for (size_t i = 0; i < n; i++)
+        add_parent(q, p, &all[i]);
+}
+
+/* A hint, or an edge of another repository's: does it name it? */
+static bool names(const struct gate_question *q, const struct digest *parent,
+                  const struct digest *child, const struct dossier *d)
+{
+    struct overlay_manifest m = {0};
+    struct pg_arena arena;
+    struct manifest parsed;
+    struct pg_err ignored = {0};
+    bool does = false;
+
+    if (d != NULL)
+        return dossier_names(d, child);
+    pg_arena_init(&arena, MANIFEST_ARENA_BYTES);
+    if (overlay_get_manifest(q->store, parent, &arena, &m, &ignored) > 0 &&
+        manifest_parse(m.bytes, m.media_type, &arena, &parsed, &ignored) == 0) {
+        does = parsed.has_config && digest_eq(&parsed.config.digest, child);
+        for (size_t i = 0; i < parsed.nchildren && !does; i++)
+            does = digest_eq(&parsed.children[i].digest, child);
+    }
+    pg_bytes_unref(m.held);
+    pg_err_clear(&ignored);
+    pg_arena_free(&arena);
+    return does;
+}
+
+/* ---- a manifest ---------------------------------------------------------------------------- */
+
+static void add_inherited(struct subject *s, const struct dossier *parent)
+{
+    size_t n = s->facts.nsigned + parent->nsigned;
+    struct facts_signed *all = pg_alloc(s->arena, (n + 1) * sizeof(*all));
+
+    memcpy(all, s->facts.nsigned > 0 ? s->facts.is_signed : all, s->facts.nsigned * sizeof(*all));
+    for (size_t i = 0; i < parent->nsigned; i++) {
+        struct facts_signed *f = &all[s->facts.nsigned + i];
+
+        *f = parent->is_signed[i];
+        f->inherited = true;
+    }
+    s->facts.is_signed = all;
+    s->facts.nsigned = n;
+}
+
+/* Its facts go to the child if it passes by itself. 1 the child passes; 0; -1 r says what is
+ * missing. */
+static int inherit(struct subject *child, const struct digest *d, const struct digest *parent,
+                   struct gate_result *r)
+{
+    struct subject s = {.q = child->q, .arena = child->arena};
+    struct gate_result of_parent;
+    int result = 0;
+
+    if (!open_subject(&s, (struct sl){NULL, 0}, parent, parent, &of_parent))
+        result = -1;
+    else if (s.dossier != NULL && dossier_names(s.dossier, d))
+        decide(&s, &of_parent);
+    else
+        refuse(&of_parent, GATE_DENIES, "index", "it does not name it", "");
+    if (result == 0 && of_parent.answer == GATE_NEEDS)
+        result = -1;
+    if (result < 0)
+        *r = of_parent;
+    if (result == 0 && of_parent.answer == GATE_ALLOWS) {
+        struct policy_verdict v;
+
+        add_inherited(child, s.dossier);
+        policy_decide(child->q->admission->policy, &child->facts, child->arena, &v);
+        if (v.decision == POLICY_ALLOW)
+            say(r, &v);
+        result = v.decision == POLICY_ALLOW;
+    }
+    free_subject(&s);
+    return result;
+}
+
+/* What a parent lacks is looked for, too, before the child is refused. */
+static void inherit_any(struct subject *s, const struct digest *d, struct gate_result *r)
+{
+    struct parents p = {.n = 0};
+    struct facts own = s->facts;
+
+    find_parents(s->q, d, false, &p);
+    for (size_t i = 0; i < p.n; i++) {
+        s->facts = own;
+        if (inherit(s, d, &p.all[i], r) != 0)
+            return;
+    }
+    if (p.failed)
+        no_index(r);
+}
+
+static void decide_manifest(struct subject *s, struct sl tag, const struct digest *d,
+                            const struct digest *sha256, struct gate_result *r)
+{
+    if (!open_subject(s, tag, d, sha256, r))
+        return;
+    decide(s, r);
+    if (s->wants.governed && (r->answer == GATE_DENIES || r->answer == GATE_PENDING))
+        inherit_any(s, d, r);
+}
+
+/* ---- evidence (N03) ------------------------------------------------------------------------ */
+
+static bool subject_of_tag(struct sl tag, struct digest *d)
+{
+    char text[DIGEST_TEXT_MAX];
+    struct pg_err ignored = {0};
+    size_t begins = SL(TAG_BEGINS).n;
+    struct sl rest;
+    bool is;
+
+    if (tag.p == NULL || !sl_starts(tag, SL(TAG_BEGINS)) || tag.n != begins + HEX_DIGITS + 4)
+        return false;
+    rest = (struct sl){tag.p + begins + HEX_DIGITS, 4};
+    if (!sl_eq(rest, SL(".sig")) && !sl_eq(rest, SL(".att")))
+        return false;
+    memcpy(text, tag.p, begins + HEX_DIGITS);
+    text[begins - 1] = ':';
+    is = digest_parse((struct sl){text, begins + HEX_DIGITS}, d, &ignored) == 0;
+    pg_err_clear(&ignored);
+    return is;
+}
+
+static bool subject_of_bytes(struct sl bytes, struct digest *d)
+{
+    struct pg_arena arena;
+    struct manifest m;
+    struct pg_err ignored = {0};
+    bool is;
+
+    pg_arena_init(&arena, MANIFEST_ARENA_BYTES);
+    is = bytes.p != NULL && manifest_parse(bytes, SL(""), &arena, &m, &ignored) == 0 &&
+         m.has_subject && m.subject.digest.alg == PG_SHA256;
+    if (is)
+        *d = m.subject.digest;
+    pg_err_clear(&ignored);
+    pg_arena_free(&arena);
+    return is;
+}
+
+/* Where it is not known whose evidence it may be, only what was found as such counts. */
+static bool passes_as_found(const struct gate_question *q, const struct digest *d)
+{
+    struct digest subject;
+    struct dossier *found = NULL;
+    bool passes;
+
+    if (shelf_witness(q->shelf, q->repository, d, &subject))
+        found = shelf_get(q->shelf, q->repository, &subject, q->admission->revision);
+    passes = found != NULL && dossier_passes(found, d);
+    dossier_unref(found);
+    return passes;
+}
+
+static void pass(struct gate_result *r)
+{
+    *r = (struct gate_result){.answer = GATE_ALLOWS,
+                              .is_evidence = true,
+                              .verdict = {.decision = POLICY_ALLOW,
+                                          .rule = SL("evidence"),
+                                          .reason = SL("verified evidence about another manifest"),
+                                          .not_after_s = INT64_MAX}};
+}
+
+/* After its own verdict was no. */
+static void try_as_evidence(const struct gate_question *q, struct pg_arena *arena,
+                            struct gate_result *r)
+{
+    struct subject s = {.q = q, .arena = arena};
+    struct gate_result of_subject;
+    struct digest subject;
+
+    if (passes_as_found(q, &q->sha256)) {
+        pass(r);
+        return;
+    }
+    if (!subject_of_tag(q->tag, &subject) && !subject_of_bytes(q->manifest, &subject))
+        return;
+    if (!open_subject(&s, (struct sl){NULL, 0}, &subject, &subject, &of_subject)) {
+        if (of_subject.answer == GATE_NEEDS)
+            *r = of_subject;
+        return;
+    }
+    if (s.dossier != NULL && dossier_passes(s.dossier, &q->sha256))
+        pass(r);
+    else if (s.dossier != NULL && !s.is_fresh && is_older(q, s.dossier, GATE_ABSENT_MS))
+        *r = (struct gate_result){.answer = GATE_NEEDS, .needs = subject, .wants = s.wants};
+    free_subject(&s);
+}
+
+void gate_manifest(const struct gate_question *q, struct pg_arena *arena, struct gate_result *r)
+{
+    struct subject s = {.q = q, .arena = arena};
+
+    if (q->tag.p != NULL)
+        shelf_note_tag(q->shelf, q->repository, &q->digest, q->tag);
+    decide_manifest(&s, q->tag, &q->digest, &q->sha256, r);
+    free_subject(&s);
+    if (r->answer == GATE_DENIES || r->answer == GATE_PENDING)
+        try_as_evidence(q, arena, r);
+}
+
+/* ---- a blob, a list ------------------------------------------------------------------------ */
+
+/* 1: by this manifest it passes; 0: not; -1: r says what is missing. */
+static int witness(const struct gate_question *q, const struct digest *parent,
+                   struct pg_arena *arena, struct gate_result *r)
+{
+    struct subject s = {.q = q, .arena = arena};
+    struct gate_result one;
+    int result = 0;
+
+    decide_manifest(&s, (struct sl){NULL, 0}, parent, parent, &one);
+    if (one.answer == GATE_NEEDS)
+        result = -1;
+    else if (one.answer != GATE_ALLOWS || names(q, parent, &q->digest, s.dossier))
+        result = one.answer == GATE_ALLOWS;
+    else
+        refuse(&one, GATE_DENIES, "blob", "no manifest that may be pulled names it",
+               "pull the manifest that names it first");
+    *r = one;
+    free_subject(&s);
+    return result;
+}
+
+static void find_witness(const struct gate_question *q, struct pg_arena *arena,
+                         struct gate_result *r)
+{
+    struct parents p = {.n = 0};
+    struct gate_result pending = {.answer = GATE_DENIES};
+
+    find_parents(q, &q->digest, true, &p);
+    refuse(r, GATE_DENIES, "blob", "no manifest of this repository that was pulled here names it",
+           "pull the manifest that names it first");
+    for (size_t i = 0; i < p.n; i++) {
+        if (witness(q, &p.all[i], arena, r) != 0)
+            return;
+        if (r->answer == GATE_PENDING)
+            pending = *r;
+    }
+    if (pending.answer == GATE_PENDING)
+        *r = pending;
+    else if (p.failed)
+        no_index(r);
+}
+
+void gate_blob(const struct gate_question *q, struct pg_arena *arena, struct gate_result *r)
+{
+    struct facts name = {.repository = q->repository, .digest = q->digest, .now_s = q->now_s};
+    struct policy_wants wants = policy_wants(q->admission->policy, &name);
+
+    if (!wants.governed && !wants.tags)
+        gate_list(q, arena, r);
+    else if (passes_as_found(q, &q->digest))
+        pass(r);
+    else
+        find_witness(q, arena, r);
+}
+
+void gate_list(const struct gate_question *q, struct pg_arena *arena, struct gate_result *r)
+{
+    struct facts name = {.repository = q->repository, .digest = q->digest, .now_s = q->now_s};
+    struct policy_wants wants = policy_wants(q->admission->policy, &name);
+    struct policy_verdict v = {.decision = POLICY_ALLOW,
+                               .rule = SL("names"),
+                               .reason = SL("what it names is decided when it is asked for"),
+                               .not_after_s = INT64_MAX};
+
+    if (!wants.governed && !wants.tags)
+        policy_decide(q->admission->policy, &name, arena, &v);
+    say(r, &v);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gate - may this manifest, this blob, this list leave now? It asks policy anew each time, about
+ * what is known: no verdict is remembered, so none can be used for another name or after its time.
+ * What is not known it asks for (NEEDS), and is asked again with what came.
+ *
+ *     for (;;) gate_manifest(&q, &arena, &r);
+ *              r.answer == GATE_NEEDS: collect r.needs; add the dossier to q.fresh
+ *
+ *   - A manifest is asked about with its tag, or by digest with all tags that name it here.
+ *   - A child of an index has besides its own facts the verified ones of an index of the same
+ *     repository that names it and passes by itself now; nothing else of it (N01).
+ *   - A blob leaves where nothing that can deny speaks of its repository, or with a manifest of
+ * this repository that names it and passes now.
+ *   - Verified evidence leaves with its subject, whatever becomes of that (N03).
+ *   - Facts older than GATE_TTL_MS are looked for again, and hold while that fails (N22). Where
+ * they are not enough they are looked for again after GATE_ABSENT_MS.
+ *
+ * Ownership:  slices of a result are in the arena, the policy's, or static.
+ * Failure:    none that allows: what cannot be looked up is PENDING.
+ * Threads:    any. It reads the index: microseconds, no upstream, no file.
+ */
+#pragma once
+
+#include "cache/store.h"
+#include "proxy/admit/shelf.h"
+
+#define GATE_TTL_MS      300000
+#define GATE_ABSENT_MS   10000
+#define GATE_FRESH_MAX   8
+#define GATE_PARENTS_MAX 16
+#define GATE_TAGS_MAX    1024 /* of a digest that are asked about; with more it waits */
+
+enum gate_answer { GATE_DENIES, GATE_ALLOWS, GATE_PENDING, GATE_NEEDS };
+
+struct gate_question {
+    struct store *store;
+    struct shelf *shelf;
+    const struct config_admission *admission; /* with a policy */
+    struct sl repository;                     /* canonical */
+    struct sl tag;                            /* {NULL, 0}: by digest */
+    struct digest digest;                     /* as named here */
+    struct digest sha256;                     /* of a manifest: of its bytes */
+    struct sl manifest;                       /* its bytes; of gate_manifest() */
+    struct dossier *fresh[GATE_FRESH_MAX];    /* that were collected for this question */
+    size_t nfresh;
+    int64_t now_s;
+    uint64_t now_ms;
+};
+
+struct gate_result {
+    enum gate_answer answer;
+    struct policy_verdict verdict; /* unless NEEDS */
+    struct digest needs;           /* NEEDS: of this manifest */
+    struct policy_wants wants;     /* NEEDS: this */
+    bool is_evidence;              /* it leaves with its subject */
+};
+
+void gate_manifest(const struct gate_question *q, struct pg_arena *arena, struct gate_result *r);
+void gate_blob(const struct gate_question *q, struct pg_arena *arena, struct gate_result *r);
+/* Of names in a repository: each may be asked for, and is decided then. */
+void gate_list(const struct gate_question *q, struct pg_arena *arena, struct gate_result *r);

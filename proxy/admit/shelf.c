@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/admit/shelf.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "base/map.h"
+#include "oci/ref.h"
+
+#define WITNESSES 65536 /* a power of two, as is TAGS */
+#define TAGS      4096
+#define TAG_WAYS  4
+#define KEY_MAX   (1024 + PG_HASH_BYTES_MAX)
+
+_Static_assert(REF_TAG_MAX <= 128, "a tag fits");
+
+struct entry {
+    struct pg_map_node node; /* key: repository and digest */
+    struct pg_list age;
+    struct dossier *dossier;
+    char key[];
+};
+
+struct witness {
+    uint64_t of;
+    struct digest by;
+};
+
+struct tag {
+    uint64_t of;
+    char name[129];
+};
+
+struct shelf {
+    pthread_mutex_t lock;
+    struct pg_map map;
+    struct pg_list by_age; /* the oldest first */
+    size_t n, nbytes;
+    unsigned next_way;
+    struct witness *witnesses;
+    struct tag *tags;
+};
+
+/* Nobody outside chooses what it collides with to his good: what is found by it is looked at. */
+static uint64_t hash_of(struct sl repository, const struct digest *d)
+{
+    struct digest r = digest_of(PG_SHA256, repository);
+    uint64_t hash, other;
+
+    memcpy(&hash, r.bytes, sizeof(hash));
+    memcpy(&other, d->bytes, sizeof(other));
+    return (hash ^ other * UINT64_C(0x9e3779b97f4a7c15)) | 1; /* 0 is an empty place */
+}
+
+static struct sl key_of(struct sl repository, const struct digest *d, char out[KEY_MAX])
+{
+    size_t n = digest_bytes(d);
+
+    PG_CHECK(repository.n <= KEY_MAX - PG_HASH_BYTES_MAX);
+    memcpy(out, d->bytes, n);
+    memcpy(out + n, repository.p, repository.n);
+    return (struct sl){out, n + repository.n};
+}
+
+struct shelf *shelf_new(void)
+{
+    struct shelf *s = calloc(1, sizeof(*s));
+
+    PG_CHECK(s != NULL && pthread_mutex_init(&s->lock, NULL) == 0);
+    pg_map_init(&s->map);
+    pg_list_init(&s->by_age);
+    s->witnesses = calloc(WITNESSES, sizeof(*s->witnesses));
+    s->tags = calloc(TAGS, sizeof(*s->tags));
+    PG_CHECK(s->witnesses != NULL && s->tags != NULL);
+    return s;
+}
+
+static void drop(struct shelf *s, struct entry *e)
+{
+    pg_map_remove(&s->map, &e->node);
+    pg_list_remove(&e->age);
+    s->n--;
+    s->nbytes -= dossier_memory(e->dossier);
+    dossier_unref(e->dossier);
+    free(e);
+}
+
+void shelf_free(struct shelf *s)
+{
+    if (s == NULL)
+        return;
+    pg_list_each_safe (it, tmp, &s->by_age)
+        drop(s, pg_container_of(it, struct entry, age));
+    pg_map_free(&s->map);
+    free(s->witnesses);
+    free(s->tags);
+    PG_CHECK(pthread_mutex_destroy(&s->lock) == 0);
+    free(s);
+}
+
+static void lock(struct shelf *s)
+{
+    PG_CHECK(pthread_mutex_lock(&s->lock) == 0);
+}
+
+static void unlock(struct shelf *s)
+{
+    PG_CHECK(pthread_mutex_unlock(&s->lock) == 0);
+}
+
+/* ---- dossiers ------------------------------------------------------------------------------ */
+
+static void note_witness(struct shelf *s, const struct dossier *d, const struct digest *named)
+{
+    uint64_t hash = hash_of(d->repository, named);
+
+    s->witnesses[hash >> 1 & (WITNESSES - 1)] = (struct witness){hash, d->subject};
+}
+
+static void put(struct shelf *s, struct dossier *d, struct sl key)
+{
+    struct pg_map_node *old = pg_map_get(&s->map, key);
+    struct entry *e = malloc(sizeof(*e) + key.n);
+
+    PG_CHECK(e != NULL);
+    if (old != NULL)
+        drop(s, pg_container_of(old, struct entry, node));
+    e->dossier = dossier_ref(d);
+    memcpy(e->key, key.p, key.n);
+    pg_map_put(&s->map, &e->node, (struct sl){e->key, key.n});
+    pg_list_init(&e->age);
+    pg_list_push(&s->by_age, &e->age);
+    s->n++;
+    s->nbytes += dossier_memory(d);
+    while (s->n > SHELF_DOSSIERS_MAX || (s->nbytes > SHELF_BYTES_MAX && s->n > 1))
+        drop(s, pg_container_of(s->by_age.next, struct entry, age));
+}
+
+void shelf_put(struct shelf *s, struct dossier *d)
+{
+    char key[KEY_MAX];
+
+    lock(s);
+    if (d->state != FACTS_FAILED)
+        put(s, d, key_of(d->repository, &d->subject, key));
+    for (size_t i = 0; i < d->nnames; i++)
+        note_witness(s, d, &d->names[i]);
+    for (size_t i = 0; i < d->npasses; i++)
+        note_witness(s, d, &d->passes[i]);
+    unlock(s);
+}
+
+struct dossier *shelf_get(struct shelf *s, struct sl repository, const struct digest *subject,
+                          const uint8_t revision[32])
+{
+    char key[KEY_MAX];
+    struct pg_map_node *node;
+    struct dossier *d = NULL;
+
+    lock(s);
+    node = pg_map_get(&s->map, key_of(repository, subject, key));
+    if (node != NULL)
+        d = pg_container_of(node, struct entry, node)->dossier;
+    if (d != NULL && memcmp(d->revision, revision, sizeof(d->revision)) != 0)
+        d = NULL;
+    if (d != NULL)
+        d = dossier_ref(d);
+    unlock(s);
+    return d;
+}
+
+/* ---- hints --------------------------------------------------------------------------------- */
+
+bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *named,
+                   struct digest *by_r)
+{
+    uint64_t hash = hash_of(repository, named);
+    const struct witness *w = &s->witnesses[hash >> 1 & (WITNESSES - 1)];
+    bool found;
+
+    lock(s);
+    found = w->of == hash;
+    if (found)
+        *by_r = w->by;
+    unlock(s);
+    return found;
+}
+
+static struct tag *ways(struct shelf *s, uint64_t hash)
+{
+    return &s->tags[(hash >> 1 & (TAGS - 1)) & ~(uint64_t)(TAG_WAYS - 1)];
+}
+
+void shelf_note_tag(struct shelf *s, struct sl repository, const struct digest *manifest,
+                    struct sl tag)
+{
+    uint64_t hash = hash_of(repository, manifest);
+    struct tag *all = ways(s, hash);
+    bool known = false;
+
+    if (tag.n > 128)
+        return;
+    lock(s);
+    for (size_t i = 0; i < TAG_WAYS; i++)
+        known = known || (all[i].of == hash && sl_eq(sl_str(all[i].name), tag));
+    if (!known) {
+        struct tag *t = &all[s->next_way++ % TAG_WAYS];
+
+        t->of = hash;
+        memcpy(t->name, tag.p, tag.n);
+        t->name[tag.n] = '\0';
+    }
+    unlock(s);
+}
+
+bool shelf_tag(struct shelf *s, struct sl repository, const struct digest *manifest, size_t i,
+               char out[129])
+{
+    uint64_t hash = hash_of(repository, manifest);
+    const struct tag *all = ways(s, hash);
+    bool found = false;
+
+    lock(s);
+    for (size_t k = 0; k < TAG_WAYS && !found; k++) {
+        if (all[k].of != hash || i-- > 0)
+            continue;
+        memcpy(out, all[k].name, sizeof(all[k].name));
+        found = true;
+    }
+    unlock(s);
+    return found;
+}
