@@ -180,15 +180,16 @@ static void take_flight(struct collect_piece *p)
 {
     struct collect *c = p->collect;
     struct flight_view v = flight_look(&p->reader);
-    bool is_ours = flight_is_of(p->reader.flight, c->order.canonical);
+    bool is_ours;
 
     if (v.state != FLIGHT_LANDED && v.state != FLIGHT_LOST)
         return;
+    is_ours = v.state == FLIGHT_LOST && flight_is_of(p->reader.flight, c->order.canonical);
     if (v.state == FLIGHT_LOST)
         pg_err_copy(&p->err, &p->reader.flight->err);
     flight_leave(&p->reader);
     p->state = PIECE_ARRIVED;
-    if (v.state == FLIGHT_LOST && is_ours && p->err.kind != PG_E_CANCELED)
+    if (is_ours && p->err.kind != PG_E_CANCELED)
         return;
     pg_err_clear(&p->err);
     if (++p->tries <= COLLECT_TRIES)

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policy at the pull: what is signed leaves, what is not does not, by whatever door."""
+import atexit, json, os, shutil, tempfile, threading
+
+import pg as stage
+from pg import Pullgate
+from upstream import OCI_INDEX, Gate, Upstream, status
+
+FIXTURES = os.path.join(os.path.dirname(__file__), "..", "fixtures", "signing", "oci")
+POLICY = """\
+default: {default}
+authorities: {{builder: {{key: k1.pub}}}}
+rules:
+- name: signed-by-builder
+  match: {{repositories: ["origin.test/library/**"]{tags}}}
+  require: {{signature: {{any_of: [builder]}}}}
+  {more}
+"""
+REPO = "library/app"
+
+
+class Layout:
+    """A fixture: an OCI layout, put into a scripted upstream."""
+    def __init__(self, name):
+        self.dir = os.path.join(FIXTURES, name)
+        with open(os.path.join(self.dir, "index.json")) as f:
+            self.entries = json.load(f)["manifests"]
+        self.digest = next(e["digest"] for e in self.entries if self.tag(e) == "v1")
+        self.doc = json.loads(self.read(self.digest))
+
+    @staticmethod
+    def tag(entry):
+        return entry.get("annotations", {}).get("org.opencontainers.image.ref.name")
+
+    def read(self, digest):
+        with open(os.path.join(self.dir, "blobs/sha256", digest[7:]), "rb") as f:
+            return f.read()
+
+    def put(self, up, repo=REPO, evidence=True):
+        for entry in self.entries:
+            tag = self.tag(entry)
+            if evidence or tag == "v1":
+                body = self.read(entry["digest"])
+                up.manifest(repo, tag, body, entry["mediaType"])
+                for one in json.loads(body).get("layers", []) + [json.loads(body).get("config")]:
+                    if one:
+                        up.blob(self.read(one["digest"]))
+        return self
+
+
+def start(up, default="allow", tags="", more="", **args):
+    folder = tempfile.mkdtemp(prefix="pg-admit-")
+    atexit.register(shutil.rmtree, folder)
+    shutil.copy(os.path.join(FIXTURES, "keys/k1.pub"), folder)
+    write_policy(folder, POLICY.format(default=default, tags=tags, more=more))
+    pg = Pullgate(up, more="policy: {file: %s/policy.yaml}" % folder, **args)
+    pg.policy = folder
+    return pg
+
+
+def write_policy(folder, text):
+    with open(folder + "/policy.new", "w") as f:
+        f.write(text)
+    os.rename(folder + "/policy.new", folder + "/policy.yaml")
+
+
+def set_policy(pg, text):
+    write_policy(pg.policy, text)
+    pg.reload()
+
+
+def denied(answer, *texts):
+    assert answer.status == 403 and answer.headers["X-Pullgate-Verdict"] == "deny", answer
+    if answer.body:
+        assert answer.code() == "DENIED", answer
+        for text in texts:
+            assert text in answer.message(), answer.message()
+
+
+def doors(layout, repo=REPO):
+    """Each way to the image's bytes."""
+    base = f"/v2/{repo}"
+    blobs = [layout.doc["config"], *layout.doc["layers"]] if "layers" in layout.doc else []
+    return ([f"{base}/manifests/v1", f"{base}/manifests/{layout.digest}"] +
+            [f"{base}/blobs/{b['digest']}" for b in blobs])
+
+
+def test_a_signed_image_is_served_cold_and_warm():
+    up = Upstream()
+    image = Layout("v3-bundle-key").put(up)
+    pg = start(up)
+    for path in doors(image) + doors(image):
+        for method in (pg.get, pg.head):
+            got = method(path)
+            assert (got.status, got.headers["X-Pullgate-Verdict"]) == (200, "allow"), (path, got)
+    etag = {"If-None-Match": f'"{image.digest}"'}
+    assert pg.get(doors(image)[0], headers=etag).status == 304
+    assert pg.get(doors(image)[2], headers={"Range": "bytes=0-3"}).status == 206
+    asked = up.count("GET", "/referrers/")
+    assert asked == 1, f"{asked} questions about referrers: evidence is remembered"
+    pg.stop()
+
+
+def test_gate_nothing_of_a_denied_image_leaves_by_any_door():
+    up = Upstream()
+    image = Layout("v3-bundle-other-key_fail").put(up)
+    pg = start(up)
+    for turn in ("cold", "warm"):
+        for path in doors(image):
+            denied(pg.get(path))
+            denied(pg.head(path))
+            denied(pg.get(path, headers={"Range": "bytes=0-3"}))
+            denied(pg.get(path, headers={"If-None-Match": "*"}))
+    denied(pg.get(doors(image)[0]), 'denied by policy rule "signed-by-builder": ', "; what would help: ")
+    assert not any(up.count("GET", b["digest"]) for b in image.doc["layers"]), "nothing was fetched for it"
+    pg.wait_log(r"status=403.* verdict=deny.* rule=signed-by-builder")
+    pg.stop()
+
+
+def test_a_blob_by_digest_first_is_denied_until_its_manifest_is_pulled():
+    up = Upstream()
+    image = Layout("v3-bundle-key").put(up)
+    pg = start(up)
+    blob = doors(image)[3]
+    denied(pg.get(blob), "pull the manifest that names it first")
+    assert pg.get(doors(image)[0]).status == 200
+    assert pg.get(blob).status == 200
+    pg.stop()
+
+
+def test_bad_evidence_says_what_is_wrong_with_it():
+    up = Upstream()
+    image = Layout("neg-bundle-payload-tampered").put(up)
+    pg = start(up)
+    denied(pg.get(doors(image)[0]), "signed-by-builder")
+    pg.stop()
+
+
+def test_N22_a_failed_look_is_503_and_not_remembered():
+    up = Upstream()
+    image = Layout("v3-bundle-key").put(up)
+    up.on("/referrers/", status(500))
+    pg = start(up)
+    got = pg.get(doors(image)[0])
+    assert (got.status, got.headers["X-Pullgate-Verdict"]) == (503, "pending"), got
+    assert int(got.headers["Retry-After"]) > 0 and "could not be fetched" in got.message(), got.message()
+    up.well()
+    pg.wait_metric('pullgate_evidence_seconds_count', 1)
+    assert pg.get(doors(image)[0]).status == 200
+    pg.stop()
+
+
+def test_N22_verified_evidence_holds_when_upstream_is_dead():
+    up = Upstream()
+    image = Layout("v3-bundle-key").put(up)
+    pg = start(up)
+    assert all(pg.get(path).status == 200 for path in doors(image))
+    up.die()
+    assert all(pg.get(path).status == 200 for path in doors(image)[1:])
+    set_policy(pg, POLICY.format(default="deny", tags="", more=""))    # what was known is looked for again
+    got = pg.get(doors(image)[1])
+    assert got.status == 200, "the store has the evidence: " + got.message()
+    pg.stop()
+
+
+def test_pending_who_waits_too_long_gets_503_and_the_work_goes_on():
+    up = Upstream()
+    image, gate = Layout("v3-bundle-key").put(up), Gate()
+    up.on("/referrers/", lambda x: gate.pass_through(), times=1)
+    pg = start(up, more="", storage="")
+    pull = threading.Thread(target=lambda: answers.append(pg.get(doors(image)[0])))
+    answers = []
+    pull.start()
+    gate.wait_reached()
+    blob = pg.get(doors(image)[2])
+    assert not answers, "in flight: no byte before the verdict"
+    gate.open()
+    pull.join()
+    assert answers[0].status == 200 and blob.status in (200, 403), (answers, blob)
+    pg.stop()
+
+
+def test_N01_children_inherit_signatures_from_an_index_that_passes():
+    up = Upstream()
+    index = Layout("v3-bundle-index").put(up)
+    pg = start(up)
+    up.on("/manifests/sha256-(?!" + index.digest[7:] + ")", status(404))   # the index alone is signed
+    base = f"/v2/{REPO}/manifests/"
+    child = index.doc["manifests"][0]["digest"]
+    assert pg.get(base + "v1").status == 200
+    assert pg.get(base + child).status == 200, "by its index"
+    body = json.loads(index.read(child))
+    for blob in [body["config"], *body["layers"]]:
+        assert pg.get(f"/v2/{REPO}/blobs/{blob['digest']}").status == 200
+    pg.stop()
+
+
+def test_N01_a_fresh_index_around_a_denied_image_helps_nobody():
+    up = Upstream()
+    image = Layout("v3-bundle-other-key_fail").put(up)
+    up.manifest(REPO, "wrapped", {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [
+        {"mediaType": image.doc["mediaType"], "digest": image.digest,
+         "size": len(image.read(image.digest))}]}, OCI_INDEX)
+    pg = start(up)
+    denied(pg.get(f"/v2/{REPO}/manifests/wrapped"))
+    for path in doors(image):
+        denied(pg.get(path))
+    pg.stop()
+
+
+def test_N02_by_digest_what_is_wanted_of_the_tag_is_wanted():
+    up = Upstream()
+    image = Layout("v3-bundle-other-key_fail").put(up)
+    pg = start(up, tags=", tags: [v1]")
+    denied(pg.head(doors(image)[0]))
+    denied(pg.get(doors(image)[1]))          # at once: the tag is perhaps not committed yet
+    other = Layout("v3-bundle-other-key_fail").put(up, repo="library/untagged")
+    assert pg.get(doors(other, "library/untagged")[1]).status == 200, "no tag is known that names it"
+    pg.stop()
+
+
+def test_N03_evidence_leaves_with_its_subject_and_a_disguise_does_not():
+    up = Upstream()
+    image = Layout("v3-bundle-key").put(up)
+    entry = image.entries[0]                  # the bundle's manifest
+    bundle = json.loads(image.read(entry["digest"]))
+    disguise = up.image(REPO, f"sha256-{image.digest[7:]}.sig", layers=[b"run me"])
+    referrer = up.image(REPO, None, layers=[b"me, too"], subject=bundle["subject"])
+    pg = start(up)
+    base = f"/v2/{REPO}"
+    assert pg.get(f"{base}/manifests/v1").status == 200
+    assert pg.get(f"{base}/manifests/{entry['digest']}").status == 200
+    assert pg.get(f"{base}/blobs/{bundle['layers'][0]['digest']}").status == 200
+    denied(pg.get(f"{base}/manifests/sha256-{image.digest[7:]}.sig"))
+    denied(pg.get(f"{base}/manifests/{disguise.digest}"))
+    denied(pg.get(f"{base}/manifests/{referrer.digest}"))
+    for layer in disguise.layers + referrer.layers:
+        denied(pg.get(f"{base}/blobs/{layer}"))
+    pg.stop()
+
+
+def test_what_no_rule_speaks_of():
+    up = Upstream()
+    free = up.image("other/app", "v1", layers=[b"free"])
+    paths = ["/v2/other/app/manifests/v1", f"/v2/other/app/blobs/{free.layers[0]}"]
+    pg = start(up)
+    assert all(pg.get(p).status == 200 for p in paths)
+    assert up.count("GET", "/referrers/") == 0, "nothing is looked for"
+    set_policy(pg, POLICY.format(default="deny", tags="", more=""))
+    for path in paths + ["/v2/other/app/tags/list", f"/v2/other/app/referrers/{free.digest}"]:
+        denied(pg.get(path), 'policy rule "default"')
+    assert pg.get("/v2/").status == 200
+    pg.stop()
+
+
+def test_observe_denies_nobody_and_is_told():
+    up = Upstream()
+    image = Layout("v3-bundle-other-key_fail").put(up)
+    pg = start(up, more="mode: observe")
+    assert all(pg.get(path).status == 200 for path in doors(image))
+    pg.wait_log(r"verdict=allow.* observed=.*signed-by-builder")
+    pg.stop()
+
+
+def test_a_new_policy_decides_at_the_next_request():
+    up = Upstream()
+    image = Layout("v3-bundle-key").put(up)
+    pg = start(up)
+    assert all(pg.get(path).status == 200 for path in doors(image))
+    shutil.copy(os.path.join(FIXTURES, "keys/k2.pub"), pg.policy + "/k1.new")
+    os.rename(pg.policy + "/k1.new", pg.policy + "/k1.pub")       # another key under the same name
+    pg.reload()
+    for path in doors(image):
+        denied(pg.get(path))
+    pg.stop()
+
+
+if __name__ == "__main__":
+    stage.main(globals())
