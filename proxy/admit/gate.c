@@ -410,7 +410,7 @@ static bool passes_as_found(const struct gate_question *q, const struct digest *
     struct dossier *found = NULL;
     bool passes;
 
-    if (shelf_witness(q->shelf, q->repository, d, &subject))
+    if (shelf_subject(q->shelf, q->repository, d, &subject))
         found = shelf_get(q->shelf, q->repository, &subject, q->admission->revision);
     passes = found != NULL && dossier_passes(found, d);
     dossier_unref(found);

@@ -39,7 +39,7 @@ struct shelf {
     struct pg_list by_age; /* the oldest first */
     size_t n, nbytes;
     unsigned next_way;
-    struct witness *witnesses;
+    struct witness *witnesses, *evidence;
     struct tag *tags;
 };
 
@@ -72,8 +72,9 @@ struct shelf *shelf_new(void)
     pg_map_init(&s->map);
     pg_list_init(&s->by_age);
     s->witnesses = calloc(WITNESSES, sizeof(*s->witnesses));
+    s->evidence = calloc(WITNESSES, sizeof(*s->evidence));
     s->tags = calloc(TAGS, sizeof(*s->tags));
-    PG_CHECK(s->witnesses != NULL && s->tags != NULL);
+    PG_CHECK(s->witnesses != NULL && s->evidence != NULL && s->tags != NULL);
     return s;
 }
 
@@ -95,6 +96,7 @@ void shelf_free(struct shelf *s)
         drop(s, pg_container_of(it, struct entry, age));
     pg_map_free(&s->map);
     free(s->witnesses);
+    free(s->evidence);
     free(s->tags);
     PG_CHECK(pthread_mutex_destroy(&s->lock) == 0);
     free(s);
@@ -112,11 +114,11 @@ static void unlock(struct shelf *s)
 
 /* ---- dossiers ------------------------------------------------------------------------------ */
 
-static void note_witness(struct shelf *s, const struct dossier *d, const struct digest *named)
+static void note_witness(struct witness *all, const struct dossier *d, const struct digest *named)
 {
     uint64_t hash = hash_of(d->repository, named);
 
-    s->witnesses[hash >> 1 & (WITNESSES - 1)] = (struct witness){hash, d->subject};
+    all[hash >> 1 & (WITNESSES - 1)] = (struct witness){hash, d->subject};
 }
 
 static void put(struct shelf *s, struct dossier *d, struct sl key)
@@ -146,9 +148,9 @@ void shelf_put(struct shelf *s, struct dossier *d)
     if (d->state != FACTS_FAILED)
         put(s, d, key_of(d->repository, &d->subject, key));
     for (size_t i = 0; i < d->nnames; i++)
-        note_witness(s, d, &d->names[i]);
+        note_witness(s->witnesses, d, &d->names[i]);
     for (size_t i = 0; i < d->npasses; i++)
-        note_witness(s, d, &d->passes[i]);
+        note_witness(s->evidence, d, &d->passes[i]);
     unlock(s);
 }
 
@@ -173,11 +175,9 @@ struct dossier *shelf_get(struct shelf *s, struct sl repository, const struct di
 
 /* ---- hints --------------------------------------------------------------------------------- */
 
-bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *named,
-                   struct digest *by_r)
+static bool look(struct shelf *s, const struct witness *all, uint64_t hash, struct digest *by_r)
 {
-    uint64_t hash = hash_of(repository, named);
-    const struct witness *w = &s->witnesses[hash >> 1 & (WITNESSES - 1)];
+    const struct witness *w = &all[hash >> 1 & (WITNESSES - 1)];
     bool found;
 
     lock(s);
@@ -186,6 +186,18 @@ bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *n
         *by_r = w->by;
     unlock(s);
     return found;
+}
+
+bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *named,
+                   struct digest *by_r)
+{
+    return look(s, s->witnesses, hash_of(repository, named), by_r);
+}
+
+bool shelf_subject(struct shelf *s, struct sl repository, const struct digest *evidence,
+                   struct digest *subject_r)
+{
+    return look(s, s->evidence, hash_of(repository, evidence), subject_r);
 }
 
 static struct tag *ways(struct shelf *s, uint64_t hash)

@@ -28,9 +28,12 @@ void shelf_put(struct shelf *s, struct dossier *d);
 struct dossier *shelf_get(struct shelf *s, struct sl repository, const struct digest *subject,
                           const uint8_t revision[32]);
 
-/* Which manifest (sha256) named it, or has it as evidence. */
+/* Which manifest (sha256) named it. */
 bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *named,
                    struct digest *by_r);
+/* Whose evidence it was. */
+bool shelf_subject(struct shelf *s, struct sl repository, const struct digest *evidence,
+                   struct digest *subject_r);
 
 void shelf_note_tag(struct shelf *s, struct sl repository, const struct digest *manifest,
                     struct sl tag);
