@@ -71,7 +71,7 @@ def set_policy(pg, text):
 
 def reload(pg):
     pg.reload()
-    pg.reloads = getattr(pg, "reloads", 0) + 1
+    pg.reloads = getattr(pg, "reloads", 1) + 1
     pg.wait_metric("pullgate_config_reloads_total", pg.reloads)
 
 
