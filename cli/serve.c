@@ -32,6 +32,7 @@
 #include "cli/upgrade.h"
 #include "cli/version.h"
 #include "proxy/admin/admin.h"
+#include "proxy/admit/stamper.h"
 #include "proxy/http/listen.h"
 #include "proxy/http/watch.h"
 #include "proxy/journey/service.h"
@@ -43,6 +44,7 @@
 #define DATA_THREADS_MIN 2
 #define DATA_THREADS_MAX 8
 #define SLOW_THREADS     4
+#define VERIFY_THREADS   2 /* who verifies may wait for pullgate-tsa */
 #define SPAWN_HELPERS    4
 #define FILES_MAX        ((rlim_t)1 << 20)
 #define DRAIN_LOOK_MS    20 /* how often the connections that are left are counted */
@@ -60,7 +62,8 @@ struct serve {
     const struct command_args *args;
     struct snapshot *first; /* the one it began with */
     struct spawn *spawn;    /* forked before there are threads */
-    struct pg_pool *data_pool, *slow_pool;
+    struct pg_pool *data_pool, *slow_pool, *verify_pool;
+    struct stamper *stamper;
     struct store *store;
     struct flight_table flights;
     struct loop *loops[FLIGHT_LOOPS_MAX];
@@ -161,6 +164,7 @@ static int open_store(struct serve *s, struct pg_err *err)
 
     s->data_pool = pg_pool_new("pg-data", n);
     s->slow_pool = pg_pool_new("pg-slow", SLOW_THREADS);
+    s->verify_pool = pg_pool_new("pg-verify", VERIFY_THREADS);
     const struct store_config sc = {.path = c->storage_path,
                                     .max_bytes = c->storage_max_size,
                                     .reserve_bytes = c->storage_reserve,
@@ -181,6 +185,7 @@ static void make_loops(struct serve *s)
     }
     s->fetch = fetch_start(s->store, s->spawn);
     s->service = service_new(s->store, s->fetch);
+    service_verify_with(s->service, s->verify_pool, s->stamper);
     for (unsigned i = 0; i < s->nloops; i++) {
         service_attach(s->service, s->loops[i]);
     }
@@ -228,6 +233,9 @@ static int permit_programs(struct serve *s, struct pg_err *err)
     if (upgrade_permit(s->turn.upgrade, s->spawn, err) < 0) {
         pg_log_say(PG_LOG_WARN, PG_LOG_START, "upgrades will not be possible: %s", err->msg);
         pg_err_clear(err);
+    }
+    if (stamper_open(s->spawn, &(struct stamper_options){0}, &s->stamper, err) < 0) {
+        return -1;
     }
     return credential_permit(config_of(s), s->spawn, err);
 }
@@ -491,7 +499,8 @@ static void restore_signals(void)
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* The reverse of start(), from wherever that came to. The data pool ends before the loops do: they
+/* The reverse of start(), from wherever that came to. The pools that work for
+ * loops end before those do: they
  * let go of what its jobs held, and the store closes when nothing is held. */
 static void end(struct serve *s)
 {
@@ -516,6 +525,9 @@ static void end(struct serve *s)
     if (s->data_pool != NULL) {
         pg_pool_free(s->data_pool);
     }
+    if (s->verify_pool != NULL) {
+        pg_pool_free(s->verify_pool);
+    }
     if (s->admin != NULL) {
         admin_stop(s->admin);
     }
@@ -533,6 +545,7 @@ static void end(struct serve *s)
     store_close(s->store);
     upgrade_free(s->turn.upgrade); /* which tells an heir that we have ended */
     heir_close(&s->turn.heir);
+    stamper_free(s->stamper);
     if (s->spawn != NULL) {
         spawn_close(s->spawn);
     }

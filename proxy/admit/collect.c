@@ -267,7 +267,7 @@ static void start_job(struct collect *c)
     c->busy = true;
     c->refs++;
     c->job = (struct pg_job){.run = run, .done = on_run, .home = &c->home->loop->mail};
-    pg_pool_submit(c->home->loop->data_pool, &c->job);
+    pg_pool_submit(c->home->pool, &c->job);
 }
 
 /* ---- the walk ------------------------------------------------------------------------------ */
@@ -348,6 +348,7 @@ static struct collect *begin(struct collect_home *home, const struct collect_ord
     PG_CHECK(c != NULL);
     c->home = home;
     c->store = home->store;
+    c->stamp = home->stamp;
     c->refs = 1;
     c->began_us = pg_clock_mono_us();
     pg_list_init(&c->node);

@@ -33,6 +33,8 @@ struct collect_home {
     struct store *store;
     struct fetch *fetch;
     struct shelf *shelf;
+    struct pg_pool *pool;      /* where it reads and verifies; its threads may wait */
+    const struct stamp *stamp; /* NULL: nobody is asked about timestamps */
     struct pg_list live;
     unsigned nlive;
 };

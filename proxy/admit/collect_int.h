@@ -31,8 +31,9 @@ struct collect {
     struct pg_job job;
     struct pg_arena names;
     struct collect_order order; /* slices in names */
-    struct store *store;        /* of the home, which may be gone when the job runs */
-    struct evidence *evidence;  /* the job's while busy, else the loop's */
+    const struct stamp *stamp;
+    struct store *store;       /* of the home, which may be gone when the job runs */
+    struct evidence *evidence; /* the job's while busy, else the loop's */
     struct collect_piece pieces[COLLECT_PIECES];
     struct pg_bytes *manifests[DOSSIER_MANIFESTS_MAX];
     size_t nmanifests;

@@ -278,6 +278,7 @@ void collect_verify(struct collect *c)
                                .admission = &c->order.snapshot->config.admission,
                                .wants = c->order.wants,
                                .stale = c->stale,
+                               .timestamps = c->stamp,
                                .now_s = pg_clock_wall_s(),
                                .now_ms = pg_clock_mono_ms()};
     struct pg_arena arena;

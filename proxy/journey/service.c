@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "proxy/admit/stamper.h"
 #include "proxy/journey/ahead.h"
 #include "proxy/journey/journey.h"
 #include "proxy/journey/list_cache.h"
@@ -19,6 +20,9 @@ struct service {
     struct fetch *fetch;
     struct list_cache *tags, *referrers;
     struct shelf *shelf;
+    struct pg_pool *verify_pool;
+    struct stamp stamp; /* with has_stamp */
+    bool has_stamp;
 };
 
 static void begin(const struct conn_service *service, struct conn *c)
@@ -94,12 +98,22 @@ void service_free(struct service *s)
     free(s);
 }
 
+void service_verify_with(struct service *s, struct pg_pool *pool, struct stamper *stamper)
+{
+    s->verify_pool = pool;
+    s->has_stamp = stamper != NULL;
+    if (stamper != NULL)
+        s->stamp = stamper_stamp(stamper);
+}
+
 void service_attach(struct service *s, struct loop *l)
 {
     struct journey_home *home = malloc(sizeof(*home));
 
     PG_CHECK(home != NULL && l->app == NULL);
     journey_home_init(home, l, s->store, s->fetch, s->shelf);
+    home->collects.pool = s->verify_pool != NULL ? s->verify_pool : l->data_pool;
+    home->collects.stamp = s->has_stamp ? &s->stamp : NULL;
     home->tags = s->tags;
     home->referrers = s->referrers;
     l->app = home;

@@ -28,6 +28,12 @@ struct service;
 struct service *service_new(struct store *store, struct fetch *fetch);
 void service_free(struct service *s);
 
+/* Before the loops are attached: where evidence is verified, by threads that may wait; and who is
+ * asked about timestamps. Both outlive the loops' threads. Without, it is done in the loops' data
+ * pool, and evidence with a timestamp is refused. NULL is allowed. */
+struct stamper;
+void service_verify_with(struct service *s, struct pg_pool *pool, struct stamper *stamper);
+
 void service_attach(struct service *s, struct loop *l); /* sets l->app */
 void service_detach(struct loop *l);
 
