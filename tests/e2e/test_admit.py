@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policy at the pull: what is signed leaves, what is not does not, by whatever door."""
-import atexit, json, os, shutil, tempfile, threading
+import atexit, json, os, shutil, subprocess, tempfile, threading
 
 import pg as stage
-from pg import Pullgate
+from pg import Pullgate, need
 from upstream import OCI_INDEX, Gate, Upstream, status
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "..", "fixtures", "signing", "oci")
@@ -32,8 +32,11 @@ class Layout:
     def tag(entry):
         return entry.get("annotations", {}).get("org.opencontainers.image.ref.name")
 
+    def path(self, digest):
+        return os.path.join(self.dir, "blobs/sha256", digest[7:])
+
     def read(self, digest):
-        with open(os.path.join(self.dir, "blobs/sha256", digest[7:]), "rb") as f:
+        with open(self.path(digest), "rb") as f:
             return f.read()
 
     def put(self, up, repo=REPO, evidence=True):
@@ -43,17 +46,17 @@ class Layout:
                 body = self.read(entry["digest"])
                 up.manifest(repo, tag, body, entry["mediaType"])
                 for one in json.loads(body).get("layers", []) + [json.loads(body).get("config")]:
-                    if one:
+                    if one and os.path.exists(self.path(one["digest"])):
                         up.blob(self.read(one["digest"]))
         return self
 
 
-def start(up, default="allow", tags="", more="", **args):
+def start(up, default="allow", tags="", more="", limits="", **args):
     folder = tempfile.mkdtemp(prefix="pg-admit-")
     atexit.register(shutil.rmtree, folder)
     shutil.copy(os.path.join(FIXTURES, "keys/k1.pub"), folder)
     write_policy(folder, POLICY.format(default=default, tags=tags, more=more))
-    pg = Pullgate(up, more="policy: {file: %s/policy.yaml}" % folder, **args)
+    pg = Pullgate(up, more="policy: {file: %s/policy.yaml}\nlimits: {%s}" % (folder, limits), **args)
     pg.policy = folder
     return pg
 
@@ -91,9 +94,9 @@ def doors(layout, repo=REPO):
             [f"{base}/blobs/{b['digest']}" for b in blobs])
 
 
-def test_a_signed_image_is_served_cold_and_warm():
+def is_served_cold_and_warm(case):
     up = Upstream()
-    image = Layout("v3-bundle-key").put(up)
+    image = Layout(case).put(up)
     pg = start(up)
     for path in doors(image) + doors(image):
         for method in (pg.get, pg.head):
@@ -104,6 +107,41 @@ def test_a_signed_image_is_served_cold_and_warm():
     assert pg.get(doors(image)[2], headers={"Range": "bytes=0-3"}).status == 206
     asked = up.count("GET", "/referrers/")
     assert asked == 1, f"{asked} questions about referrers: evidence is remembered"
+    pg.stop()
+
+
+def test_signed_with_a_bundle_it_is_served_cold_and_warm():
+    is_served_cold_and_warm("v3-bundle-key")
+
+
+def test_signed_under_a_tag_it_is_served_cold_and_warm():
+    is_served_cold_and_warm("v2-sig-key")
+
+
+def test_the_same_signature_of_another_image_says_nothing():
+    up = Upstream()
+    image = Layout("neg-sig-copied-from-other-image").put(up)
+    pg = start(up)
+    denied(pg.get(doors(image)[0]), "signed-by-builder")
+    pg.stop()
+
+
+def test_a_signature_whose_payload_is_missing_is_told():
+    up = Upstream()
+    image = Layout("neg-sig-blob-missing").put(up)
+    pg = start(up)
+    denied(pg.get(doors(image)[0]), "is not there")
+    pg.stop()
+
+
+def test_F_an_unsigned_image_is_denied_and_a_late_signature_is_found():
+    """N22: that there is none is remembered for seconds, so that who signs after the push is seen."""
+    up = Upstream()
+    image = Layout("v3-bundle-key").put(up, evidence=False)
+    pg = start(up)
+    denied(pg.get(doors(image)[0]), "signed-by-builder")
+    image.put(up)
+    pg.wait_true(lambda: pg.get(doors(image)[1]).status == 200, "the signature was never seen")
     pg.stop()
 
 
@@ -169,20 +207,62 @@ def test_N22_verified_evidence_holds_when_upstream_is_dead():
     pg.stop()
 
 
+def test_gate_in_flight_no_byte_before_the_verdict():
+    up = Upstream()
+    image, gate = Layout("v3-bundle-key").put(up), Gate()
+    up.on("/referrers/", lambda x: gate.pass_through(), times=1)
+    pg = start(up)
+    answers = []
+    pulls = [threading.Thread(target=lambda p=p: answers.append(pg.get(p))) for p in doors(image)[:2]]
+    for pull in pulls:
+        pull.start()
+    gate.wait_reached()
+    early = [pg.get(p) for p in doors(image)[2:]]
+    assert not answers and all(a.status in (403, 503) for a in early), early
+    gate.open()
+    for pull in pulls:
+        pull.join()
+    assert [a.status for a in answers] == [200, 200], answers
+    assert up.count("GET", "/referrers/") <= 2, "once for each loop at most"
+    pg.stop()
+
+
 def test_pending_who_waits_too_long_gets_503_and_the_work_goes_on():
     up = Upstream()
     image, gate = Layout("v3-bundle-key").put(up), Gate()
     up.on("/referrers/", lambda x: gate.pass_through(), times=1)
-    pg = start(up, more="", storage="")
-    pull = threading.Thread(target=lambda: answers.append(pg.get(doors(image)[0])))
-    answers = []
-    pull.start()
-    gate.wait_reached()
-    blob = pg.get(doors(image)[2])
-    assert not answers, "in flight: no byte before the verdict"
+    pg = start(up, limits="answer_timeout: 1s")
+    got = pg.get(doors(image)[0])
+    assert (got.status, got.headers["X-Pullgate-Verdict"]) == (503, "pending"), got
+    assert "being looked for" in got.message() and got.headers["Retry-After"], got.message()
     gate.open()
-    pull.join()
-    assert answers[0].status == 200 and blob.status in (200, 403), (answers, blob)
+    pg.wait_true(lambda: pg.get(doors(image)[0]).status == 200, "what was begun did not go on")
+    pg.stop()
+
+
+def test_N22_after_a_restart_the_store_has_the_evidence():
+    up = Upstream()
+    image = Layout("v3-bundle-key").put(up)
+    pg = start(up)
+    assert all(pg.get(path).status == 200 for path in doors(image))
+    pg.end()
+    up.die()
+    pg.start()
+    for path in doors(image)[1:]:
+        got = pg.get(path)
+        assert got.status == 200, (path, got)
+    pg.stop()
+
+
+def test_a_client_shows_why():
+    need("skopeo")
+    up = Upstream()
+    image = Layout("v3-bundle-other-key_fail").put(up)
+    pg = start(up)
+    p = subprocess.run(["skopeo", "copy", "--insecure-policy", "--src-tls-verify=false",
+                        f"docker://127.0.0.1:{pg.port}/{REPO}:v1", f"dir:{pg.policy}/copy"],
+                       text=True, capture_output=True, timeout=120)
+    assert p.returncode != 0 and 'denied by policy rule "signed-by-builder"' in p.stderr.replace("\\", ""), p.stderr
     pg.stop()
 
 
@@ -198,6 +278,17 @@ def test_N01_children_inherit_signatures_from_an_index_that_passes():
     body = json.loads(index.read(child))
     for blob in [body["config"], *body["layers"]]:
         assert pg.get(f"/v2/{REPO}/blobs/{blob['digest']}").status == 200
+    pg.stop()
+
+
+def test_N01_an_index_signed_under_a_tag_lets_its_children_pass():
+    up = Upstream()
+    index = Layout("v2-sig-index-only").put(up)
+    child = index.doc["manifests"][0]["digest"]
+    pg = start(up)
+    denied(pg.get(f"/v2/{REPO}/manifests/{child}"), "signed-by-builder")
+    assert pg.get(f"/v2/{REPO}/manifests/v1").status == 200
+    assert pg.get(f"/v2/{REPO}/manifests/{child}").status == 200
     pg.stop()
 
 

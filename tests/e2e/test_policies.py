@@ -232,28 +232,5 @@ def test_a_changed_policy_is_taken_over_and_a_bad_one_is_not():
     f.close()
 
 
-def test_with_a_policy_nothing_is_served_that_it_was_not_asked_about():
-    """It cannot be asked at the pull yet: whatever it says, nothing leaves, cold, warm or by digest."""
-    up = Upstream()
-    image = up.image("library/app", "v1", layers=[b"x" * 5000])
-    paths = [f"/v2/library/app/{p}" for p in ("manifests/v1", f"manifests/{image.digest}",
-             f"blobs/{image.layers[0]}", "tags/list", f"referrers/{image.digest}")]
-    pg = Pullgate(up)
-    for path in paths:
-        assert pg.get(path).status == 200, path                 # all of it is in the store now
-    with open(pg.conf, "a") as conf:
-        conf.write("policy: {default: allow}\n")
-    pg.reload()
-    pg.wait_log(r"policy or trust changed: ")
-    for path in paths:
-        for method in (pg.get, pg.head):
-            assert method(path).status == 403, path
-    assert pg.get(paths[2], headers={"Range": "bytes=0-9"}).status == 403
-    said = pg.get(paths[0]).json()["errors"][0]
-    assert said["code"] == "DENIED" and "nothing is served" in said["message"], said
-    assert pg.get("/v2/").status == 200
-    pg.stop()
-
-
 if __name__ == "__main__":
     stage.main(globals())
