@@ -60,6 +60,7 @@ pg_fuzz(proxy/upstream location)
 pg_fuzz(proxy/upstream response_head)
 pg_fuzz(proxy/upstream token)
 
+pg_unit(proxy/admit gate)
 pg_unit(proxy/admit stamper THREADS TIMEOUT 60)
 if (TARGET unit.proxy.admit.stamper)
     add_dependencies(unit.proxy.admit.stamper pullgate-tsa)

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What may leave, by what is known, and what is asked for when too little is. */
+#include "harness/scratch.h"
+
+#include "harness/policy_world.h"
+
+#include "base/clock.h"
+#include "cache/index_int.h"
+#include "cache/overlay_int.h"
+#include "proxy/admit/gate.h"
+
+#define REPO  SL("docker.io/library/app")
+#define OTHER SL("docker.io/library/other")
+#define NOW_S 1000000
+#define KEYED                                                                                      \
+    "default: allow\n"                                                                             \
+    "rules:\n"                                                                                     \
+    "- name: keys\n"                                                                               \
+    "  match: {repositories: [\"docker.io/library/*\"]}\n"                                         \
+    "  require: {signature: {any_of: [{key: a.pub}]}}\n"
+#define TAGGED                                                                                     \
+    "default: allow\n"                                                                             \
+    "rules:\n"                                                                                     \
+    "- name: keys\n"                                                                               \
+    "  match: {repositories: [\"docker.io/library/*\"], tags: [\"v*\"]}\n"                         \
+    "  require: {signature: {any_of: [{key: a.pub}]}}\n"
+
+static struct store store;
+static struct shelf *shelf;
+static struct config_admission admission;
+static struct overlay_batch *batches[32];
+static size_t nbatches;
+static struct pg_err err;
+static struct pg_arena arena;
+static struct facts_signed by_a, by_b;
+static uint64_t now_ms;
+
+static int setup(void **state)
+{
+    struct index_config c = {.path = NULL};
+
+    (void)state;
+    pg_hash_setup();
+    scratch_make();
+    c.path = scratch_path("index");
+    store = (struct store){.overlay = overlay_new()};
+    assert_int_equal(index_open(&c, &store.index, &err), 0);
+    shelf = shelf_new();
+    admission = (struct config_admission){.ntrusts = 0};
+    pg_arena_init(&arena, (size_t)16 << 20);
+    by_a = world_signed('a', FACTS_SIGNATURE, FACTS_BUNDLE);
+    by_b = world_signed('b', FACTS_SIGNATURE, FACTS_BUNDLE);
+    now_ms = 1000000;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    while (nbatches > 0)
+        overlay_settle(store.overlay, batches[--nbatches]);
+    shelf_free(shelf);
+    policy_unref(admission.policy);
+    overlay_free(store.overlay);
+    index_close(store.index);
+    pg_arena_free(&arena);
+    pg_err_clear(&err);
+    scratch_remove();
+    return 0;
+}
+
+static void use(const char *text)
+{
+    assert_int_equal(policy_load("p.yaml", sl_str(text), &world, &admission.policy, &err), 0);
+}
+
+static struct digest digest(uint8_t n)
+{
+    struct digest d = {.alg = PG_SHA256, .bytes = {n}};
+
+    return d;
+}
+
+static void show(struct overlay_batch *b)
+{
+    assert_true(overlay_show(store.overlay, b));
+    batches[nbatches++] = b;
+}
+
+static void link_manifest(struct sl repo, uint8_t n)
+{
+    struct overlay_batch *b = overlay_batch_new();
+    struct index_link l = {.kind = INDEX_LINK_MANIFEST, .landed = true};
+    struct digest d = digest(n);
+
+    overlay_add_link(b, repo, &d, &l);
+    show(b);
+}
+
+static void tag_manifest(struct sl repo, const char *tag, uint8_t n)
+{
+    struct overlay_batch *b = overlay_batch_new();
+    struct index_tag t = {digest(n), NOW_S, NOW_S};
+
+    overlay_add_tag(b, repo, sl_str(tag), &t);
+    show(b);
+}
+
+/* Found as said: by whom it is signed (NULL: nobody), and what it names (0: nothing). */
+static struct dossier *dossier(struct sl repo, uint8_t n, const struct facts_signed *by,
+                               uint8_t names)
+{
+    struct digest subject = digest(n);
+    const struct evidence_wants none = {.simple = false};
+    struct evidence *e = evidence_new(&subject, &none);
+    const struct facts name = {.repository = repo, .tag = SL("v1")};
+    struct dossier_input in = {.evidence = e,
+                               .subject = subject,
+                               .repository = repo,
+                               .admission = &admission,
+                               .wants = policy_wants(admission.policy, &name),
+                               .now_ms = now_ms};
+    struct dossier *d = dossier_new(&in);
+
+    evidence_free(e);
+    if (by != NULL) {
+        d->is_signed = pg_new(&d->arena, struct facts_signed);
+        *d->is_signed = *by;
+        d->nsigned = 1;
+    }
+    if (names != 0) {
+        d->names = pg_new(&d->arena, struct digest);
+        *d->names = digest(names);
+        d->nnames = 1;
+    }
+    return d;
+}
+
+static void keep(struct dossier *d)
+{
+    shelf_put(shelf, d);
+    dossier_unref(d);
+}
+
+static struct gate_question question(struct sl repo, uint8_t n)
+{
+    return (struct gate_question){.store = &store,
+                                  .shelf = shelf,
+                                  .admission = &admission,
+                                  .repository = repo,
+                                  .digest = digest(n),
+                                  .sha256 = digest(n),
+                                  .now_s = NOW_S,
+                                  .now_ms = now_ms};
+}
+
+static struct gate_result manifest(struct sl repo, const char *tag, uint8_t n)
+{
+    struct gate_question q = question(repo, n);
+    struct gate_result r;
+
+    if (tag != NULL)
+        q.tag = sl_str(tag);
+    gate_manifest(&q, &arena, &r);
+    return r;
+}
+
+static struct gate_result blob(struct sl repo, uint8_t n)
+{
+    struct gate_question q = question(repo, n);
+    struct gate_result r;
+
+    gate_blob(&q, &arena, &r);
+    return r;
+}
+
+static void needs(struct gate_result r, uint8_t n)
+{
+    struct digest d = digest(n);
+
+    assert_int_equal(r.answer, GATE_NEEDS);
+    assert_true(digest_eq(&r.needs, &d));
+}
+
+/* ---- manifests ----------------------------------------------------------------------------- */
+
+TEST(what_is_not_known_is_asked_for_and_then_decided)
+{
+    use(KEYED);
+    needs(manifest(REPO, "v1", 1), 1);
+    keep(dossier(REPO, 1, &by_a, 0));
+    assert_int_equal(manifest(REPO, "v1", 1).answer, GATE_ALLOWS);
+    assert_int_equal(manifest(REPO, NULL, 1).answer, GATE_ALLOWS);
+    keep(dossier(REPO, 2, &by_b, 0));
+    assert_int_equal(manifest(REPO, "v1", 2).answer, GATE_DENIES);
+    assert_true(sl_eq(manifest(REPO, "v1", 2).verdict.rule, SL("keys")));
+}
+
+TEST(N04_facts_of_another_repository_or_revision_are_none)
+{
+    use(KEYED);
+    keep(dossier(REPO, 1, &by_a, 0));
+    needs(manifest(OTHER, "v1", 1), 1);
+    admission.revision[0] = 1;
+    needs(manifest(REPO, "v1", 1), 1);
+}
+
+TEST(N22_absence_is_short_and_facts_are_long)
+{
+    use(KEYED);
+    keep(dossier(REPO, 1, NULL, 0));
+    keep(dossier(REPO, 2, &by_a, 0));
+    assert_int_equal(manifest(REPO, "v1", 1).answer, GATE_DENIES);
+    now_ms += GATE_ABSENT_MS;
+    needs(manifest(REPO, "v1", 1), 1);
+    assert_int_equal(manifest(REPO, "v1", 2).answer, GATE_ALLOWS);
+    now_ms += GATE_TTL_MS;
+    needs(manifest(REPO, "v1", 2), 2);
+}
+
+TEST(N22_a_failed_look_is_no_absence_and_takes_nothing_away)
+{
+    struct gate_question q;
+    struct gate_result r;
+    struct dossier *failed;
+
+    use(KEYED);
+    failed = dossier(REPO, 1, NULL, 0);
+    failed->state = FACTS_FAILED;
+    failed->trouble = "upstream answers 500";
+    shelf_put(shelf, failed);
+    needs(manifest(REPO, "v1", 1), 1); /* it is not remembered */
+    q = question(REPO, 1);
+    q.tag = SL("v1");
+    q.fresh[q.nfresh++] = failed;
+    gate_manifest(&q, &arena, &r);
+    assert_int_equal(r.answer, GATE_PENDING);
+    keep(dossier(REPO, 1, &by_a, 0));
+    q.now_ms += GATE_TTL_MS + 1;
+    gate_manifest(&q, &arena, &r);
+    assert_int_equal(r.answer, GATE_ALLOWS);
+    dossier_unref(failed);
+}
+
+TEST(N02_by_digest_the_tags_that_name_it_count_also_before_their_commit)
+{
+    use(TAGGED);
+    keep(dossier(REPO, 1, NULL, 0));
+    assert_int_equal(manifest(REPO, NULL, 1).answer, GATE_ALLOWS); /* none names it */
+    tag_manifest(REPO, "v1", 1);
+    assert_int_equal(manifest(REPO, "v1", 1).answer, GATE_DENIES);
+    assert_int_equal(manifest(REPO, NULL, 1).answer, GATE_DENIES);
+    tag_manifest(REPO, "v1", 2); /* it moved on */
+    assert_int_equal(manifest(REPO, NULL, 1).answer, GATE_ALLOWS);
+}
+
+/* ---- through an index (N01) ---------------------------------------------------------------- */
+
+TEST(N01_a_child_has_the_signatures_of_an_index_that_passes)
+{
+    use(KEYED);
+    keep(dossier(REPO, 2, NULL, 0));
+    assert_int_equal(manifest(REPO, NULL, 2).answer, GATE_DENIES);
+    keep(dossier(REPO, 1, &by_a, 2));
+    assert_int_equal(manifest(REPO, NULL, 2).answer,
+                     GATE_DENIES); /* it is not of this repository */
+    link_manifest(REPO, 1);
+    assert_int_equal(manifest(REPO, NULL, 2).answer, GATE_ALLOWS);
+    keep(dossier(REPO, 1, &by_b, 2)); /* the index does not pass any more */
+    assert_int_equal(manifest(REPO, NULL, 2).answer, GATE_DENIES);
+}
+
+TEST(N01_a_parent_of_another_repository_helps_nobody)
+{
+    use(KEYED);
+    keep(dossier(OTHER, 1, &by_a, 2));
+    link_manifest(OTHER, 1);
+    keep(dossier(REPO, 2, NULL, 0));
+    assert_int_equal(manifest(REPO, NULL, 2).answer, GATE_DENIES);
+}
+
+/* ---- blobs --------------------------------------------------------------------------------- */
+
+TEST(a_blob_leaves_with_a_manifest_that_names_it_and_passes)
+{
+    use(KEYED);
+    assert_int_equal(blob(REPO, 9).answer, GATE_DENIES);
+    keep(dossier(REPO, 1, &by_a, 9));
+    assert_int_equal(blob(REPO, 9).answer, GATE_DENIES); /* not linked here */
+    link_manifest(REPO, 1);
+    assert_int_equal(blob(REPO, 9).answer, GATE_ALLOWS);
+    assert_int_equal(blob(REPO, 8).answer, GATE_DENIES);
+    assert_int_equal(blob(OTHER, 9).answer, GATE_DENIES);
+    keep(dossier(REPO, 1, &by_b, 9));
+    assert_int_equal(blob(REPO, 9).answer, GATE_DENIES);
+}
+
+TEST(where_no_rule_wants_anything_nothing_is_looked_for)
+{
+    use(KEYED);
+    assert_int_equal(blob(SL("ghcr.io/a/b"), 9).answer, GATE_ALLOWS);
+    assert_int_equal(manifest(SL("ghcr.io/a/b"), "v1", 1).answer, GATE_ALLOWS);
+    policy_unref(admission.policy);
+    use("default: deny\nrules: []\n");
+    assert_int_equal(blob(REPO, 9).answer, GATE_DENIES);
+    assert_int_equal(manifest(REPO, "v1", 1).answer, GATE_DENIES);
+}
+
+/* ---- evidence (N03) ------------------------------------------------------------------------ */
+
+TEST(N03_verified_evidence_leaves_with_its_subject_also_when_that_is_denied)
+{
+    struct dossier *d;
+
+    use(KEYED);
+    d = dossier(REPO, 1, &by_b, 0);
+    d->passes = pg_alloc(&d->arena, 2 * sizeof(*d->passes));
+    d->passes[0] = digest(5);
+    d->passes[1] = digest(6);
+    d->npasses = 2;
+    keep(d);
+    keep(dossier(REPO, 5, NULL, 6));
+    link_manifest(REPO, 5);
+    assert_int_equal(manifest(REPO, "v1", 1).answer, GATE_DENIES);
+    assert_true(manifest(REPO, NULL, 5).is_evidence);
+    assert_true(blob(REPO, 6).is_evidence);
+    keep(dossier(OTHER, 5, NULL, 6));
+    assert_int_equal(manifest(OTHER, NULL, 5).answer, GATE_DENIES);
+    assert_int_equal(blob(OTHER, 6).answer, GATE_DENIES);
+}
+
+TEST(N03_under_a_signatures_tag_its_subject_is_looked_at)
+{
+    char tag[80] = "sha256-0100000000000000000000000000000000000000000000000000000000000000.sig";
+
+    use(KEYED);
+    keep(dossier(REPO, 5, NULL, 0));
+    needs(manifest(REPO, tag, 5), 1);
+    keep(dossier(REPO, 1, &by_a, 0));
+    assert_int_equal(manifest(REPO, tag, 5).answer, GATE_DENIES); /* a disguise */
+    tag[72] = 'x';
+    assert_int_equal(manifest(REPO, tag, 5).answer, GATE_DENIES);
+}
+
+/* ---- its price ----------------------------------------------------------------------------- */
+
+TEST(a_warm_verdict_is_cheap)
+{
+    uint64_t began, us;
+
+    use(KEYED);
+    keep(dossier(REPO, 1, &by_a, 9));
+    link_manifest(REPO, 1);
+    began = pg_clock_mono_us();
+    for (int i = 0; i < 2000; i++) {
+        struct gate_question q = question(REPO, 1);
+        struct pg_arena one;
+        struct gate_result r;
+
+        pg_arena_init(&one, 1 << 20);
+        gate_manifest(&q, &one, &r);
+        assert_int_equal(r.answer, GATE_ALLOWS);
+        pg_arena_free(&one);
+    }
+    us = pg_clock_mono_us() - began;
+    print_message("a warm verdict: %.1f us\n", (double)us / 2000);
+    assert_true(us < UINT64_C(2000) * 1000); /* a machine that is busy, with sanitizers */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        T(what_is_not_known_is_asked_for_and_then_decided),
+        T(N04_facts_of_another_repository_or_revision_are_none),
+        T(N22_absence_is_short_and_facts_are_long),
+        T(N22_a_failed_look_is_no_absence_and_takes_nothing_away),
+        T(N02_by_digest_the_tags_that_name_it_count_also_before_their_commit),
+        T(N01_a_child_has_the_signatures_of_an_index_that_passes),
+        T(N01_a_parent_of_another_repository_helps_nobody),
+        T(a_blob_leaves_with_a_manifest_that_names_it_and_passes),
+        T(where_no_rule_wants_anything_nothing_is_looked_for),
+        T(N03_verified_evidence_leaves_with_its_subject_also_when_that_is_denied),
+        T(N03_under_a_signatures_tag_its_subject_is_looked_at),
+        T(a_warm_verdict_is_cheap),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
