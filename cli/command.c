@@ -9,6 +9,7 @@
 #include "cli/clientconf.h"
 #include "cli/completion.h"
 #include "cli/doctor.h"
+#include "cli/explain.h"
 #include "cli/forget.h"
 #include "cli/fsck.h"
 #include "cli/ls.h"
@@ -152,6 +153,13 @@ const struct command command_table[] = {
      "for all its tags that are in the store. Exit status 1 if upstream did not answer, or has no "
      "such tag.",
      refresh_run, "REF..."},
+    {"explain", "csj", "Say why an image may be pulled, or not.",
+     "IMAGE is [REGISTRY/]REPOSITORY[:TAG][@DIGEST]. Asks the server, which looks at it as it "
+     "would "
+     "at a pull: which rules speak of it, what each wants, which evidence was found, by whom, and "
+     "why "
+     "it counts or not. Exit status 1 if it may not be pulled now, 2 if that cannot be found out.",
+     explain_run, "IMAGE"},
     {"version", "cj", "Print the version, and those of the libraries in use.",
      "Prints the version of pullgate and of each library that it runs with.", version_print, NULL},
     {"completion", "", "Print what completes the command line: for bash, zsh or fish.",

@@ -4,9 +4,11 @@
 #include "cache/overlay.h"
 #include "oci/manifest.h"
 #include "oci/ref.h"
+#include "policy/explain.h"
 
 #define TAG_BEGINS "sha256-"
 #define HEX_DIGITS 64
+#define EDGES_MAX  64 /* of a child that are looked at */
 
 /* One manifest that is decided about. */
 struct subject {
@@ -238,7 +240,7 @@ static void add_parent(const struct gate_question *q, struct parents *p, const s
 static void find_parents(const struct gate_question *q, const struct digest *child, bool of_blob,
                          struct parents *p)
 {
-    struct digest noted, all[GATE_PARENTS_MAX * 4];
+    struct digest noted, all[EDGES_MAX];
     struct index_edge edge, *after = NULL;
     struct pg_err ignored = {0};
     size_t n = 0;
@@ -249,7 +251,7 @@ static void find_parents(const struct gate_question *q, const struct digest *chi
     {
         _index_view_ struct index_view v = index_view_begin(q->store->index);
 
-        while (n < GATE_PARENTS_MAX * 4 &&
+        while (n < EDGES_MAX &&
                (found = index_next_parent(&v, child, after, &edge, &ignored)) > 0) {
             after = &edge;
             if (of_blob ? edge.kind == INDEX_EDGE_CONFIG || edge.kind == INDEX_EDGE_LAYER
@@ -350,6 +352,7 @@ static void inherit_any(struct subject *s, const struct digest *d, struct gate_r
         if (inherit(s, d, &p.all[i], r) != 0)
             return;
     }
+    s->facts = own;
     if (p.failed)
         no_index(r);
 }
@@ -453,6 +456,19 @@ static void try_as_evidence(const struct gate_question *q, struct pg_arena *aren
     free_subject(&s);
 }
 
+/* By the facts that it was decided by. */
+static void explain(const struct subject *s, struct pg_arena *arena)
+{
+    struct policy_verdict v;
+    const struct explain_node *root =
+        explain_decision(s->q->admission->policy, &s->facts, arena, &v);
+
+    if (s->q->explain_as_text)
+        explain_put_text(root, s->q->now_s, s->q->explained);
+    else
+        explain_put_json(root, s->q->explained);
+}
+
 void gate_manifest(const struct gate_question *q, struct pg_arena *arena, struct gate_result *r)
 {
     struct subject s = {.q = q, .arena = arena};
@@ -460,6 +476,8 @@ void gate_manifest(const struct gate_question *q, struct pg_arena *arena, struct
     if (q->tag.p != NULL)
         shelf_note_tag(q->shelf, q->repository, &q->digest, q->tag);
     decide_manifest(&s, q->tag, &q->digest, &q->sha256, r);
+    if (q->explained != NULL && r->answer != GATE_NEEDS)
+        explain(&s, arena);
     free_subject(&s);
     if (r->answer == GATE_DENIES || r->answer == GATE_PENDING)
         try_as_evidence(q, arena, r);

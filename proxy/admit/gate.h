@@ -22,6 +22,7 @@
  */
 #pragma once
 
+#include "base/buf.h"
 #include "cache/store.h"
 #include "proxy/admit/shelf.h"
 
@@ -42,7 +43,9 @@ struct gate_question {
     struct digest digest;                     /* as named here */
     struct digest sha256;                     /* of a manifest: of its bytes */
     struct sl manifest;                       /* its bytes; of gate_manifest() */
-    struct dossier *fresh[GATE_FRESH_MAX];    /* that were collected for this question */
+    struct pg_buf *explained;                 /* the tree as JSON or text; NULL: not wanted */
+    bool explain_as_text;
+    struct dossier *fresh[GATE_FRESH_MAX]; /* that were collected for this question */
     size_t nfresh;
     int64_t now_s;
     uint64_t now_ms;

@@ -4,6 +4,9 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "proxy/journey/journey.h"
+#include "proxy/journey/reply.h"
+
+#define EXPLAINED_MAX ((size_t)1 << 20)
 
 struct admit_wait {
     struct journey *journey;
@@ -114,6 +117,19 @@ static enum rq_next pend(struct journey *j, const char *why)
     return rq_fail_now(&j->rq);
 }
 
+/* The operator asked why: that is the answer, whatever the verdict. */
+static enum rq_next tell(struct journey *j)
+{
+    pg_err_clear(&j->rq.err);
+    j->verdict.allow = true; /* to tell him */
+    if (j->body.over) {
+        pg_fail(&j->rq.err, PG_E_TOO_LARGE, "the explanation is too long");
+        return rq_fail_now(&j->rq);
+    }
+    j->told.cache = JOURNEY_NONE;
+    return reply_json(j, pg_buf_sl(&j->body));
+}
+
 static enum rq_next ask_gate(struct journey *j)
 {
     struct admit_wait *w = j->admit;
@@ -131,6 +147,8 @@ static enum rq_next ask_gate(struct journey *j)
     if (r.answer != GATE_NEEDS)
         failed = take_verdict(j, &r);
     pg_arena_free(&arena);
+    if (r.answer != GATE_NEEDS && w->q.explained != NULL)
+        return tell(j);
     if (r.answer != GATE_NEEDS)
         return failed < 0 ? rq_fail_now(&j->rq) : rq_go(&j->rq, w->then);
     if (w->q.nfresh == GATE_FRESH_MAX)
@@ -175,6 +193,18 @@ static struct admit_wait *begin(struct journey *j, const struct rq_stage *then)
     return j->admit;
 }
 
+/* Over the control socket alone: it tells who signed what, and which rules there are. */
+static void want_explained(struct journey *j)
+{
+    struct sl how = conn_header(j->http, SL(ADMIT_EXPLAIN));
+
+    if (how.p == NULL || !j->http->is_control)
+        return;
+    pg_buf_init(&j->body, EXPLAINED_MAX);
+    j->admit->q.explained = &j->body;
+    j->admit->q.explain_as_text = sl_eq(how, SL("text"));
+}
+
 enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,
                             const struct rq_stage *then)
 {
@@ -190,6 +220,7 @@ enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,
     w->q.digest = m->digest;
     w->q.sha256 = m->sha256;
     w->q.manifest = m->bytes;
+    want_explained(j);
     return ask_gate(j);
 }
 

@@ -24,6 +24,10 @@
 #include "proxy/admit/gate.h"
 #include "proxy/http/rq.h"
 
+/* Of a manifest, over the control socket: the decision as a tree in place of the manifest; "text",
+ * else as JSON. */
+#define ADMIT_EXPLAIN "Pullgate-Explain"
+
 struct journey;
 
 /* Texts are static, or in the request's arena. */

@@ -361,6 +361,26 @@ def test_observe_denies_nobody_and_is_told():
     pg.stop()
 
 
+def test_explain_says_who_signed_and_what_is_wanted():
+    up = Upstream()
+    Layout("v3-bundle-key").put(up)
+    Layout("v3-bundle-other-key_fail").put(up, repo="library/bad")
+    pg = start(up)
+    run = lambda *a: subprocess.run([os.environ["PULLGATE"], "explain", "-c", pg.conf, *a],
+                                    capture_output=True, text=True, timeout=60)
+    p = run(f"{REPO}:v1")
+    assert p.returncode == 0 and p.stdout.startswith("[yes] verdict signed-by-builder"), p
+    p = run("library/bad:v1")
+    assert p.returncode == 1 and "[NO]" in p.stdout and "k1.pub" in p.stdout, p
+    p = run("--json", "library/bad:v1")
+    assert p.returncode == 1 and json.loads(p.stdout)["state"] == "fails", p
+    p = run("library/nowhere:v1")
+    assert p.returncode == 2 and "library/nowhere" in p.stderr, p
+    told = pg.get(f"/v2/{REPO}/manifests/v1", headers={"Pullgate-Explain": "text"})
+    assert told.headers["Content-Type"].startswith("application/vnd.oci"), "not to clients"
+    pg.stop()
+
+
 def test_a_new_policy_decides_at_the_next_request():
     up = Upstream()
     image = Layout("v3-bundle-key").put(up)
