@@ -58,11 +58,15 @@ struct succession {
     bool is_lost; /* the store, in an upgrade that failed */
 };
 
+struct serve_pools {
+    struct pg_pool *data, *slow, *verify;
+};
+
 struct serve {
     const struct command_args *args;
     struct snapshot *first; /* the one it began with */
     struct spawn *spawn;    /* forked before there are threads */
-    struct pg_pool *data_pool, *slow_pool, *verify_pool;
+    struct serve_pools pools;
     struct stamper *stamper;
     struct store *store;
     struct flight_table flights;
@@ -162,15 +166,15 @@ static int open_store(struct serve *s, struct pg_err *err)
                  : cpus > DATA_THREADS_MAX ? DATA_THREADS_MAX
                                            : cpus;
 
-    s->data_pool = pg_pool_new("pg-data", n);
-    s->slow_pool = pg_pool_new("pg-slow", SLOW_THREADS);
-    s->verify_pool = pg_pool_new("pg-verify", VERIFY_THREADS);
+    s->pools.data = pg_pool_new("pg-data", n);
+    s->pools.slow = pg_pool_new("pg-slow", SLOW_THREADS);
+    s->pools.verify = pg_pool_new("pg-verify", VERIFY_THREADS);
     const struct store_config sc = {.path = c->storage_path,
                                     .max_bytes = c->storage_max_size,
                                     .reserve_bytes = c->storage_reserve,
                                     .uncached_bytes = UNCACHED_BYTES,
-                                    .data_pool = s->data_pool,
-                                    .slow_pool = s->slow_pool};
+                                    .data_pool = s->pools.data,
+                                    .slow_pool = s->pools.slow};
     return store_open(&sc, &s->store, err);
 }
 
@@ -181,11 +185,11 @@ static void make_loops(struct serve *s)
     flight_table_init(&s->flights);
     s->nloops = c->top_threads > 0 ? (unsigned)c->top_threads : count_cpus();
     for (unsigned i = 0; i < s->nloops; i++) {
-        s->loops[i] = loop_new(i, &s->flights, s->first, s->data_pool);
+        s->loops[i] = loop_new(i, &s->flights, s->first, s->pools.data);
     }
     s->fetch = fetch_start(s->store, s->spawn);
     s->service = service_new(s->store, s->fetch);
-    service_verify_with(s->service, s->verify_pool, s->stamper);
+    service_verify_with(s->service, s->pools.verify, s->stamper);
     for (unsigned i = 0; i < s->nloops; i++) {
         service_attach(s->service, s->loops[i]);
     }
@@ -522,11 +526,11 @@ static void end(struct serve *s)
     if (s->fetch != NULL) {
         fetch_stop(s->fetch);
     }
-    if (s->data_pool != NULL) {
-        pg_pool_free(s->data_pool);
+    if (s->pools.data != NULL) {
+        pg_pool_free(s->pools.data);
     }
-    if (s->verify_pool != NULL) {
-        pg_pool_free(s->verify_pool);
+    if (s->pools.verify != NULL) {
+        pg_pool_free(s->pools.verify);
     }
     if (s->admin != NULL) {
         admin_stop(s->admin);
@@ -549,8 +553,8 @@ static void end(struct serve *s)
     if (s->spawn != NULL) {
         spawn_close(s->spawn);
     }
-    if (s->slow_pool != NULL) {
-        pg_pool_free(s->slow_pool);
+    if (s->pools.slow != NULL) {
+        pg_pool_free(s->pools.slow);
     }
     if (s->nloops > 0) {
         flight_table_free(&s->flights);

@@ -224,7 +224,7 @@ static void run(struct pg_job *job)
         if (c->pieces[i].state == PIECE_READING)
             collect_read_piece(c, &c->pieces[i]);
     if (c->verifying)
-        collect_verify(c);
+        collect_read_dossier(c);
 }
 
 static void end(struct collect *c)

@@ -45,4 +45,4 @@ struct collect {
 
 /* In the pool. */
 void collect_read_piece(struct collect *c, struct collect_piece *p);
-void collect_verify(struct collect *c);
+void collect_read_dossier(struct collect *c);

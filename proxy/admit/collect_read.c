@@ -267,7 +267,7 @@ static struct pg_bytes *subject_bytes(struct collect *c, struct pg_arena *arena,
     return m.held != NULL ? m.held : pg_bytes_new(m.bytes);
 }
 
-void collect_verify(struct collect *c)
+void collect_read_dossier(struct collect *c)
 {
     struct dossier_input in = {.evidence = c->evidence,
                                .subject = c->order.subject,
