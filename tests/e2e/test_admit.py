@@ -19,10 +19,27 @@ rules:
 REPO = "library/app"
 
 
+KEYLESS = """\
+default: allow
+authorities:
+  workflow:
+    keyless:
+      issuer: https://token.actions.githubusercontent.com
+      subject: https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main
+      trusted_root: trusted_root.json
+      timestamp: true
+rules:
+- name: by-the-workflow
+  match: {repositories: ["origin.test/library/**"]}
+  require:
+    %s
+"""
+
+
 class Layout:
     """A fixture: an OCI layout, put into a scripted upstream."""
-    def __init__(self, name):
-        self.dir = os.path.join(FIXTURES, name)
+    def __init__(self, name, folder="../oci"):
+        self.dir = os.path.join(FIXTURES, folder, name)
         with open(os.path.join(self.dir, "index.json")) as f:
             self.entries = json.load(f)["manifests"]
         self.digest = next(e["digest"] for e in self.entries if self.tag(e) == "v1")
@@ -51,11 +68,12 @@ class Layout:
         return self
 
 
-def start(up, default="allow", tags="", more="", limits="", **args):
+def start(up, default="allow", tags="", more="", limits="", policy=None, **args):
     folder = tempfile.mkdtemp(prefix="pg-admit-")
     atexit.register(shutil.rmtree, folder)
     shutil.copy(os.path.join(FIXTURES, "keys/k1.pub"), folder)
-    write_policy(folder, POLICY.format(default=default, tags=tags, more=more))
+    shutil.copy(os.path.join(FIXTURES, "../oci-keyless/trusted_root.json"), folder)
+    write_policy(folder, policy or POLICY.format(default=default, tags=tags, more=more))
     pg = Pullgate(up, more="policy: {file: %s/policy.yaml}\nlimits: {%s}" % (folder, limits), **args)
     pg.policy = folder
     return pg
@@ -359,6 +377,56 @@ def test_observe_denies_nobody_and_is_told():
     assert all(pg.get(path).status == 200 for path in doors(image))
     pg.wait_log(r"verdict=allow.* observed=.*signed-by-builder")
     pg.stop()
+
+
+def keyless(case, want, check):
+    up = Upstream()
+    image = Layout(case, "../oci-keyless").put(up)
+    pg = start(up, policy=KEYLESS % want)
+    for path in doors(image):
+        check(pg.get(path))
+    pg.stop()
+
+
+def served(answer):
+    assert answer.status == 200, answer
+
+
+SIGNED = "signature: {any_of: [workflow]}"
+
+
+def test_keyless_with_a_timestamp_of_another_programs_looking():
+    keyless("bundle-msg-rekor2", SIGNED, served)
+    keyless("legacy-sig-tsa", SIGNED, served)
+
+
+def test_keyless_by_another_identity_is_denied():
+    keyless("bundle-wrong-identity_fail", SIGNED, denied)
+
+
+def test_an_attestation_is_no_signature():
+    keyless("bundle-attestation-slsa1", SIGNED, denied)
+
+
+def test_a_signed_attestation_is_enough_where_one_is_wanted():
+    keyless("bundle-attestation-slsa1",
+            "attestations: [{predicate_type: slsaprovenance1, from: [workflow]}]", served)
+    keyless("bundle-msg-rekor2",
+            "attestations: [{predicate_type: slsaprovenance1, from: [workflow]}]", denied)
+
+
+def test_a_stop_in_the_middle_of_looking_harms_nothing():
+    image = Layout("v3-bundle-key")
+    bundle = json.loads(image.read(image.entries[0]["digest"]))["layers"][0]["digest"]
+    for where in ("/referrers/", f"/manifests/{image.entries[0]['digest']}", f"/blobs/{bundle}"):
+        up, gate = Upstream(), Gate()
+        image.put(up)
+        up.on(where, lambda x: gate.pass_through(), times=1)
+        pg = start(up, limits="answer_timeout: 1s")
+        assert pg.get(doors(image)[0]).status == 503
+        gate.wait_reached()
+        pg.stop()
+        gate.open()
 
 
 def test_explain_says_who_signed_and_what_is_wanted():
