@@ -8,7 +8,7 @@
 
 #define TAG_BEGINS "sha256-"
 #define HEX_DIGITS 64
-#define EDGES_MAX  64 /* of a child that are looked at */
+#define EDGES_MAX  2048 /* of a child that are looked at: a base layer has many */
 
 /* One manifest that is decided about. */
 struct subject {
@@ -217,52 +217,53 @@ struct parents {
     bool failed;
 };
 
-/* Only if it is a manifest of this repository, named by a sha256. */
-static void add_parent(const struct gate_question *q, struct parents *p, const struct digest *d)
+static void add_parent(struct parents *p, const struct digest *d, int found,
+                       const struct index_link *link)
 {
-    struct index_link link;
-    struct pg_err ignored = {0};
-    int found = d->alg != PG_SHA256 || p->n == GATE_PARENTS_MAX
-                    ? 0
-                    : overlay_get_link(q->store, q->repository, d, &link, &ignored);
-
-    pg_err_clear(&ignored);
     p->failed = p->failed || found < 0;
-    if (found <= 0 || link.kind != INDEX_LINK_MANIFEST)
+    if (found <= 0 || link->kind != INDEX_LINK_MANIFEST || d->alg != PG_SHA256)
         return;
     for (size_t i = 0; i < p->n; i++)
         if (digest_eq(&p->all[i], d))
             return;
-    p->all[p->n++] = *d;
+    if (p->n < GATE_PARENTS_MAX)
+        p->all[p->n++] = *d;
 }
 
-/* The one that was looked at lately first: its edges may not be committed yet. */
+static bool is_of(enum index_edge_kind kind, bool of_blob)
+{
+    return of_blob ? kind == INDEX_EDGE_CONFIG || kind == INDEX_EDGE_LAYER
+                   : kind == INDEX_EDGE_CHILD;
+}
+
+/* Those that are manifests of this repository. The one that was looked at lately comes first: its
+ * edges may not be committed yet. Of others link and edge are committed together. */
 static void find_parents(const struct gate_question *q, const struct digest *child, bool of_blob,
                          struct parents *p)
 {
-    struct digest noted, all[EDGES_MAX];
+    _index_view_ struct index_view v = index_view_begin(q->store->index);
+    struct digest noted;
     struct index_edge edge, *after = NULL;
+    struct index_link link;
     struct pg_err ignored = {0};
-    size_t n = 0;
     int found = 0;
 
-    if (shelf_witness(q->shelf, q->repository, child, &noted))
-        add_parent(q, p, &noted);
-    {
-        _index_view_ struct index_view v = index_view_begin(q->store->index);
-
-        while (n < EDGES_MAX &&
-               (found = index_next_parent(&v, child, after, &edge, &ignored)) > 0) {
-            after = &edge;
-            if (of_blob ? edge.kind == INDEX_EDGE_CONFIG || edge.kind == INDEX_EDGE_LAYER
-                        : edge.kind == INDEX_EDGE_CHILD)
-                all[n++] = edge.parent;
-        }
+    if (shelf_witness(q->shelf, q->repository, child, &noted)) {
+        found = overlay_get_link(q->store, q->repository, &noted, &link, &ignored);
+        add_parent(p, &noted, found, &link);
+    }
+    for (size_t i = 0; i < EDGES_MAX && p->n < GATE_PARENTS_MAX; i++) {
+        found = index_next_parent(&v, child, after, &edge, &ignored);
+        if (found <= 0)
+            break;
+        after = &edge;
+        if (!is_of(edge.kind, of_blob))
+            continue;
+        found = index_get_link(&v, q->repository, &edge.parent, &link, &ignored);
+        add_parent(p, &edge.parent, found, &link);
     }
     p->failed = p->failed || found < 0;
     pg_err_clear(&ignored);
-    for (size_t i = 0; i < n; i++)
-        add_parent(q, p, &all[i]);
 }
 
 /* A hint, or an edge of another repository's: does it name it? */
@@ -340,20 +341,34 @@ static int inherit(struct subject *child, const struct digest *d, const struct d
     return result;
 }
 
-/* What a parent lacks is looked for, too, before the child is refused. */
+/* What a parent lacks is looked for, too, before the child is refused; but not before those were
+ * asked of whom all is known. */
 static void inherit_any(struct subject *s, const struct digest *d, struct gate_result *r)
 {
     struct parents p = {.n = 0};
     struct facts own = s->facts;
+    struct gate_result lacks = {.answer = GATE_DENIES};
+    bool does_lack = false;
 
     find_parents(s->q, d, false, &p);
     for (size_t i = 0; i < p.n; i++) {
+        struct gate_result one;
+        int passes;
+
         s->facts = own;
-        if (inherit(s, d, &p.all[i], r) != 0)
+        passes = inherit(s, d, &p.all[i], &one);
+        if (passes > 0) {
+            *r = one;
             return;
+        }
+        if (passes < 0 && !does_lack)
+            lacks = one;
+        does_lack = does_lack || passes < 0;
     }
     s->facts = own;
-    if (p.failed)
+    if (does_lack)
+        *r = lacks;
+    else if (p.failed)
         no_index(r);
 }
 
@@ -485,7 +500,7 @@ void gate_manifest(const struct gate_question *q, struct pg_arena *arena, struct
 
 /* ---- a blob, a list ------------------------------------------------------------------------ */
 
-/* 1: by this manifest it passes; 0: not; -1: r says what is missing. */
+/* 1: by this manifest it passes; 0: not, or not yet, as r says. */
 static int witness(const struct gate_question *q, const struct digest *parent,
                    struct pg_arena *arena, struct gate_result *r)
 {
@@ -494,9 +509,7 @@ static int witness(const struct gate_question *q, const struct digest *parent,
     int result = 0;
 
     decide_manifest(&s, (struct sl){NULL, 0}, parent, parent, &one);
-    if (one.answer == GATE_NEEDS)
-        result = -1;
-    else if (one.answer != GATE_ALLOWS || names(q, parent, &q->digest, s.dossier))
+    if (one.answer != GATE_ALLOWS || names(q, parent, &q->digest, s.dossier))
         result = one.answer == GATE_ALLOWS;
     else
         refuse(&one, GATE_DENIES, "blob", "no manifest that may be pulled names it",
@@ -510,19 +523,19 @@ static void find_witness(const struct gate_question *q, struct pg_arena *arena,
                          struct gate_result *r)
 {
     struct parents p = {.n = 0};
-    struct gate_result pending = {.answer = GATE_DENIES};
+    struct gate_result worst = {.answer = GATE_DENIES};
 
     find_parents(q, &q->digest, true, &p);
     refuse(r, GATE_DENIES, "blob", "no manifest of this repository that was pulled here names it",
            "pull the manifest that names it first");
     for (size_t i = 0; i < p.n; i++) {
-        if (witness(q, &p.all[i], arena, r) != 0)
+        if (witness(q, &p.all[i], arena, r) > 0)
             return;
-        if (r->answer == GATE_PENDING)
-            pending = *r;
+        if (r->answer > worst.answer)
+            worst = *r;
     }
-    if (pending.answer == GATE_PENDING)
-        *r = pending;
+    if (worst.answer > GATE_DENIES)
+        *r = worst;
     else if (p.failed)
         no_index(r);
 }

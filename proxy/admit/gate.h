@@ -32,7 +32,8 @@
 #define GATE_PARENTS_MAX 16
 #define GATE_TAGS_MAX    1024 /* of a digest that are asked about; with more it waits */
 
-enum gate_answer { GATE_DENIES, GATE_ALLOWS, GATE_PENDING, GATE_NEEDS };
+/* In order of hope; what is not filled in denies. */
+enum gate_answer { GATE_DENIES, GATE_PENDING, GATE_NEEDS, GATE_ALLOWS };
 
 struct gate_question {
     struct store *store;

@@ -295,6 +295,23 @@ TEST(a_blob_leaves_with_a_manifest_that_names_it_and_passes)
     assert_int_equal(blob(REPO, 9).answer, GATE_DENIES);
 }
 
+/* A second image that has the layer, too, and does not pass, keeps nobody from the first. */
+TEST(who_is_known_to_pass_is_asked_before_anything_is_looked_for)
+{
+    use(KEYED);
+    keep(dossier(REPO, 1, &by_a, 9));
+    link_manifest(REPO, 1);
+    assert_int_equal(blob(REPO, 9).answer, GATE_ALLOWS);
+    keep(dossier(REPO, 2, NULL,
+                 9)); /* the hint is its from now on; the edge of 1 is not committed */
+    link_manifest(REPO, 2);
+    assert_int_equal(blob(REPO, 9).answer, GATE_DENIES);
+    now_ms += GATE_ABSENT_MS;
+    needs(blob(REPO, 9), 2);
+    keep(dossier(REPO, 1, &by_a, 9)); /* pulled again */
+    assert_int_equal(blob(REPO, 9).answer, GATE_ALLOWS);
+}
+
 TEST(where_no_rule_wants_anything_nothing_is_looked_for)
 {
     use(KEYED);
@@ -379,6 +396,7 @@ int main(void)
         T(N01_a_child_has_the_signatures_of_an_index_that_passes),
         T(N01_a_parent_of_another_repository_helps_nobody),
         T(a_blob_leaves_with_a_manifest_that_names_it_and_passes),
+        T(who_is_known_to_pass_is_asked_before_anything_is_looked_for),
         T(where_no_rule_wants_anything_nothing_is_looked_for),
         T(N03_verified_evidence_leaves_with_its_subject_also_when_that_is_denied),
         T(N03_under_a_signatures_tag_its_subject_is_looked_at),
