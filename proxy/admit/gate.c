@@ -236,7 +236,7 @@ static bool is_of(enum index_edge_kind kind, bool of_blob)
                    : kind == INDEX_EDGE_CHILD;
 }
 
-/* Those that are manifests of this repository. The one that was looked at lately comes first: its
+/* Those that are manifests of this repository. Those that were looked at lately come first: their
  * edges may not be committed yet. Of others link and edge are committed together. */
 static void find_parents(const struct gate_question *q, const struct digest *child, bool of_blob,
                          struct parents *p)
@@ -248,7 +248,7 @@ static void find_parents(const struct gate_question *q, const struct digest *chi
     struct pg_err ignored = {0};
     int found = 0;
 
-    if (shelf_witness(q->shelf, q->repository, child, &noted)) {
+    for (size_t i = 0; shelf_witness(q->shelf, q->repository, child, i, &noted); i++) {
         found = overlay_get_link(q->store, q->repository, &noted, &link, &ignored);
         add_parent(p, &noted, found, &link);
     }
@@ -425,13 +425,15 @@ static bool subject_of_bytes(struct sl bytes, struct digest *d)
 static bool passes_as_found(const struct gate_question *q, const struct digest *d)
 {
     struct digest subject;
-    struct dossier *found = NULL;
-    bool passes;
+    bool passes = false;
 
-    if (shelf_subject(q->shelf, q->repository, d, &subject))
-        found = shelf_get(q->shelf, q->repository, &subject, q->admission->revision);
-    passes = found != NULL && dossier_passes(found, d);
-    dossier_unref(found);
+    for (size_t i = 0; !passes && shelf_subject(q->shelf, q->repository, d, i, &subject); i++) {
+        struct dossier *found =
+            shelf_get(q->shelf, q->repository, &subject, q->admission->revision);
+
+        passes = found != NULL && dossier_passes(found, d);
+        dossier_unref(found);
+    }
     return passes;
 }
 

@@ -11,7 +11,7 @@
 
 #define WITNESSES 65536 /* a power of two, as is TAGS */
 #define TAGS      4096
-#define TAG_WAYS  4
+#define WAYS      4 /* places for one hash */
 #define KEY_MAX   (1024 + PG_HASH_BYTES_MAX)
 
 _Static_assert(REF_TAG_MAX <= 128, "a tag fits");
@@ -114,11 +114,21 @@ static void unlock(struct shelf *s)
 
 /* ---- dossiers ------------------------------------------------------------------------------ */
 
-static void note_witness(struct witness *all, const struct dossier *d, const struct digest *named)
+static struct witness *places(struct witness *all, uint64_t hash)
+{
+    return &all[(hash >> 1 & (WITNESSES - 1)) & ~(uint64_t)(WAYS - 1)];
+}
+
+static void note_witness(struct shelf *s, struct witness *all, const struct dossier *d,
+                         const struct digest *named)
 {
     uint64_t hash = hash_of(d->repository, named);
+    struct witness *at = places(all, hash);
 
-    all[hash >> 1 & (WITNESSES - 1)] = (struct witness){hash, d->subject};
+    for (size_t i = 0; i < WAYS; i++)
+        if (at[i].of == hash && digest_eq(&at[i].by, &d->subject))
+            return;
+    at[s->next_way++ % WAYS] = (struct witness){hash, d->subject};
 }
 
 static void put(struct shelf *s, struct dossier *d, struct sl key)
@@ -148,9 +158,9 @@ void shelf_put(struct shelf *s, struct dossier *d)
     if (d->state != FACTS_FAILED)
         put(s, d, key_of(d->repository, &d->subject, key));
     for (size_t i = 0; i < d->nnames; i++)
-        note_witness(s->witnesses, d, &d->names[i]);
+        note_witness(s, s->witnesses, d, &d->names[i]);
     for (size_t i = 0; i < d->npasses; i++)
-        note_witness(s->evidence, d, &d->passes[i]);
+        note_witness(s, s->evidence, d, &d->passes[i]);
     unlock(s);
 }
 
@@ -175,34 +185,36 @@ struct dossier *shelf_get(struct shelf *s, struct sl repository, const struct di
 
 /* ---- hints --------------------------------------------------------------------------------- */
 
-static bool look(struct shelf *s, const struct witness *all, uint64_t hash, struct digest *by_r)
+static bool look(struct shelf *s, struct witness *all, uint64_t hash, size_t i, struct digest *by_r)
 {
-    const struct witness *w = &all[hash >> 1 & (WITNESSES - 1)];
-    bool found;
+    const struct witness *at = places(all, hash);
+    bool found = false;
 
     lock(s);
-    found = w->of == hash;
-    if (found)
-        *by_r = w->by;
+    for (size_t k = 0; k < WAYS && !found; k++) {
+        found = at[k].of == hash && i-- == 0;
+        if (found)
+            *by_r = at[k].by;
+    }
     unlock(s);
     return found;
 }
 
-bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *named,
+bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *named, size_t i,
                    struct digest *by_r)
 {
-    return look(s, s->witnesses, hash_of(repository, named), by_r);
+    return look(s, s->witnesses, hash_of(repository, named), i, by_r);
 }
 
-bool shelf_subject(struct shelf *s, struct sl repository, const struct digest *evidence,
+bool shelf_subject(struct shelf *s, struct sl repository, const struct digest *evidence, size_t i,
                    struct digest *subject_r)
 {
-    return look(s, s->evidence, hash_of(repository, evidence), subject_r);
+    return look(s, s->evidence, hash_of(repository, evidence), i, subject_r);
 }
 
 static struct tag *ways(struct shelf *s, uint64_t hash)
 {
-    return &s->tags[(hash >> 1 & (TAGS - 1)) & ~(uint64_t)(TAG_WAYS - 1)];
+    return &s->tags[(hash >> 1 & (TAGS - 1)) & ~(uint64_t)(WAYS - 1)];
 }
 
 void shelf_note_tag(struct shelf *s, struct sl repository, const struct digest *manifest,
@@ -215,10 +227,10 @@ void shelf_note_tag(struct shelf *s, struct sl repository, const struct digest *
     if (tag.n > 128)
         return;
     lock(s);
-    for (size_t i = 0; i < TAG_WAYS; i++)
+    for (size_t i = 0; i < WAYS; i++)
         known = known || (all[i].of == hash && sl_eq(sl_str(all[i].name), tag));
     if (!known) {
-        struct tag *t = &all[s->next_way++ % TAG_WAYS];
+        struct tag *t = &all[s->next_way++ % WAYS];
 
         t->of = hash;
         memcpy(t->name, tag.p, tag.n);
@@ -235,7 +247,7 @@ bool shelf_tag(struct shelf *s, struct sl repository, const struct digest *manif
     bool found = false;
 
     lock(s);
-    for (size_t k = 0; k < TAG_WAYS && !found; k++) {
+    for (size_t k = 0; k < WAYS && !found; k++) {
         if (all[k].of != hash || i-- > 0)
             continue;
         memcpy(out, all[k].name, sizeof(all[k].name));

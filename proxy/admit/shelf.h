@@ -28,11 +28,11 @@ void shelf_put(struct shelf *s, struct dossier *d);
 struct dossier *shelf_get(struct shelf *s, struct sl repository, const struct digest *subject,
                           const uint8_t revision[32]);
 
-/* Which manifest (sha256) named it. */
-bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *named,
+/* Number i of the manifests (sha256) that named it. False: no more. */
+bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *named, size_t i,
                    struct digest *by_r);
-/* Whose evidence it was. */
-bool shelf_subject(struct shelf *s, struct sl repository, const struct digest *evidence,
+/* Number i of those whose evidence it was. */
+bool shelf_subject(struct shelf *s, struct sl repository, const struct digest *evidence, size_t i,
                    struct digest *subject_r);
 
 void shelf_note_tag(struct shelf *s, struct sl repository, const struct digest *manifest,
