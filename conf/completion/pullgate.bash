@@ -3,7 +3,7 @@ _pullgate() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     case "$COMP_CWORD:${COMP_WORDS[1]}" in
-    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle fsck status clientconf doctor backup restore ls purge prewarm refresh version completion man " -- "$cur")); return ;;
+    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle fsck status clientconf doctor backup restore ls purge prewarm refresh explain version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check import " -- "$cur")); return ;;
     esac
@@ -49,6 +49,7 @@ _pullgate() {
     "purge "*) words="-c --config --control -n --dry-run --json -h --help " ;;
     "prewarm "*) words="-c --config --control --platform --json -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "refresh "*) words="-c --config --control --json -h --help " ;;
+    "explain "*) words="-c --config --control --json -h --help " ;;
     "version "*) words="-c --config --json -h --help " ;;
     "completion "*) words="-h --help bash zsh fish" ;;
     "man "*) words="-c --config -h --help " ;;

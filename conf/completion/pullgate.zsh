@@ -19,6 +19,7 @@ _pullgate() {
         'purge:Forget tags, digests, repositories or all of an upstream.'
         'prewarm:Fetch images before anybody asks for them.'
         'refresh:Ask upstream now what tags are.'
+        'explain:Say why an image may be pulled, or not.'
         'version:Print the version, and those of the libraries in use.'
         'completion:Print what completes the command line'
         'man:Print the manual page.'
@@ -158,6 +159,12 @@ _pullgate() {
             '--json[Answer in JSON]' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:REF...:()' ;;
+    (explain) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:IMAGE:()' ;;
     (version) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \
