@@ -72,7 +72,7 @@ def start(up, default="allow", tags="", more="", limits="", policy=None, **args)
     folder = tempfile.mkdtemp(prefix="pg-admit-")
     atexit.register(shutil.rmtree, folder)
     shutil.copy(os.path.join(FIXTURES, "keys/k1.pub"), folder)
-    shutil.copy(os.path.join(FIXTURES, "../oci-keyless/trusted_root.json"), folder)
+    shutil.copy(os.path.join(FIXTURES, "../keyless/oci/trusted_root.json"), folder)
     write_policy(folder, policy or POLICY.format(default=default, tags=tags, more=more))
     pg = Pullgate(up, more="policy: {file: %s/policy.yaml}\nlimits: {%s}" % (folder, limits), **args)
     pg.policy = folder
@@ -381,7 +381,7 @@ def test_observe_denies_nobody_and_is_told():
 
 def keyless(case, want, check):
     up = Upstream()
-    image = Layout(case, "../oci-keyless").put(up)
+    image = Layout(case, "../keyless/oci").put(up)
     pg = start(up, policy=KEYLESS % want)
     for path in doors(image):
         check(pg.get(path))
