@@ -1,4 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+pg_unit(signing about)
+if (TARGET unit.signing.about)
+    target_compile_definitions(unit.signing.about PRIVATE PG_SOURCE="${CMAKE_SOURCE_DIR}")
+endif ()
 pg_unit(signing b64)
 pg_unit(signing bundle_cases TIMEOUT 60)
 pg_unit(signing bundle_facts TIMEOUT 30)
