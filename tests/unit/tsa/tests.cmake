@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+pg_unit(tsa cell)
 pg_unit(tsa strict)
 pg_unit(tsa tst TIMEOUT 60)
 if (TARGET unit.tsa.tst)
