@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -20,6 +21,7 @@ struct entry {
     struct pg_list order;
     struct access access;
     int64_t kept_s; /* at_s of what is in the index; 0: nothing is */
+    uint64_t silent_until_ms;
     char repo[];
 };
 
@@ -123,6 +125,14 @@ static int read_memo(struct store *s, struct sl repo, struct access *r, struct p
     return 1;
 }
 
+static struct access seen(const struct entry *e)
+{
+    struct access a = e->access;
+
+    a.silent = e->silent_until_ms != 0 && pg_clock_mono_ms() < e->silent_until_ms;
+    return a;
+}
+
 int access_look(struct store *s, struct sl repo, struct access *r, struct pg_err *err)
 {
     struct access_table *t = overlay_access(s->overlay);
@@ -132,7 +142,7 @@ int access_look(struct store *s, struct sl repo, struct access *r, struct pg_err
     lock(t);
     e = find(t, repo);
     if (e != NULL)
-        *r = e->access;
+        *r = seen(e);
     unlock(t);
     if (e != NULL)
         return 0;
@@ -145,9 +155,21 @@ int access_look(struct store *s, struct sl repo, struct access *r, struct pg_err
         e->access = kept;
         e->kept_s = kept.at_s;
     }
-    *r = e->access;
+    *r = seen(e);
     unlock(t);
     return 0;
+}
+
+void access_silent(struct store *s, struct sl repo)
+{
+    struct access_table *t = overlay_access(s->overlay);
+    struct entry *e;
+
+    lock(t);
+    e = find(t, repo);
+    if (e != NULL) /* who asked has looked */
+        e->silent_until_ms = pg_clock_mono_ms() + ACCESS_SILENT_MS;
+    unlock(t);
 }
 
 static int apply(struct writer_op *op, struct index_txn *txn, struct pg_err *err)
@@ -200,6 +222,7 @@ void access_note(struct store *s, struct sl repo, bool withdrawn, int64_t now_s)
               now_s - e->kept_s >= ACCESS_KEPT_S;
     before = e->access;
     e->access = now;
+    e->silent_until_ms = 0;
     if (is_news)
         e->kept_s = now_s;
     unlock(t);

@@ -21,9 +21,10 @@
 #include "base/slice.h"
 #include "cache/store.h"
 
-#define ACCESS_PROOF_S ((int64_t)7 * 86400) /* so old may be the last yes of upstream */
-#define ACCESS_KEPT_S  ((int64_t)86400)
-#define ACCESS_MAX     16384 /* in memory; the one that was read in first goes first */
+#define ACCESS_PROOF_S   ((int64_t)7 * 86400) /* so old may be the last yes of upstream */
+#define ACCESS_KEPT_S    ((int64_t)86400)
+#define ACCESS_SILENT_MS 10000
+#define ACCESS_MAX       16384 /* in memory; the one that was read in first goes first */
 
 struct access_table;
 
@@ -32,6 +33,7 @@ void access_free(struct access_table *t);
 
 struct access {
     bool withdrawn;
+    bool silent;  /* it was asked less than ACCESS_SILENT_MS ago, and did not answer */
     int64_t at_s; /* when upstream last said so, by the wall clock; 0: not known */
 };
 
@@ -39,3 +41,5 @@ struct access {
 PG_MUST_USE int access_look(struct store *s, struct sl repo, struct access *r, struct pg_err *err);
 /* Upstream let us read something in it; or refused to (401, 403). */
 void access_note(struct store *s, struct sl repo, bool withdrawn, int64_t now_s);
+/* Upstream was asked, and did not answer: for a while nobody else has to wait to find that out. */
+void access_silent(struct store *s, struct sl repo);

@@ -135,7 +135,7 @@ static void measure(struct purge_plan *p, struct purge_result *r)
 {
     struct pg_map_node *node = NULL;
 
-    r->links = p->nlinks;
+    *r = (struct purge_result){.tags = r->tags, .links = p->nlinks};
     while ((node = pg_map_next(&p->contents, node)) != NULL) {
         struct purge_content *c = pg_container_of(node, struct purge_content, by_digest);
         _index_view_ struct index_view v = index_view_begin(p->store->index);
@@ -193,8 +193,12 @@ static void remove_content(struct purge_plan *p)
     PG_CHECK(sem_destroy(&t.room) == 0);
 }
 
+/* Content goes first, and what names it last: after a crash in the middle the same can be asked for
+ * once more, and nothing stays on the disk that nobody can name. */
 static int carry_out(struct purge_plan *p, struct purge_result *r, struct pg_err *err)
 {
+    struct purge_result again = {0};
+
     if (find_keepers(p, err) < 0)
         return -1;
     if (purge_is_stopped(p))
@@ -202,9 +206,14 @@ static int carry_out(struct purge_plan *p, struct purge_result *r, struct pg_err
     measure(p, r);
     if (p->question->dry_run)
         return 0;
+    remove_content(p);
+    if (p->question->scope.tag.n > 0)
+        land_tag_gone(p->store, p->question->scope.repo, p->question->scope.tag);
     if (purge_forget_links(p, err) < 0)
         return -1;
-    remove_content(p);
+    measure(p, &again); /* what was pulled meanwhile */
+    if (again.blobs > 0)
+        remove_content(p);
     return 0;
 }
 
@@ -232,8 +241,6 @@ static int purge_tag(struct purge_plan *p, struct purge_result *r, struct pg_err
     if (scope->has_digest && !digest_eq(&scope->digest, &tag.digest))
         return pg_fail(err, PG_E_DENIED, "the tag is another digest by now; nothing was purged");
     r->tags = 1;
-    if (!p->question->dry_run)
-        land_tag_gone(p->store, scope->repo, scope->tag);
     if (purge_trace_from(p, &tag.digest, scope->tag, err) < 0)
         return -1;
     return carry_out(p, r, err);

@@ -5,8 +5,9 @@
  *
  *     purge_trace_from (from a manifest on) or purge_part_take (a scope): links, and their content
  *         --> who else is linked to the content keeps it
- *         --> purge_forget_links: links, with a record each, and edges, in the writer
  *         --> the content that nobody keeps leaves
+ *         --> purge_forget_links: links, with a record each, and edges, in the writer
+ *         --> content of it that was pulled meanwhile leaves, too
  *
  * Threads: that of purge_run(); purge_forget_links() waits for the writer.
  */

@@ -201,7 +201,9 @@ static void on_purged(struct sl name, void *owner)
 {
     const struct serve *s = owner;
 
-    service_forget(s->service, name);
+    fetch_forget_echoes(s->fetch);
+    if (name.n > 0) /* a digest alone is content: no list changes */
+        service_forget(s->service, name);
 }
 
 static void make_admin(struct serve *s)

@@ -98,8 +98,7 @@ static void tell(const struct job *j)
     const struct catalog_scope *scope = &j->query.scope;
     struct sl name = scope->repo.n > 0 ? scope->repo : scope->upstream;
 
-    if (name.n > 0) /* a digest alone is content: no list changes */
-        j->config->purged(name, j->config->owner);
+    j->config->purged(name, j->config->owner);
 }
 
 void listing_purge(struct job *j)

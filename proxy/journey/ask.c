@@ -21,43 +21,57 @@ static void stop_asking(struct rq *rq)
     ask_end(journey_of(rq));
 }
 
-static enum rq_next ask(struct journey *j, const struct fetch_question *q,
-                        const struct rq_stage *then)
+static void ask(struct journey *j, const struct fetch_question *q)
 {
     ask_end(j);
     j->ask.ticket = rq_ticket(&j->rq);
     j->ask.fetch = fetch_ask(j->home->fetch, q, &j->home->loop->mail, on_answered, j);
-    return rq_wait(&j->rq, then, journey_left_ms(j), stop_asking);
+}
+
+static struct fetch_question question(struct journey *j, enum fetch_kind kind, struct sl reference)
+{
+    return (struct fetch_question){.kind = kind,
+                                   .snapshot = j->snapshot,
+                                   .upstream = j->target.upstream,
+                                   .repo = j->target.repo,
+                                   .reference = reference,
+                                   .caller = journey_caller(j),
+                                   .trace = j->trace.of};
 }
 
 enum rq_next ask_upstream(struct journey *j, enum fetch_kind kind, struct sl reference,
                           const struct rq_stage *then)
 {
-    struct fetch_question q = {.kind = kind,
-                               .snapshot = j->snapshot,
-                               .upstream = j->target.upstream,
-                               .repo = j->target.repo,
-                               .reference = reference,
-                               .caller = journey_caller(j),
-                               .trace = j->trace.of};
+    struct fetch_question q = question(j, kind, reference);
 
-    return ask(j, &q, then);
+    ask(j, &q);
+    return rq_wait(&j->rq, then, journey_left_ms(j), stop_asking);
+}
+
+enum rq_next ask_briefly(struct journey *j, enum fetch_kind kind, struct sl reference,
+                         const struct rq_stage *then)
+{
+    struct fetch_question q = question(j, kind, reference);
+
+    ask(j, &q);
+    return rq_wait_or_go(&j->rq, then, journey_patience_ms(j, ASK_BRIEFLY_MS, ASK_BRIEFLY_DOWN_MS),
+                         stop_asking);
+}
+
+bool ask_is_answered(const struct journey *j)
+{
+    return j->ask.answered;
 }
 
 enum rq_next ask_for_proof(struct journey *j, const struct fetch_proof *proof,
                            const struct rq_stage *then)
 {
-    struct fetch_question q = {.kind = FETCH_BLOB_PROOF,
-                               .snapshot = j->snapshot,
-                               .upstream = j->target.upstream,
-                               .repo = j->target.repo,
-                               .reference = j->want.reference,
-                               .caller = journey_caller(j),
-                               .is_cold = true,
-                               .proof = proof,
-                               .trace = j->trace.of};
+    struct fetch_question q = question(j, FETCH_BLOB_PROOF, j->want.reference);
 
-    return ask(j, &q, then);
+    q.is_cold = true;
+    q.proof = proof;
+    ask(j, &q);
+    return rq_wait(&j->rq, then, journey_left_ms(j), stop_asking);
 }
 
 const struct fetch_answer *ask_answer(struct journey *j)

@@ -16,6 +16,13 @@
 PG_MUST_USE enum rq_next ask_upstream(struct journey *j, enum fetch_kind kind, struct sl reference,
                                       const struct rq_stage *then);
 
+/* Of who can go on without: `then` comes in any case, soon; ask_answer() only if it is answered. */
+PG_MUST_USE enum rq_next ask_briefly(struct journey *j, enum fetch_kind kind, struct sl reference,
+                                     const struct rq_stage *then);
+bool ask_is_answered(const struct journey *j);
+#define ASK_BRIEFLY_MS      1500
+#define ASK_BRIEFLY_DOWN_MS 300
+
 /* The same for FETCH_BLOB_PROOF, of j->want's digest. */
 PG_MUST_USE enum rq_next ask_for_proof(struct journey *j, const struct fetch_proof *proof,
                                        const struct rq_stage *then);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "cache/access.h"
 #include "cache/blob.h"
 #include "cache/land.h"
 #include "cache/overlay.h"
@@ -122,9 +123,12 @@ static enum rq_next st_look(struct rq *rq)
         return rq_fail_now(rq);
     if (p->allowed == ALLOWED)
         return rq_go(rq, &ST_open);
-    j->told.why =
-        p->allowed == ALLOWED_NOT ? "withdrawn by upstream" : "upstream was not asked for long";
-    return ask_upstream(j, FETCH_BLOB_HEAD, j->want.reference, &ST_confirmed);
+    if (p->allowed == ALLOWED_NOT) {
+        j->told.why = "withdrawn by upstream";
+        return ask_upstream(j, FETCH_BLOB_HEAD, j->want.reference, &ST_confirmed);
+    }
+    j->told.why = "upstream was not asked for long";
+    return ask_briefly(j, FETCH_BLOB_HEAD, j->want.reference, &ST_confirmed);
 }
 
 /* Linked, and upstream was asked whether we may still read the repository. That it does not know
@@ -133,16 +137,23 @@ static enum rq_next st_confirmed(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
     struct pull_blob *p = j->op;
-    bool denied = j->ask.fetch->denied;
-    const struct fetch_answer *a = ask_answer(j);
-    bool silent = journey_silence(rq->err.kind) != NULL;
+    const struct fetch_answer *a;
+    bool denied, silent;
 
+    if (!ask_is_answered(j)) {
+        access_silent(j->home->store, j->target.canonical);
+        return rq_go(rq, &ST_open);
+    }
+    denied = j->ask.fetch->denied;
+    a = ask_answer(j);
+    silent = journey_silence(rq->err.kind) != NULL;
     if (a == NULL && denied) {
         access_note(j->home->store, j->target.canonical, true, pg_clock_wall_s());
         pg_fail(&rq->err, PG_E_DENIED,
                 "upstream does not let pullgate read " SL_FMT " any more (when_deleted: follow)",
                 SL_ARG(j->target.repo));
     } else if (a == NULL && silent && p->allowed == ALLOWED_IF_CONFIRMED) {
+        access_silent(j->home->store, j->target.canonical);
         pg_err_clear(&rq->err);
     } else if (a != NULL && says_yes(a, &j->want.digest)) {
         access_note(j->home->store, j->target.canonical, false, pg_clock_wall_s());

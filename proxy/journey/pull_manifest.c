@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "cache/access.h"
 #include "cache/overlay.h"
 #include "cache/proof.h"
 #include "cache/use.h"
@@ -132,6 +133,8 @@ static enum rq_next serve_stale(struct journey *j, const char *detail)
 
     j->told.detail = detail;
     j->told.age_s = p->age_s;
+    if (j->want.by_digest)
+        access_silent(j->home->store, j->target.canonical);
     return serve(j, JOURNEY_STALE);
 }
 

@@ -206,6 +206,24 @@ void fetch_forget_unknown(struct fetch *f, struct sl upstream, struct sl repo)
     pg_mailbox_post(&f->mail, &m->mail);
 }
 
+static void forget_echoes(struct pg_mail *mail)
+{
+    struct forget *m = pg_container_of(mail, struct forget, mail);
+
+    query_forget_echoes(m->fetch);
+    free(m);
+}
+
+void fetch_forget_echoes(struct fetch *f)
+{
+    struct forget *m = calloc(1, sizeof(*m));
+
+    PG_CHECK(m != NULL);
+    m->fetch = f;
+    m->mail.deliver = forget_echoes;
+    pg_mailbox_post(&f->mail, &m->mail);
+}
+
 /* Somebody looks at what is under way; whoever of the two comes last frees it. */
 struct look {
     struct pg_mail mail;

@@ -143,6 +143,10 @@ void fetch_write_json(struct fetch *f, struct pg_buf *out);
  * upstream's own name for it. Any thread; not after fetch_stop(). */
 void fetch_forget_unknown(struct fetch *f, struct sl upstream, struct sl repo);
 
+/* Answers that stay for a moment (FETCH_ECHO_MS) are no answers any more: what they brought was
+ * purged. As above. */
+void fetch_forget_echoes(struct fetch *f);
+
 /* Something of the upstream of that name was served that it has deleted. Any thread. */
 void fetch_kept(struct fetch *f, struct sl name);
 

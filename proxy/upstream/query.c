@@ -561,6 +561,19 @@ void query_leave(struct fetch_work *w)
     free_query(q);
 }
 
+void query_forget_echoes(struct fetch *f)
+{
+    struct pg_map_node *node = pg_map_next(&f->queries, NULL), *next;
+
+    for (; node != NULL; node = next) {
+        struct query *q = pg_container_of(node, struct query, node);
+
+        next = pg_map_next(&f->queries, node);
+        if (q->echo.body != NULL)
+            free_query(q);
+    }
+}
+
 void query_cancel_all(struct fetch *f)
 {
     struct pg_map_node *node;

@@ -16,5 +16,6 @@ struct query;
 
 void query_join(struct fetch_work *w); /* answers it later, or fails it at once */
 void query_leave(struct fetch_work *w);
+void query_forget_echoes(struct fetch *f);
 void query_cancel_all(struct fetch *f); /* the thread ends */
 void query_write_json(struct fetch *f, struct pg_buf *out);

@@ -136,5 +136,26 @@ def test_an_hour_without_a_route():
     an_hour("dropped", dies, lives)
 
 
+def test_what_was_not_confirmed_for_eight_days_is_served_while_upstream_is_silent():
+    """By then upstream is asked whether it may still be read; nobody waits long for that either."""
+    shift, up, gate = Shift(), Upstream(), Gate()
+    images = library(up)
+    pg = Pullgate(up, more="tags: {ttl: 30s, max_stale: 30d}", env=shift.env)
+    wanted = list(pulls(images, up))
+    at_once(pg, wanted)
+    pg.landed(4 * IMAGES)
+    shift.by(8 * 86400)
+    up.on("", hold(gate), methods=("GET", "HEAD"))
+    blobs = [w for w in wanted if "/blobs/" in w[0]]
+    first, later = at_once(pg, blobs), []
+    for _ in range(2):
+        shift.by(60)
+        later += at_once(pg, wanted)
+    print(f"eight days: at first notice {p99(first)}; then {p99(sorted(later))}")
+    gate.open()
+    up.well()
+    pg.stop()
+
+
 if __name__ == "__main__":
     stage.main(globals())

@@ -23,6 +23,7 @@ pg_e2e(admit TIMEOUT 300)
 pg_e2e(crash TIMEOUT 600)
 pg_e2e(rivals)
 pg_e2e(outage TIMEOUT 300)
+pg_e2e(disk TIMEOUT 300)
 pg_e2e(interop INTEROP TIMEOUT 600)
 pg_e2e(daemons INTEROP TIMEOUT 600)
 

@@ -387,6 +387,13 @@ int access_look(struct store *s, struct sl repo, struct access *r, struct pg_err
     return 0;
 }
 
+void access_silent(struct store *s, struct sl repo)
+{
+    (void)s;
+    (void)repo;
+    fake_store_access.silent = true;
+}
+
 void access_note(struct store *s, struct sl repo, bool withdrawn, int64_t now_s)
 {
     (void)s;

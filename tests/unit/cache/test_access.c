@@ -84,6 +84,22 @@ TEST(E23_a_withdrawal_outlives_a_restart_and_so_does_its_end)
     expect(OTHER, false, 0);
 }
 
+TEST(a_silence_is_remembered_for_a_while_until_upstream_speaks)
+{
+    struct access a;
+
+    access_silent(store, REPO); /* nobody has looked: nobody waits */
+    expect(REPO, false, 0);
+    access_silent(store, REPO);
+    assert_int_equal(access_look(store, REPO, &a, &err), 0);
+    assert_true(a.silent);
+    assert_int_equal(access_look(store, OTHER, &a, &err), 0);
+    assert_false(a.silent);
+    access_note(store, REPO, true, 200);
+    assert_int_equal(access_look(store, REPO, &a, &err), 0);
+    assert_true(a.withdrawn && !a.silent);
+}
+
 TEST(a_yes_is_written_once_a_day)
 {
     access_note(store, REPO, false, 1000);
@@ -117,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(of_what_was_never_asked_nothing_is_known),
         CASE(E23_a_withdrawal_outlives_a_restart_and_so_does_its_end),
+        CASE(a_silence_is_remembered_for_a_while_until_upstream_speaks),
         CASE(a_yes_is_written_once_a_day),
         CASE(more_repositories_than_fit_into_memory_are_looked_up_again),
     };

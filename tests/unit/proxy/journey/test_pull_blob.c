@@ -2,6 +2,8 @@
 /* A pull of a blob, driven by hand: in the store, on its way, or not there. */
 #include "harness/journey.h"
 
+#include "proxy/journey/ask.h"
+
 #define REPO "origin.test/app"
 
 static struct digest d;
@@ -177,6 +179,10 @@ TEST(E23_upstream_is_asked_once_a_week_and_silence_withdraws_nothing)
     fake_fetch_error(PG_E_UPSTREAM_DOWN, 0);
     house_run();
     assert_range(c, 200, 0, 10);
+    c = get(""); /* for a while nobody asks again */
+    assert_range(c, 200, 0, 10);
+    assert_int_equal(fake_fetch_asks, 1);
+    fake_store_access.silent = false;
     c = get("");
     fake_fetch_head(NULL, -1); /* a registry without HEAD */
     house_run();
@@ -191,6 +197,20 @@ TEST(E23_upstream_is_asked_once_a_week_and_silence_withdraws_nothing)
     c = get("");
     assert_range(c, 200, 0, 10);
     assert_int_equal(fake_fetch_asks, 4);
+}
+
+TEST(nobody_waits_long_for_a_silent_upstream_to_confirm_what_is_here)
+{
+    struct conn *c;
+
+    put(10);
+    house_wait_ms((uint64_t)ACCESS_PROOF_S * 1000);
+    c = get("");
+    house_wait_ms(ASK_BRIEFLY_MS - 1);
+    assert_int_equal(c->reply.status, 0);
+    house_wait_ms(1);
+    assert_range(c, 200, 0, 10);
+    assert_true(fake_store_access.silent);
 }
 
 TEST(N07_what_came_from_elsewhere_has_to_be_shown_first)
@@ -620,6 +640,7 @@ int main(void)
         CASE(D01_a_blob_of_another_repository_is_asked_of_this_one),
         CASE(D01_a_head_that_says_nothing_is_no_yes),
         CASE(E23_a_blob_of_a_withdrawn_repository_is_asked_for_first),
+        CASE(nobody_waits_long_for_a_silent_upstream_to_confirm_what_is_here),
         CASE(E23_upstream_is_asked_once_a_week_and_silence_withdraws_nothing),
         CASE(N07_what_came_from_elsewhere_has_to_be_shown_first),
         CASE(N07_on_the_flight_of_another_upstream_nothing_leaves),
