@@ -62,15 +62,20 @@ static int walk_free_list(MDB_txn *txn, uint64_t last_page)
     MDB_cursor *cursor;
     MDB_val key, value;
     MDB_stat stat;
-    size_t rows = 0;
+    size_t rows = 0, last = 0, id;
     int rc;
 
     if (mdb_stat(txn, 0, &stat) != 0 || mdb_cursor_open(txn, 0, &cursor) != 0)
         return -1;
-    while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
-        if (++rows > stat.ms_entries || key.mv_size != sizeof(size_t) ||
+    while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        if (++rows > stat.ms_entries || key.mv_size != sizeof(id) ||
             check_free_pages(value, last_page) < 0)
             break;
+        memcpy(&id, key.mv_data, sizeof(id));
+        if (id <= last) /* of transactions, ascending: else there is a loop in the tree */
+            break;
+        last = id;
+    }
     mdb_cursor_close(cursor);
     return rc == MDB_NOTFOUND && rows == stat.ms_entries ? 0 : -1;
 }
@@ -87,6 +92,7 @@ static int walk_table(MDB_txn *txn, MDB_dbi dbi, enum index_table table, uint64_
     MDB_cursor *cursor;
     MDB_val key, value;
     MDB_stat stat;
+    struct key last = {0};
     size_t rows = 0;
     int rc;
     bool fine = true, in_time = true;
@@ -94,10 +100,15 @@ static int walk_table(MDB_txn *txn, MDB_dbi dbi, enum index_table table, uint64_
     if (mdb_stat(txn, dbi, &stat) != 0 || mdb_cursor_open(txn, dbi, &cursor) != 0)
         return -1;
     while (fine && in_time && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-        bool has_key = key.mv_size > 0 && key.mv_size <= KEY_MAX;
+        bool has_key =
+            key.mv_size > 0 && key.mv_size <= KEY_MAX && index_row_is_after(sl_of(key), &last);
         bool sound = has_key && index_value_is_sound(table, sl_of(key), sl_of(value));
 
         fine = ++rows <= stat.ms_entries && has_key && (sound || table != INDEX_TABLE_META);
+        if (fine) {
+            last.n = key.mv_size;
+            memcpy(last.p, key.mv_data, key.mv_size);
+        }
         in_time = rows % 64 != 0 || pg_clock_mono_us() < until_us;
     }
     mdb_cursor_close(cursor);

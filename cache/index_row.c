@@ -91,6 +91,14 @@ static int seek(MDB_cursor *cursor, const struct key *after, MDB_val *k, MDB_val
     return rc;
 }
 
+bool index_row_is_after(struct sl key, const struct key *before)
+{
+    size_t n = key.n < before->n ? key.n : before->n;
+    int order = n > 0 ? memcmp(key.p, before->p, n) : 0;
+
+    return order > 0 || (order == 0 && key.n > before->n);
+}
+
 int index_row_next(struct index_view *v, enum index_table table, const struct key *after,
                    struct index_row *r, struct pg_err *err)
 {
@@ -107,7 +115,8 @@ int index_row_next(struct index_view *v, enum index_table table, const struct ke
     mdb_cursor_close(cursor);
     if (rc == MDB_NOTFOUND)
         return 0;
-    if (rc == 0 && (k.mv_size == 0 || k.mv_size > KEY_MAX))
+    if (rc == 0 && (k.mv_size == 0 || k.mv_size > KEY_MAX ||
+                    (after != NULL && !index_row_is_after(sl_of(k), after))))
         rc = MDB_CORRUPTED; /* LMDB would not have written it */
     if (rc != 0)
         return index_row_fail(v->index, rc, "walk", err);

@@ -58,6 +58,9 @@ int index_row_look(struct index_view *v, enum index_table table, const struct ke
 struct index_row {
     struct sl key, value; /* as they are in the map */
 };
+/* In the order of a table. A walk that comes to a row out of it would never end: it fails. */
+bool index_row_is_after(struct sl key, const struct key *before);
+
 /* The first row after the key; from NULL on the first of all. 1, 0 or -1. */
 int index_row_next(struct index_view *v, enum index_table table, const struct key *after,
                    struct index_row *r, struct pg_err *err);
