@@ -24,6 +24,7 @@ pg_e2e(crash TIMEOUT 600)
 pg_e2e(rivals)
 pg_e2e(outage TIMEOUT 300)
 pg_e2e(disk TIMEOUT 300)
+pg_e2e(load TIMEOUT 300)
 pg_e2e(interop INTEROP TIMEOUT 600)
 pg_e2e(daemons INTEROP TIMEOUT 600)
 
@@ -33,6 +34,16 @@ if (NOT PG_HARDEN AND TARGET pullgate)
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(long.crash PROPERTIES LABELS long TIMEOUT 14400
                          ENVIRONMENT "PULLGATE=$<TARGET_FILE:pullgate>;PG_KILLS=4000;PG_E2E_DEADLINE=60")
+    # A store of 100,000 blobs is ready at once after kill -9.
+    add_test(NAME long.ready COMMAND python3 tests/e2e/test_store.py test_ready
+             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(long.ready PROPERTIES LABELS long TIMEOUT 3600
+                         ENVIRONMENT "PULLGATE=$<TARGET_FILE:pullgate>;PG_BLOBS=100000;PG_E2E_DEADLINE=900")
+    # Idle connections, a soak.
+    add_test(NAME long.load COMMAND python3 tests/e2e/test_load.py test_K01 test_K11
+             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(long.load PROPERTIES LABELS long TIMEOUT 3600
+                         ENVIRONMENT "PULLGATE=$<TARGET_FILE:pullgate>;PG_IDLE=9000;PG_SOAK=900;PG_E2E_DEADLINE=60")
 endif ()
 pg_e2e(trace THREADS)
 pg_e2e(loops)
