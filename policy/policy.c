@@ -196,16 +196,21 @@ struct policy_wants policy_wants(const struct policy *p, const struct facts *nam
     struct policy_wants w = {0};
     struct pg_arena arena;
     const uint32_t *rules;
+    bool is_spoken_of = false;
 
     pg_arena_init(&arena, 65536);
     size_t n = policy_find(p, name, &arena, &rules);
     for (size_t i = 0; i < n; i++) {
         const struct rule *r = &p->rules[rules[i]];
+        bool applies = rule_applies(r, name);
         w.tags = w.tags || (r->ntags > 0 && r->action != RULE_DENY);
-        for (size_t k = 0; rule_applies(r, name) && k < r->nrequirements; k++) {
+        w.forbidden = w.forbidden || (applies && !r->observes && r->action == RULE_DENY);
+        is_spoken_of = is_spoken_of || (applies && !r->observes);
+        for (size_t k = 0; applies && k < r->nrequirements; k++) {
             add_wants(&r->requirements[k], &w);
         }
     }
+    w.closed = !is_spoken_of && !p->allows_rest;
     pg_arena_free(&arena);
     return w;
 }

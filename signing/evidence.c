@@ -10,8 +10,10 @@
 
 #define ARENA_BYTES ((size_t)64 << 20)
 
-static const char *const endings[] = {
-    [EVIDENCE_SIG] = ".sig", [EVIDENCE_ATT] = ".att", [EVIDENCE_REFERRER] = ""};
+static const char *const endings[] = {[EVIDENCE_SIG] = ".sig",
+                                      [EVIDENCE_ATT] = ".att",
+                                      [EVIDENCE_REFERRER] = "",
+                                      [EVIDENCE_SELF] = ""};
 
 /* ---- what went wrong ----------------------------------------------------------------------- */
 
@@ -58,6 +60,8 @@ const char *evidence_where(const struct evidence *e, enum evidence_came came,
 {
     if (came == EVIDENCE_REFERRER)
         (void)snprintf(out, EVIDENCE_TAG_DIGITS, "referrer");
+    else if (came == EVIDENCE_SELF)
+        (void)snprintf(out, EVIDENCE_TAG_DIGITS, "itself");
     else
         write_tag(e, came, out);
     return out;
@@ -131,6 +135,15 @@ struct evidence *evidence_new(const struct digest *subject, const struct evidenc
         (void)evidence_add(e, EVIDENCE_TAG, EVIDENCE_ATT);
     if (wants->simple || wants->bundle || wants->notation)
         (void)evidence_add(e, EVIDENCE_REFERRERS, EVIDENCE_REFERRER);
+    return e;
+}
+
+struct evidence *evidence_new_of(const struct digest *d)
+{
+    const struct evidence_wants none = {.simple = false};
+    struct evidence *e = evidence_new(d, &none);
+
+    (void)evidence_add(e, EVIDENCE_MANIFEST, EVIDENCE_SELF);
     return e;
 }
 

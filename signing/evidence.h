@@ -8,6 +8,9 @@
  *         fetch it; evidence_put(e, step.id, &answer);  each may lead to new ones
  *     evidence_is_done(e): all answered; then, or as they come: evidence_at(e, i)
  *
+ * Or it looks at one manifest, whether that is itself evidence: each of its layers that may be
+ * some, and its config, are items; about_subject() says of which image they are.
+ *
  * Where it looks: the tags sha256-HEX.sig and sha256-HEX.att; the referrers, or where the registry
  * does not list them, the index under the tag sha256-HEX. What it finds is known by the media types
  * of layers, and then by its bytes, never by an annotation.
@@ -28,6 +31,8 @@
 #include "signing/verify.h"
 
 #define EVIDENCE_TRIED_MAX  64
+#define EVIDENCE_OF_MAX     256 /* layers of the manifest itself */
+#define EVIDENCE_CONFIG_MAX ((size_t)64 << 10)
 #define EVIDENCE_LAYERS_MAX 1000 /* a manifest with more is refused as it is */
 #define EVIDENCE_PAGES_MAX  16
 #define EVIDENCE_BYTES_MAX  ((size_t)64 << 20)
@@ -83,6 +88,9 @@ struct evidence_item {
 
 /* subject: sha256. */
 struct evidence *evidence_new(const struct digest *subject, const struct evidence_wants *wants);
+/* Of the manifest d itself: the first step is that manifest. Layers that are no evidence are
+ * refused. */
+struct evidence *evidence_new_of(const struct digest *d);
 void evidence_free(struct evidence *e); /* NULL is allowed */
 
 /* false: nothing more is wanted before something is answered, or at all. */

@@ -8,7 +8,7 @@
 
 #include "signing/evidence.h"
 
-enum evidence_came { EVIDENCE_SIG, EVIDENCE_ATT, EVIDENCE_REFERRER };
+enum evidence_came { EVIDENCE_SIG, EVIDENCE_ATT, EVIDENCE_REFERRER, EVIDENCE_SELF };
 
 #define EVIDENCE_WORK_MAX 512
 
@@ -28,7 +28,7 @@ struct evidence {
     struct pg_arena arena;
     struct evidence_work work[EVIDENCE_WORK_MAX];
     unsigned nwork, nout, nanswered;
-    unsigned npages, nreferrers, nlayers[3]; /* tried, by where they came from */
+    unsigned npages, nreferrers, nlayers[4]; /* tried, by where they came from */
     size_t bytes;                            /* wanted so far, in blobs */
     struct evidence_item *items[EVIDENCE_WORK_MAX];
     size_t nitems;

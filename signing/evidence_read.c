@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "oci/manifest.h"
 #include "oci/media.h"
+#include "signing/about.h"
 #include "signing/evidence_int.h"
 
 #define SIMPLE_TYPE    "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -82,33 +83,43 @@ static size_t size_max_of(enum verify_format format)
     return VERIFY_STATEMENT_MAX;
 }
 
-/* Wants the blob of a layer, unless its size alone says no. */
+/* Wants a blob, unless its size alone says no. */
+static struct evidence_work *want_blob(struct evidence *e, const struct evidence_work *w,
+                                       const struct manifest_desc *desc, size_t size_max)
+{
+    struct evidence_work *blob;
+
+    if (desc->size > size_max) {
+        evidence_refuse(e, w, &desc->digest, VERIFY_TOO_LARGE,
+                        "it is said to have %llu bytes; at most %zu are looked at",
+                        (unsigned long long)desc->size, size_max);
+        return NULL;
+    }
+    if (desc->size > EVIDENCE_BYTES_MAX - e->bytes) {
+        evidence_cut(e, "there is more than %zu MiB of evidence", EVIDENCE_BYTES_MAX >> 20);
+        return NULL;
+    }
+    blob = evidence_add(e, EVIDENCE_BLOB, w->came);
+    if (blob == NULL)
+        return NULL;
+    e->bytes += (size_t)desc->size;
+    blob->step.digest = desc->digest;
+    blob->step.size_max = (size_t)desc->size;
+    blob->format = w->format;
+    blob->media_type = pg_copy(&e->arena, desc->media_type);
+    return blob;
+}
+
 static void want_layer(struct evidence *e, const struct evidence_work *w, const struct document *d,
                        size_t layer, enum verify_format format)
 {
     const struct manifest_desc *desc = &d->m.children[layer];
-    struct evidence_work refused = *w, *blob;
+    struct evidence_work as = *w, *blob;
 
-    refused.format = format;
-    if (desc->size > size_max_of(format)) {
-        evidence_refuse(e, &refused, &desc->digest, VERIFY_TOO_LARGE,
-                        "it is said to have %llu bytes; at most %zu are looked at",
-                        (unsigned long long)desc->size, size_max_of(format));
-        return;
-    }
-    if (desc->size > EVIDENCE_BYTES_MAX - e->bytes) {
-        evidence_cut(e, "there is more than %zu MiB of evidence", EVIDENCE_BYTES_MAX >> 20);
-        return;
-    }
-    blob = evidence_add(e, EVIDENCE_BLOB, w->came);
-    if (blob == NULL)
-        return;
-    e->bytes += (size_t)desc->size;
-    blob->step.digest = desc->digest;
-    blob->step.size_max = (size_t)desc->size;
-    blob->format = format;
-    blob->media_type = pg_copy(&e->arena, desc->media_type);
-    blob->annotations = annotations_of(d, layer);
+    as.format = format;
+    blob = want_blob(e, &as, desc, size_max_of(format));
+    if (blob != NULL)
+        blob->annotations = annotations_of(d, layer);
 }
 
 /* Every layer of it is a signature, or an attestation. */
@@ -184,6 +195,31 @@ static void read_referrer(struct evidence *e, const struct evidence_work *w,
         read_only_layer(e, &as, d, as.format);
 }
 
+/* All that it has, each as what its type says. */
+static void read_self(struct evidence *e, const struct evidence_work *w, const struct document *d)
+{
+    enum verify_format format;
+    size_t size_max;
+
+    if (d->m.nchildren > EVIDENCE_OF_MAX) {
+        evidence_cut(e, "it has %zu layers; at most %d are looked at", d->m.nchildren,
+                     EVIDENCE_OF_MAX);
+        return;
+    }
+    for (size_t i = 0; i < d->m.nchildren; i++) {
+        const struct manifest_desc *desc = &d->m.children[i];
+
+        if (!about_format(desc->media_type, &format, &size_max)) {
+            evidence_refuse(e, w, &desc->digest, VERIFY_UNSUPPORTED,
+                            "a layer of type " SL_FMT " is no evidence", SL_ARG(desc->media_type));
+            return;
+        }
+        want_layer(e, w, d, i, format);
+    }
+    if (d->m.has_config)
+        (void)want_blob(e, w, &d->m.config, EVIDENCE_CONFIG_MAX);
+}
+
 void evidence_read_manifest(struct evidence *e, const struct evidence_work *w, struct sl bytes,
                             struct sl media_type)
 {
@@ -196,7 +232,9 @@ void evidence_read_manifest(struct evidence *e, const struct evidence_work *w, s
     if (w->step.what == EVIDENCE_TAG)
         as.step.digest = digest_of(PG_SHA256, bytes);
     if (read_document(e, &as, bytes, media_type, &d)) {
-        if (d.m.kind != MANIFEST_IMAGE)
+        if (w->came == EVIDENCE_SELF && d.m.kind == MANIFEST_IMAGE)
+            read_self(e, &as, &d);
+        else if (d.m.kind != MANIFEST_IMAGE)
             evidence_refuse(e, &as, &as.step.digest, VERIFY_UNSUPPORTED,
                             "it is not the manifest of a signature but of type " SL_FMT,
                             SL_ARG(d.m.media_type));

@@ -29,8 +29,6 @@ static void unref(struct collect *c)
 {
     if (--c->refs > 0)
         return;
-    for (size_t i = 0; i < c->nmanifests; i++)
-        pg_bytes_unref(c->manifests[i]);
     evidence_free(c->evidence);
     dossier_unref(c->dossier);
     pg_arena_free(&c->names);
@@ -170,6 +168,9 @@ static void take_ask(struct collect_piece *p)
         if (p->answer.link.p != NULL)
             p->answer.link = pg_copy(&p->collect->names, p->answer.link);
     }
+    if (p->err.kind == PG_E_NONE && p->step.what == EVIDENCE_TAG)
+        shelf_note_tag(p->collect->home->shelf, p->collect->order.canonical, &p->answer.digest,
+                       sl_str(p->step.tag));
     fetch_ask_free(p->ask);
     p->ask = NULL;
     p->state = PIECE_ARRIVED;
@@ -280,6 +281,12 @@ static struct collect_piece *spare(struct collect *c)
     return NULL;
 }
 
+/* The manifest that is looked at is about to be served: it is here. */
+static bool is_own(const struct collect *c, const struct collect_piece *p)
+{
+    return c->order.scope.as_evidence && p->step.what == EVIDENCE_MANIFEST;
+}
+
 static void issue(struct collect *c)
 {
     for (;;) {
@@ -287,7 +294,10 @@ static void issue(struct collect *c)
 
         if (p == NULL || !evidence_next(c->evidence, &p->step))
             return;
-        if (p->step.what == EVIDENCE_BLOB)
+        p->is_own = is_own(c, p);
+        if (p->is_own)
+            p->state = PIECE_ARRIVED;
+        else if (p->step.what == EVIDENCE_BLOB)
             board(p);
         else
             ask(p);
@@ -316,34 +326,33 @@ void collect_home_init(struct collect_home *home, struct loop *l, struct store *
     pg_list_init(&home->live);
 }
 
-static bool wants_are_same(const struct policy_wants *a, const struct policy_wants *b)
-{
-    return a->signatures == b->signatures && a->attestations == b->attestations &&
-           a->simple == b->simple && a->bundle == b->bundle && a->notation == b->notation &&
-           a->trusts == b->trusts;
-}
-
 static struct collect *find(struct collect_home *home, const struct collect_order *o)
 {
     pg_list_each_safe (it, tmp, &home->live) {
         struct collect *c = pg_container_of(it, struct collect, node);
 
         if (c->order.snapshot == o->snapshot && digest_eq(&c->order.subject, &o->subject) &&
-            sl_eq(c->order.canonical, o->canonical) && wants_are_same(&c->order.wants, &o->wants))
+            sl_eq(c->order.canonical, o->canonical) &&
+            dossier_scopes_are_same(&c->order.scope, &o->scope))
             return c;
     }
     return NULL;
 }
 
+static struct evidence *plan(const struct collect_order *o)
+{
+    const struct policy_wants *w = &o->scope.wants;
+    const struct evidence_wants wants = {.simple = w->simple && w->signatures,
+                                         .envelope = w->simple && w->attestations,
+                                         .bundle = w->bundle,
+                                         .notation = w->notation};
+
+    return o->scope.as_evidence ? evidence_new_of(&o->subject) : evidence_new(&o->subject, &wants);
+}
+
 static struct collect *begin(struct collect_home *home, const struct collect_order *o)
 {
     struct collect *c = calloc(1, sizeof(*c));
-    struct evidence_wants wants = {
-        .simple = o->wants.simple && o->wants.signatures,
-        .envelope = o->wants.simple && o->wants.attestations,
-        .bundle = o->wants.bundle,
-        .notation = o->wants.notation,
-    };
 
     PG_CHECK(c != NULL);
     c->home = home;
@@ -361,7 +370,7 @@ static struct collect *begin(struct collect_home *home, const struct collect_ord
     c->order.repo = pg_copy(&c->names, o->repo);
     c->order.canonical = pg_copy(&c->names, o->canonical);
     c->order.caller = pg_copy(&c->names, o->caller);
-    c->evidence = evidence_new(&o->subject, &wants);
+    c->evidence = plan(o);
     for (size_t i = 0; i < COLLECT_PIECES; i++)
         c->pieces[i].collect = c;
     go_on(c);

@@ -44,7 +44,7 @@ struct collect_order {
     const struct config_upstream *upstream;
     struct sl repo, canonical, caller;
     struct digest subject; /* sha256 */
-    struct policy_wants wants;
+    struct dossier_scope scope;
     struct trace_context trace;
 };
 

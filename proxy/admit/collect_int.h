@@ -19,6 +19,7 @@ struct collect_piece {
     struct blob *blob; /* ARRIVED, of a blob that is here */
     struct pg_err err; /* ARRIVED: why there is none */
     bool answered, denied;
+    bool is_own; /* ARRIVED: it is looked for in the store alone */
     unsigned tries;
 };
 
@@ -35,8 +36,6 @@ struct collect {
     struct store *store;       /* of the home, which may be gone when the job runs */
     struct evidence *evidence; /* the job's while busy, else the loop's */
     struct collect_piece pieces[COLLECT_PIECES];
-    struct pg_bytes *manifests[DOSSIER_MANIFESTS_MAX];
-    size_t nmanifests;
     const char *stale; /* in names */
     bool verifying;
     uint64_t began_us;

@@ -46,12 +46,6 @@ static void land(struct collect *c, const struct collect_piece *p)
     pg_arena_free(&arena);
 }
 
-static void keep_manifest(struct collect *c, struct pg_bytes *bytes)
-{
-    if (c->nmanifests < DOSSIER_MANIFESTS_MAX)
-        c->manifests[c->nmanifests++] = pg_bytes_ref(bytes);
-}
-
 /* The query of the next page. False: there is more, and it cannot be asked for. */
 static bool next_page(struct sl header, struct sl *query_r)
 {
@@ -80,7 +74,6 @@ static void put_document(struct collect *c, struct collect_piece *p)
                                            .trouble = "the list has a malformed Link"};
     } else {
         land(c, p);
-        keep_manifest(c, a->body);
     }
     evidence_put(c->evidence, p->step.id, &put);
 }
@@ -147,14 +140,11 @@ static struct pg_bytes *own_document(struct collect *c, const struct collect_pie
                                      struct pg_arena *arena, struct sl *type_r)
 {
     struct overlay_manifest m = {0};
-    struct pg_bytes *bytes;
 
     if (find_own(c, p, arena, &m) <= 0)
         return NULL;
     *type_r = m.media_type;
-    bytes = m.held != NULL ? m.held : pg_bytes_new(m.bytes);
-    keep_manifest(c, bytes);
-    return bytes;
+    return m.held != NULL ? m.held : pg_bytes_new(m.bytes);
 }
 
 static void put_descriptor(struct collect *c, struct pg_buf *b, const struct digest *d)
@@ -208,7 +198,8 @@ static struct pg_bytes *own_list(struct collect *c, struct sl *type_r)
 
 static const char *why(struct collect *c, const struct collect_piece *p)
 {
-    const char *text = p->denied            ? "upstream does not let pullgate read it"
+    const char *text = p->is_own            ? "it is not in the store any more"
+                       : p->denied          ? "upstream does not let pullgate read it"
                        : p->err.msg != NULL ? p->err.msg
                                             : "upstream did not answer";
 
@@ -228,7 +219,7 @@ static void put_own(struct collect *c, struct collect_piece *p)
     else if (p->step.what != EVIDENCE_BLOB)
         put.bytes = own_document(c, p, &arena, &put.media_type);
     if (put.bytes != NULL) {
-        c->stale = trouble;
+        c->stale = p->is_own ? c->stale : trouble;
     } else {
         put.outcome = EVIDENCE_FAILED;
         put.trouble = trouble;
@@ -244,9 +235,9 @@ void collect_read_piece(struct collect *c, struct collect_piece *p)
 
     if (p->blob != NULL)
         put_blob(c, p);
-    else if (p->err.kind == PG_E_NONE)
+    else if (p->err.kind == PG_E_NONE && !p->is_own)
         put_document(c, p);
-    else if (is_absent(p))
+    else if (is_absent(p) && !p->is_own)
         evidence_put(c->evidence, p->step.id, &absent);
     else
         put_own(c, p);
@@ -273,10 +264,8 @@ void collect_read_dossier(struct collect *c)
                                .subject = c->order.subject,
                                .repository = c->order.canonical,
                                .media_type = SL(""),
-                               .manifests = c->manifests,
-                               .nmanifests = c->nmanifests,
                                .admission = &c->order.snapshot->config.admission,
-                               .wants = c->order.wants,
+                               .scope = c->order.scope,
                                .stale = c->stale,
                                .timestamps = c->stamp,
                                .now_s = pg_clock_wall_s(),

@@ -110,7 +110,7 @@ static void verify_item(struct dossier *d, const struct dossier_input *in,
         struct verify_refusal no = {0};
         struct pg_arena work;
 
-        if ((in->wants.trusts >> i & 1) == 0)
+        if ((in->scope.wants.trusts >> i & 1) == 0)
             continue;
         pg_arena_init(&work, VERIFY_ARENA_BYTES);
         if (verify_evidence(&q, &work, &fact, &no) == 1) {
@@ -159,7 +159,7 @@ static void note_state(struct dossier *d, const struct dossier_input *in)
         d->trouble = pg_copy(&d->arena, (struct sl){trouble, strlen(trouble)}).p;
 }
 
-/* ---- what it names, and what goes with it --------------------------------------------------- */
+/* ---- what it names, and what goes with it ---------------------------------------------------- */
 
 static int read_manifest(struct pg_bytes *bytes, struct pg_arena *arena, struct manifest *m)
 {
@@ -186,44 +186,14 @@ static void note_names(struct dossier *d, const struct dossier_input *in)
     pg_arena_free(&work);
 }
 
-static bool is_verified(const struct dossier *d, const struct digest *blob)
+/* Evidence names what goes with it; a list of referrers nothing. */
+static void note_evidence(struct dossier *d, const struct dossier_input *in)
 {
-    for (size_t i = 0; i < d->nsigned; i++)
-        if (digest_eq(&d->is_signed[i].evidence, blob))
-            return true;
-    return false;
-}
-
-static bool is_evidence(const struct dossier *d, const struct manifest *m)
-{
-    if (m->kind != MANIFEST_IMAGE || m->nchildren == 0)
-        return false;
-    for (size_t i = 0; i < m->nchildren; i++)
-        if (!is_verified(d, &m->children[i].digest))
-            return false;
-    return true;
-}
-
-/* What a config's size is, only its sender knows: of configs the empty one goes along. */
-static void note_passes_of(struct dossier *d, struct pg_bytes *bytes)
-{
-    const struct digest empty = digest_of(PG_SHA256, SL("{}"));
-    struct pg_arena work;
-    struct manifest m;
-    struct digest *more;
-
-    pg_arena_init(&work, MANIFEST_ARENA_BYTES);
-    if (read_manifest(bytes, &work, &m) == 0 && is_evidence(d, &m)) {
-        more = pg_alloc(&d->arena, (d->npasses + m.nchildren + 2) * sizeof(*more));
-        memcpy(more, d->passes != NULL ? d->passes : more, d->npasses * sizeof(*more));
-        d->passes = more;
-        more[d->npasses++] = digest_of(PG_SHA256, pg_bytes_sl(bytes));
-        if (m.has_config && digest_eq(&m.config.digest, &empty))
-            more[d->npasses++] = empty;
-        for (size_t i = 0; i < m.nchildren; i++)
-            more[d->npasses++] = m.children[i].digest;
-    }
-    pg_arena_free(&work);
+    d->is_evidence =
+        in->manifest != NULL && d->state == FACTS_COMPLETE &&
+        companion_is(in->evidence, pg_bytes_sl(in->manifest), &in->scope.claim, &d->about);
+    if (d->is_evidence && !in->scope.claim.is_list)
+        note_names(d, in);
 }
 
 /* ---- the whole ----------------------------------------------------------------------------- */
@@ -238,13 +208,15 @@ struct dossier *dossier_new(const struct dossier_input *in)
     d->subject = in->subject;
     d->repository = pg_copy(&d->arena, in->repository);
     memcpy(d->revision, in->admission->revision, sizeof(d->revision));
-    d->wants = in->wants;
+    d->scope = in->scope;
     d->made_ms = in->now_ms;
-    verify_all(d, in);
     note_state(d, in);
-    note_names(d, in);
-    for (size_t i = 0; i < in->nmanifests; i++)
-        note_passes_of(d, in->manifests[i]);
+    if (in->scope.as_evidence) {
+        note_evidence(d, in);
+    } else {
+        verify_all(d, in);
+        note_names(d, in);
+    }
     return d;
 }
 
@@ -266,29 +238,22 @@ void dossier_unref(struct dossier *d)
     free(d);
 }
 
-static bool is_among(const struct digest *all, size_t n, const struct digest *one)
+bool dossier_names(const struct dossier *d, const struct digest *child)
 {
-    for (size_t i = 0; i < n; i++)
-        if (digest_eq(&all[i], one))
+    for (size_t i = 0; i < d->nnames; i++)
+        if (digest_eq(&d->names[i], child))
             return true;
     return false;
 }
 
-bool dossier_names(const struct dossier *d, const struct digest *child)
+bool dossier_scopes_are_same(const struct dossier_scope *a, const struct dossier_scope *b)
 {
-    return is_among(d->names, d->nnames, child);
-}
-
-bool dossier_passes(const struct dossier *d, const struct digest *evidence)
-{
-    return is_among(d->passes, d->npasses, evidence);
-}
-
-bool dossier_covers(const struct dossier *d, const struct policy_wants *w)
-{
-    return (w->trusts & ~d->wants.trusts) == 0 && (d->wants.signatures || !w->signatures) &&
-           (d->wants.attestations || !w->attestations) && (d->wants.simple || !w->simple) &&
-           (d->wants.bundle || !w->bundle) && (d->wants.notation || !w->notation);
+    if (a->as_evidence || b->as_evidence)
+        return a->as_evidence == b->as_evidence && companion_claims_are_same(&a->claim, &b->claim);
+    return a->wants.signatures == b->wants.signatures &&
+           a->wants.attestations == b->wants.attestations && a->wants.simple == b->wants.simple &&
+           a->wants.bundle == b->wants.bundle && a->wants.notation == b->wants.notation &&
+           a->wants.trusts == b->wants.trusts;
 }
 
 size_t dossier_memory(const struct dossier *d)

@@ -6,8 +6,7 @@
  * It says nothing about what follows from it. It is never changed: whoever looks again makes
  * another one.
  *
- * Evidence that goes with its subject: a manifest of which every layer was verified as evidence
- * about it, those layers, and the empty config.
+ * Or it says whether a manifest is itself evidence about another one, by its content (companion.h).
  *
  * Ownership:  counted; it holds all that its facts point to.
  * Failure:    none: what is wrong with a piece of evidence is a refusal in it.
@@ -20,12 +19,19 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "policy/policy.h"
+#include "proxy/admit/companion.h"
 #include "proxy/config.h"
 #include "signing/evidence.h"
 
-#define DOSSIER_MANIFESTS_MAX 256
 #define DOSSIER_STATEMENT_MAX ((size_t)4 << 20) /* of a larger one only its type is kept */
 #define DOSSIER_ARENA_BYTES   ((size_t)64 << 20)
+
+/* What was to be known. */
+struct dossier_scope {
+    bool as_evidence; /* else what is evidence about it */
+    struct policy_wants wants;
+    struct companion_claim claim; /* as_evidence */
+};
 
 struct dossier {
     atomic_uint refs;
@@ -33,7 +39,7 @@ struct dossier {
     struct digest subject; /* sha256 */
     struct sl repository;  /* canonical */
     uint8_t revision[32];  /* of the policy and the trusts that it was made with */
-    struct policy_wants wants;
+    struct dossier_scope scope;
     uint64_t made_ms; /* monotonic */
     enum facts_state state;
     const char *trouble; /* CUT, FAILED; else NULL */
@@ -43,8 +49,8 @@ struct dossier {
     size_t nrefused;
     struct digest *names; /* config, layers or manifests of it */
     size_t nnames;
-    struct digest *passes; /* evidence that goes with it */
-    size_t npasses;
+    bool is_evidence; /* as_evidence: it is, about this */
+    struct digest about;
 };
 
 /* All that came; the caller's. */
@@ -52,11 +58,9 @@ struct dossier_input {
     const struct evidence *evidence;
     struct digest subject;
     struct sl repository, media_type;
-    struct pg_bytes *manifest;   /* of the subject; NULL: it is not here */
-    struct pg_bytes **manifests; /* of evidence */
-    size_t nmanifests;
+    struct pg_bytes *manifest; /* of the subject; NULL: it is not here */
     const struct config_admission *admission;
-    struct policy_wants wants;
+    struct dossier_scope scope;
     const char *stale; /* what could not be asked anew; NULL: nothing */
     const struct stamp *timestamps;
     int64_t now_s;
@@ -68,7 +72,5 @@ struct dossier *dossier_ref(struct dossier *d);
 void dossier_unref(struct dossier *d); /* NULL is allowed */
 
 bool dossier_names(const struct dossier *d, const struct digest *child);
-bool dossier_passes(const struct dossier *d, const struct digest *evidence);
-/* Was all looked for in it that is wanted now? */
-bool dossier_covers(const struct dossier *d, const struct policy_wants *wants);
+bool dossier_scopes_are_same(const struct dossier_scope *a, const struct dossier_scope *b);
 size_t dossier_memory(const struct dossier *d);

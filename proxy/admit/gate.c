@@ -6,9 +6,7 @@
 #include "oci/ref.h"
 #include "policy/explain.h"
 
-#define TAG_BEGINS "sha256-"
-#define HEX_DIGITS 64
-#define EDGES_MAX  2048 /* of a child that are looked at: a base layer has many */
+#define EDGES_MAX 2048 /* of a child that are looked at: a base layer has many */
 
 /* One manifest that is decided about. */
 struct subject {
@@ -103,10 +101,11 @@ static void find_tags(const struct gate_question *q, const struct digest *d, str
 /* ---- what is known ------------------------------------------------------------------------- */
 
 static struct dossier *find_fresh(const struct gate_question *q, const struct digest *d,
-                                  const struct policy_wants *w)
+                                  const struct dossier_scope *scope)
 {
     for (size_t i = 0; i < q->nfresh; i++)
-        if (digest_eq(&q->fresh[i]->subject, d) && dossier_covers(q->fresh[i], w))
+        if (digest_eq(&q->fresh[i]->subject, d) &&
+            dossier_scopes_are_same(&q->fresh[i]->scope, scope))
             return q->fresh[i];
     return NULL;
 }
@@ -114,18 +113,6 @@ static struct dossier *find_fresh(const struct gate_question *q, const struct di
 static bool is_older(const struct gate_question *q, const struct dossier *d, uint64_t ms)
 {
     return q->now_ms >= d->made_ms && q->now_ms - d->made_ms >= ms;
-}
-
-/* What could be looked for again in vain is what was known before. */
-static struct dossier *find_old(const struct gate_question *q, const struct digest *d,
-                                const struct policy_wants *w)
-{
-    struct dossier *found = shelf_get(q->shelf, q->repository, d, q->admission->revision);
-
-    if (found != NULL && dossier_covers(found, w))
-        return found;
-    dossier_unref(found);
-    return NULL;
 }
 
 static void take_facts(struct subject *s)
@@ -144,13 +131,15 @@ static void take_facts(struct subject *s)
 static bool find_dossier(struct subject *s, const struct digest *sha256, struct gate_result *r)
 {
     const struct gate_question *q = s->q;
-    struct dossier *fresh = find_fresh(q, sha256, &s->wants);
-    struct dossier *old = find_old(q, sha256, &s->wants);
+    const struct dossier_scope scope = {.wants = s->wants};
+    struct dossier *fresh = find_fresh(q, sha256, &scope);
+    struct dossier *old =
+        shelf_get(q->shelf, q->repository, sha256, &scope, q->admission->revision);
 
     s->is_fresh = fresh != NULL;
     if (fresh == NULL && (old == NULL || is_older(q, old, GATE_TTL_MS))) {
         dossier_unref(old);
-        *r = (struct gate_result){.answer = GATE_NEEDS, .needs = *sha256, .wants = s->wants};
+        *r = (struct gate_result){.answer = GATE_NEEDS, .needs = *sha256, .scope = scope};
         return false;
     }
     if (fresh != NULL && (fresh->state != FACTS_FAILED || old == NULL)) {
@@ -172,8 +161,8 @@ static void free_subject(struct subject *s)
     s->dossier = NULL;
 }
 
-/* Its name, and what is known of it. false: r says what is missing. */
-static bool open_subject(struct subject *s, struct sl tag, const struct digest *d,
+/* Its name, with all tags that name it where that matters. false: r says why it is not known. */
+static bool name_subject(struct subject *s, struct sl tag, const struct digest *d,
                          const struct digest *sha256, struct gate_result *r)
 {
     const struct gate_question *q = s->q;
@@ -182,18 +171,26 @@ static bool open_subject(struct subject *s, struct sl tag, const struct digest *
     s->facts = (struct facts){
         .repository = q->repository, .tag = tag, .digest = *sha256, .now_s = q->now_s};
     s->wants = policy_wants(q->admission->policy, &s->facts);
-    if (tag.p == NULL && s->wants.tags) {
-        find_tags(q, d, s->arena, &t);
-        add_noted(q, d, s->arena, &t);
-        if (t.failed || t.over) {
-            no_index(r);
-            return false;
-        }
-        s->facts.known_tags = t.all;
-        s->facts.nknown_tags = t.n;
-        s->wants = policy_wants(q->admission->policy, &s->facts);
+    if (tag.p != NULL || !s->wants.tags)
+        return true;
+    find_tags(q, d, s->arena, &t);
+    add_noted(q, d, s->arena, &t);
+    if (t.failed || t.over) {
+        no_index(r);
+        return false;
     }
-    return (!s->wants.governed && !s->wants.tags) || find_dossier(s, sha256, r);
+    s->facts.known_tags = t.all;
+    s->facts.nknown_tags = t.n;
+    s->wants = policy_wants(q->admission->policy, &s->facts);
+    return true;
+}
+
+/* And what is known of it. false: r says what is missing. */
+static bool open_subject(struct subject *s, struct sl tag, const struct digest *d,
+                         const struct digest *sha256, struct gate_result *r)
+{
+    return name_subject(s, tag, d, sha256, r) &&
+           ((!s->wants.governed && !s->wants.tags) || find_dossier(s, sha256, r));
 }
 
 /* By its own facts alone. Facts that are not enough may be old. */
@@ -206,7 +203,7 @@ static void decide(struct subject *s, struct gate_result *r)
     if (r->answer != GATE_ALLOWS && s->wants.governed && !s->is_fresh &&
         is_older(s->q, s->dossier, GATE_ABSENT_MS))
         *r = (struct gate_result){
-            .answer = GATE_NEEDS, .needs = s->dossier->subject, .wants = s->wants};
+            .answer = GATE_NEEDS, .needs = s->dossier->subject, .scope = s->dossier->scope};
 }
 
 /* ---- who names it -------------------------------------------------------------------------- */
@@ -384,93 +381,133 @@ static void decide_manifest(struct subject *s, struct sl tag, const struct diges
 
 /* ---- evidence (N03) ------------------------------------------------------------------------ */
 
-static bool subject_of_tag(struct sl tag, struct digest *d)
+/* By the tag that it was asked for, or one of those that it was asked for lately. */
+static struct companion_claim claim_of(const struct gate_question *q)
 {
-    char text[DIGEST_TEXT_MAX];
+    struct companion_claim c = companion_claim_of(q->tag);
     struct pg_err ignored = {0};
-    size_t begins = SL(TAG_BEGINS).n;
-    struct sl rest;
-    bool is;
+    struct index_tag tag;
+    char name[129];
 
-    if (tag.p == NULL || !sl_starts(tag, SL(TAG_BEGINS)) || tag.n != begins + HEX_DIGITS + 4)
-        return false;
-    rest = (struct sl){tag.p + begins + HEX_DIGITS, 4};
-    if (!sl_eq(rest, SL(".sig")) && !sl_eq(rest, SL(".att")))
-        return false;
-    memcpy(text, tag.p, begins + HEX_DIGITS);
-    text[begins - 1] = ':';
-    is = digest_parse((struct sl){text, begins + HEX_DIGITS}, d, &ignored) == 0;
-    pg_err_clear(&ignored);
-    return is;
-}
+    if (q->tag.p != NULL)
+        return c;
+    for (size_t i = 0; !c.is_there && shelf_tag(q->shelf, q->repository, &q->digest, i, name);
+         i++) {
+        struct companion_claim noted = companion_claim_of(sl_str(name));
 
-static bool subject_of_bytes(struct sl bytes, struct digest *d)
-{
-    struct pg_arena arena;
-    struct manifest m;
-    struct pg_err ignored = {0};
-    bool is;
-
-    pg_arena_init(&arena, MANIFEST_ARENA_BYTES);
-    is = bytes.p != NULL && manifest_parse(bytes, SL(""), &arena, &m, &ignored) == 0 &&
-         m.has_subject && m.subject.digest.alg == PG_SHA256;
-    if (is)
-        *d = m.subject.digest;
-    pg_err_clear(&ignored);
-    pg_arena_free(&arena);
-    return is;
-}
-
-/* Where it is not known whose evidence it may be, only what was found as such counts. */
-static bool passes_as_found(const struct gate_question *q, const struct digest *d)
-{
-    struct digest subject;
-    bool passes = false;
-
-    for (size_t i = 0; !passes && shelf_subject(q->shelf, q->repository, d, i, &subject); i++) {
-        struct dossier *found =
-            shelf_get(q->shelf, q->repository, &subject, q->admission->revision);
-
-        passes = found != NULL && dossier_passes(found, d);
-        dossier_unref(found);
+        if (noted.is_there &&
+            overlay_get_tag(q->store, q->repository, sl_str(name), &tag, &ignored) > 0 &&
+            digest_eq(&tag.digest, &q->digest))
+            c = noted;
     }
-    return passes;
+    pg_err_clear(&ignored);
+    return c;
+}
+
+/* What has no such member, as it is written by all who write it, is about nothing. */
+static bool may_name_subject(const struct gate_question *q)
+{
+    return q->manifest.p == NULL ||
+           memmem(q->manifest.p, q->manifest.n, "\"subject\"", SL("\"subject\"").n) != NULL;
+}
+
+/* Is it evidence that decides about this manifest? Else its evidence helps nobody. */
+static bool decides_by_evidence(const struct gate_question *q, const struct digest *about,
+                                struct pg_arena *arena)
+{
+    struct subject s = {.q = q, .arena = arena};
+    struct gate_result ignored;
+
+    return name_subject(&s, (struct sl){NULL, 0}, about, about, &ignored) && s.wants.governed &&
+           !s.wants.forbidden && !s.wants.closed;
 }
 
 static void pass(struct gate_result *r)
 {
-    *r = (struct gate_result){.answer = GATE_ALLOWS,
-                              .is_evidence = true,
-                              .verdict = {.decision = POLICY_ALLOW,
-                                          .rule = SL("evidence"),
-                                          .reason = SL("verified evidence about another manifest"),
-                                          .not_after_s = INT64_MAX}};
+    *r = (struct gate_result){
+        .answer = GATE_ALLOWS,
+        .is_evidence = true,
+        .verdict = {.decision = POLICY_ALLOW,
+                    .rule = SL("evidence"),
+                    .reason = SL("evidence about another manifest, which leaves with that"),
+                    .not_after_s = INT64_MAX}};
 }
 
-/* After its own verdict was no. */
-static void try_as_evidence(const struct gate_question *q, struct pg_arena *arena,
-                            struct gate_result *r)
+static struct dossier *find_as_evidence(const struct gate_question *q,
+                                        const struct dossier_scope *scope)
 {
-    struct subject s = {.q = q, .arena = arena};
-    struct gate_result of_subject;
-    struct digest subject;
+    struct dossier *d = find_fresh(q, &q->sha256, scope);
 
-    if (passes_as_found(q, &q->sha256)) {
-        pass(r);
-        return;
+    if (d != NULL)
+        return dossier_ref(d);
+    d = shelf_get(q->shelf, q->repository, &q->sha256, scope, q->admission->revision);
+    if (d != NULL && scope->claim.is_there && !dossier_scopes_are_same(&d->scope, scope)) {
+        dossier_unref(d); /* looked at under another tag */
+        d = NULL;
     }
-    if (!subject_of_tag(q->tag, &subject) && !subject_of_bytes(q->manifest, &subject))
-        return;
-    if (!open_subject(&s, (struct sl){NULL, 0}, &subject, &subject, &of_subject)) {
-        if (of_subject.answer == GATE_NEEDS)
-            *r = of_subject;
-        return;
-    }
-    if (s.dossier != NULL && dossier_passes(s.dossier, &q->sha256))
+    return d;
+}
+
+enum as_evidence { IS_NONE, IS_SAID, IS_UNKNOWN };
+
+/* SAID: r says that it passes, or what is missing. */
+static enum as_evidence try_as_evidence(const struct gate_question *q, struct pg_arena *arena,
+                                        struct gate_result *r)
+{
+    const struct dossier_scope scope = {.as_evidence = true, .claim = claim_of(q)};
+    const struct facts name = {
+        .repository = q->repository, .tag = q->tag, .digest = q->sha256, .now_s = q->now_s};
+    struct policy_wants wants = policy_wants(q->admission->policy, &name);
+    enum as_evidence is = IS_SAID;
+    struct dossier *d;
+
+    if (wants.forbidden || !(wants.governed || wants.tags || wants.closed))
+        return IS_NONE;
+    d = find_as_evidence(q, &scope);
+    if (d != NULL && d->is_evidence && decides_by_evidence(q, &d->about, arena))
         pass(r);
-    else if (s.dossier != NULL && !s.is_fresh && is_older(q, s.dossier, GATE_ABSENT_MS))
-        *r = (struct gate_result){.answer = GATE_NEEDS, .needs = subject, .wants = s.wants};
-    free_subject(&s);
+    else if (d == NULL && (scope.claim.is_there || may_name_subject(q)))
+        *r = (struct gate_result){.answer = GATE_NEEDS, .needs = q->sha256, .scope = scope};
+    else
+        is = d != NULL && d->state == FACTS_FAILED ? IS_UNKNOWN : IS_NONE;
+    dossier_unref(d);
+    return is;
+}
+
+/* A blob of what was found to be evidence. */
+static bool is_of_evidence(const struct gate_question *q, struct pg_arena *arena)
+{
+    const struct dossier_scope scope = {.as_evidence = true};
+    struct digest by;
+    bool is = false;
+
+    for (size_t i = 0; !is && shelf_evidence(q->shelf, q->repository, &q->digest, i, &by); i++) {
+        struct dossier *d = shelf_get(q->shelf, q->repository, &by, &scope, q->admission->revision);
+
+        is = d != NULL && d->is_evidence && dossier_names(d, &q->digest) &&
+             decides_by_evidence(q, &d->about, arena);
+        dossier_unref(d);
+    }
+    return is;
+}
+
+static void put_explained(const struct gate_question *q, const struct explain_node *root)
+{
+    if (q->explain_as_text)
+        explain_put_text(root, q->now_s, q->explained);
+    else
+        explain_put_json(root, q->explained);
+}
+
+static void explain_evidence(const struct gate_question *q, const struct gate_result *r)
+{
+    const struct explain_node root = {.kind = "verdict",
+                                      .state = EXPLAIN_HOLDS,
+                                      .name = r->verdict.rule,
+                                      .text = r->verdict.reason,
+                                      .until_s = INT64_MAX};
+
+    put_explained(q, &root);
 }
 
 /* By the facts that it was decided by. */
@@ -480,24 +517,29 @@ static void explain(const struct subject *s, struct pg_arena *arena)
     const struct explain_node *root =
         explain_decision(s->q->admission->policy, &s->facts, arena, &v);
 
-    if (s->q->explain_as_text)
-        explain_put_text(root, s->q->now_s, s->q->explained);
-    else
-        explain_put_json(root, s->q->explained);
+    put_explained(s->q, root);
 }
 
+/* It is asked first whether it is evidence: of its own evidence there is seldom any. */
 void gate_manifest(const struct gate_question *q, struct pg_arena *arena, struct gate_result *r)
 {
     struct subject s = {.q = q, .arena = arena};
+    enum as_evidence as;
 
     if (q->tag.p != NULL)
         shelf_note_tag(q->shelf, q->repository, &q->digest, q->tag);
+    as = try_as_evidence(q, arena, r);
+    if (as == IS_SAID) {
+        if (q->explained != NULL && r->answer != GATE_NEEDS)
+            explain_evidence(q, r);
+        return;
+    }
     decide_manifest(&s, q->tag, &q->digest, &q->sha256, r);
     if (q->explained != NULL && r->answer != GATE_NEEDS)
         explain(&s, arena);
     free_subject(&s);
-    if (r->answer == GATE_DENIES || r->answer == GATE_PENDING)
-        try_as_evidence(q, arena, r);
+    if (as == IS_UNKNOWN && r->answer == GATE_DENIES)
+        refuse(r, GATE_PENDING, "evidence", "what it has could not be looked at", "try again");
 }
 
 /* ---- a blob, a list ------------------------------------------------------------------------ */
@@ -549,7 +591,7 @@ void gate_blob(const struct gate_question *q, struct pg_arena *arena, struct gat
 
     if (!wants.governed && !wants.tags)
         gate_list(q, arena, r);
-    else if (passes_as_found(q, &q->digest))
+    else if (is_of_evidence(q, arena))
         pass(r);
     else
         find_witness(q, arena, r);

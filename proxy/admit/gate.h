@@ -12,7 +12,8 @@
  *     repository that names it and passes by itself now; nothing else of it (N01).
  *   - A blob leaves where nothing that can deny speaks of its repository, or with a manifest of
  * this repository that names it and passes now.
- *   - Verified evidence leaves with its subject, whatever becomes of that (N03).
+ *   - Evidence about a manifest leaves with it, by whomever it is (N03), where evidence decides:
+ * not where a rule forbids either of them, nor where nothing may be pulled.
  *   - Facts older than GATE_TTL_MS are looked for again, and hold while that fails (N22). Where
  * they are not enough they are looked for again after GATE_ABSENT_MS.
  *
@@ -56,7 +57,7 @@ struct gate_result {
     enum gate_answer answer;
     struct policy_verdict verdict; /* unless NEEDS */
     struct digest needs;           /* NEEDS: of this manifest */
-    struct policy_wants wants;     /* NEEDS: this */
+    struct dossier_scope scope;    /* NEEDS: this */
     bool is_evidence;              /* it leaves with its subject */
 };
 

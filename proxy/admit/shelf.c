@@ -12,7 +12,8 @@
 #define WITNESSES 65536 /* a power of two, as is TAGS */
 #define TAGS      4096
 #define WAYS      4 /* places for one hash */
-#define KEY_MAX   (1024 + PG_HASH_BYTES_MAX)
+#define SCOPE_MAX 16
+#define KEY_MAX   (1024 + PG_HASH_BYTES_MAX + SCOPE_MAX)
 
 _Static_assert(REF_TAG_MAX <= 128, "a tag fits");
 
@@ -54,12 +55,28 @@ static uint64_t hash_of(struct sl repository, const struct digest *d)
     return (hash ^ other * UINT64_C(0x9e3779b97f4a7c15)) | 1; /* 0 is an empty place */
 }
 
-static struct sl key_of(struct sl repository, const struct digest *d, char out[KEY_MAX])
+static size_t put_scope(const struct dossier_scope *s, char out[SCOPE_MAX])
+{
+    const struct policy_wants *w = &s->wants;
+
+    out[0] = (char)(s->as_evidence ? 0x80
+                                   : w->signatures << 0 | w->attestations << 1 | w->simple << 2 |
+                                         w->bundle << 3 | w->notation << 4);
+    if (s->as_evidence)
+        return 1;
+    memcpy(out + 1, &w->trusts, sizeof(w->trusts));
+    return 1 + sizeof(w->trusts);
+}
+
+/* For other wants other facts: what is known does not depend on what was asked before. */
+static struct sl key_of(struct sl repository, const struct digest *d,
+                        const struct dossier_scope *scope, char out[KEY_MAX])
 {
     size_t n = digest_bytes(d);
 
-    PG_CHECK(repository.n <= KEY_MAX - PG_HASH_BYTES_MAX);
+    PG_CHECK(repository.n <= KEY_MAX - PG_HASH_BYTES_MAX - SCOPE_MAX);
     memcpy(out, d->bytes, n);
+    n += put_scope(scope, out + n);
     memcpy(out + n, repository.p, repository.n);
     return (struct sl){out, n + repository.n};
 }
@@ -156,23 +173,21 @@ void shelf_put(struct shelf *s, struct dossier *d)
 
     lock(s);
     if (d->state != FACTS_FAILED)
-        put(s, d, key_of(d->repository, &d->subject, key));
+        put(s, d, key_of(d->repository, &d->subject, &d->scope, key));
     for (size_t i = 0; i < d->nnames; i++)
-        note_witness(s, s->witnesses, d, &d->names[i]);
-    for (size_t i = 0; i < d->npasses; i++)
-        note_witness(s, s->evidence, d, &d->passes[i]);
+        note_witness(s, d->scope.as_evidence ? s->evidence : s->witnesses, d, &d->names[i]);
     unlock(s);
 }
 
 struct dossier *shelf_get(struct shelf *s, struct sl repository, const struct digest *subject,
-                          const uint8_t revision[32])
+                          const struct dossier_scope *scope, const uint8_t revision[32])
 {
     char key[KEY_MAX];
     struct pg_map_node *node;
     struct dossier *d = NULL;
 
     lock(s);
-    node = pg_map_get(&s->map, key_of(repository, subject, key));
+    node = pg_map_get(&s->map, key_of(repository, subject, scope, key));
     if (node != NULL)
         d = pg_container_of(node, struct entry, node)->dossier;
     if (d != NULL && memcmp(d->revision, revision, sizeof(d->revision)) != 0)
@@ -206,10 +221,10 @@ bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *n
     return look(s, s->witnesses, hash_of(repository, named), i, by_r);
 }
 
-bool shelf_subject(struct shelf *s, struct sl repository, const struct digest *evidence, size_t i,
-                   struct digest *subject_r)
+bool shelf_evidence(struct shelf *s, struct sl repository, const struct digest *named, size_t i,
+                    struct digest *by_r)
 {
-    return look(s, s->evidence, hash_of(repository, evidence), i, subject_r);
+    return look(s, s->evidence, hash_of(repository, named), i, by_r);
 }
 
 static struct tag *ways(struct shelf *s, uint64_t hash)

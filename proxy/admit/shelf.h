@@ -22,18 +22,19 @@ struct shelf;
 struct shelf *shelf_new(void);
 void shelf_free(struct shelf *s); /* NULL is allowed */
 
-/* Takes a reference of its own, in place of the one that it has for the same manifest. */
+/* Takes a reference of its own, in place of the one that it has for the same. */
 void shelf_put(struct shelf *s, struct dossier *d);
-/* A reference, or NULL: none that was made under this revision. */
+/* A reference, or NULL: none that was made for this, under this revision. As evidence: whatever its
+ * tag said. */
 struct dossier *shelf_get(struct shelf *s, struct sl repository, const struct digest *subject,
-                          const uint8_t revision[32]);
+                          const struct dossier_scope *scope, const uint8_t revision[32]);
 
 /* Number i of the manifests (sha256) that named it. False: no more. */
 bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *named, size_t i,
                    struct digest *by_r);
-/* Number i of those whose evidence it was. */
-bool shelf_subject(struct shelf *s, struct sl repository, const struct digest *evidence, size_t i,
-                   struct digest *subject_r);
+/* Number i of those that are evidence and named it. */
+bool shelf_evidence(struct shelf *s, struct sl repository, const struct digest *named, size_t i,
+                    struct digest *by_r);
 
 void shelf_note_tag(struct shelf *s, struct sl repository, const struct digest *manifest,
                     struct sl tag);

@@ -97,7 +97,7 @@ static enum rq_next collect(struct journey *j, const struct gate_result *r)
                               .canonical = j->target.canonical,
                               .caller = journey_caller(j),
                               .subject = r->needs,
-                              .wants = r->wants,
+                              .scope = r->scope,
                               .trace = j->trace.of};
 
     if (collect_join(&j->home->collects, &o, &w->reader, on_collected, &j->rq.err) < 0)

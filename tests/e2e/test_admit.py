@@ -71,7 +71,8 @@ class Layout:
 def start(up, default="allow", tags="", more="", limits="", policy=None, **args):
     folder = tempfile.mkdtemp(prefix="pg-admit-")
     atexit.register(shutil.rmtree, folder)
-    shutil.copy(os.path.join(FIXTURES, "keys/k1.pub"), folder)
+    for key in ("k1.pub", "p384.pub"):
+        shutil.copy(os.path.join(FIXTURES, "keys", key), folder)
     shutil.copy(os.path.join(FIXTURES, "../keyless/oci/trusted_root.json"), folder)
     write_policy(folder, policy or POLICY.format(default=default, tags=tags, more=more))
     pg = Pullgate(up, more="policy: {file: %s/policy.yaml}\nlimits: {%s}" % (folder, limits), **args)
@@ -353,6 +354,46 @@ def test_N03_evidence_leaves_with_its_subject_and_a_disguise_does_not():
     denied(pg.get(f"{base}/manifests/{referrer.digest}"))
     for layer in disguise.layers + referrer.layers:
         denied(pg.get(f"{base}/blobs/{layer}"))
+    pg.stop()
+
+
+def test_N03_unverified_evidence_leaves_with_its_subject():
+    """Whoever signed: cosign, notation and oras look for themselves."""
+    for case in ("v3-bundle-other-key_fail", "v2-sig-other-key_fail", "v2-att-spdx", "v2-sig-key"):
+        up = Upstream()
+        image = Layout(case).put(up)
+        pg = start(up, policy=POLICY.format(default="allow", tags="", more="").replace("k1.pub", "p384.pub"))
+        base = f"/v2/{REPO}"
+        denied(pg.get(doors(image)[0]))
+        for entry in image.entries:              # with the index of the fallback scheme
+            if image.tag(entry) == "v1":
+                continue
+            for ref in [image.tag(entry), entry["digest"]]:
+                got = pg.get(f"{base}/manifests/{ref}") if ref else None
+                assert got is None or (got.status, got.headers["X-Pullgate-Verdict"]) == (200, "allow"), (case, got)
+            doc = json.loads(image.read(entry["digest"]))
+            for blob in [doc["config"], *doc["layers"]] if "layers" in doc else []:
+                assert pg.get(f"{base}/blobs/{blob['digest']}").status == 200, (case, blob)
+        for path in doors(image):
+            denied(pg.get(path))
+        pg.stop()
+
+
+def test_N03_the_index_of_the_fallback_scheme_admits_no_children():
+    up = Upstream()
+    image = Layout("v3-bundle-other-key_fail").put(up)
+    child = {"mediaType": image.doc["mediaType"], "digest": image.digest, "size": len(image.read(image.digest))}
+    tag = f"sha256-{image.digest[7:]}"
+    up.manifest(REPO, tag, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child]}, OCI_INDEX)
+    pg = start(up)
+    assert pg.get(f"/v2/{REPO}/manifests/{tag}").status == 200
+    for path in doors(image):
+        denied(pg.get(path))
+    for more in ({"data": "cnVuIG1l"}, {"urls": ["http://x.test/"]}, {"platform": {"os": "linux", "architecture": "amd64"}}):
+        up.manifest(REPO, tag, {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [{**child, **more}]}, OCI_INDEX)
+        one = start(up)
+        denied(one.get(f"/v2/{REPO}/manifests/{tag}"))
+        one.stop()
     pg.stop()
 
 

@@ -118,7 +118,7 @@ static struct dossier *dossier(struct sl repo, uint8_t n, const struct facts_sig
                                .subject = subject,
                                .repository = repo,
                                .admission = &admission,
-                               .wants = policy_wants(admission.policy, &name),
+                               .scope.wants = policy_wants(admission.policy, &name),
                                .now_ms = now_ms};
     struct dossier *d = dossier_new(&in);
 
@@ -150,6 +150,7 @@ static struct gate_question question(struct sl repo, uint8_t n)
                                   .repository = repo,
                                   .digest = digest(n),
                                   .sha256 = digest(n),
+                                  .manifest = SL("{}"),
                                   .now_s = NOW_S,
                                   .now_ms = now_ms};
 }
@@ -244,8 +245,13 @@ TEST(N22_a_failed_look_is_no_absence_and_takes_nothing_away)
 
 TEST(N02_by_digest_the_tags_that_name_it_count_also_before_their_commit)
 {
+    struct dossier *untagged;
+
     use(TAGGED);
     keep(dossier(REPO, 1, NULL, 0));
+    untagged = dossier(REPO, 1, NULL, 0);
+    untagged->scope.wants = (struct policy_wants){.tags = true};
+    keep(untagged);
     assert_int_equal(manifest(REPO, NULL, 1).answer, GATE_ALLOWS); /* none names it */
     tag_manifest(REPO, "v1", 1);
     assert_int_equal(manifest(REPO, "v1", 1).answer, GATE_DENIES);
@@ -324,38 +330,68 @@ TEST(where_no_rule_wants_anything_nothing_is_looked_for)
 
 /* ---- evidence (N03) ------------------------------------------------------------------------ */
 
-TEST(N03_verified_evidence_leaves_with_its_subject_also_when_that_is_denied)
+/* It was found to be evidence about `about` (0: it was found not to be), and names a blob. */
+static struct dossier *evidence(struct sl repo, uint8_t n, uint8_t about, uint8_t names)
 {
-    struct dossier *d;
+    struct dossier *d = dossier(repo, n, NULL, names);
 
+    d->scope = (struct dossier_scope){.as_evidence = true};
+    d->is_evidence = about != 0;
+    d->about = digest(about);
+    return d;
+}
+
+TEST(N03_evidence_leaves_with_its_subject_also_when_that_is_denied)
+{
     use(KEYED);
-    d = dossier(REPO, 1, &by_b, 0);
-    d->passes = pg_alloc(&d->arena, 2 * sizeof(*d->passes));
-    d->passes[0] = digest(5);
-    d->passes[1] = digest(6);
-    d->npasses = 2;
-    keep(d);
-    keep(dossier(REPO, 5, NULL, 6));
-    link_manifest(REPO, 5);
+    keep(dossier(REPO, 1, &by_b, 0));
+    keep(evidence(REPO, 5, 1, 6));
     assert_int_equal(manifest(REPO, "v1", 1).answer, GATE_DENIES);
     assert_true(manifest(REPO, NULL, 5).is_evidence);
     assert_true(blob(REPO, 6).is_evidence);
+    assert_int_equal(blob(REPO, 7).answer, GATE_DENIES);
     keep(dossier(OTHER, 5, NULL, 6));
+    keep(evidence(OTHER, 5, 0, 0));
     assert_int_equal(manifest(OTHER, NULL, 5).answer, GATE_DENIES);
     assert_int_equal(blob(OTHER, 6).answer, GATE_DENIES);
 }
 
-TEST(N03_under_a_signatures_tag_its_subject_is_looked_at)
+TEST(N03_under_a_signatures_tag_it_is_looked_at_and_a_disguise_is_decided_by_itself)
 {
     char tag[80] = "sha256-0100000000000000000000000000000000000000000000000000000000000000.sig";
+    struct gate_result r;
 
     use(KEYED);
     keep(dossier(REPO, 5, NULL, 0));
-    needs(manifest(REPO, tag, 5), 1);
-    keep(dossier(REPO, 1, &by_a, 0));
-    assert_int_equal(manifest(REPO, tag, 5).answer, GATE_DENIES); /* a disguise */
+    r = manifest(REPO, tag, 5);
+    needs(r, 5);
+    assert_true(r.scope.as_evidence && r.scope.claim.about.bytes[0] == 1);
+    struct dossier *no = evidence(REPO, 5, 0, 0);
+    no->scope = r.scope;
+    keep(no);
+    assert_int_equal(manifest(REPO, tag, 5).answer, GATE_DENIES);
+    tag[7] = '2'; /* another image's tag: it may be about that */
+    needs(manifest(REPO, tag, 5), 5);
     tag[72] = 'x';
     assert_int_equal(manifest(REPO, tag, 5).answer, GATE_DENIES);
+}
+
+TEST(N03_evidence_does_not_open_what_a_rule_forbids_or_no_rule_opens)
+{
+    use("default: allow\n"
+        "rules:\n"
+        "- {name: no, match: {repositories: [\"docker.io/library/app\"]}, action: deny}\n"
+        "- name: keys\n"
+        "  match: {repositories: [\"docker.io/library/*\"]}\n"
+        "  require: {signature: {any_of: [{key: a.pub}]}}\n");
+    keep(dossier(REPO, 5, NULL, 6));
+    keep(evidence(REPO, 5, 1, 6));
+    assert_int_equal(manifest(REPO, NULL, 5).answer, GATE_DENIES);
+    assert_int_equal(blob(REPO, 6).answer, GATE_DENIES);
+    policy_unref(admission.policy);
+    use("default: deny\nrules: []\n");
+    assert_int_equal(manifest(REPO, NULL, 5).answer, GATE_DENIES);
+    assert_int_equal(blob(REPO, 6).answer, GATE_DENIES);
 }
 
 /* ---- its price ----------------------------------------------------------------------------- */
@@ -397,8 +433,9 @@ int main(void)
         T(a_blob_leaves_with_a_manifest_that_names_it_and_passes),
         T(who_is_known_to_pass_is_asked_before_anything_is_looked_for),
         T(where_no_rule_wants_anything_nothing_is_looked_for),
-        T(N03_verified_evidence_leaves_with_its_subject_also_when_that_is_denied),
-        T(N03_under_a_signatures_tag_its_subject_is_looked_at),
+        T(N03_evidence_leaves_with_its_subject_also_when_that_is_denied),
+        T(N03_under_a_signatures_tag_it_is_looked_at_and_a_disguise_is_decided_by_itself),
+        T(N03_evidence_does_not_open_what_a_rule_forbids_or_no_rule_opens),
         T(a_warm_verdict_is_cheap),
     };
 
