@@ -164,7 +164,7 @@ static int sync_name(struct writer *w, const char *dir, struct pg_err *err)
     (void)snprintf(parent, sizeof(parent), "%.*s", (int)strcspn(dir, "/"), dir);
     if (sync_one(w, parent, err) < 0 || sync_one(w, ".", err) < 0)
         return -1;
-    (void)snprintf(w->named[w->nnamed++], DIR_MAX, "%s", dir);
+    memcpy(w->named[w->nnamed++], dir, strlen(dir) + 1); /* below DIR_MAX, as all of w->dirs */
     return 0;
 }
 

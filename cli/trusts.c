@@ -461,7 +461,7 @@ struct policy_source trusts_source(struct trusts *t)
 static int add_configured(struct trusts *t, struct pg_err *err)
 {
     const struct config_trust *c = &t->config->admission.trust;
-    unsigned no;
+    unsigned no = 0;
 
     if (add_trust(t, &no, err) < 0) {
         return -1;

@@ -127,7 +127,7 @@ int dn_parse(struct sl text, struct pg_arena *arena, struct dn *dn_r, struct pg_
 
     for (;;) {
         const char *equals = in.n > 0 ? memchr(in.p, '=', in.n) : NULL;
-        struct sl name = {in.p, equals != NULL ? (size_t)(equals - in.p) : in.n}, value;
+        struct sl name = {in.p, equals != NULL ? (size_t)(equals - in.p) : in.n}, value = {0};
         int nid = nid_of(sl_trim(name));
 
         if (equals == NULL)

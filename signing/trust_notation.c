@@ -181,7 +181,7 @@ int trust_notation_add_store(struct trust *t, struct sl type, struct sl name, co
                              struct sl bytes, struct pg_err *err)
 {
     size_t at = type_of(type);
-    struct trust_store *store;
+    struct trust_store *store = NULL;
     char kind[NAME_MAX_BYTES + 64];
     int n;
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A disk that is really full (a small tmpfs), filesystems of other kinds, operators that take things
-away in the middle of everything, clocks that are wrong. G03, G06, G12, G13, G16, G20.
+away in the middle of everything, clocks that are wrong. G03, G06, G12, G13, G15, G16, G20.
 
 What is mounted is seen by this process and its children alone; that needs root.
 """
@@ -303,6 +303,65 @@ def test_G16_a_wall_clock_that_jumps_takes_nothing_away():
     assert fetched() == blobs, (fetched(), blobs)
     assert pg.metric("pullgate_store_evicted_total") == 0
     pg.stop()
+
+
+def read_only(data, size="96m"):
+    """The store's directory becomes an ext4 of its own; what is returned makes it read-only as an error of
+    the disk does, under whoever has files open."""
+    image = data + ".ext4"
+    with open(image, "wb") as f:
+        f.truncate(int(size[:-1]) << 20)
+    if not shutil.which("mkfs.ext4") or not os.environ.get(MARK):
+        raise Skip("no mkfs.ext4, or mounts of its own need root")
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    if subprocess.run(["mount", "-o", "loop,errors=remount-ro", image, data], stderr=subprocess.DEVNULL).returncode:
+        raise Skip("no loop device, or no ext4")
+    os.chmod(data, 0o700)
+    os.rmdir(os.path.join(data, "lost+found"))
+    device = next(l.split()[0] for l in open("/proc/mounts") if l.split()[1] == data)
+
+    def strike():
+        os.sync()                                   # pages that are mapped are clean: the next write to them fails
+        with open(f"/sys/fs/ext4/{os.path.basename(device)}/trigger_fs_error", "w") as f:
+            f.write("by the test")
+    return strike
+
+
+def test_G15_the_filesystem_becomes_read_only_at_its_work():
+    up = Upstream()
+    kept = [blob_of(up, 200_000) for _ in range(4)]
+    image = up.image("library/app", "v1", [RND.randbytes(50_000)])
+    pg = Pullgate(up)
+    pg.end()
+    data = pg.dir + "/data"
+    shutil.rmtree(data)
+    os.mkdir(data, 0o700)
+    strike = read_only(data)
+    pg.start()
+    for d, path in kept:
+        assert pg.get(path) == (200, up.blobs[d])
+    assert pg.get("/v2/library/app/manifests/v1") == (200, image.body)
+    pg.landed(5)
+    strike()
+    before = len(up.asked)
+    for _ in range(3):
+        for d, path in kept:
+            assert pg.get(path) == (200, up.blobs[d]), pg.said()
+        assert pg.get(f"/v2/library/app/manifests/{image.digest}") == (200, image.body)
+    assert len(up.asked) == before
+    for _ in range(3):
+        d, path = blob_of(up, 300_000)
+        assert pg.get(path) == (200, up.blobs[d]), pg.said()
+        assert not stored(pg, d)
+    pg.wait_true(lambda: is_degraded(pg), "it says that all is well")
+    assert "Read-only file system" in pg.said()
+    pg.end()
+    p = subprocess.run([*pg.program, "serve", "-c", pg.conf], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       text=True, timeout=DEADLINE)
+    assert p.returncode == 2 and "Read-only file system" in p.stdout, p
+    umount(data)
+    os.unlink(data + ".ext4")
+    shutil.rmtree(pg.dir)
 
 
 # ---- filesystems
