@@ -5,142 +5,27 @@
 
 #include "oci/manifest.h"
 
-/* ---- one fact ------------------------------------------------------------------------------ */
-
-static struct sl keep(struct pg_arena *a, struct sl s)
-{
-    return s.p == NULL ? s : pg_copy(a, s);
-}
-
-static const struct sl *keep_extensions(struct pg_arena *a, const struct verify_fact *fact)
-{
-    struct sl *kept;
-
-    _Static_assert(VERIFY_EXTENSIONS_MAX == FACTS_EXTENSIONS_MAX, "one list");
-    if (fact->signer != VERIFY_BY_IDENTITY)
-        return NULL;
-    kept = pg_alloc(a, FACTS_EXTENSIONS_MAX * sizeof(*kept));
-    for (size_t i = 0; i < FACTS_EXTENSIONS_MAX; i++)
-        kept[i] = keep(a, fact->identity.extensions[i]);
-    return kept;
-}
-
-static const enum facts_format format_of[] = {
-    [VERIFY_SIMPLE] = FACTS_SIMPLE,
-    [VERIFY_ENVELOPE] = FACTS_ENVELOPE,
-    [VERIFY_BUNDLE] = FACTS_BUNDLE,
-    [VERIFY_NOTATION] = FACTS_NOTATION,
-};
-
-static const enum facts_san san_of[] = {
-    [VERIFY_SAN_NONE] = FACTS_SAN_NONE,
-    [VERIFY_SAN_EMAIL] = FACTS_SAN_EMAIL,
-    [VERIFY_SAN_URI] = FACTS_SAN_URI,
-    [VERIFY_SAN_USER] = FACTS_SAN_USER,
-};
-
-static const enum facts_signer signer_of[] = {
-    [VERIFY_BY_KEY] = FACTS_BY_KEY,
-    [VERIFY_BY_IDENTITY] = FACTS_BY_IDENTITY,
-    [VERIFY_BY_CHAIN] = FACTS_BY_CHAIN,
-};
-
-/* A copy of all of it: what it was read from is large, and goes. The annotations are handed on. */
-static void add_fact(struct dossier *d, const struct verify_fact *fact, unsigned trust,
-                     const struct digest *evidence)
-{
-    struct pg_arena *a = &d->arena;
-    bool is_chain = fact->signer == VERIFY_BY_CHAIN;
-
-    d->is_signed[d->nsigned++] = (struct facts_signed){
-        .kind = fact->kind == VERIFY_IS_SIGNATURE ? FACTS_SIGNATURE : FACTS_ATTESTATION,
-        .format = format_of[fact->format],
-        .signer = signer_of[fact->signer],
-        .trust = trust,
-        .key_id = keep(a, fact->key_id),
-        .san = san_of[fact->identity.type],
-        .issuer = keep(a, fact->identity.issuer),
-        .subject = keep(a, is_chain ? fact->chain_subject : fact->identity.subject),
-        .extensions = keep_extensions(a, fact),
-        .notation = keep(a, fact->policy_name),
-        .reference = keep(a, fact->reference),
-        .predicate_type = keep(a, fact->predicate_type),
-        .statement = fact->statement.n > DOSSIER_STATEMENT_MAX ? (struct sl){NULL, 0}
-                                                               : keep(a, fact->statement),
-        .annotations = fact->annotations,
-        .signed_at_s = fact->signed_at_s,
-        .not_after_s = fact->not_after_s,
-        .nlogs = fact->nlogs,
-        .nscts = fact->nscts,
-        .nstamps = fact->nstamps,
-        .evidence = *evidence,
-    };
-}
-
-static void add_refusal(struct dossier *d, const struct verify_refusal *no,
-                        const struct evidence_item *item)
-{
-    const char *text = no->err.msg != NULL ? no->err.msg : "it does not say why";
-
-    d->refused[d->nrefused++] = (struct facts_refused){
-        .code = verify_reason_code(no->reason),
-        .text = pg_copy(&d->arena, (struct sl){text, strlen(text)}).p,
-        .format = format_of[item->format],
-        .evidence = item->digest,
-    };
-}
-
-/* ---- all of them --------------------------------------------------------------------------- */
-
-/* By each trust that the policy has for it; the first no is told if none says yes. */
-static void verify_item(struct dossier *d, const struct dossier_input *in,
-                        const struct evidence_item *item)
-{
-    struct verify_subject subject = {.digest = in->subject, .media_type = in->media_type};
-    struct verify_options options = {
-        .now_s = in->now_s, .repository = in->repository, .timestamps = in->timestamps};
-    struct verify_refusal first = {0};
-    size_t before = d->nsigned;
-
-    if (in->manifest != NULL)
-        subject.manifest = pg_bytes_sl(in->manifest);
-    for (unsigned i = 0; i < in->admission->ntrusts && i < POLICY_TRUSTS_MAX; i++) {
-        struct verify_question q = {&subject, &item->evidence, in->admission->trusts[i], &options};
-        struct verify_fact fact;
-        struct verify_refusal no = {0};
-        struct pg_arena work;
-
-        if ((in->scope.wants.trusts >> i & 1) == 0)
-            continue;
-        pg_arena_init(&work, VERIFY_ARENA_BYTES);
-        if (verify_evidence(&q, &work, &fact, &no) == 1) {
-            add_fact(d, &fact, i, &item->digest);
-        } else if (first.reason == VERIFY_NONE) {
-            first = no;
-            no = (struct verify_refusal){0};
-        }
-        pg_err_clear(&no.err);
-        pg_arena_free(&work);
-    }
-    if (d->nsigned == before && first.reason != VERIFY_NONE)
-        add_refusal(d, &first, item);
-    pg_err_clear(&first.err);
-}
+/* ---- facts --------------------------------------------------------------------------------- */
 
 static void verify_all(struct dossier *d, const struct dossier_input *in)
 {
-    size_t n = evidence_count(in->evidence);
+    struct verify_subject subject = {.digest = in->subject, .media_type = in->media_type};
+    const struct verify_options options = {
+        .now_s = in->now_s, .repository = in->repository, .timestamps = in->timestamps};
+    const struct finding_question q = {&subject, in->admission->trusts, in->admission->ntrusts,
+                                       in->scope.wants.trusts, &options};
+    struct facts facts = {0};
 
-    d->is_signed = pg_alloc(&d->arena, (n * in->admission->ntrusts + 1) * sizeof(*d->is_signed));
-    d->refused = pg_alloc(&d->arena, (n + 1) * sizeof(*d->refused));
-    for (size_t i = 0; i < n; i++) {
-        const struct evidence_item *item = evidence_at(in->evidence, i);
-
-        if (item->refusal.reason != VERIFY_NONE)
-            add_refusal(d, &item->refusal, item);
-        else
-            verify_item(d, in, item);
-    }
+    if (in->manifest != NULL)
+        subject.manifest = pg_bytes_sl(in->manifest);
+    d->finding = finding_new();
+    for (size_t i = 0; i < evidence_count(in->evidence); i++)
+        finding_look(d->finding, &q, evidence_at(in->evidence, i));
+    finding_tell(d->finding, &facts);
+    d->is_signed = facts.is_signed;
+    d->nsigned = facts.nsigned;
+    d->refused = facts.refused;
+    d->nrefused = facts.nrefused;
 }
 
 static void note_state(struct dossier *d, const struct dossier_input *in)
@@ -204,7 +89,7 @@ struct dossier *dossier_new(const struct dossier_input *in)
 
     PG_CHECK(d != NULL && in->subject.alg == PG_SHA256);
     atomic_init(&d->refs, 1);
-    pg_arena_init(&d->arena, DOSSIER_ARENA_BYTES);
+    pg_arena_init(&d->arena, MANIFEST_ARENA_BYTES);
     d->subject = in->subject;
     d->repository = pg_copy(&d->arena, in->repository);
     memcpy(d->revision, in->admission->revision, sizeof(d->revision));
@@ -232,8 +117,7 @@ void dossier_unref(struct dossier *d)
 {
     if (d == NULL || atomic_fetch_sub(&d->refs, 1) > 1)
         return;
-    for (size_t i = 0; i < d->nsigned; i++)
-        json_decref((json_t *)(uintptr_t)d->is_signed[i].annotations);
+    finding_free(d->finding);
     pg_arena_free(&d->arena);
     free(d);
 }
@@ -258,5 +142,5 @@ bool dossier_scopes_are_same(const struct dossier_scope *a, const struct dossier
 
 size_t dossier_memory(const struct dossier *d)
 {
-    return sizeof(*d) + d->arena.used;
+    return sizeof(*d) + d->arena.used + finding_memory(d->finding);
 }

@@ -20,11 +20,9 @@
 #include "base/bytes.h"
 #include "policy/policy.h"
 #include "proxy/admit/companion.h"
+#include "proxy/admit/finding.h"
 #include "proxy/config.h"
 #include "signing/evidence.h"
-
-#define DOSSIER_STATEMENT_MAX ((size_t)4 << 20) /* of a larger one only its type is kept */
-#define DOSSIER_ARENA_BYTES   ((size_t)64 << 20)
 
 /* What was to be known. */
 struct dossier_scope {
@@ -42,10 +40,11 @@ struct dossier {
     struct dossier_scope scope;
     uint64_t made_ms; /* monotonic */
     enum facts_state state;
-    const char *trouble; /* CUT, FAILED; else NULL */
-    struct facts_signed *is_signed;
+    const char *trouble;     /* CUT, FAILED; else NULL */
+    struct finding *finding; /* has these */
+    const struct facts_signed *is_signed;
     size_t nsigned;
-    struct facts_refused *refused;
+    const struct facts_refused *refused;
     size_t nrefused;
     struct digest *names; /* config, layers or manifests of it */
     size_t nnames;

@@ -3,8 +3,7 @@
 
 #include <stdlib.h>
 
-#define SIGNED_MAX  512
-#define REFUSED_MAX 512
+#define FIRST_PLACES 4
 
 /* The two rooms have the same words for these; here they meet. */
 _Static_assert((int)FACTS_SIGNATURE == (int)VERIFY_IS_SIGNATURE &&
@@ -28,10 +27,9 @@ _Static_assert(FACTS_EXTENSIONS_MAX == VERIFY_EXTENSIONS_MAX, "extensions");
 
 struct finding {
     struct pg_arena arena;
-    struct facts_signed is_signed[SIGNED_MAX];
-    struct facts_refused refused[REFUSED_MAX];
-    json_t *annotations[SIGNED_MAX];
-    size_t nsigned, nrefused;
+    struct facts_signed *is_signed;
+    struct facts_refused *refused;
+    size_t nsigned, signed_max, nrefused, refused_max;
 };
 
 struct finding *finding_new(void)
@@ -39,7 +37,7 @@ struct finding *finding_new(void)
     struct finding *f = calloc(1, sizeof(*f));
 
     PG_CHECK(f != NULL);
-    pg_arena_init(&f->arena, 2 * VERIFY_ARENA_BYTES);
+    pg_arena_init(&f->arena, FINDING_ARENA_BYTES);
     return f;
 }
 
@@ -48,62 +46,86 @@ void finding_free(struct finding *f)
     if (f == NULL)
         return;
     for (size_t i = 0; i < f->nsigned; i++)
-        json_decref(f->annotations[i]);
+        json_decref((json_t *)(uintptr_t)f->is_signed[i].annotations);
     pg_arena_free(&f->arena);
     free(f);
 }
 
-static struct sl subject_of(const struct verify_fact *v)
+/* Of how many there are, evidence has the limit. */
+static void *grown(struct pg_arena *a, const void *all, size_t size, size_t n, size_t *max)
 {
-    return v->signer == VERIFY_BY_CHAIN ? v->chain_subject : v->identity.subject;
+    size_t more = *max == 0 ? FIRST_PLACES : *max * 2;
+    void *p = pg_alloc(a, more * size);
+
+    if (n > 0)
+        memcpy(p, all, n * size);
+    *max = more;
+    return p;
 }
 
-static void keep(struct finding *f, const struct verify_fact *v, const struct digest *evidence,
-                 unsigned trust)
+static struct sl keep(struct pg_arena *a, struct sl s)
 {
-    struct sl *extensions = pg_alloc(&f->arena, sizeof(v->identity.extensions));
+    return s.p == NULL ? s : pg_copy(a, s);
+}
 
-    if (f->nsigned == SIGNED_MAX) {
-        json_decref(v->annotations);
-        return;
-    }
-    memcpy(extensions, v->identity.extensions, sizeof(v->identity.extensions));
-    f->annotations[f->nsigned] = v->annotations;
-    f->is_signed[f->nsigned++] =
-        (struct facts_signed){.kind = (enum facts_kind)v->kind,
-                              .format = (enum facts_format)v->format,
-                              .signer = (enum facts_signer)v->signer,
-                              .trust = trust,
-                              .key_id = v->key_id,
-                              .san = (enum facts_san)v->identity.type,
-                              .issuer = v->identity.issuer,
-                              .subject = subject_of(v),
-                              .extensions = v->signer == VERIFY_BY_IDENTITY ? extensions : NULL,
-                              .notation = v->policy_name,
-                              .reference = v->reference,
-                              .predicate_type = v->predicate_type,
-                              .statement = v->statement,
-                              .annotations = v->annotations,
-                              .signed_at_s = v->signed_at_s,
-                              .not_after_s = v->not_after_s,
-                              .nlogs = v->nlogs,
-                              .nscts = v->nscts,
-                              .nstamps = v->nstamps,
-                              .evidence = *evidence};
+static const struct sl *keep_extensions(struct pg_arena *a, const struct verify_fact *v)
+{
+    struct sl *kept;
+
+    if (v->signer != VERIFY_BY_IDENTITY)
+        return NULL;
+    kept = pg_alloc(a, sizeof(v->identity.extensions));
+    for (size_t i = 0; i < FACTS_EXTENSIONS_MAX; i++)
+        kept[i] = keep(a, v->identity.extensions[i]);
+    return kept;
+}
+
+/* The annotations are handed on. */
+static void add_fact(struct finding *f, const struct verify_fact *v, unsigned trust,
+                     const struct digest *evidence)
+{
+    struct pg_arena *a = &f->arena;
+    bool is_chain = v->signer == VERIFY_BY_CHAIN;
+    bool is_large = v->statement.n > FINDING_STATEMENT_MAX;
+
+    if (f->nsigned == f->signed_max)
+        f->is_signed = grown(a, f->is_signed, sizeof(*f->is_signed), f->nsigned, &f->signed_max);
+    f->is_signed[f->nsigned++] = (struct facts_signed){
+        .kind = (enum facts_kind)v->kind,
+        .format = (enum facts_format)v->format,
+        .signer = (enum facts_signer)v->signer,
+        .trust = trust,
+        .key_id = keep(a, v->key_id),
+        .san = (enum facts_san)v->identity.type,
+        .issuer = keep(a, v->identity.issuer),
+        .subject = keep(a, is_chain ? v->chain_subject : v->identity.subject),
+        .extensions = keep_extensions(a, v),
+        .notation = keep(a, v->policy_name),
+        .reference = keep(a, v->reference),
+        .predicate_type = keep(a, v->predicate_type),
+        .statement = is_large ? (struct sl){NULL, 0} : keep(a, v->statement),
+        .annotations = v->annotations,
+        .signed_at_s = v->signed_at_s,
+        .not_after_s = v->not_after_s,
+        .nlogs = v->nlogs,
+        .nscts = v->nscts,
+        .nstamps = v->nstamps,
+        .evidence = *evidence,
+    };
 }
 
 static void refuse(struct finding *f, const struct verify_refusal *r,
                    const struct evidence_item *item)
 {
-    struct facts_refused *to = &f->refused[f->nrefused];
+    const char *text = r->err.msg != NULL ? r->err.msg : "it does not say why";
 
-    if (f->nrefused == REFUSED_MAX)
-        return;
-    f->nrefused++;
-    *to = (struct facts_refused){.code = verify_reason_code(r->reason),
-                                 .text = pg_copy(&f->arena, sl_str(r->err.msg)).p,
-                                 .format = (enum facts_format)item->format,
-                                 .evidence = item->digest};
+    if (f->nrefused == f->refused_max)
+        f->refused =
+            grown(&f->arena, f->refused, sizeof(*f->refused), f->nrefused, &f->refused_max);
+    f->refused[f->nrefused++] = (struct facts_refused){.code = verify_reason_code(r->reason),
+                                                       .text = pg_copy(&f->arena, sl_str(text)).p,
+                                                       .format = (enum facts_format)item->format,
+                                                       .evidence = item->digest};
 }
 
 /* That a trust does not know the signer says less than anything else. */
@@ -134,15 +156,18 @@ void finding_look(struct finding *f, const struct finding_question *q,
                                               .options = q->options};
         struct verify_refusal no = {0};
         struct verify_fact fact;
+        struct pg_arena work;
 
         if ((q->wanted >> i & 1) == 0)
             continue;
-        if (verify_evidence(&asked, &f->arena, &fact, &no) == 1) {
-            keep(f, &fact, &item->digest, i);
+        pg_arena_init(&work, VERIFY_ARENA_BYTES);
+        if (verify_evidence(&asked, &work, &fact, &no) == 1) {
+            add_fact(f, &fact, i, &item->digest);
             good = true;
         } else {
             keep_better(&best, &no);
         }
+        pg_arena_free(&work);
     }
     if (!good && best.reason != VERIFY_NONE)
         refuse(f, &best, item);
@@ -155,4 +180,9 @@ void finding_tell(const struct finding *f, struct facts *facts)
     facts->nsigned = f->nsigned;
     facts->refused = f->refused;
     facts->nrefused = f->nrefused;
+}
+
+size_t finding_memory(const struct finding *f)
+{
+    return f != NULL ? sizeof(*f) + f->arena.used : 0;
 }

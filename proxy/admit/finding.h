@@ -7,7 +7,8 @@
  *
  * What one trust cannot verify may be verified with another; refused is what none of them could.
  *
- * Ownership:  the caller's, from new to free. Facts point into it and into what was looked at.
+ * Ownership:  the caller's, from new to free. Facts point into it; nothing of what was looked at is
+ *             held, which is large.
  * Failure:    none: what cannot be verified is refused.
  * Threads:    confined to one that may compute for milliseconds and wait for a timestamp.
  */
@@ -15,6 +16,9 @@
 
 #include "policy/facts.h"
 #include "signing/evidence.h"
+
+#define FINDING_STATEMENT_MAX ((size_t)4 << 20) /* of a larger one only its type is kept */
+#define FINDING_ARENA_BYTES   ((size_t)64 << 20)
 
 struct finding;
 
@@ -34,3 +38,4 @@ void finding_look(struct finding *f, const struct finding_question *q,
 
 /* Fills is_signed, nsigned, refused and nrefused. */
 void finding_tell(const struct finding *f, struct facts *facts);
+size_t finding_memory(const struct finding *f); /* NULL is allowed */

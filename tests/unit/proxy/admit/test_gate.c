@@ -124,8 +124,10 @@ static struct dossier *dossier(struct sl repo, uint8_t n, const struct facts_sig
 
     evidence_free(e);
     if (by != NULL) {
-        d->is_signed = pg_new(&d->arena, struct facts_signed);
-        *d->is_signed = *by;
+        struct facts_signed *one = pg_new(&d->arena, struct facts_signed);
+
+        *one = *by;
+        d->is_signed = one;
         d->nsigned = 1;
     }
     if (names != 0) {
