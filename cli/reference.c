@@ -14,6 +14,7 @@ static const struct {
     {"storage", "Where and how much is kept."},
     {"tags", "How long a tag is believed. What is asked for by digest does not change."},
     {"limits", "How much a client may ask for, and how long things may take."},
+    {"evidence", "Signatures and attestations that a policy wants."},
     {"helpers",
      "Programs that know logins (credential_helper, docker_config); each gets only these."},
     {"log", "Lines on standard error."},

@@ -44,6 +44,11 @@
       "Time from a request's head to the head of its answer.")                                     \
     X(limits, drain_timeout, TIME, "30s", 0, 3600000, RELOAD,                                      \
       "Time for running downloads to end after SIGTERM.")                                          \
+    X(evidence, ttl, TIME, "5m", 10000, UINT64_C(604800000), RELOAD,                               \
+      "How long verified signatures and attestations of an image count before they are looked "    \
+      "for again; while that fails, what was verified still counts.")                              \
+    X(evidence, timeout, TIME, "60s", 1000, 600000, RELOAD,                                        \
+      "Time to look for the evidence of one image; what has not come by then failed.")             \
     X(helpers, environment, STRING, "HOME PATH", 0, 0, RESTART,                                    \
       "Variables that credential helpers get, separated by spaces; AWS_* means all that begin "    \
       "so.")                                                                                       \

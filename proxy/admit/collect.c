@@ -287,8 +287,40 @@ static bool is_own(const struct collect *c, const struct collect_piece *p)
     return c->order.scope.as_evidence && p->step.what == EVIDENCE_MANIFEST;
 }
 
+static bool is_late(const struct collect *c)
+{
+    uint64_t limit_us = c->order.snapshot->config.evidence_timeout * 1000;
+
+    return pg_clock_mono_us() - c->began_us > limit_us;
+}
+
+static void give_up(struct collect_piece *p)
+{
+    uint64_t limit_ms = p->collect->order.snapshot->config.evidence_timeout;
+
+    if (p->ask != NULL)
+        fetch_ask_free(p->ask);
+    p->ask = NULL;
+    if (p->state == PIECE_FLYING)
+        flight_leave(&p->reader);
+    p->state = PIECE_ARRIVED;
+    (void)pg_fail(&p->err, PG_E_TIMEOUT, "it did not come within %llu ms",
+                  (unsigned long long)limit_ms);
+}
+
+/* What moves tells of itself, and what does not move is broken off by fetch: there is an occasion
+ * to look at the clock. */
+static void give_up_all(struct collect *c)
+{
+    for (size_t i = 0; i < COLLECT_PIECES; i++)
+        if (c->pieces[i].state == PIECE_ASKED || c->pieces[i].state == PIECE_FLYING)
+            give_up(&c->pieces[i]);
+}
+
 static void issue(struct collect *c)
 {
+    bool late = is_late(c);
+
     for (;;) {
         struct collect_piece *p = spare(c);
 
@@ -297,6 +329,8 @@ static void issue(struct collect *c)
         p->is_own = is_own(c, p);
         if (p->is_own)
             p->state = PIECE_ARRIVED;
+        else if (late)
+            give_up(p);
         else if (p->step.what == EVIDENCE_BLOB)
             board(p);
         else
@@ -311,6 +345,8 @@ static void advance(struct collect *c)
     if (c->busy || c->over)
         return;
     issue(c);
+    if (is_late(c))
+        give_up_all(c);
     any = take_answers(c);
     c->verifying = !any && evidence_is_done(c->evidence);
     if (any || c->verifying)

@@ -11,6 +11,8 @@
  * like what a client asked for. Where upstream does not answer, what the store has of it is taken,
  * and the dossier says that the looking failed.
  *
+ * What has not come after `evidence.timeout` failed: a slow upstream holds no place for longer.
+ *
  * Ownership:  counted by its readers, its job, its mail, and by itself while it travels. A reader
  *             is embedded in its journey.
  * Failure:    none but that there are too many: collect_join() refuses (PENDING).

@@ -137,7 +137,7 @@ static bool find_dossier(struct subject *s, const struct digest *sha256, struct 
         shelf_get(q->shelf, q->repository, sha256, &scope, q->admission->revision);
 
     s->is_fresh = fresh != NULL;
-    if (fresh == NULL && (old == NULL || is_older(q, old, GATE_TTL_MS))) {
+    if (fresh == NULL && (old == NULL || is_older(q, old, q->ttl_ms))) {
         dossier_unref(old);
         *r = (struct gate_result){.answer = GATE_NEEDS, .needs = *sha256, .scope = scope};
         return false;

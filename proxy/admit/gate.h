@@ -14,8 +14,8 @@
  * this repository that names it and passes now.
  *   - Evidence about a manifest leaves with it, by whomever it is (N03), where evidence decides:
  * not where a rule forbids either of them, nor where nothing may be pulled.
- *   - Facts older than GATE_TTL_MS are looked for again, and hold while that fails (N22). Where
- * they are not enough they are looked for again after GATE_ABSENT_MS.
+ *   - Facts older than `ttl_ms` are looked for again, and hold while that fails (N22). Where they
+ * are not enough they are looked for again after GATE_ABSENT_MS.
  *
  * Ownership:  slices of a result are in the arena, the policy's, or static.
  * Failure:    none that allows: what cannot be looked up is PENDING.
@@ -27,7 +27,6 @@
 #include "cache/store.h"
 #include "proxy/admit/shelf.h"
 
-#define GATE_TTL_MS      300000
 #define GATE_ABSENT_MS   10000
 #define GATE_FRESH_MAX   8
 #define GATE_PARENTS_MAX 16
@@ -50,7 +49,7 @@ struct gate_question {
     struct dossier *fresh[GATE_FRESH_MAX]; /* that were collected for this question */
     size_t nfresh;
     int64_t now_s;
-    uint64_t now_ms;
+    uint64_t now_ms, ttl_ms;
 };
 
 struct gate_result {

@@ -175,7 +175,8 @@ static struct gate_question question(struct journey *j)
     return (struct gate_question){.store = j->home->store,
                                   .shelf = j->home->collects.shelf,
                                   .admission = &j->snapshot->config.admission,
-                                  .repository = j->target.canonical};
+                                  .repository = j->target.canonical,
+                                  .ttl_ms = j->snapshot->config.evidence_ttl};
 }
 
 static void drop_fresh(struct admit_wait *w)

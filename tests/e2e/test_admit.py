@@ -4,7 +4,7 @@ import atexit, json, os, shutil, subprocess, tempfile, threading
 
 import pg as stage
 from pg import Pullgate, need
-from upstream import OCI_INDEX, Gate, Upstream, status
+from upstream import OCI_INDEX, Gate, Upstream, pause, status
 
 FIXTURES = os.path.join(os.path.dirname(__file__), "..", "fixtures", "signing", "oci")
 POLICY = """\
@@ -68,14 +68,15 @@ class Layout:
         return self
 
 
-def start(up, default="allow", tags="", more="", limits="", policy=None, **args):
+def start(up, default="allow", tags="", more="", limits="", evidence="", policy=None, **args):
     folder = tempfile.mkdtemp(prefix="pg-admit-")
     atexit.register(shutil.rmtree, folder)
     for key in ("k1.pub", "p384.pub"):
         shutil.copy(os.path.join(FIXTURES, "keys", key), folder)
     shutil.copy(os.path.join(FIXTURES, "../keyless/oci/trusted_root.json"), folder)
     write_policy(folder, policy or POLICY.format(default=default, tags=tags, more=more))
-    pg = Pullgate(up, more="policy: {file: %s/policy.yaml}\nlimits: {%s}" % (folder, limits), **args)
+    pg = Pullgate(up, more="policy: {file: %s/policy.yaml}\nlimits: {%s}\nevidence: {%s}" %
+                  (folder, limits, evidence), **args)
     pg.policy = folder
     return pg
 
@@ -258,6 +259,20 @@ def test_pending_who_waits_too_long_gets_503_and_the_work_goes_on():
     assert "being looked for" in got.message() and got.headers["Retry-After"], got.message()
     gate.open()
     pg.wait_true(lambda: pg.get(doors(image)[0]).status == 200, "what was begun did not go on")
+    pg.stop()
+
+
+def test_F_a_slow_upstream_is_given_up_and_asked_again():
+    up = Upstream()
+    image, gate = Layout("v3-bundle-key").put(up), Gate()
+    layer = json.loads(image.read(image.entries[0]["digest"]))["layers"][0]["digest"]
+    up.on(f"/blobs/{layer}", pause(gate), times=1)
+    pg = start(up, limits="answer_timeout: 1100ms", evidence="timeout: 1s")
+    assert pg.get(doors(image)[0]).status == 503
+    gate.open()                              # too late
+    pg.wait_metric("pullgate_evidence_seconds_count", 1)
+    assert pg.get(doors(image)[0]).status == 200
+    assert up.count("GET", "/referrers/") == 2, "what came too late is not remembered"
     pg.stop()
 
 

@@ -9,9 +9,10 @@
 #include "cache/overlay_int.h"
 #include "proxy/admit/gate.h"
 
-#define REPO  SL("docker.io/library/app")
-#define OTHER SL("docker.io/library/other")
-#define NOW_S 1000000
+#define REPO   SL("docker.io/library/app")
+#define OTHER  SL("docker.io/library/other")
+#define NOW_S  1000000
+#define TTL_MS 300000
 #define KEYED                                                                                      \
     "default: allow\n"                                                                             \
     "rules:\n"                                                                                     \
@@ -154,7 +155,8 @@ static struct gate_question question(struct sl repo, uint8_t n)
                                   .sha256 = digest(n),
                                   .manifest = SL("{}"),
                                   .now_s = NOW_S,
-                                  .now_ms = now_ms};
+                                  .now_ms = now_ms,
+                                  .ttl_ms = TTL_MS};
 }
 
 static struct gate_result manifest(struct sl repo, const char *tag, uint8_t n)
@@ -217,7 +219,7 @@ TEST(N22_absence_is_short_and_facts_are_long)
     now_ms += GATE_ABSENT_MS;
     needs(manifest(REPO, "v1", 1), 1);
     assert_int_equal(manifest(REPO, "v1", 2).answer, GATE_ALLOWS);
-    now_ms += GATE_TTL_MS;
+    now_ms += TTL_MS;
     needs(manifest(REPO, "v1", 2), 2);
 }
 
@@ -239,7 +241,7 @@ TEST(N22_a_failed_look_is_no_absence_and_takes_nothing_away)
     gate_manifest(&q, &arena, &r);
     assert_int_equal(r.answer, GATE_PENDING);
     keep(dossier(REPO, 1, &by_a, 0));
-    q.now_ms += GATE_TTL_MS + 1;
+    q.now_ms += TTL_MS + 1;
     gate_manifest(&q, &arena, &r);
     assert_int_equal(r.answer, GATE_ALLOWS);
     dossier_unref(failed);
