@@ -55,7 +55,7 @@ static void scan_next(struct scan *s, struct sl text)
 
 /* jansson builds as it reads and calls itself for each level: what is too much must not reach it.
  */
-static int check_bounds(struct sl text, enum pg_ekind kind, struct pg_err *err)
+static int check_bounds(struct sl text, size_t nodes_max, enum pg_ekind kind, struct pg_err *err)
 {
     struct scan s = {0};
 
@@ -63,15 +63,16 @@ static int check_bounds(struct sl text, enum pg_ekind kind, struct pg_err *err)
         scan_next(&s, text);
         if (s.depth > PG_JSON_DEPTH_MAX)
             return pg_fail(err, kind, "JSON is nested deeper than %d levels", PG_JSON_DEPTH_MAX);
-        if (s.values > PG_JSON_NODES_MAX + 1) /* a name counts until its colon is seen */
-            return pg_fail(err, kind, "JSON has more than %d values", PG_JSON_NODES_MAX);
+        if (s.values > nodes_max + 1) /* a name counts until its colon is seen */
+            return pg_fail(err, kind, "JSON has more than %zu values", nodes_max);
     }
-    if (s.values > PG_JSON_NODES_MAX)
-        return pg_fail(err, kind, "JSON has more than %d values", PG_JSON_NODES_MAX);
+    if (s.values > nodes_max)
+        return pg_fail(err, kind, "JSON has more than %zu values", nodes_max);
     return 0;
 }
 
-int pg_json_parse(struct sl text, enum pg_ekind kind, json_t **root_r, struct pg_err *err)
+int pg_json_parse_large(struct sl text, size_t nodes_max, enum pg_ekind kind, json_t **root_r,
+                        struct pg_err *err)
 {
     json_error_t said;
     json_t *root;
@@ -82,15 +83,22 @@ int pg_json_parse(struct sl text, enum pg_ekind kind, json_t **root_r, struct pg
         return pg_fail(err, kind, "JSON contains a NUL");
     if (sl_starts(text, SL("\xef\xbb\xbf")))
         return pg_fail(err, kind, "JSON starts with a byte order mark");
-    if (check_bounds(text, kind, err) < 0)
+    if (check_bounds(text, nodes_max, kind, err) < 0)
         return -1;
     root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &said);
     if (root == NULL) {
-        (void)pg_fail(err, kind, "JSON is not valid at line %d, column %d", said.line, said.column);
+        bool is_cut = json_error_code(&said) == json_error_premature_end_of_input;
+        (void)pg_fail(err, kind, "JSON %s at line %d, column %d",
+                      is_cut ? "ends too early," : "is not valid", said.line, said.column);
         return pg_detail(err, "%s", said.text);
     }
     *root_r = root;
     return 0;
+}
+
+int pg_json_parse(struct sl text, enum pg_ekind kind, json_t **root_r, struct pg_err *err)
+{
+    return pg_json_parse_large(text, PG_JSON_NODES_MAX, kind, root_r, err);
 }
 
 void pg_json_free(json_t **root)

@@ -19,6 +19,7 @@
 #include "cli/print.h"
 #include "cli/reference.h"
 #include "cli/refresh.h"
+#include "cli/scan_read.h"
 #include "cli/serve.h"
 #include "cli/show.h"
 #include "cli/status.h"
@@ -77,6 +78,15 @@ const struct command command_table[] = {
      "not "
      "verified.",
      verify_bundle_run, "FILE|DIGEST"},
+    {"scan read", "DNSWVZj", "Say what scanners' reports say, and whether they count.",
+     "Reads Trivy JSON, Grype JSON, SARIF, Harbor's vulnerability report, and cosign's "
+     "vulnerability "
+     "predicate. A report counts if it can be read whole, is about the image, and shows that the "
+     "scanner saw packages; otherwise the image is as good as not scanned. Prints what is left of "
+     "its findings when waivers and VEX have been heard. Needs no configuration and no server. "
+     "Exit "
+     "status 1 if a report does not count.",
+     scan_read_run, "FILE..."},
     {"fsck", "cdrlj", "Check the store, and repair it.",
      "Looks at every invariant of the store: sizes and names of files, rows, counts, links, the "
      "journal; with --deep at every byte, too. It may run beside a server, which then may be in "
@@ -242,6 +252,20 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, signature.identity)},
     {'E', 0, "certificate-oidc-issuer", "URL", "As --issuer of verify.",
      offsetof(struct command_args, signature.issuer)},
+    {'D', 0, "digest", "DIGEST", "The manifest that the reports have to be about.",
+     offsetof(struct command_args, scan.digest)},
+    {'N', 0, "image", "NAME", "The name by which waivers know the image, without a tag.",
+     offsetof(struct command_args, scan.image)},
+    {'S', 0, "sbom", "FILE",
+     "SPDX 2.3 or CycloneDX: the packages that a scanner has to have seen. For a format that does "
+     "not list them, one of the same family: Syft's for Grype.",
+     offsetof(struct command_args, scan.sbom)},
+    {'W', 0, "waivers", "FILE", "Waivers; see docs/scanning.md.",
+     offsetof(struct command_args, scan.waivers)},
+    {'V', 0, "vex", "FILE...", "OpenVEX that is believed; may be given more than once.",
+     offsetof(struct command_args, scan.vex)},
+    {'Z', 0, "static", NULL, "The image is known to have no packages: none has to be shown.",
+     offsetof(struct command_args, scan.is_static)},
     {'B', 0, "no-blobs", NULL, "Only the journal: all else can be fetched or built again.",
      offsetof(struct command_args, no_blobs)},
     {'f', 0, "force", NULL, "Also where something is already; it is moved away, not removed.",

@@ -37,6 +37,13 @@ struct command_signed {
     const char *type; /* "signature", or that of an attestation's predicate; NULL: a signature */
 };
 
+/* Of `scan read`. */
+struct command_scan {
+    const char *digest, *image, *sbom, *waivers;
+    struct command_list vex;
+    bool is_static;
+};
+
 struct command_args {
     const char *program;     /* as it was called: argv[0] */
     const char *config_file; /* NULL: see config_load() */
@@ -48,6 +55,7 @@ struct command_args {
     const char *const *operands;
     size_t noperands;
     struct command_signed signature;
+    struct command_scan scan;
     bool json, deep, repair, accept_loss, watch, help;
     struct command_listed listed;
     bool dry_run, no_blobs, force;

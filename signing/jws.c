@@ -2,9 +2,9 @@
 #include "signing/jws_int.h"
 
 #include "base/json.h"
+#include "base/moment.h"
 #include "signing/b64_int.h"
 #include "signing/field_int.h"
-#include "signing/moment_int.h"
 
 static int bad_json(struct pg_err *err, const char *what, struct verify_refusal *no)
 {

@@ -2,8 +2,8 @@
 #include "signing/trust_root_int.h"
 
 #include "base/json.h"
+#include "base/moment.h"
 #include "signing/field_int.h"
-#include "signing/moment_int.h"
 
 /* {"start": ..., "end": ...}; the start has to be there. */
 static int read_window(const json_t *of, struct trust_window *w_r, struct pg_err *err)

@@ -3,9 +3,10 @@ _pullgate() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     case "$COMP_CWORD:${COMP_WORDS[1]}" in
-    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle fsck status clientconf doctor backup restore ls purge prewarm refresh explain version completion man " -- "$cur")); return ;;
+    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check import " -- "$cur")); return ;;
+    2:scan) COMPREPLY=($(compgen -W "read " -- "$cur")); return ;;
     esac
     case "${COMP_WORDS[COMP_CWORD-1]}" in
     -c|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -28,6 +29,11 @@ _pullgate() {
     --bundle) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --certificate-identity) return ;;
     --certificate-oidc-issuer) return ;;
+    --digest) return ;;
+    --image) return ;;
+    --sbom) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --waivers) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --vex) return ;;
     esac
     case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
     "serve "*) words="-c --config --json -h --help " ;;
@@ -39,6 +45,7 @@ _pullgate() {
     "policy import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "verify "*) words="-c --config --json --layout --key --identity --issuer --policy --trusted-root --type -h --help " ;;
     "verify-bundle "*) words="--key --trusted-root --bundle --certificate-identity --certificate-oidc-issuer -h --help FILE DIGEST" ;;
+    "scan read") words="--json --digest --image --sbom --waivers --vex --static -h --help " ;;
     "fsck "*) words="-c --config --json --deep --repair --accept-loss -h --help " ;;
     "status "*) words="-c --config --admin --control -w --watch --json -h --help " ;;
     "clientconf "*) words="-c --config --for --proxy --upstream --ca --dir -h --help " ;;

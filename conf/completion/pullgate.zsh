@@ -9,6 +9,7 @@ _pullgate() {
         'policy:Several commands.'
         'verify:Say who has signed an image, and whether that is what is wanted.'
         'verify-bundle:Verify one Sigstore bundle about one file or digest.'
+        'scan:Several commands.'
         'fsck:Check the store, and repair it.'
         'status:Ask a running server how it is.'
         'clientconf:Write the configuration of a client.'
@@ -27,6 +28,7 @@ _pullgate() {
     case $words[2] in
     (config) words2=('check:Read the configuration and say everything that is wrong with it.' 'show:Print the configuration in effect, defaults included.' 'example:Print a configuration file with every option and its default.' 'reference:Print the description of every option, in Markdown.' );;
     (policy) words2=('check:Read a policy and say what it was understood to be.' 'import:Make a policy of one of Kubernetes.' );;
+    (scan) words2=('read:Say what scanners reports say, and whether they count.' );;
     esac
     if (( CURRENT == 2 )); then
         _describe command words1
@@ -84,6 +86,16 @@ _pullgate() {
             '--certificate-oidc-issuer[As --issuer of verify.]:URL: ' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:FILE|DIGEST:(FILE DIGEST)' ;;
+    (scan\ read) _arguments \
+            '--json[Answer in JSON]' \
+            '--digest[The manifest that the reports have to be about.]:DIGEST: ' \
+            '--image[The name by which waivers know the image, without a tag.]:NAME: ' \
+            '--sbom[SPDX 2.3 or CycloneDX]:FILE:_files' \
+            '--waivers[Waivers]:FILE:_files' \
+            '--vex[OpenVEX that is believed]:FILE...: ' \
+            '--static[The image is known to have no packages]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:FILE...:()' ;;
     (fsck) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \

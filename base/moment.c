@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "signing/moment_int.h"
+#include "base/moment.h"
 
 #include <time.h>
 

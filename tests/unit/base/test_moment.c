@@ -2,7 +2,7 @@
 /* Times in the text of RFC 3339. */
 #include "harness/test.h"
 
-#include "signing/moment_int.h"
+#include "base/moment.h"
 
 static void is(struct sl text, int64_t expected)
 {

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trivy's own JSON: Results of targets, each with packages and vulnerabilities. */
+#include "scan/report_int.h"
+
+bool report_trivy_is(const json_t *root)
+{
+    return json_is_integer(json_object_get(root, "SchemaVersion")) &&
+           json_is_string(json_object_get(root, "ArtifactName"));
+}
+
+static enum report_fix fix_of(struct sl status, struct sl fixed)
+{
+    if (fixed.n > 0 || sl_eq(status, SL("fixed"))) {
+        return REPORT_FIX_THERE;
+    }
+    if (sl_eq(status, SL("will_not_fix")) || sl_eq(status, SL("end_of_life"))) {
+        return REPORT_FIX_NEVER;
+    }
+    return sl_eq(status, SL("affected")) || sl_eq(status, SL("fix_deferred")) ? REPORT_FIX_NOT_YET
+                                                                              : REPORT_FIX_UNKNOWN;
+}
+
+/* VendorIDs are advisories (DSA-5417-1), which may be about several vulnerabilities: no aliases. */
+static int take_finding(struct report_filling *f, const json_t *v, bool is_suppressed)
+{
+    struct report_finding one = {.is_suppressed = is_suppressed};
+    struct sl status = pg_json_str(v, "Status");
+    const json_t *identifier;
+
+    if (!json_is_object(v)) {
+        return pg_fail(f->err, PG_E_UPSTREAM_WRONG, "a vulnerability is not an object");
+    }
+    if (value_text(v, "VulnerabilityID", f->arena, &one.id, f->err) < 0 ||
+        value_text(v, "PkgName", f->arena, &one.package, f->err) < 0 ||
+        value_text(v, "InstalledVersion", f->arena, &one.version, f->err) < 0 ||
+        value_text(v, "FixedVersion", f->arena, &one.fixed, f->err) < 0 ||
+        value_text(v, "Severity", f->arena, &one.raw, f->err) < 0 ||
+        value_object(v, "PkgIdentifier", &identifier, f->err) < 0 ||
+        value_text(identifier, "PURL", f->arena, &one.purl, f->err) < 0) {
+        return -1;
+    }
+    one.severity = severity_of_word(one.raw);
+    one.fix = fix_of(status, one.fixed);
+    return report_fill_finding(f, &one);
+}
+
+/* What --ignorefile, --ignore-policy or --vex took out; shown with --show-suppressed. */
+static int take_modified(struct report_filling *f, const json_t *result)
+{
+    const json_t *list, *one;
+    size_t i;
+
+    if (value_list(result, "ExperimentalModifiedFindings", &list, f->err) < 0) {
+        return -1;
+    }
+    json_array_foreach(list, i, one)
+    {
+        if (!sl_eq(pg_json_str(one, "Type"), SL("vulnerability"))) {
+            continue;
+        }
+        if (take_finding(f, json_object_get(one, "Finding"), true) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int take_result(struct report_filling *f, const json_t *result)
+{
+    const json_t *packages, *list, *one;
+    size_t i;
+
+    if (!json_is_object(result)) {
+        return pg_fail(f->err, PG_E_UPSTREAM_WRONG, "a result is not an object");
+    }
+    if (value_list(result, "Packages", &packages, f->err) < 0 ||
+        value_list(result, "Vulnerabilities", &list, f->err) < 0) {
+        return -1;
+    }
+    if (packages != NULL) {
+        f->report->lists_packages = true;
+        f->report->npackages += json_array_size(packages);
+    }
+    json_array_foreach(list, i, one)
+    {
+        if (take_finding(f, one, false) < 0) {
+            return -1;
+        }
+    }
+    return take_modified(f, result);
+}
+
+/* An image's digests are where it came from; a reference with a digest is the next best. */
+static int take_subject(struct report_filling *f, const json_t *root, const json_t *metadata)
+{
+    const json_t *digests, *one;
+    size_t i;
+
+    if (!sl_eq(pg_json_str(root, "ArtifactType"), SL("container_image"))) {
+        return 0;
+    }
+    if (value_list(metadata, "RepoDigests", &digests, f->err) < 0) {
+        return -1;
+    }
+    json_array_foreach(digests, i, one)
+    {
+        report_fill_digest(f, sl_str(json_string_value(one)));
+    }
+    if (f->report->ndigests == 0) {
+        report_fill_digest(f, pg_json_str(metadata, "Reference"));
+    }
+    if (f->report->ndigests == 0) {
+        report_fill_digest(f, pg_json_str(root, "ArtifactName"));
+    }
+    report_fill_config(f, pg_json_str(metadata, "ImageID"));
+    return 0;
+}
+
+static int take_system(struct report_filling *f, const json_t *metadata)
+{
+    struct report *r = f->report;
+    const json_t *system;
+
+    if (value_object(metadata, "OS", &system, f->err) < 0 ||
+        value_text(system, "Family", f->arena, &r->system, f->err) < 0) {
+        return -1;
+    }
+    if (sl_eq(r->system, SL("none"))) {
+        r->system = (struct sl){NULL, 0};
+    }
+    r->tells_system = true;
+    r->system_has_ended = value_is_true(system, "EOSL");
+    return 0;
+}
+
+int report_trivy_read(struct report_filling *f, const json_t *root)
+{
+    struct report *r = f->report;
+    const json_t *metadata, *results, *tool, *one;
+    struct sl type = pg_json_str(root, "ArtifactType");
+    size_t i;
+
+    r->format = REPORT_TRIVY;
+    r->scanner.name = SL("trivy");
+    r->made_s = value_time(root, "CreatedAt");
+    r->from_sbom = sl_eq(type, SL("spdx")) || sl_eq(type, SL("cyclonedx"));
+    if (value_object(root, "Trivy", &tool, f->err) < 0 ||
+        value_text(tool, "Version", f->arena, &r->scanner.version, f->err) < 0 ||
+        value_object(root, "Metadata", &metadata, f->err) < 0 ||
+        value_list(root, "Results", &results, f->err) < 0) {
+        return -1;
+    }
+    if (take_subject(f, root, metadata) < 0 || take_system(f, metadata) < 0) {
+        return -1;
+    }
+    json_array_foreach(results, i, one)
+    {
+        if (take_result(f, one) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
