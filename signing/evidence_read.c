@@ -12,6 +12,7 @@
 #define NOTATION_TYPE  "application/vnd.cncf.notary.signature"
 #define JWS_TYPE       "application/jose+json"
 #define COSE_TYPE      "application/cose"
+#define EMPTY_TYPE     "application/vnd.oci.empty.v1+json"
 #define DOCUMENT_ARENA MANIFEST_ARENA_BYTES
 
 /* A document both as what it says and as what stands in its layers' annotations. */
@@ -248,13 +249,16 @@ void evidence_read_manifest(struct evidence *e, const struct evidence_work *w, s
 
 /* ---- lists --------------------------------------------------------------------------------- */
 
-/* An old registry says no artifactType: then the manifest itself is asked. */
+/* An old registry says no artifactType; who keeps the tag for the list by hand, as cosign 2 does,
+ * may write that of the config, which is empty. Then the manifest itself is asked. */
 static bool may_be_evidence(const struct evidence *e, const struct document *d, size_t i)
 {
     const json_t *one = json_array_get(json_object_get(d->root, "manifests"), i);
     struct sl type = pg_json_str(one, "artifactType");
 
-    return media_is_image(d->m.children[i].media_type) && (type.p == NULL || is_evidence(e, type));
+    bool says_nothing = type.p == NULL || sl_eq(type, SL(EMPTY_TYPE));
+
+    return media_is_image(d->m.children[i].media_type) && (says_nothing || is_evidence(e, type));
 }
 
 static void want_referrer(struct evidence *e, const struct manifest_desc *desc)

@@ -4,8 +4,8 @@ For use inside a node: the proxy is cache.test:5000, with TLS; its docker.io is 
 import gzip, hashlib, json, os, subprocess, tempfile
 
 from node import SETTINGS
-from pki import Authority
-from origin import Origin, layer
+from pki import Authority, key_pair
+from origin import Origin, Writer, layer
 from pg import Gate, Pullgate, Upstream
 from upstream import cut, pause
 
@@ -17,6 +17,7 @@ listen:
 admin: {{listen: 127.0.0.1:0}}
 storage: {{path: {{dir}}/data, reserve: 0}}
 tags: {{ttl: 0s}}
+{top}
 upstreams:
   docker.io: {{url: "{url}", default: true, allow_private: true{more}}}
 """
@@ -44,12 +45,13 @@ def write_conf(kind, ca):
 
 class Scene:
     """A proxy with a certificate in front of `upstream`, and the settings of one kind of client."""
-    def __init__(self, upstream, kind=None, url=None, more=""):
+    def __init__(self, upstream, kind=None, url=None, more="", top=""):
         self.upstream = upstream
         self.folder = tempfile.TemporaryDirectory(prefix="pg-scene-")
         self.ours = Authority(self.folder.name, "ours")
         cert, key = self.ours.sign("cache.test")
-        self.pg = Pullgate(conf=CONF.format(cert=cert, key=key, url=url or upstream.url, more=more))
+        self.pg = Pullgate(conf=CONF.format(cert=cert, key=key, url=url or upstream.url, more=more,
+                                            top=top))
         self.said = write_conf(kind, self.ours.file) if kind else ""
 
     def __enter__(self):
@@ -102,6 +104,42 @@ def pulls(make, forms, kind=None):
             if not again:
                 scene.pg.restart()
         seen(client, "upstream down")
+
+
+SIGNED = """\
+default: deny
+rules:
+- name: by-the-builder
+  match: {repositories: ["docker.io/library/**"]}
+  require: {signature: {any_of: [{key: builder.pub}]}}
+"""
+
+
+def judged(make, forms, kind=None):
+    """An index that is signed comes, by tag and by digest, and an image of it by its own. Of what is
+    not signed, or by somebody else, the client tells its user which rule, why, and what would help."""
+    origin = Origin()
+    with tempfile.TemporaryDirectory(prefix="pg-judged-") as folder:
+        with open(folder + "/policy.yaml", "w") as f:
+            f.write(SIGNED)
+        digests = {repo: origin.push("library/" + repo, "v1", repo, mib=0) for repo in
+                   ("app", "unsigned", "other")}
+        for name, repo in [("builder", "app"), ("other", "other")]:
+            key_pair(folder, name)
+            Writer(origin).sign("library/" + repo, digests[repo], f"{folder}/{name}.key")
+        with Scene(origin, kind, top=f"policy: {{file: {folder}/policy.yaml}}") as scene, \
+                make(scene.ours.file) as client:
+            index = scene.pg.get(f"/v2/library/app/manifests/{digests['app']}").json()
+            for prefix in forms.values():
+                for ref in [":v1", "@" + digests["app"], "@" + index["manifests"][0]["digest"]]:
+                    client.pull(f"{prefix}library/app{ref}")
+                    client.drop(f"{prefix}library/app{ref}")
+            for repo, why in [("unsigned", "none was found"), ("other", "not signed by the trusted key")]:
+                for ref in [":v1", "@" + digests[repo]]:
+                    code, said = client.pull(f"{NAMED}library/{repo}{ref}", ok=False)
+                    for text in ['denied by policy rule "by-the-builder"', "a signature by key builder.pub",
+                                 why, "what would help: have this image signed so"]:
+                        assert code != 0 and text in said.replace("\\", ""), said
 
 
 def scripted(seed):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real registry (Debian's docker-registry) with real images in it, made here and now."""
-import gzip, hashlib, io, json, os, re, select, shutil, subprocess, tarfile, tempfile, threading, time
+import base64, gzip, hashlib, http.client, io, json, os, re, select, shutil, subprocess, tarfile, tempfile, threading, time
 
 from pg import DEADLINE, need
-from upstream import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST
+from upstream import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, sha256
 
 POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
 
@@ -32,7 +32,7 @@ def layout(folder, seed, arches=("amd64", "arm64"), mib=2):
     """An OCI layout with a multi-arch image; returns the digest of its index."""
     children = []
     for arch in arches:
-        stuff = hashlib.shake_256(f"{seed} {arch}".encode()).digest(mib << 20)
+        stuff = hashlib.shake_256(f"{seed} {arch}".encode()).digest(mib << 20 or 32)
         layers = [layer({"bin/hello": b"#!/bin/sh\necho " + arch.encode()}),
                   layer({"data/stuff": stuff, "etc/os-release": b"ID=test\n"})]
         config = json.dumps({"architecture": arch, "os": "linux", "config": {"Cmd": ["/bin/hello"]},
@@ -95,7 +95,6 @@ class Origin:
     def requests(self):
         """From its own access log: (method, path, status) of each request so far. A request of
         our own marks the end, so that nothing before it is missed."""
-        import http.client
         mark = f"/v2/mark{time.monotonic_ns()}"
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
         c.request("GET", mark)
@@ -121,6 +120,51 @@ class Origin:
     def end(self):
         self.die()
         shutil.rmtree(self.dir)
+
+
+class Writer:
+    """Puts blobs and manifests into it, byte for byte, as a client does; any thread. What it has in
+    one repository is mounted into the next."""
+    def __init__(self, origin):
+        self.origin, self.at, self.local = origin, {}, threading.local()
+
+    def ask(self, method, path, body=b"", media="application/octet-stream", good=(201,),
+            accept="*/*"):
+        if not hasattr(self.local, "c"):
+            self.local.c = http.client.HTTPConnection("127.0.0.1", self.origin.port, timeout=DEADLINE)
+        self.local.c.request(method, path, body, {"Content-Type": media, "Accept": accept})
+        answer = self.local.c.getresponse()
+        said = answer.read()
+        assert answer.status in good, (method, path, answer.status, said)
+        return answer.status, answer.headers, said
+
+    def blob(self, repo, data, digest=None):
+        digest = digest or sha256(data)
+        there = self.at.get(digest)
+        status, headers, _ = self.ask("POST", f"/v2/{repo}/blobs/uploads/" +
+                                      (f"?mount={digest}&from={there}" if there else ""), good=(201, 202))
+        if status == 202:
+            where = headers["Location"]
+            self.ask("PUT", f"{where}{'&' if '?' in where else '?'}digest={digest}", data)
+        self.at.setdefault(digest, repo)
+        return {"digest": digest, "size": len(data)}
+
+    def manifest(self, repo, ref, body, media=OCI_MANIFEST):
+        self.ask("PUT", f"/v2/{repo}/manifests/{ref}", body, media)
+
+    def sign(self, repo, digest, key):
+        """As cosign does, under its tag, with a private key in a file."""
+        payload = json.dumps({"critical": {"identity": {"docker-reference": ""},
+                                           "image": {"docker-manifest-digest": digest},
+                                           "type": "cosign container image signature"}, "optional": None})
+        signed = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=payload.encode(),
+                                stdout=subprocess.PIPE, check=True).stdout
+        self.manifest(repo, digest.replace(":", "-") + ".sig", json.dumps({
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST,
+            "config": {"mediaType": OCI_CONFIG, **self.blob(repo, b"{}")},
+            "layers": [{"mediaType": "application/vnd.dev.cosign.simplesigning.v1+json",
+                        **self.blob(repo, payload.encode()), "annotations": {
+                            "dev.cosignproject.cosign/signature": base64.b64encode(signed).decode()}}]}))
 
 
 def run(*command, env=None, ok=True):

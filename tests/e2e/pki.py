@@ -10,6 +10,13 @@ def openssl(*args):
     assert p.returncode == 0, p.stdout
 
 
+def key_pair(folder, name, *how):
+    """A private key NAME.key and its NAME.pub."""
+    openssl("genpkey", *(how or ("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")),
+            "-out", f"{folder}/{name}.key")
+    openssl("pkey", "-in", f"{folder}/{name}.key", "-pubout", "-out", f"{folder}/{name}.pub")
+
+
 def alternative(name):
     try:
         return f"IP:{ipaddress.ip_address(name)}"

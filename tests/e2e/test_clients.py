@@ -5,7 +5,7 @@ import hashlib, io, json, os, random, shutil, tarfile, tempfile
 import node
 import pg as stage
 from clients import Podman, Skopeo
-from matrix import DEFAULT, NAMED, broken, killed, pulls
+from matrix import DEFAULT, NAMED, broken, judged, killed, pulls
 from node import need_node
 from origin import POLICY, Origin, run
 from pg import Pullgate, need
@@ -219,6 +219,16 @@ def test_skopeo_A19_killed():
 def test_skopeo_E09_upstream_breaks_off():
     need_node()
     broken(Skopeo, "docker.io/library/app:v1", "podman")
+
+
+def test_podman_pulls_what_is_signed_and_tells_why_not():
+    need_node()
+    judged(Podman, FORMS, "podman")
+
+
+def test_skopeo_copies_what_is_signed_and_tells_why_not():
+    need_node()
+    judged(Skopeo, FORMS, "podman")
 
 
 if __name__ == "__main__":

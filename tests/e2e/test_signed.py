@@ -3,13 +3,13 @@
 each gets its verdict, and who is refused is told why. One registry is Debian's docker-registry,
 which lists no referrers (clients keep the tag that stands for the list); the other one is scripted,
 lists them, and has what a registry in order would not take."""
-import atexit, concurrent.futures, glob, http.client, json, os, re, shutil, tempfile, threading
+import atexit, concurrent.futures, glob, json, os, re, shutil, tempfile
 
 import pg as stage
 import test_notation as notation
 import test_verify as verify
-from origin import Origin
-from pg import DEADLINE, Pullgate
+from origin import Origin, Writer
+from pg import Pullgate
 from test_verify import FIXTURES, GOOD
 from upstream import OCI_INDEX, Upstream, sha256
 
@@ -91,37 +91,16 @@ def lists(tag):
 
 # ---- the two registries ----------------------------------------------------------------------
 
-class Pusher:
-    """Puts cases into a real registry as a client does; a blob that it has is mounted."""
-    def __init__(self, origin):
-        self.origin, self.at, self.local = origin, {}, threading.local()
-
-    def ask(self, method, path, body=b"", media="application/octet-stream"):
-        if not hasattr(self.local, "c"):
-            self.local.c = http.client.HTTPConnection("127.0.0.1", self.origin.port, timeout=DEADLINE)
-        self.local.c.request(method, path, body, {"Content-Type": media})
-        answer = self.local.c.getresponse()
-        return answer.status, answer.headers, answer.read()
-
-    def blob(self, repo, digest, data):
-        there, path = self.at.get(digest), f"/v2/{repo}/blobs/uploads/"
-        status, headers, said = self.ask("POST", path + (f"?mount={digest}&from={there}" if there else ""))
-        if status == 202:
-            where = headers["Location"]
-            status, _, said = self.ask("PUT", f"{where}{'&' if '?' in where else '?'}digest={digest}", data)
-        assert status == 201, (repo, digest, status, said)
-        self.at.setdefault(digest, repo)
-
-    def put(self, case):
-        for digest, data in case.blobs.items():
-            self.blob(case.repo, digest, data)
-        tags = {tag for tag, _, _ in case.manifests}
-        made = [(subject.replace(":", "-"), OCI_INDEX, json.dumps(
-            {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}).encode())
-            for subject, found in case.referrers().items() if subject.replace(":", "-") not in tags]
-        for tag, media, body in sorted(case.manifests + made, key=lambda m: m[1] == OCI_INDEX):
-            status, _, said = self.ask("PUT", f"/v2/{case.repo}/manifests/{tag or sha256(body)}", body, media)
-            assert status == 201, (case.name, tag, status, said)
+def put(writer, case):
+    """Into a real registry, as clients do: the list of referrers, if the layout has none, as well."""
+    for digest, data in case.blobs.items():
+        writer.blob(case.repo, data, digest)
+    tags = {tag for tag, _, _ in case.manifests}
+    made = [(subject.replace(":", "-"), OCI_INDEX, json.dumps(
+        {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}).encode())
+        for subject, found in case.referrers().items() if subject.replace(":", "-") not in tags]
+    for tag, media, body in sorted(case.manifests + made, key=lambda m: m[1] == OCI_INDEX):
+        writer.manifest(case.repo, tag or sha256(body), body, media)
 
 
 class Library(Upstream):
@@ -152,7 +131,8 @@ class World:
     def __init__(self, cases, files, trust="", policy=None):
         self.cases, self.real, self.scripted, where = cases, Origin(), Library(), folder()
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            list(pool.map(Pusher(self.real).put, [c for c in cases if c.real]))
+            writer = Writer(self.real)
+            list(pool.map(lambda case: put(writer, case), [c for c in cases if c.real]))
         for case in cases:
             self.scripted.put(case)
         for name, data in files.items():

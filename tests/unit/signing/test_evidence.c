@@ -372,9 +372,9 @@ static const struct evidence_wants referrers = {.bundle = true, .notation = true
 
 TEST(a_bundle_is_found_whether_the_list_says_so_or_nothing)
 {
-    const char *listed[] = {BUNDLE_TYPE, NULL};
+    const char *listed[] = {BUNDLE_TYPE, NULL, "application/vnd.oci.empty.v1+json"};
 
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(listed) / sizeof(listed[0]); i++) {
         give_referrer(&referrers, listed[i], make_bundle);
         give(next(EVIDENCE_BLOB).id, SL("abc"), SL(""));
         nothing_more();
