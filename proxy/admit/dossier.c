@@ -62,6 +62,7 @@ static void note_names(struct dossier *d, const struct dossier_input *in)
 
     pg_arena_init(&work, MANIFEST_ARENA_BYTES);
     if (in->manifest != NULL && read_manifest(in->manifest, &work, &m) == 0) {
+        d->is_index = m.kind == MANIFEST_INDEX;
         d->names = pg_alloc(&d->arena, (m.nchildren + 1) * sizeof(*d->names));
         if (m.has_config)
             d->names[d->nnames++] = m.config.digest;
@@ -122,12 +123,22 @@ void dossier_unref(struct dossier *d)
     free(d);
 }
 
-bool dossier_names(const struct dossier *d, const struct digest *child)
+static bool names(const struct dossier *d, const struct digest *named)
 {
     for (size_t i = 0; i < d->nnames; i++)
-        if (digest_eq(&d->names[i], child))
+        if (digest_eq(&d->names[i], named))
             return true;
     return false;
+}
+
+bool dossier_names_blob(const struct dossier *d, const struct digest *blob)
+{
+    return !d->is_index && names(d, blob);
+}
+
+bool dossier_names_child(const struct dossier *d, const struct digest *manifest)
+{
+    return d->is_index && names(d, manifest);
 }
 
 bool dossier_scopes_are_same(const struct dossier_scope *a, const struct dossier_scope *b)

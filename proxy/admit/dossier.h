@@ -46,7 +46,8 @@ struct dossier {
     size_t nsigned;
     const struct facts_refused *refused;
     size_t nrefused;
-    struct digest *names; /* config, layers or manifests of it */
+    bool is_index;
+    struct digest *names; /* of an index its manifests, else config and layers */
     size_t nnames;
     bool is_evidence; /* as_evidence: it is, about this */
     struct digest about;
@@ -70,6 +71,8 @@ struct dossier *dossier_new(const struct dossier_input *in);
 struct dossier *dossier_ref(struct dossier *d);
 void dossier_unref(struct dossier *d); /* NULL is allowed */
 
-bool dossier_names(const struct dossier *d, const struct digest *child);
+/* As config or layer; as manifest. What an index names is no blob that leaves with it. */
+bool dossier_names_blob(const struct dossier *d, const struct digest *blob);
+bool dossier_names_child(const struct dossier *d, const struct digest *manifest);
 bool dossier_scopes_are_same(const struct dossier_scope *a, const struct dossier_scope *b);
 size_t dossier_memory(const struct dossier *d);

@@ -263,9 +263,9 @@ static void find_parents(const struct gate_question *q, const struct digest *chi
     pg_err_clear(&ignored);
 }
 
-/* A hint, or an edge of another repository's: does it name it? */
-static bool names(const struct gate_question *q, const struct digest *parent,
-                  const struct digest *child, const struct dossier *d)
+/* A hint, or an edge of another repository's: does it name it as config or layer? */
+static bool names_blob(const struct gate_question *q, const struct digest *parent,
+                       const struct digest *blob, const struct dossier *d)
 {
     struct overlay_manifest m = {0};
     struct pg_arena arena;
@@ -274,13 +274,14 @@ static bool names(const struct gate_question *q, const struct digest *parent,
     bool does = false;
 
     if (d != NULL)
-        return dossier_names(d, child);
+        return dossier_names_blob(d, blob);
     pg_arena_init(&arena, MANIFEST_ARENA_BYTES);
     if (overlay_get_manifest(q->store, parent, &arena, &m, &ignored) > 0 &&
-        manifest_parse(m.bytes, m.media_type, &arena, &parsed, &ignored) == 0) {
-        does = parsed.has_config && digest_eq(&parsed.config.digest, child);
+        manifest_parse(m.bytes, m.media_type, &arena, &parsed, &ignored) == 0 &&
+        parsed.kind != MANIFEST_INDEX) {
+        does = parsed.has_config && digest_eq(&parsed.config.digest, blob);
         for (size_t i = 0; i < parsed.nchildren && !does; i++)
-            does = digest_eq(&parsed.children[i].digest, child);
+            does = digest_eq(&parsed.children[i].digest, blob);
     }
     pg_bytes_unref(m.held);
     pg_err_clear(&ignored);
@@ -317,7 +318,7 @@ static int inherit(struct subject *child, const struct digest *d, const struct d
 
     if (!open_subject(&s, (struct sl){NULL, 0}, parent, parent, &of_parent))
         result = -1;
-    else if (s.dossier != NULL && dossier_names(s.dossier, d))
+    else if (s.dossier != NULL && dossier_names_child(s.dossier, d))
         decide(&s, &of_parent);
     else
         refuse(&of_parent, GATE_DENIES, "index", "it does not name it", "");
@@ -484,7 +485,7 @@ static bool is_of_evidence(const struct gate_question *q, struct pg_arena *arena
     for (size_t i = 0; !is && shelf_evidence(q->shelf, q->repository, &q->digest, i, &by); i++) {
         struct dossier *d = shelf_get(q->shelf, q->repository, &by, &scope, q->admission->revision);
 
-        is = d != NULL && d->is_evidence && dossier_names(d, &q->digest) &&
+        is = d != NULL && d->is_evidence && dossier_names_blob(d, &q->digest) &&
              decides_by_evidence(q, &d->about, arena);
         dossier_unref(d);
     }
@@ -553,7 +554,7 @@ static int witness(const struct gate_question *q, const struct digest *parent,
     int result = 0;
 
     decide_manifest(&s, (struct sl){NULL, 0}, parent, parent, &one);
-    if (one.answer != GATE_ALLOWS || names(q, parent, &q->digest, s.dossier))
+    if (one.answer != GATE_ALLOWS || names_blob(q, parent, &q->digest, s.dossier))
         result = one.answer == GATE_ALLOWS;
     else
         refuse(&one, GATE_DENIES, "blob", "no manifest that may be pulled names it",

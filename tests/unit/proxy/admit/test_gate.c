@@ -13,6 +13,7 @@
 #define OTHER  SL("docker.io/library/other")
 #define NOW_S  1000000
 #define TTL_MS 300000
+#define BLOBS  6 /* digests from here on are blobs */
 #define KEYED                                                                                      \
     "default: allow\n"                                                                             \
     "rules:\n"                                                                                     \
@@ -135,6 +136,7 @@ static struct dossier *dossier(struct sl repo, uint8_t n, const struct facts_sig
         d->names = pg_new(&d->arena, struct digest);
         *d->names = digest(names);
         d->nnames = 1;
+        d->is_index = names < BLOBS;
     }
     return d;
 }
@@ -305,6 +307,24 @@ TEST(a_blob_leaves_with_a_manifest_that_names_it_and_passes)
     assert_int_equal(blob(REPO, 9).answer, GATE_DENIES);
 }
 
+/* What an index names is decided by itself; what an image has as a layer is no image. */
+TEST(D05_an_index_gives_out_no_manifest_as_a_blob_nor_an_image_a_layer_as_a_child)
+{
+    struct dossier *image;
+
+    use(KEYED);
+    keep(dossier(REPO, 1, &by_a, 2));
+    link_manifest(REPO, 1);
+    assert_int_equal(blob(REPO, 2).answer, GATE_DENIES);
+    image = dossier(REPO, 3, &by_a, 4);
+    image->is_index = false;
+    keep(image);
+    link_manifest(REPO, 3);
+    keep(dossier(REPO, 4, NULL, 0));
+    assert_int_equal(blob(REPO, 4).answer, GATE_ALLOWS);
+    assert_int_equal(manifest(REPO, NULL, 4).answer, GATE_DENIES);
+}
+
 /* A second image that has the layer, too, and does not pass, keeps nobody from the first. */
 TEST(who_is_known_to_pass_is_asked_before_anything_is_looked_for)
 {
@@ -435,6 +455,7 @@ int main(void)
         T(N01_a_child_has_the_signatures_of_an_index_that_passes),
         T(N01_a_parent_of_another_repository_helps_nobody),
         T(a_blob_leaves_with_a_manifest_that_names_it_and_passes),
+        T(D05_an_index_gives_out_no_manifest_as_a_blob_nor_an_image_a_layer_as_a_child),
         T(who_is_known_to_pass_is_asked_before_anything_is_looked_for),
         T(where_no_rule_wants_anything_nothing_is_looked_for),
         T(N03_evidence_leaves_with_its_subject_also_when_that_is_denied),
