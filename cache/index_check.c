@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cache/index_page_int.h"
 #include "cache/index_row_int.h"
 
 #define STUCK_S 30 /* one call of LMDB never takes so long, but on a tree with a loop in it */
@@ -117,14 +118,20 @@ static int walk_table(MDB_txn *txn, MDB_dbi dbi, enum index_table table, uint64_
     return rc == MDB_NOTFOUND && rows == stat.ms_entries ? 0 : -1;
 }
 
-static int walk(MDB_env *env, const MDB_dbi tables[INDEX_TABLES])
+static int check_pages(MDB_env *env, uint64_t until_us)
+{
+    int fd;
+
+    return mdb_env_get_fd(env, &fd) == 0 ? index_page_check(fd, until_us) : -1;
+}
+
+static int walk(MDB_env *env, const MDB_dbi tables[INDEX_TABLES], uint64_t until_us)
 {
     static const enum index_table small_first[INDEX_TABLES] = {
         INDEX_TABLE_META,  INDEX_TABLE_REPO,     INDEX_TABLE_TAG,   INDEX_TABLE_LINK,
         INDEX_TABLE_BLOB,  INDEX_TABLE_EDGE,     INDEX_TABLE_REDGE, INDEX_TABLE_MEMO,
         INDEX_TABLE_EVENT, INDEX_TABLE_MANIFEST,
     };
-    uint64_t until_us = pg_clock_mono_us() + (uint64_t)INDEX_CHECK_MS * 1000;
     MDB_envinfo info;
     MDB_txn *txn;
     int rc;
@@ -176,6 +183,7 @@ static int try_write(MDB_env *env, MDB_dbi meta)
 
 int index_check_child(const struct index_config *config)
 {
+    uint64_t until_us = pg_clock_mono_us() + (uint64_t)INDEX_CHECK_MS * 1000;
     struct index_config readonly = *config;
     MDB_dbi tables[INDEX_TABLES];
     MDB_env *env;
@@ -188,10 +196,10 @@ int index_check_child(const struct index_config *config)
         return INDEX_CHECK_DENIED;
     if (rc != 0)
         return INDEX_CHECK_DAMAGED;
-    if (check_length(env) < 0)
+    if (check_length(env) < 0 || (!config->read_only && check_pages(env, until_us) < 0))
         return INDEX_CHECK_DAMAGED;
     answer = check_schema(env, tables[INDEX_TABLE_META]);
-    if (answer == INDEX_CHECK_FINE && walk(env, tables) < 0)
+    if (answer == INDEX_CHECK_FINE && walk(env, tables, until_us) < 0)
         answer = INDEX_CHECK_DAMAGED;
     mdb_env_close(env);
     if (answer != INDEX_CHECK_FINE || config->read_only)

@@ -2,9 +2,10 @@
 /*
  * index_check - reads an index that may be damaged, in a child of the process, which may die of it.
  *
- * It looks at the free list, at every page it reaches in INDEX_CHECK_MS, the small tables first,
- * at each row's checksum, and makes one change that it takes back. What the time does not suffice
- * for is left to the checksums later.
+ * It looks at every page it reaches in INDEX_CHECK_MS (index_page_int.h; not where nothing will be
+ * written, since another may write then), at the free list, at each row's checksum, the small
+ * tables first, and makes one change that it takes back. What the time does not suffice for is left
+ * to the checksums later.
  */
 #pragma once
 

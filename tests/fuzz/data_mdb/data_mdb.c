@@ -16,7 +16,8 @@
 #include "base/check.h"
 #include "base/fd.h"
 #include "base/hash.h"
-#include "cache/index_row_int.h"
+#include "cache/index_page_int.h"
+#include "harness/index_use.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -139,42 +140,6 @@ static size_t damage(const uint8_t *d, size_t n)
     return n;
 }
 
-/* What the server does with it next. */
-static void use(void)
-{
-    struct index_raw place = {0};
-    struct pg_err err = {0};
-    struct index_txn *txn;
-    struct index *ix;
-    int found = 0;
-
-    if (index_open(&config, &ix, &err) < 0) {
-        pg_err_clear(&err);
-        return;
-    }
-    while (found == 0) {
-        _index_view_ struct index_view v = index_view_begin(ix);
-
-        found = index_next_damaged(&v, 1000, &place, &err);
-        if (place.table == NULL)
-            break;
-    }
-    pg_err_clear(&err);
-    if (index_txn_begin(ix, &txn, &err) == 0) {
-        struct digest d = {.alg = PG_SHA256, .bytes = {1, 2, 3}};
-        struct index_blob b = {.size = 1, .sha256 = d};
-
-        bool is_put = index_put_blob(txn, &d, &b, &err) == 0;
-
-        if (!is_put)
-            index_txn_abort(txn);
-        else if (index_txn_commit(txn, &err) < 0)
-            pg_err_clear(&err); /* what it found damaged: an error, and that is all */
-    }
-    pg_err_clear(&err);
-    index_close(ix);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     enum index_health health;
@@ -188,12 +153,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i + 8 <= size && i / 8 < DAMAGES; i += 8)
         n = damage(data + i, n);
     {
-        _fd_ int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        _fd_ int fd = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
         PG_CHECK(fd >= 0 && pg_fd_write(fd, damaged, n) == 0);
+        (void)index_page_check(fd, UINT64_MAX); /* it believes nothing, and so needs no child */
     }
     if (index_check(&config, &health, &err) == 0 && health == INDEX_SOUND)
-        use();
+        index_use(&config);
     pg_err_clear(&err);
     return 0;
 }
