@@ -138,8 +138,8 @@ static int run(const struct command_args *args, bool restores)
         const char *dir = args->operands[0], *store = load.config.storage_path;
         struct backup_config c = {.from = restores ? dir : store,
                                   .to = restores ? store : dir,
-                                  .no_blobs = args->no_blobs,
-                                  .may_replace = args->force,
+                                  .no_blobs = args->backup.no_blobs,
+                                  .may_replace = args->backup.force,
                                   .is_store = restores,
                                   .deep = args->deep};
         rc = copy(&c, args->json);

@@ -19,6 +19,7 @@
 #include "cli/print.h"
 #include "cli/reference.h"
 #include "cli/refresh.h"
+#include "cli/retention.h"
 #include "cli/scan_read.h"
 #include "cli/serve.h"
 #include "cli/show.h"
@@ -170,6 +171,17 @@ const struct command command_table[] = {
      "why "
      "it counts or not. Exit status 1 if it may not be pulled now, 2 if that cannot be found out.",
      explain_run, "IMAGE"},
+    {"retention plan", "cRAj12", "Say what rules of retention would remove, and why.",
+     "Reads the store, with or without a server running, and changes nothing. Each manifest that "
+     "would go stands on a line with the bytes that it frees (what others share is counted once) "
+     "and the rule that says so; with --all, what stays and why, too. What stays keeps what it is "
+     "built on, its images, and its signatures.",
+     retention_plan, NULL},
+    {"deps", "c", "Show what an image needs, and what needs it.",
+     "IMAGE is REPOSITORY:TAG or REPOSITORY@DIGEST. Indexes and their images, signatures and what "
+     "they are about, and images with what they are built on: by the annotation base.digest, else "
+     "by the lowest layers. Reads the store, with or without a server running.",
+     retention_deps, "IMAGE"},
     {"version", "cj", "Print the version, and those of the libraries in use.",
      "Prints the version of pullgate and of each library that it runs with.", version_print, NULL},
     {"completion", "", "Print what completes the command line: for bash, zsh or fish.",
@@ -267,9 +279,15 @@ const struct command_option command_options[] = {
     {'Z', 0, "static", NULL, "The image is known to have no packages: none has to be shown.",
      offsetof(struct command_args, scan.is_static)},
     {'B', 0, "no-blobs", NULL, "Only the journal: all else can be fetched or built again.",
-     offsetof(struct command_args, no_blobs)},
+     offsetof(struct command_args, backup.no_blobs)},
     {'f', 0, "force", NULL, "Also where something is already; it is moved away, not removed.",
-     offsetof(struct command_args, force)},
+     offsetof(struct command_args, backup.force)},
+    {'R', 0, "rules", "FILE", "Rules of retention: docs/retention.md.",
+     offsetof(struct command_args, retention.rules)},
+    {'A', 0, "as-of", "DATE", "As if it were that day: 2026-12-31, or 2026-12-31T04:00:00Z.",
+     offsetof(struct command_args, retention.as_of)},
+    {'1', 0, "csv", NULL, "Answer in CSV.", offsetof(struct command_args, retention.csv)},
+    {'2', 0, "all", NULL, "Show what stays, too.", offsetof(struct command_args, retention.all)},
     {'h', 'h', "help", NULL, "Say what a command does and which options it takes.",
      offsetof(struct command_args, help)},
 };

@@ -44,6 +44,17 @@ struct command_scan {
     bool is_static;
 };
 
+/* Of backup and restore. */
+struct command_backup {
+    bool no_blobs, force;
+};
+
+/* Of retention's. */
+struct command_retention {
+    const char *rules, *as_of;
+    bool csv, all;
+};
+
 struct command_args {
     const char *program;     /* as it was called: argv[0] */
     const char *config_file; /* NULL: see config_load() */
@@ -58,7 +69,9 @@ struct command_args {
     struct command_scan scan;
     bool json, deep, repair, accept_loss, watch, help;
     struct command_listed listed;
-    bool dry_run, no_blobs, force;
+    bool dry_run;
+    struct command_backup backup;
+    struct command_retention retention;
 };
 
 struct command {

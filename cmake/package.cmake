@@ -27,7 +27,7 @@ install(FILES ${CMAKE_BINARY_DIR}/packed/changelog.gz DESTINATION ${CMAKE_INSTAL
 install(FILES ${CMAKE_BINARY_DIR}/packed/pullgate.8.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 file(GLOB units CONFIGURE_DEPENDS conf/*.service conf/*.socket)
 install(FILES ${units} DESTINATION lib/systemd/system)
-file(GLOB examples CONFIGURE_DEPENDS conf/*.json conf/*-alerts.yaml conf/policies/*.yaml)
+file(GLOB examples CONFIGURE_DEPENDS conf/*.json conf/*-alerts.yaml conf/policies/*.yaml conf/retention/*.yaml)
 if (examples)
     install(FILES ${examples} DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 endif ()

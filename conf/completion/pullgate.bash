@@ -3,10 +3,11 @@ _pullgate() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     case "$COMP_CWORD:${COMP_WORDS[1]}" in
-    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain version completion man " -- "$cur")); return ;;
+    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain retention deps version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check import " -- "$cur")); return ;;
     2:scan) COMPREPLY=($(compgen -W "read " -- "$cur")); return ;;
+    2:retention) COMPREPLY=($(compgen -W "plan " -- "$cur")); return ;;
     esac
     case "${COMP_WORDS[COMP_CWORD-1]}" in
     -c|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -34,6 +35,8 @@ _pullgate() {
     --sbom) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --waivers) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --vex) return ;;
+    --rules) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --as-of) return ;;
     esac
     case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
     "serve "*) words="-c --config --json -h --help " ;;
@@ -57,6 +60,8 @@ _pullgate() {
     "prewarm "*) words="-c --config --control --platform --json -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "refresh "*) words="-c --config --control --json -h --help " ;;
     "explain "*) words="-c --config --control --json -h --help " ;;
+    "retention plan") words="-c --config --json --rules --as-of --csv --all -h --help " ;;
+    "deps "*) words="-c --config -h --help " ;;
     "version "*) words="-c --config --json -h --help " ;;
     "completion "*) words="-h --help bash zsh fish" ;;
     "man "*) words="-c --config -h --help " ;;

@@ -21,6 +21,8 @@ _pullgate() {
         'prewarm:Fetch images before anybody asks for them.'
         'refresh:Ask upstream now what tags are.'
         'explain:Say why an image may be pulled, or not.'
+        'retention:Several commands.'
+        'deps:Show what an image needs, and what needs it.'
         'version:Print the version, and those of the libraries in use.'
         'completion:Print what completes the command line'
         'man:Print the manual page.'
@@ -29,6 +31,7 @@ _pullgate() {
     (config) words2=('check:Read the configuration and say everything that is wrong with it.' 'show:Print the configuration in effect, defaults included.' 'example:Print a configuration file with every option and its default.' 'reference:Print the description of every option, in Markdown.' );;
     (policy) words2=('check:Read a policy and say what it was understood to be.' 'import:Make a policy of one of Kubernetes.' );;
     (scan) words2=('read:Say what scanners reports say, and whether they count.' );;
+    (retention) words2=('plan:Say what rules of retention would remove, and why.' );;
     esac
     if (( CURRENT == 2 )); then
         _describe command words1
@@ -175,6 +178,18 @@ _pullgate() {
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
             '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:IMAGE:()' ;;
+    (retention\ plan) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--rules[Rules of retention]:FILE:_files' \
+            '--as-of[As if it were that day]:DATE: ' \
+            '--csv[Answer in CSV.]' \
+            '--all[Show what stays, too.]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (deps) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:IMAGE:()' ;;
     (version) _arguments \

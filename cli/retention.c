@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/retention.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "cli/print.h"
+#include "cli/stock.h"
+#include "retention/plan.h"
+#include "retention/reading.h"
+#include "retention/tell.h"
+
+#define PLAN_BYTES_MAX ((size_t)1 << 30)
+#define DEPTH          8
+
+/* An answer that is no failure of ours: "pullgate: ..." is not put before it. */
+static int refuse(struct pg_err *err)
+{
+    struct pg_buf out;
+
+    pg_buf_init(&out, PRINT_BYTES_MAX);
+    print_put_safe(sl_str(err->msg), &out);
+    (void)pg_buf_put(&out, SL("\n"));
+    print_error(pg_buf_sl(&out));
+    pg_buf_free(&out);
+    pg_err_clear(err);
+    return COMMAND_FOUND;
+}
+
+static int read_input(const char *file, struct pg_buf *out)
+{
+    char chunk[16384];
+    ssize_t n;
+    _fd_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    while (fd >= 0 && (n = read(fd, chunk, sizeof(chunk))) != 0) {
+        if (n < 0) {
+            return print_failure("cannot read %s: %s", file, strerror(errno));
+        }
+        if (pg_buf_put(out, (struct sl){chunk, (size_t)n}) < 0) {
+            return print_failure("%s is larger than %zu KiB", file, RULESET_BYTES_MAX / 1024);
+        }
+    }
+    return fd < 0 ? print_failure("cannot open %s: %s", file, strerror(errno)) : COMMAND_GOOD;
+}
+
+static int load_rules(const char *file, struct ruleset **rules_r)
+{
+    struct pg_err err = {0};
+    struct pg_buf text;
+
+    pg_buf_init(&text, RULESET_BYTES_MAX);
+    int rc = read_input(file, &text);
+    if (rc == COMMAND_GOOD && ruleset_load(file, pg_buf_sl(&text), rules_r, &err) < 0) {
+        rc = refuse(&err);
+    }
+    pg_buf_free(&text);
+    return rc;
+}
+
+static int print_buf(const struct pg_buf *out)
+{
+    if (out->over) {
+        return print_failure("the answer is longer than %zu MiB", out->max >> 20);
+    }
+    return print_out(pg_buf_sl(out)) < 0 ? COMMAND_CANNOT : COMMAND_GOOD;
+}
+
+/* ---- plan ---------------------------------------------------------------------------------- */
+
+static int print_plan(const struct command_args *args, const struct ruleset *rules, int64_t now_s)
+{
+    struct stock stock;
+    struct plan plan;
+    struct pg_buf out;
+
+    int rc = stock_open(args, &stock);
+    if (rc == COMMAND_GOOD) {
+        plan_make(rules, stock.inventory.images, stock.inventory.n, now_s, &plan);
+        pg_buf_init(&out, PLAN_BYTES_MAX);
+        if (args->json) {
+            tell_json(&plan, now_s, &out);
+        } else if (args->retention.csv) {
+            tell_csv(&plan, &out);
+        } else {
+            tell_text(&plan, !args->retention.all, &out);
+        }
+        rc = print_buf(&out);
+        pg_buf_free(&out);
+        plan_free(&plan);
+    }
+    stock_close(&stock);
+    return rc;
+}
+
+int retention_plan(const struct command_args *args)
+{
+    _ruleset_ struct ruleset *rules = NULL;
+    int64_t now_s = pg_clock_wall_s();
+
+    if (args->retention.rules == NULL) {
+        return print_failure("retention plan needs --rules FILE");
+    }
+    if (args->json && args->retention.csv) {
+        return print_failure("one of --json and --csv");
+    }
+    if (args->retention.as_of != NULL &&
+        reading_parse_date(sl_str(args->retention.as_of), &now_s) < 0) {
+        return print_failure("--as-of %s is no date; such as 2026-12-31 or 2026-12-31T04:00:00Z",
+                             args->retention.as_of);
+    }
+    int rc = load_rules(args->retention.rules, &rules);
+    return rc == COMMAND_GOOD ? print_plan(args, rules, now_s) : rc;
+}
+
+/* ---- deps ---------------------------------------------------------------------------------- */
+
+/* REPOSITORY:TAG, REPOSITORY@DIGEST, or REPOSITORY, which is its tag latest. */
+static struct graph_node *find(struct graph *g, struct sl name)
+{
+    const char *sign = memchr(name.p, '@', name.n);
+    const char *slash = memrchr(name.p, '/', name.n);
+    size_t from = slash != NULL ? (size_t)(slash - name.p) : 0;
+    const char *colon = memchr(name.p + from, ':', name.n - from);
+    struct pg_err ignored = {0};
+    struct digest d;
+
+    if (sign != NULL) {
+        size_t n = (size_t)(sign - name.p);
+        int rc = digest_parse((struct sl){sign + 1, name.n - n - 1}, &d, &ignored);
+        pg_err_clear(&ignored);
+        return rc == 0 ? graph_find(g, (struct sl){name.p, n}, &d) : NULL;
+    }
+    if (colon == NULL) {
+        return graph_find_tag(g, name, SL("latest"));
+    }
+    size_t n = (size_t)(colon - name.p);
+    return graph_find_tag(g, (struct sl){name.p, n}, (struct sl){colon + 1, name.n - n - 1});
+}
+
+int retention_deps(const struct command_args *args)
+{
+    struct stock stock;
+    struct graph graph;
+    struct pg_buf out;
+
+    if (args->noperands != 1) {
+        return print_failure("deps needs one IMAGE, such as docker.io/library/debian:12");
+    }
+    int rc = stock_open(args, &stock);
+    if (rc == COMMAND_GOOD) {
+        graph_make(stock.inventory.images, stock.inventory.n, &graph);
+        const struct graph_node *node = find(&graph, sl_str(args->operands[0]));
+        pg_buf_init(&out, PRINT_BYTES_MAX);
+        if (node == NULL) {
+            rc = print_failure("%s is not in the store; pullgate ls shows what is",
+                               args->operands[0]);
+        } else {
+            tell_tree(node, DEPTH, &out);
+            rc = print_buf(&out);
+        }
+        pg_buf_free(&out);
+        graph_free(&graph);
+    }
+    stock_close(&stock);
+    return rc;
+}

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules of retention, against the store of a server: what they would do, and why."""
+import csv, io, json, os, subprocess, time
+
+import pg as stage
+from pg import Pullgate, Upstream
+
+DAY = 86400
+
+RULES = """retention:
+  rules:
+    - name: production
+      match: {repositories: ["**"], tags: ["prod-*"]}
+      keep: forever
+    - name: builds
+      match: {repositories: ["origin.test/**"], tags: ["ci-*"]}
+      delete: {not_pulled_for: 7d}
+"""
+
+
+def told(pg, *words):
+    """`pullgate retention plan -c ...`: the option stands behind both words of the command."""
+    n = 2 if words[0] == "retention" else 1
+    p = subprocess.run([os.environ["PULLGATE"], *words[:n], "-c", pg.conf, *words[n:]], text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=pg.env, timeout=stage.DEADLINE * 4)
+    return p.returncode, p.stdout, p.stderr
+
+
+def rules(pg, text=RULES):
+    path = os.path.join(pg.dir, "rules.yaml")
+    with open(path, "w") as f:
+        f.write(text)
+    return path
+
+
+def pull(pg, repo, tag):
+    manifest = pg.get(f"/v2/{repo}/manifests/{tag}")
+    assert manifest.status == 200
+    m = manifest.json()
+    for blob in [m["config"], *m["layers"]]:
+        assert pg.get(f"/v2/{repo}/blobs/{blob['digest']}").status == 200
+    return manifest
+
+
+def day(n):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + n * DAY))
+
+
+def test_a_plan_of_a_later_day_says_what_goes_and_what_stays():
+    up = Upstream()
+    base = b"base" * 50_000
+    for tag, layers in {"ci-1": [base], "prod-1": [base, b"app" * 1000], "ci-2": [b"other" * 10_000]}.items():
+        up.image("library/app", tag, layers)
+    pg = Pullgate(up)
+    for tag in ("ci-1", "prod-1", "ci-2"):
+        pull(pg, "library/app", tag)
+    pg.wait_true(lambda: len(json.loads(told(pg, "retention", "plan", "--rules", rules(pg), "--json")[1])
+                             ["images"]) == 3, "the manifests never landed")
+    file = rules(pg)
+    code, out, err = told(pg, "retention", "plan", "--rules", file)
+    assert code == 0 and out.startswith("0 of 3 manifests go"), (out, err)
+    code, out, err = told(pg, "retention", "plan", "--rules", file, "--as-of", day(8), "--json")
+    plan = json.loads(out)
+    by_tag = {i["tags"][0]: i for i in plan["images"]}
+    assert by_tag["ci-2"]["action"] == "delete" and by_tag["ci-2"]["rule"] == "builds", by_tag
+    assert by_tag["prod-1"]["action"] == "keep" and by_tag["prod-1"]["why"] == "rule"
+    assert by_tag["ci-1"]["action"] == "keep" and by_tag["ci-1"]["why"] == "base", by_tag   # prod-1 stands on it
+    assert plan["deleted"] == 1 and 50_000 <= plan["freed"] < 60_000, plan
+    assert plan["freed"] == sum(i["frees"] for i in plan["images"])
+    code, out, err = told(pg, "retention", "plan", "--rules", file, "--as-of", day(8), "--csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [r["tags"] for r in rows if r["action"] == "delete"] == ["ci-2"], rows
+    code, out, err = told(pg, "retention", "plan", "--rules", file, "--as-of", day(8), "--all")
+    assert "- origin.test/library/app:ci-2" in out and 'rule "builds" deletes it' in out, out
+    assert "it is what stands under origin.test/library/app:prod-1" in out, out
+    pg.end()                                                 # and with no server
+    code, offline, err = told(pg, "retention", "plan", "--rules", file, "--as-of", day(8), "--all")
+    assert code == 0 and offline == out, (offline, err)
+    code, out, err = told(pg, "deps", "origin.test/library/app:prod-1")
+    assert code == 0 and "built on  origin.test/library/app:ci-1" in out, (out, err)
+    code, out, err = told(pg, "deps", "origin.test/library/app:ci-1")
+    assert code == 0 and "base of  origin.test/library/app:prod-1" in out, (out, err)
+    code, out, err = told(pg, "deps", "origin.test/library/app:none")
+    assert code == 2 and "not in the store" in err, (out, err)
+
+
+def test_what_is_wrong_with_rules_is_told_with_its_place():
+    pg = Pullgate(Upstream())
+    code, out, err = told(pg, "retention", "plan", "--rules", rules(pg, RULES.replace("delete:", "delet:")))
+    assert code == 1 and ':8:7: unknown key "delet" in a rule; did you mean "delete"?' in err, (code, err)
+    code, out, err = told(pg, "retention", "plan", "--rules", rules(pg), "--as-of", "tomorrow")
+    assert code == 2 and "no date" in err, err
+    code, out, err = told(pg, "retention", "plan", "--rules", "/nowhere")
+    assert code == 2 and "cannot open /nowhere" in err, err
+    code, out, err = told(pg, "retention", "plan")
+    assert code == 2 and "--rules" in err, err
+    pg.stop()
+
+
+if __name__ == "__main__":
+    stage.main(globals())
