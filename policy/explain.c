@@ -103,6 +103,26 @@ static void add_requirement(struct explain_node *parent, const struct rule_requi
     }
 }
 
+static void add_demand(struct explain_node *parent, const struct rule *r, const struct demand *d,
+                       const struct facts *f, struct pg_arena *arena)
+{
+    struct demand_standing s = rule_stand_demand(r, d, f, arena);
+    struct pg_buf b;
+
+    pg_buf_init(&b, TEXT_MAX);
+    demand_put_want(d, &b);
+    if (s.answer != DEMAND_HOLDS) {
+        (void)pg_buf_printf(&b, "; " SL_FMT, SL_ARG(s.found));
+    }
+    struct explain_node *n = add(parent, "requirement",
+                                 s.answer == DEMAND_HOLDS   ? EXPLAIN_HOLDS
+                                 : s.answer == DEMAND_FAILS ? EXPLAIN_FAILS
+                                                            : EXPLAIN_WAITS,
+                                 pg_copy(arena, pg_buf_sl(&b)), arena);
+    pg_buf_free(&b);
+    n->until_s = s.until_s;
+}
+
 static void add_rule(struct explain_node *parent, const struct rule *r, const struct facts *f,
                      struct pg_arena *arena)
 {
@@ -117,6 +137,9 @@ static void add_rule(struct explain_node *parent, const struct rule *r, const st
     n->name = r->name;
     for (size_t i = 0; i < r->nrequirements; i++) {
         add_requirement(n, &r->requirements[i], f, arena);
+    }
+    for (size_t i = 0; i < r->ndemands; i++) {
+        add_demand(n, r, &r->demands[i], f, arena);
     }
 }
 
@@ -322,6 +345,23 @@ static void put_patterns(const struct rule *r, struct pg_buf *out)
     }
 }
 
+/* One of the two, on a line of its own. */
+static void put_want(const struct rule_requirement *q, const struct demand *d, struct pg_buf *out)
+{
+    struct pg_buf b;
+
+    pg_buf_init(&b, TEXT_MAX);
+    if (q != NULL) {
+        rule_put_want(q, &b);
+    } else {
+        demand_put_want(d, &b);
+    }
+    (void)pg_buf_put(out, SL("    "));
+    put_plain(pg_buf_sl(&b), out);
+    (void)pg_buf_put(out, SL("\n"));
+    pg_buf_free(&b);
+}
+
 static void put_rule(const struct policy *p, const struct rule *r, struct pg_buf *out)
 {
     (void)pg_buf_put(out, p->by_scope ? SL("scope ") : SL("rule "));
@@ -332,13 +372,10 @@ static void put_rule(const struct policy *p, const struct rule *r, struct pg_buf
                                                    : SL(": wants"));
     (void)pg_buf_put(out, r->observes ? SL(" (observes only)\n") : SL("\n"));
     for (size_t i = 0; i < r->nrequirements; i++) {
-        struct pg_buf b;
-        pg_buf_init(&b, TEXT_MAX);
-        rule_put_want(&r->requirements[i], &b);
-        (void)pg_buf_put(out, SL("    "));
-        put_plain(pg_buf_sl(&b), out);
-        (void)pg_buf_put(out, SL("\n"));
-        pg_buf_free(&b);
+        put_want(&r->requirements[i], NULL, out);
+    }
+    for (size_t i = 0; i < r->ndemands; i++) {
+        put_want(NULL, &r->demands[i], out);
     }
 }
 

@@ -53,6 +53,30 @@ struct facts_refused {
 /* How the looking went. FAILED is not "there is none". */
 enum facts_state { FACTS_COMPLETE, FACTS_CUT, FACTS_FAILED };
 
+enum facts_shape {
+    FACTS_OTHER, /* a type that is not known */
+    FACTS_INDEX,
+    FACTS_IMAGE,    /* its config is an image's: a runtime would run it */
+    FACTS_ARTIFACT, /* a manifest with another config */
+};
+
+struct facts_pair {
+    struct sl name, value;
+};
+
+/* What a manifest and its config say, by their verified bytes; never a descriptor's word. What an
+ * author writes here proves nothing about its author. */
+struct facts_content {
+    enum facts_shape shape;
+    const char *trouble;    /* the config could not be read, and why: it is bad, or not there */
+    bool is_unknown;        /* trouble is upstream's or ours, not the image's: ask again */
+    const struct sl *types; /* artifactType and the config's media type, as far as there are */
+    size_t ntypes;
+    struct sl platform; /* IMAGE: "linux/arm64/v8"; {NULL, 0}: it says none */
+    const struct facts_pair *labels, *env, *annotations; /* annotations: of the manifest */
+    size_t nlabels, nenv, nannotations;
+};
+
 struct facts {
     struct sl repository;        /* canonical: "docker.io/library/nginx" */
     struct sl tag;               /* asked for by it; {NULL, 0}: by digest */
@@ -66,4 +90,8 @@ struct facts {
     size_t nsigned;
     const struct facts_refused *refused;
     size_t nrefused;
+    const struct facts_content *content; /* NULL: nobody has looked */
+    int64_t
+        since_s; /* by our clock: since when the tag names it without a break; by digest: since
+                    the first of its tags does, or since it was first named here. 0: not known */
 };

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/nearest.h"
+#include "policy/parse_demand.h"
 #include "policy/parse_signer.h"
 #include "policy/provenance.h"
 
@@ -136,18 +137,18 @@ static int take_word(struct parse *p, const struct pg_tree *map, const char *key
                      words[1]);
 }
 
-static int take_age(struct parse *p, const struct pg_tree *map, int64_t *age_s)
+int parse_age(struct parse *p, const struct pg_tree *map, const char *key, int64_t *age_s)
 {
     static const struct {
         char unit;
         int64_t s;
     } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    const struct pg_tree *t = pg_tree_get(map, SL("max_age"));
+    const struct pg_tree *t = pg_tree_get(map, sl_str(key));
     struct sl text;
     int64_t n = 0;
     size_t i = 0;
 
-    if (parse_text(p, map, "max_age", &text) < 0) {
+    if (parse_text(p, map, key, &text) < 0) {
         return -1;
     }
     if (text.p == NULL) {
@@ -162,19 +163,18 @@ static int take_age(struct parse *p, const struct pg_tree *map, int64_t *age_s)
             return 0;
         }
     }
-    return parse_bad(p, t->at, "max_age must be a time from 1s to 3650d, such as 72h or 30d");
+    return parse_bad(p, t->at, "%s must be a time from 1s to 3650d, such as 72h or 30d", key);
 }
 
-static struct sl keep(struct parse *p, struct sl s)
+struct sl parse_keep(struct parse *p, struct sl s)
 {
     return s.p != NULL ? pg_copy(&p->policy->arena, s) : s;
 }
 
 /* ---- match --------------------------------------------------------------------------------- */
 
-/* A list of texts, not empty; *n_r 0 when it is absent. */
-static int take_list(struct parse *p, const struct pg_tree *map, const char *key,
-                     const struct pg_tree **first_r, size_t *n_r)
+int parse_list(struct parse *p, const struct pg_tree *map, const char *key,
+               const struct pg_tree **first_r, size_t *n_r)
 {
     const struct pg_tree *list = pg_tree_get(map, sl_str(key));
 
@@ -202,7 +202,7 @@ static int take_repositories(struct parse *p, const struct pg_tree *map, uint32_
     const struct pg_tree *t;
     size_t n;
 
-    if (take_list(p, map, "repositories", &t, &n) < 0) {
+    if (parse_list(p, map, "repositories", &t, &n) < 0) {
         return -1;
     }
     if (n == 0) {
@@ -218,7 +218,7 @@ static int take_repositories(struct parse *p, const struct pg_tree *map, uint32_
                             &pattern, p->err) < 0) {
             return parse_wrap(p, t->at);
         }
-        patterns[r->nrepositories] = keep(p, pattern);
+        patterns[r->nrepositories] = parse_keep(p, pattern);
         match_add(&p->policy->index, patterns[r->nrepositories++], number, &p->policy->arena);
     }
     return 0;
@@ -234,7 +234,7 @@ static int take_match(struct parse *p, const struct pg_tree *rule, uint32_t numb
         return parse_bad(p, rule->at, "the rule needs match: {repositories: [...]}");
     }
     if (parse_keys(p, map, "match", words) < 0 || take_repositories(p, map, number, r) < 0 ||
-        take_list(p, map, "tags", &t, &r->ntags) < 0) {
+        parse_list(p, map, "tags", &t, &r->ntags) < 0) {
         return -1;
     }
     struct sl *tags = pg_alloc(&p->policy->arena, r->ntags * sizeof(*tags) + 1);
@@ -242,7 +242,7 @@ static int take_match(struct parse *p, const struct pg_tree *rule, uint32_t numb
         if (match_check_tag(t->text, p->err) < 0) {
             return parse_wrap(p, t->at);
         }
-        tags[n++] = keep(p, t->text);
+        tags[n++] = parse_keep(p, t->text);
     }
     r->tags = tags;
     return 0;
@@ -316,11 +316,11 @@ static int take_attestation(struct parse *p, const struct pg_tree *map, struct r
         parse_text(p, map, "predicate_type", &q->predicate_type) < 0 ||
         parse_text(p, map, "builder_id", &q->builder_id) < 0 ||
         parse_text(p, map, "source_repository", &q->source_repository) < 0 ||
-        take_age(p, map, &q->max_age_s) < 0) {
+        parse_age(p, map, "max_age", &q->max_age_s) < 0) {
         return -1;
     }
     const struct pg_tree *from = pg_tree_get(map, SL("from"));
-    q->predicate_type = keep(p, provenance_type(q->predicate_type));
+    q->predicate_type = parse_keep(p, provenance_type(q->predicate_type));
     if (!has_scheme(q->predicate_type)) {
         return parse_bad(p, map->at,
                          "an attestation needs predicate_type: a URI, or one of "
@@ -333,9 +333,9 @@ static int take_attestation(struct parse *p, const struct pg_tree *map, struct r
     }
     q->kind = FACTS_ATTESTATION;
     q->threshold = 1;
-    q->builder_id = keep(p, q->builder_id);
+    q->builder_id = parse_keep(p, q->builder_id);
     q->source_repository = q->source_repository.p != NULL
-                               ? keep(p, provenance_source(q->source_repository))
+                               ? parse_keep(p, provenance_source(q->source_repository))
                                : q->source_repository;
     if (parse_signer_list(p, from, &q->signers, &q->nsigners) < 0) {
         return -1;
@@ -350,9 +350,9 @@ static int take_attestation(struct parse *p, const struct pg_tree *map, struct r
 
 static int take_require(struct parse *p, const struct pg_tree *map, struct rule *r)
 {
-    static const char *const words[] = {"signature", "attestations", NULL};
+    static const char *const words[] = {PARSE_DEMANDS, "signature", "attestations", NULL};
 
-    if (parse_keys(p, map, "require", words) < 0) {
+    if (parse_keys(p, map, "require", words) < 0 || parse_demands(p, map, r) < 0) {
         return -1;
     }
     const struct pg_tree *signature = pg_tree_get(map, SL("signature"));
@@ -361,13 +361,14 @@ static int take_require(struct parse *p, const struct pg_tree *map, struct rule 
     if (list != NULL && list->kind != PG_TREE_LIST) {
         return parse_bad(p, list->at, "attestations must be a list");
     }
-    if (n == 0 || n > RULE_REQUIREMENTS_MAX) {
+    if ((n == 0 && r->ndemands == 0) || n > RULE_REQUIREMENTS_MAX) {
         return parse_bad(p, map->at,
-                         "require needs signature, or attestations, or both; at most "
-                         "%d in all. `action: allow` is for what needs neither",
+                         "require needs something to require, such as signature, attestations, "
+                         "platforms or min_age; at most %d signatures and attestations. "
+                         "`action: allow` is for what needs nothing",
                          RULE_REQUIREMENTS_MAX);
     }
-    r->requirements = pg_alloc(&p->policy->arena, n * sizeof(*r->requirements));
+    r->requirements = pg_alloc(&p->policy->arena, n * sizeof(*r->requirements) + 1);
     if (signature != NULL &&
         take_signature(p, signature, &r->requirements[r->nrequirements++]) < 0) {
         return -1;
@@ -418,15 +419,16 @@ static int take_rule(struct parse *p, const struct pg_tree *map, uint32_t number
                          "people of it",
                          NAME_MAX_BYTES);
     }
-    r->name = keep(p, r->name);
-    r->description = keep(p, r->description);
+    r->name = parse_keep(p, r->name);
+    r->description = parse_keep(p, r->description);
     r->waits = waits == 1;
     r->observes = observes == 1;
     if (take_match(p, map, number, r) < 0 || take_action(p, map, r) < 0) {
         return -1;
     }
-    if (waits == 1 && r->action != RULE_REQUIRE) {
-        return parse_bad(p, map->at, "on_missing is for a rule that requires something");
+    if (waits == 1 && r->nrequirements == 0) {
+        return parse_bad(p, map->at,
+                         "on_missing is for a rule that requires a signature or an attestation");
     }
     return 0;
 }

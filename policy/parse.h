@@ -33,5 +33,12 @@ PG_MUST_USE int parse_keys(struct parse *p, const struct pg_tree *t, const char 
 /* The text of a key; absent is not wrong: {NULL, 0}. An empty one is. */
 PG_MUST_USE int parse_text(struct parse *p, const struct pg_tree *map, const char *key,
                            struct sl *text_r);
+/* A time such as 72h or 30d, of key; absent: *age_s stays. */
+PG_MUST_USE int parse_age(struct parse *p, const struct pg_tree *map, const char *key,
+                          int64_t *age_s);
+/* A list of texts, not empty; *n_r 0 when it is absent. */
+PG_MUST_USE int parse_list(struct parse *p, const struct pg_tree *map, const char *key,
+                           const struct pg_tree **first_r, size_t *n_r);
+struct sl parse_keep(struct parse *p, struct sl s); /* in the policy's arena */
 PG_MUST_USE int parse_truth(struct parse *p, const struct pg_tree *map, const char *key,
                             bool *value_r);

@@ -191,6 +191,16 @@ static void add_wants(const struct rule_requirement *q, struct policy_wants *w)
     }
 }
 
+static void add_demand(const struct demand *d, struct policy_wants *w)
+{
+    bool content = demand_wants_content(d), age = demand_wants_age(d);
+
+    w->governed = w->governed || content || age;
+    w->content = w->content || content;
+    w->age = w->age || age;
+    w->tags = w->tags || age;
+}
+
 struct policy_wants policy_wants(const struct policy *p, const struct facts *name)
 {
     struct policy_wants w = {0};
@@ -208,6 +218,9 @@ struct policy_wants policy_wants(const struct policy *p, const struct facts *nam
         is_spoken_of = is_spoken_of || (applies && !r->observes);
         for (size_t k = 0; applies && k < r->nrequirements; k++) {
             add_wants(&r->requirements[k], &w);
+        }
+        for (size_t k = 0; rule_applies(r, name) && k < r->ndemands; k++) {
+            add_demand(&r->demands[k], &w);
         }
     }
     w.closed = !is_spoken_of && !p->allows_rest;

@@ -431,27 +431,108 @@ static void decide_fixed(const struct rule *r, struct pg_arena *arena, struct ru
     pg_buf_free(&b);
 }
 
+static const struct demand *types_of(const struct rule *r)
+{
+    for (size_t i = 0; i < r->ndemands; i++) {
+        if (r->demands[i].kind == DEMAND_TYPES) {
+            return &r->demands[i];
+        }
+    }
+    return NULL;
+}
+
+struct demand_standing rule_stand_demand(const struct rule *r, const struct demand *d,
+                                         const struct facts *f, struct pg_arena *arena)
+{
+    struct demand_standing s;
+
+    demand_stand(d, types_of(r), f, arena, &s);
+    return s;
+}
+
+static void explain_demand(const struct rule *r, const struct demand *d,
+                           const struct demand_standing *s, struct rule_verdict *v,
+                           struct pg_arena *arena)
+{
+    struct pg_buf b;
+
+    pg_buf_init(&b, TEXT_MAX);
+    (void)pg_buf_put(&b, SL("wanted is "));
+    demand_put_want(d, &b);
+    (void)pg_buf_printf(&b, "; " SL_FMT, SL_ARG(s->found));
+    v->reason = kept(&b, arena);
+    if (s->answer == DEMAND_UNKNOWN) {
+        (void)pg_buf_put(&b, SL("try again when the upstream answers"));
+    } else if (s->help.n > 0) {
+        (void)pg_buf_printf(&b, SL_FMT ", or change the rule " SL_FMT, SL_ARG(s->help),
+                            SL_ARG(r->name));
+    } else {
+        (void)pg_buf_printf(&b, "change the rule " SL_FMT, SL_ARG(r->name));
+    }
+    v->remedy = kept(&b, arena);
+    pg_buf_free(&b);
+}
+
+/* The first that fails is told; one that is not known only when none does. */
+static void decide_demands(const struct rule *r, const struct facts *f, struct pg_arena *arena,
+                           struct rule_verdict *v)
+{
+    for (size_t i = 0; i < r->ndemands && v->decision != POLICY_DENY; i++) {
+        struct demand_standing s = rule_stand_demand(r, &r->demands[i], f, arena);
+        if (s.answer == DEMAND_HOLDS && s.until_s < v->not_after_s) {
+            v->not_after_s = s.until_s;
+        }
+        if (s.answer == DEMAND_HOLDS ||
+            (s.answer == DEMAND_UNKNOWN && v->decision == POLICY_PENDING)) {
+            continue;
+        }
+        v->decision = s.answer == DEMAND_UNKNOWN ? POLICY_PENDING : POLICY_DENY;
+        v->not_after_s = s.answer == DEMAND_UNKNOWN ? f->now_s : s.until_s;
+        explain_demand(r, &r->demands[i], &s, v, arena);
+    }
+}
+
+static void decide_signed(const struct rule *r, const struct facts *f, struct pg_arena *arena,
+                          struct rule_verdict *v)
+{
+    for (size_t i = 0; i < r->nrequirements; i++) {
+        const struct rule_requirement *q = &r->requirements[i];
+        struct rule_standing s = rule_stand(q, f, arena);
+        if (!s.holds) {
+            bool waits = f->state == FACTS_FAILED || (r->waits && f->state == FACTS_COMPLETE);
+            v->decision = waits ? POLICY_PENDING : POLICY_DENY;
+            v->not_after_s = waits ? f->now_s : INT64_MAX;
+            explain_unmet(r, q, f, &s, v, arena);
+            return;
+        }
+        if (s.until_s < v->not_after_s) {
+            v->not_after_s = s.until_s;
+        }
+    }
+}
+
+/* A denial is told before what may yet come. */
 void rule_decide(const struct rule *r, const struct facts *f, struct pg_arena *arena,
                  struct rule_verdict *v_r)
 {
+    struct rule_verdict by_demands;
+
     *v_r = (struct rule_verdict){
         .decision = POLICY_ALLOW, .reason = SL(""), .remedy = SL(""), .not_after_s = INT64_MAX};
     if (r->action != RULE_REQUIRE) {
         decide_fixed(r, arena, v_r);
         return;
     }
-    for (size_t i = 0; i < r->nrequirements; i++) {
-        const struct rule_requirement *q = &r->requirements[i];
-        struct rule_standing s = rule_stand(q, f, arena);
-        if (!s.holds) {
-            bool waits = f->state == FACTS_FAILED || (r->waits && f->state == FACTS_COMPLETE);
-            v_r->decision = waits ? POLICY_PENDING : POLICY_DENY;
-            v_r->not_after_s = waits ? f->now_s : INT64_MAX;
-            explain_unmet(r, q, f, &s, v_r, arena);
-            return;
-        }
-        if (s.until_s < v_r->not_after_s) {
-            v_r->not_after_s = s.until_s;
-        }
+    by_demands = *v_r;
+    decide_demands(r, f, arena, &by_demands);
+    if (by_demands.decision == POLICY_DENY) {
+        *v_r = by_demands;
+        return;
+    }
+    decide_signed(r, f, arena, v_r);
+    if (v_r->decision == POLICY_ALLOW && by_demands.decision == POLICY_PENDING) {
+        *v_r = by_demands;
+    } else if (v_r->decision == POLICY_ALLOW && by_demands.not_after_s < v_r->not_after_s) {
+        v_r->not_after_s = by_demands.not_after_s;
     }
 }

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "policy/demand.h"
 #include "policy/policy.h"
 #include "policy/signer.h"
 
@@ -35,6 +36,8 @@ struct rule {
     size_t ntags;
     struct rule_requirement *requirements;
     size_t nrequirements;
+    const struct demand *demands; /* what is required besides */
+    size_t ndemands;
     bool waits;    /* on_missing: wait */
     bool observes; /* mode: observe */
 };
@@ -69,6 +72,9 @@ struct rule_view rule_look(const struct rule_requirement *q, const struct signer
                            const struct facts *f, const struct facts_signed *fact);
 struct rule_standing rule_stand(const struct rule_requirement *q, const struct facts *f,
                                 struct pg_arena *arena);
+/* How one of the rule's demands stands. */
+struct demand_standing rule_stand_demand(const struct rule *r, const struct demand *d,
+                                         const struct facts *f, struct pg_arena *arena);
 void rule_decide(const struct rule *r, const struct facts *f, struct pg_arena *arena,
                  struct rule_verdict *v_r);
 

@@ -29,6 +29,7 @@ static void unref(struct collect *c)
 {
     if (--c->refs > 0)
         return;
+    pg_bytes_unref(c->config.bytes);
     evidence_free(c->evidence);
     dossier_unref(c->dossier);
     pg_arena_free(&c->names);
@@ -221,6 +222,8 @@ static void run(struct pg_job *job)
 {
     struct collect *c = pg_container_of(job, struct collect, job);
 
+    if (c->config.wanted)
+        collect_read_plan(c);
     for (size_t i = 0; i < COLLECT_PIECES; i++)
         if (c->pieces[i].state == PIECE_READING)
             collect_read_piece(c, &c->pieces[i]);
@@ -317,6 +320,21 @@ static void give_up_all(struct collect *c)
             give_up(&c->pieces[i]);
 }
 
+static void issue_config(struct collect *c)
+{
+    struct collect_piece *p = c->config.to_ask ? spare(c) : NULL;
+
+    if (p == NULL)
+        return;
+    c->config.to_ask = false;
+    c->config.waiting = true;
+    p->step = (struct evidence_step){.id = COLLECT_CONFIG,
+                                     .what = EVIDENCE_BLOB,
+                                     .digest = c->config.digest,
+                                     .size_max = c->config.size};
+    board(p);
+}
+
 static void issue(struct collect *c)
 {
     bool late = is_late(c);
@@ -344,12 +362,14 @@ static void advance(struct collect *c)
 
     if (c->busy || c->over)
         return;
+    issue_config(c);
     issue(c);
     if (is_late(c))
         give_up_all(c);
     any = take_answers(c);
-    c->verifying = !any && evidence_is_done(c->evidence);
-    if (any || c->verifying)
+    c->verifying = !any && evidence_is_done(c->evidence) && !c->config.wanted &&
+                   !c->config.to_ask && !c->config.waiting;
+    if (any || c->verifying || c->config.wanted)
         start_job(c);
 }
 
@@ -406,6 +426,7 @@ static struct collect *begin(struct collect_home *home, const struct collect_ord
     c->order.repo = pg_copy(&c->names, o->repo);
     c->order.canonical = pg_copy(&c->names, o->canonical);
     c->order.caller = pg_copy(&c->names, o->caller);
+    c->config.wanted = o->scope.wants.content && !o->scope.as_evidence;
     c->evidence = plan(o);
     for (size_t i = 0; i < COLLECT_PIECES; i++)
         c->pieces[i].collect = c;

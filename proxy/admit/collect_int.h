@@ -5,7 +5,20 @@
 #include "cache/blob.h"
 #include "proxy/admit/collect.h"
 
-#define COLLECT_TRIES 3
+#define COLLECT_TRIES  3
+#define COLLECT_CONFIG UINT_MAX /* the step of a piece that is no evidence, but the config */
+
+/* The config of what is looked at, where policy wants to know what it says. */
+struct collect_config {
+    bool wanted;  /* and not known yet whether there is one */
+    bool to_ask;  /* there is */
+    bool waiting; /* it has been asked for */
+    struct digest digest;
+    size_t size;
+    struct pg_bytes *bytes; /* NULL: it did not come */
+    const char *trouble;    /* why; in names */
+    bool is_unknown;
+};
 
 enum piece_state { PIECE_FREE, PIECE_ASKED, PIECE_FLYING, PIECE_ARRIVED, PIECE_READING };
 
@@ -36,6 +49,7 @@ struct collect {
     struct store *store;       /* of the home, which may be gone when the job runs */
     struct evidence *evidence; /* the job's while busy, else the loop's */
     struct collect_piece pieces[COLLECT_PIECES];
+    struct collect_config config;
     const char *stale; /* in names */
     bool verifying;
     uint64_t began_us;
@@ -43,5 +57,6 @@ struct collect {
 };
 
 /* In the pool. */
+void collect_read_plan(struct collect *c); /* of the config */
 void collect_read_piece(struct collect *c, struct collect_piece *p);
 void collect_read_dossier(struct collect *c);

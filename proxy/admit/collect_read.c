@@ -7,6 +7,7 @@
 #include "cache/overlay.h"
 #include "cache/subject.h"
 #include "oci/link.h"
+#include "oci/manifest.h"
 #include "oci/media.h"
 #include "proxy/admit/collect_int.h"
 
@@ -80,23 +81,31 @@ static void put_document(struct collect *c, struct collect_piece *p)
 
 /* ---- blobs --------------------------------------------------------------------------------- */
 
+/* NULL: it could not be read. */
+static struct pg_bytes *bytes_of(const struct blob *b)
+{
+    char *text = malloc((size_t)b->size + 1);
+    struct pg_bytes *bytes = NULL;
+
+    PG_CHECK(text != NULL);
+    if (pg_fd_pread(b->fd, text, (size_t)b->size, 0) >= 0)
+        bytes = pg_bytes_new((struct sl){text, (size_t)b->size});
+    free(text);
+    return bytes;
+}
+
 static void put_blob(struct collect *c, struct collect_piece *p)
 {
     struct evidence_answer put = {.outcome = EVIDENCE_FOUND, .media_type = SL("")};
-    char *text;
 
     if (p->blob->size > p->step.size_max) {
         put.outcome = EVIDENCE_LARGE;
     } else {
-        text = malloc((size_t)p->blob->size + 1);
-        PG_CHECK(text != NULL);
-        if (pg_fd_pread(p->blob->fd, text, (size_t)p->blob->size, 0) < 0) {
+        put.bytes = bytes_of(p->blob);
+        if (put.bytes == NULL) {
             put.outcome = EVIDENCE_FAILED;
             put.trouble = "it could not be read from the store";
-        } else {
-            put.bytes = pg_bytes_new((struct sl){text, (size_t)p->blob->size});
         }
-        free(text);
     }
     evidence_put(c->evidence, p->step.id, &put);
     pg_bytes_unref(put.bytes);
@@ -229,21 +238,7 @@ static void put_own(struct collect *c, struct collect_piece *p)
     pg_arena_free(&arena);
 }
 
-void collect_read_piece(struct collect *c, struct collect_piece *p)
-{
-    const struct evidence_answer absent = {.outcome = EVIDENCE_ABSENT};
-
-    if (p->blob != NULL)
-        put_blob(c, p);
-    else if (p->err.kind == PG_E_NONE && !p->is_own)
-        put_document(c, p);
-    else if (is_absent(p) && !p->is_own)
-        evidence_put(c->evidence, p->step.id, &absent);
-    else
-        put_own(c, p);
-}
-
-/* ---- verifying ----------------------------------------------------------------------------- */
+/* ---- the config ---------------------------------------------------------------------------- */
 
 static struct pg_bytes *subject_bytes(struct collect *c, struct pg_arena *arena, struct sl *type_r)
 {
@@ -258,6 +253,58 @@ static struct pg_bytes *subject_bytes(struct collect *c, struct pg_arena *arena,
     return m.held != NULL ? m.held : pg_bytes_new(m.bytes);
 }
 
+void collect_read_plan(struct collect *c)
+{
+    struct pg_arena arena;
+    struct manifest m;
+    struct pg_err ignored = {0};
+    struct sl type = SL("");
+    struct pg_bytes *bytes;
+
+    c->config.wanted = false;
+    pg_arena_init(&arena, MANIFEST_ARENA_BYTES + OVERLAY_INLINE_MAX * 2);
+    bytes = subject_bytes(c, &arena, &type);
+    if (bytes != NULL && manifest_parse(pg_bytes_sl(bytes), type, &arena, &m, &ignored) == 0)
+        c->config.to_ask = content_plan(&m, &c->config.digest, &c->config.size) > 0;
+    pg_err_clear(&ignored);
+    pg_bytes_unref(bytes);
+    pg_arena_free(&arena);
+}
+
+/* That upstream has none is a no about the image; all else is asked again. */
+static void read_config(struct collect *c, struct collect_piece *p)
+{
+    bool is_absent_there = is_unknown(p->err.kind) && !p->denied;
+
+    c->config.waiting = false;
+    if (p->blob != NULL && p->blob->size <= CONTENT_CONFIG_MAX)
+        c->config.bytes = bytes_of(p->blob);
+    if (c->config.bytes != NULL)
+        return;
+    c->config.is_unknown = !is_absent_there;
+    c->config.trouble = is_absent_there   ? "is not there: the registry does not have it"
+                        : p->blob != NULL ? "could not be read from the store"
+                                          : "could not be fetched from the upstream";
+}
+
+void collect_read_piece(struct collect *c, struct collect_piece *p)
+{
+    const struct evidence_answer absent = {.outcome = EVIDENCE_ABSENT};
+
+    if (p->step.id == COLLECT_CONFIG)
+        read_config(c, p);
+    else if (p->blob != NULL)
+        put_blob(c, p);
+    else if (p->err.kind == PG_E_NONE && !p->is_own)
+        put_document(c, p);
+    else if (is_absent(p) && !p->is_own)
+        evidence_put(c->evidence, p->step.id, &absent);
+    else
+        put_own(c, p);
+}
+
+/* ---- verifying ----------------------------------------------------------------------------- */
+
 void collect_read_dossier(struct collect *c)
 {
     struct dossier_input in = {.evidence = c->evidence,
@@ -266,6 +313,9 @@ void collect_read_dossier(struct collect *c)
                                .media_type = SL(""),
                                .admission = &c->order.snapshot->config.admission,
                                .scope = c->order.scope,
+                               .content = {.config = {NULL, 0},
+                                           .trouble = c->config.trouble,
+                                           .is_unknown = c->config.is_unknown},
                                .stale = c->stale,
                                .timestamps = c->stamp,
                                .now_s = pg_clock_wall_s(),
@@ -273,6 +323,8 @@ void collect_read_dossier(struct collect *c)
     struct pg_arena arena;
 
     pg_arena_init(&arena, OVERLAY_INLINE_MAX * 2);
+    if (c->config.bytes != NULL)
+        in.content.config = pg_bytes_sl(c->config.bytes);
     in.manifest = subject_bytes(c, &arena, &in.media_type);
     c->dossier = dossier_new(&in);
     pg_bytes_unref(in.manifest);

@@ -46,10 +46,11 @@ static void note_state(struct dossier *d, const struct dossier_input *in)
 
 /* ---- what it names, and what goes with it ---------------------------------------------------- */
 
-static int read_manifest(struct pg_bytes *bytes, struct pg_arena *arena, struct manifest *m)
+static int read_manifest(struct pg_bytes *bytes, struct sl type, struct pg_arena *arena,
+                         struct manifest *m)
 {
     struct pg_err ignored = {0};
-    int rc = manifest_parse(pg_bytes_sl(bytes), SL(""), arena, m, &ignored);
+    int rc = manifest_parse(pg_bytes_sl(bytes), type, arena, m, &ignored);
 
     pg_err_clear(&ignored);
     return rc;
@@ -61,7 +62,7 @@ static void note_names(struct dossier *d, const struct dossier_input *in)
     struct manifest m;
 
     pg_arena_init(&work, MANIFEST_ARENA_BYTES);
-    if (in->manifest != NULL && read_manifest(in->manifest, &work, &m) == 0) {
+    if (in->manifest != NULL && read_manifest(in->manifest, SL(""), &work, &m) == 0) {
         d->is_index = m.kind == MANIFEST_INDEX;
         d->names = pg_alloc(&d->arena, (m.nchildren + 1) * sizeof(*d->names));
         if (m.has_config)
@@ -69,6 +70,23 @@ static void note_names(struct dossier *d, const struct dossier_input *in)
         for (size_t i = 0; i < m.nchildren; i++)
             d->names[d->nnames++] = m.children[i].digest;
     }
+    pg_arena_free(&work);
+}
+
+/* What it says itself. */
+static void note_content(struct dossier *d, const struct dossier_input *in)
+{
+    struct content_input of = in->content;
+    struct pg_arena work;
+    struct manifest m;
+    bool is_read;
+
+    if (!in->scope.wants.content)
+        return;
+    pg_arena_init(&work, MANIFEST_ARENA_BYTES);
+    is_read = in->manifest != NULL && read_manifest(in->manifest, in->media_type, &work, &m) == 0;
+    of.manifest = is_read ? &m : NULL;
+    d->content = content_read(&of, &d->arena);
     pg_arena_free(&work);
 }
 
@@ -102,6 +120,7 @@ struct dossier *dossier_new(const struct dossier_input *in)
     } else {
         verify_all(d, in);
         note_names(d, in);
+        note_content(d, in);
     }
     return d;
 }
@@ -148,7 +167,7 @@ bool dossier_scopes_are_same(const struct dossier_scope *a, const struct dossier
     return a->wants.signatures == b->wants.signatures &&
            a->wants.attestations == b->wants.attestations && a->wants.simple == b->wants.simple &&
            a->wants.bundle == b->wants.bundle && a->wants.notation == b->wants.notation &&
-           a->wants.trusts == b->wants.trusts;
+           a->wants.trusts == b->wants.trusts && a->wants.content == b->wants.content;
 }
 
 size_t dossier_memory(const struct dossier *d)

@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "policy/policy.h"
 #include "proxy/admit/companion.h"
+#include "proxy/admit/content.h"
 #include "proxy/admit/finding.h"
 #include "proxy/config.h"
 #include "signing/evidence.h"
@@ -46,6 +47,7 @@ struct dossier {
     size_t nsigned;
     const struct facts_refused *refused;
     size_t nrefused;
+    const struct facts_content *content; /* NULL: not wanted */
     bool is_index;
     struct digest *names; /* of an index its manifests, else config and layers */
     size_t nnames;
@@ -61,7 +63,8 @@ struct dossier_input {
     struct pg_bytes *manifest; /* of the subject; NULL: it is not here */
     const struct config_admission *admission;
     struct dossier_scope scope;
-    const char *stale; /* what could not be asked anew; NULL: nothing */
+    struct content_input content; /* wants.content: of the config; the manifest is read here */
+    const char *stale;            /* what could not be asked anew; NULL: nothing */
     const struct stamp *timestamps;
     int64_t now_s;
     uint64_t now_ms;

@@ -48,10 +48,13 @@ struct tags {
     struct sl *all;
     size_t n;
     bool over, failed;
+    int64_t since_s; /* since when the first of them names it */
 };
 
-static void add_tag(struct tags *t, struct pg_arena *arena, struct sl name)
+static void add_tag(struct tags *t, struct pg_arena *arena, struct sl name, int64_t since_s)
 {
+    if (t->since_s == 0 || since_s < t->since_s)
+        t->since_s = since_s;
     for (size_t i = 0; i < t->n; i++)
         if (sl_eq(t->all[i], name))
             return;
@@ -76,7 +79,7 @@ static void add_noted(const struct gate_question *q, const struct digest *d, str
 
         t->failed = t->failed || found < 0;
         if (found > 0 && digest_eq(&tag.digest, d))
-            add_tag(t, arena, sl_str(name));
+            add_tag(t, arena, sl_str(name), tag.first_seen_s);
     }
     pg_err_clear(&ignored);
 }
@@ -93,7 +96,7 @@ static void find_tags(const struct gate_question *q, const struct digest *d, str
     t->all = pg_alloc(arena, GATE_TAGS_MAX * sizeof(*t->all));
     while ((found = index_next_tag_of(&v, q->repository, name, &name, &tag, &ignored)) > 0)
         if (digest_eq(&tag.digest, d))
-            add_tag(t, arena, name);
+            add_tag(t, arena, name, tag.first_seen_s);
     t->failed = found < 0;
     pg_err_clear(&ignored);
 }
@@ -125,6 +128,7 @@ static void take_facts(struct subject *s)
     s->facts.nsigned = d->nsigned;
     s->facts.refused = d->refused;
     s->facts.nrefused = d->nrefused;
+    s->facts.content = d->content;
 }
 
 /* false: r says why it cannot be decided yet. */
@@ -161,6 +165,28 @@ static void free_subject(struct subject *s)
     s->dossier = NULL;
 }
 
+/* Since when it is what it was asked for as (N08). What cannot be read is not known. */
+static int64_t find_since(const struct gate_question *q, struct sl tag, const struct digest *d,
+                          const struct tags *t)
+{
+    struct index_tag named;
+    struct index_link link;
+    struct pg_err ignored = {0};
+    int64_t since_s = 0;
+
+    if (tag.p != NULL) {
+        if (overlay_get_tag(q->store, q->repository, tag, &named, &ignored) > 0 &&
+            digest_eq(&named.digest, d))
+            since_s = named.first_seen_s;
+    } else if (t->n > 0) {
+        since_s = t->since_s;
+    } else if (overlay_get_link(q->store, q->repository, d, &link, &ignored) > 0) {
+        since_s = link.first_seen_s;
+    }
+    pg_err_clear(&ignored);
+    return since_s;
+}
+
 /* Its name, with all tags that name it where that matters. false: r says why it is not known. */
 static bool name_subject(struct subject *s, struct sl tag, const struct digest *d,
                          const struct digest *sha256, struct gate_result *r)
@@ -171,17 +197,19 @@ static bool name_subject(struct subject *s, struct sl tag, const struct digest *
     s->facts = (struct facts){
         .repository = q->repository, .tag = tag, .digest = *sha256, .now_s = q->now_s};
     s->wants = policy_wants(q->admission->policy, &s->facts);
-    if (tag.p != NULL || !s->wants.tags)
-        return true;
-    find_tags(q, d, s->arena, &t);
-    add_noted(q, d, s->arena, &t);
-    if (t.failed || t.over) {
-        no_index(r);
-        return false;
+    if (tag.p == NULL && s->wants.tags) {
+        find_tags(q, d, s->arena, &t);
+        add_noted(q, d, s->arena, &t);
+        if (t.failed || t.over) {
+            no_index(r);
+            return false;
+        }
+        s->facts.known_tags = t.all;
+        s->facts.nknown_tags = t.n;
+        s->wants = policy_wants(q->admission->policy, &s->facts);
     }
-    s->facts.known_tags = t.all;
-    s->facts.nknown_tags = t.n;
-    s->wants = policy_wants(q->admission->policy, &s->facts);
+    if (s->wants.age)
+        s->facts.since_s = find_since(q, tag, d, &t);
     return true;
 }
 

@@ -61,7 +61,7 @@ static size_t put_scope(const struct dossier_scope *s, char out[SCOPE_MAX])
 
     out[0] = (char)(s->as_evidence ? 0x80
                                    : w->signatures << 0 | w->attestations << 1 | w->simple << 2 |
-                                         w->bundle << 3 | w->notation << 4);
+                                         w->bundle << 3 | w->notation << 4 | w->content << 5);
     if (s->as_evidence)
         return 1;
     memcpy(out + 1, &w->trusts, sizeof(w->trusts));
@@ -172,7 +172,7 @@ void shelf_put(struct shelf *s, struct dossier *d)
     char key[KEY_MAX];
 
     lock(s);
-    if (d->state != FACTS_FAILED)
+    if (d->state != FACTS_FAILED && (d->content == NULL || !d->content->is_unknown))
         put(s, d, key_of(d->repository, &d->subject, &d->scope, key));
     for (size_t i = 0; i < d->nnames; i++)
         note_witness(s, d->scope.as_evidence ? s->evidence : s->witnesses, d, &d->names[i]);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/parse_demand.h"
+
+/* The demands of one rule as they come. */
+struct list {
+    struct parse *p;
+    struct demand all[DEMAND_MAX];
+    size_t n;
+};
+
+static struct demand *add(struct list *l, enum demand_kind kind)
+{
+    PG_CHECK(l->n < DEMAND_MAX);
+    l->all[l->n] = (struct demand){.kind = kind};
+    return &l->all[l->n++];
+}
+
+typedef int check_fn(struct parse *p, const struct pg_tree *t, struct sl *pattern_r);
+
+static int take_patterns(struct list *l, const struct pg_tree *map, const char *key,
+                         enum demand_kind kind, check_fn *check)
+{
+    struct parse *p = l->p;
+    const struct pg_tree *t;
+    size_t n;
+
+    if (parse_list(p, map, key, &t, &n) < 0) {
+        return -1;
+    }
+    if (n == 0) {
+        return 0;
+    }
+    struct demand *d = add(l, kind);
+    struct sl *patterns = pg_alloc(&p->policy->arena, n * sizeof(*patterns));
+    for (; t != NULL; t = t->next) {
+        struct sl pattern = t->text;
+        if (check(p, t, &pattern) < 0) {
+            return -1;
+        }
+        patterns[d->npatterns++] = parse_keep(p, pattern);
+    }
+    d->patterns = patterns;
+    return 0;
+}
+
+/* ---- patterns ------------------------------------------------------------------------------ */
+
+static bool is_of(struct sl s, const char *more)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && strchr(more, c) == NULL) {
+            return false;
+        }
+    }
+    return s.n > 0 && s.n <= MATCH_PATTERN_MAX && memmem(s.p, s.n, "***", 3) == NULL;
+}
+
+static int check_platform(struct parse *p, const struct pg_tree *t, struct sl *pattern_r)
+{
+    size_t nslashes = 0;
+
+    (void)pattern_r;
+    for (size_t i = 0; i < t->text.n; i++) {
+        nslashes += t->text.p[i] == '/';
+    }
+    if (!is_of(t->text, "/*._-") || nslashes < 1 || nslashes > 2 || t->text.n > 100) {
+        return parse_bad(p, t->at,
+                         "\"%.*s\" is no platform; write linux/amd64, linux/* or linux/arm/v7",
+                         (int)(t->text.n < 100 ? t->text.n : 100), t->text.p);
+    }
+    return 0;
+}
+
+static int check_type(struct parse *p, const struct pg_tree *t, struct sl *pattern_r)
+{
+    (void)pattern_r;
+    if (sl_eq(t->text, SL("image"))) {
+        return 0;
+    }
+    if (!is_of(t->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ/*.+_-") ||
+        memchr(t->text.p, '/', t->text.n) == NULL) {
+        return parse_bad(p, t->at,
+                         "\"%.*s\" is no media type; write image, or a type such as "
+                         "application/vnd.cncf.helm.*",
+                         (int)(t->text.n < 100 ? t->text.n : 100), t->text.p);
+    }
+    return 0;
+}
+
+static int check_tag(struct parse *p, const struct pg_tree *t, struct sl *pattern_r)
+{
+    (void)pattern_r;
+    return match_check_tag(t->text, p->err) < 0 ? parse_wrap(p, t->at) : 0;
+}
+
+static int check_image(struct parse *p, const struct pg_tree *t, struct sl *pattern_r)
+{
+    return match_canonical(t->text, p->source->host, p->source->context, &p->policy->arena,
+                           pattern_r, p->err) < 0
+               ? parse_wrap(p, t->at)
+               : 0;
+}
+
+/* ---- labels -------------------------------------------------------------------------------- */
+
+static int take_pairs(struct list *l, const struct pg_tree *labels, const char *key,
+                      enum demand_kind kind)
+{
+    struct parse *p = l->p;
+    const struct pg_tree *map = pg_tree_get(labels, sl_str(key));
+
+    if (map == NULL) {
+        return 0;
+    }
+    if (map->kind != PG_TREE_MAP || map->nchildren == 0) {
+        return parse_bad(p, map->at,
+                         "%s must be a mapping of names to patterns for the value; \"**\" is any",
+                         key);
+    }
+    struct demand *d = add(l, kind);
+    struct facts_pair *pairs = pg_alloc(&p->policy->arena, map->nchildren * sizeof(*pairs));
+    for (const struct pg_tree *t = map->first; t != NULL; t = t->next) {
+        bool is_text = t->kind == PG_TREE_SCALAR && !pg_tree_is_null(t);
+        bool star = kind == DEMAND_LABELS && memchr(t->key.p, '*', t->key.n) != NULL;
+        if (!is_text || t->text.n > MATCH_PATTERN_MAX || t->key.n > MATCH_PATTERN_MAX || star) {
+            return parse_bad(p, t->at,
+                             star ? "a label that is required has one name, without a wildcard"
+                                  : "the value of a label must be a text, or a pattern of at "
+                                    "most %d characters; \"**\" is any",
+                             MATCH_PATTERN_MAX);
+        }
+        pairs[d->npairs++] = (struct facts_pair){parse_keep(p, t->key), parse_keep(p, t->text)};
+    }
+    d->pairs = pairs;
+    return 0;
+}
+
+static int take_labels(struct list *l, const struct pg_tree *require)
+{
+    static const char *const words[] = {"require", "deny", NULL};
+    const struct pg_tree *labels = pg_tree_get(require, SL("labels"));
+
+    if (labels == NULL) {
+        return 0;
+    }
+    if (parse_keys(l->p, labels, "labels", words) < 0) {
+        return -1;
+    }
+    if (labels->nchildren == 0) {
+        return parse_bad(l->p, labels->at, "labels needs require or deny");
+    }
+    return take_pairs(l, labels, "require", DEMAND_LABELS) < 0 ||
+                   take_pairs(l, labels, "deny", DEMAND_NO_LABELS) < 0
+               ? -1
+               : 0;
+}
+
+/* ---- the rest ------------------------------------------------------------------------------ */
+
+/* A mapping of which one key is known, and has to be there. */
+static int take_inner(struct list *l, const struct pg_tree *require, const char *key,
+                      const char *inner, const struct pg_tree **map_r)
+{
+    const char *const words[] = {inner, NULL};
+    const struct pg_tree *map = pg_tree_get(require, sl_str(key));
+
+    *map_r = map;
+    if (map == NULL) {
+        return 0;
+    }
+    if (parse_keys(l->p, map, key, words) < 0) {
+        return -1;
+    }
+    return map->nchildren == 1 ? 0 : parse_bad(l->p, map->at, "%s needs %s", key, inner);
+}
+
+static int take_word_of(struct list *l, const struct pg_tree *require, const char *key,
+                        const char *word, bool *is_there)
+{
+    struct sl text;
+
+    if (parse_text(l->p, require, key, &text) < 0) {
+        return -1;
+    }
+    *is_there = text.p != NULL;
+    if (text.p != NULL && !sl_eq(text, sl_str(word))) {
+        return parse_bad(l->p, pg_tree_get(require, sl_str(key))->at, "%s can only be: %s", key,
+                         word);
+    }
+    return 0;
+}
+
+static int take_age(struct list *l, const struct pg_tree *require)
+{
+    int64_t age_s = 0;
+    bool says_young;
+
+    if (parse_age(l->p, require, "min_age", &age_s) < 0 ||
+        take_word_of(l, require, "on_young", "deny", &says_young) < 0) {
+        return -1;
+    }
+    if (age_s == 0 && says_young) {
+        return parse_bad(l->p, pg_tree_get(require, SL("on_young"))->at,
+                         "on_young stands with min_age");
+    }
+    if (age_s > 0) {
+        add(l, DEMAND_MIN_AGE)->age_s = age_s;
+    }
+    return 0;
+}
+
+int parse_demands(struct parse *p, const struct pg_tree *require, struct rule *r)
+{
+    struct list l = {.p = p};
+    const struct pg_tree *tags, *base;
+    bool secrets;
+
+    if (take_patterns(&l, require, "platforms", DEMAND_PLATFORMS, check_platform) < 0 ||
+        take_patterns(&l, require, "artifact_types", DEMAND_TYPES, check_type) < 0 ||
+        take_labels(&l, require) < 0 ||
+        take_word_of(&l, require, "secrets", "deny", &secrets) < 0 ||
+        take_inner(&l, require, "base_images", "allow", &base) < 0 ||
+        take_inner(&l, require, "tags", "deny", &tags) < 0 || take_age(&l, require) < 0) {
+        return -1;
+    }
+    if ((base != NULL && take_patterns(&l, base, "allow", DEMAND_BASE_IMAGES, check_image) < 0) ||
+        (tags != NULL && take_patterns(&l, tags, "deny", DEMAND_NO_TAGS, check_tag) < 0)) {
+        return -1;
+    }
+    if (secrets) {
+        (void)add(&l, DEMAND_NO_SECRETS);
+    }
+    struct demand *all = pg_alloc(&p->policy->arena, l.n * sizeof(*all) + 1);
+    memcpy(all, l.all, l.n * sizeof(*all));
+    r->demands = all;
+    r->ndemands = l.n;
+    return 0;
+}
