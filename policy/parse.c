@@ -352,7 +352,7 @@ static int take_require(struct parse *p, const struct pg_tree *map, struct rule 
 {
     static const char *const words[] = {PARSE_DEMANDS, "signature", "attestations", NULL};
 
-    if (parse_keys(p, map, "require", words) < 0 || parse_demands(p, map, r) < 0) {
+    if (parse_keys(p, map, "require", words) < 0 || parse_demand_read(p, map, r) < 0) {
         return -1;
     }
     const struct pg_tree *signature = pg_tree_get(map, SL("signature"));

@@ -210,7 +210,7 @@ static int take_age(struct list *l, const struct pg_tree *require)
     return 0;
 }
 
-int parse_demands(struct parse *p, const struct pg_tree *require, struct rule *r)
+int parse_demand_read(struct parse *p, const struct pg_tree *require, struct rule *r)
 {
     struct list l = {.p = p};
     const struct pg_tree *tags, *base;

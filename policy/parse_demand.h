@@ -8,4 +8,4 @@
 #define PARSE_DEMANDS                                                                              \
     "platforms", "artifact_types", "labels", "secrets", "base_images", "tags", "min_age", "on_young"
 
-PG_MUST_USE int parse_demands(struct parse *p, const struct pg_tree *require, struct rule *r);
+PG_MUST_USE int parse_demand_read(struct parse *p, const struct pg_tree *require, struct rule *r);

@@ -71,7 +71,7 @@ TEST(what_is_missing_is_told)
     refused(RULES "- name: a\n  match: {repositories: []}\n  action: allow\n",
             "1 to 1000 patterns");
     refused(RULE, "either require, or action");
-    refused(RULE "  require: {}\n", "require needs signature");
+    refused(RULE "  require: {}\n", "require needs something to require");
     refused(RULE "  require: {signature: {}}\n", "either any_of or all_of");
     refused(RULE "  require: {signature: {any_of: []}}\n", "1 to 32 authorities");
     refused(IN_ATTESTATION("from: {key: a.pub}"), "needs predicate_type");
