@@ -94,5 +94,12 @@ struct report_want {
 void report_read(struct sl bytes, const struct report_want *want, struct pg_arena *arena,
                  struct report *report_r);
 
+/* What `trivy version --format json` and `grype db status --output json` say of their databases;
+ * -1: there is none that can be used. */
+PG_MUST_USE int report_trivy_database(struct sl bytes, struct pg_arena *arena,
+                                      struct report_scanner *s_r, struct pg_err *err);
+PG_MUST_USE int report_grype_database(struct sl bytes, struct pg_arena *arena,
+                                      struct report_scanner *s_r, struct pg_err *err);
+
 const char *report_reason_code(enum report_reason reason);
 const char *report_format_name(enum report_format format);

@@ -187,3 +187,24 @@ int report_grype_read(struct report_filling *f, const json_t *root)
                ? -1
                : take_matches(f, root, "ignoredMatches", true);
 }
+
+int report_grype_database(struct sl bytes, struct pg_arena *arena, struct report_scanner *s_r,
+                          struct pg_err *err)
+{
+    _json_ json_t *root = NULL;
+    struct report_scanner s = {.name = SL("grype")};
+
+    if (pg_json_parse(bytes, PG_E_UPSTREAM_WRONG, &root, err) < 0) {
+        return -1;
+    }
+    s.database_s = value_time(root, "built");
+    if (s.database_s == 0 || !value_is_true(root, "valid")) {
+        return pg_fail(err, PG_E_UPSTREAM_WRONG, "it has no vulnerability database that is valid");
+    }
+    const json_t *version = json_object_get(root, "schemaVersion"); /* a number, once */
+    if (json_is_string(version) && value_text(root, "schemaVersion", arena, &s.database, err) < 0) {
+        return -1;
+    }
+    *s_r = s;
+    return 0;
+}

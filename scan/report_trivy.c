@@ -161,3 +161,24 @@ int report_trivy_read(struct report_filling *f, const json_t *root)
     }
     return 0;
 }
+
+int report_trivy_database(struct sl bytes, struct pg_arena *arena, struct report_scanner *s_r,
+                          struct pg_err *err)
+{
+    _json_ json_t *root = NULL;
+    struct report_scanner s = {.name = SL("trivy")};
+    const json_t *db;
+
+    if (pg_json_parse(bytes, PG_E_UPSTREAM_WRONG, &root, err) < 0 ||
+        value_text(root, "Version", arena, &s.version, err) < 0 ||
+        value_object(root, "VulnerabilityDB", &db, err) < 0) {
+        return -1;
+    }
+    s.database_s = value_time(db, "UpdatedAt");
+    if (s.database_s == 0) {
+        return pg_fail(err, PG_E_UPSTREAM_WRONG, "it has no vulnerability database");
+    }
+    s.database = pg_copy(arena, pg_json_str(db, "UpdatedAt"));
+    *s_r = s;
+    return 0;
+}

@@ -76,6 +76,29 @@ TEST(what_trivy_and_grype_say_of_themselves)
         scan_world_report("clean/trivy.json", &(struct report_want){0}, &arena).system_has_ended);
 }
 
+TEST(the_database_is_told_by_the_program)
+{
+    struct sl bytes = scan_world_file("trivy-version.json");
+    struct report_scanner s;
+    struct pg_err err = {0};
+
+    assert_int_equal(report_trivy_database(bytes, &arena, &s, &err), 0);
+    assert_true(sl_eq(s.version, SL("0.70.0")) && s.database_s == 1795417661);
+    scan_world_free(bytes);
+    assert_int_equal(report_trivy_database(SL("{\"Version\":\"0.70.0\"}"), &arena, &s, &err), -1);
+    assert_string_equal(err.msg, "it has no vulnerability database");
+    pg_err_clear(&err);
+    bytes = scan_world_file("grype-db-status.json");
+    assert_int_equal(report_grype_database(bytes, &arena, &s, &err), 0);
+    assert_true(sl_eq(s.database, SL("v6.1.9")) && s.database_s == 1795417662);
+    scan_world_free(bytes);
+    assert_int_equal(report_grype_database(SL("{\"built\":\"2026-01-01T00:00:00Z\",\"valid\":"
+                                              "false}"),
+                                           &arena, &s, &err),
+                     -1);
+    pg_err_clear(&err);
+}
+
 TEST(the_cve_behind_a_ghsa_is_its_alias)
 {
     struct report r = of("debian12/grype.json");
@@ -339,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RUN(every_format_says_the_same_of_the_same_image),
         RUN(what_trivy_and_grype_say_of_themselves),
+        RUN(the_database_is_told_by_the_program),
         RUN(the_cve_behind_a_ghsa_is_its_alias),
         RUN(N09_what_a_report_suppressed_is_in_it_all_the_same),
         RUN(a_report_on_another_image_does_not_count),

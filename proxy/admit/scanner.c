@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/admit/scanner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "proxy/admit/view.h"
+
+#define CPU_S          600
+#define FILES          1024
+#define PROBE_MS       60000
+#define PROBE_BYTES    ((size_t)64 << 10)
+#define LATER_EACH     8 /* one of so many scans is of a later turn */
+#define ARGV_MAX       16
+#define ENV_MAX        8
+#define TEXT_MAX       (PATH_MAX + 64)
+#define SBOM_NAME      "sbom.json"
+#define TEMPORARY_NAME "report.tmp"
+
+/* What is run: its texts are the scanner's. */
+struct command {
+    char texts[ARGV_MAX][TEXT_MAX];
+    const char *argv[ARGV_MAX + 1];
+    size_t n;
+};
+
+struct scanner {
+    enum scanner_kind kind;
+    unsigned time_ms;
+    char folder[PATH_MAX], temporary[TEXT_MAX];
+    struct command probe, scan;
+    char env_texts[ENV_MAX][TEXT_MAX];
+    const char *env[ENV_MAX + 1];
+    struct spawn *spawn;
+    int blobs_fd, folder_fd, view_fd;
+    pthread_t thread;
+    bool has_thread, is_stopping;
+    sem_t rung;
+    struct pg_mailbox box;
+    struct pg_mail stop;
+    struct pg_list waiting[SCANNER_TURNS];
+    unsigned nwaiting, nscans;
+    struct spawn_request rq;
+    bool is_running;
+};
+
+/* ---- what is run --------------------------------------------------------------------------- */
+
+static void add(struct command *c, const char *fmt, ...) PG_PRINTF(2, 3);
+
+static void add(struct command *c, const char *fmt, ...)
+{
+    va_list args;
+
+    PG_CHECK(c->n < ARGV_MAX);
+    va_start(args, fmt);
+    int n = vsnprintf(c->texts[c->n], TEXT_MAX, fmt, args);
+    va_end(args);
+    PG_CHECK(n >= 0 && n < TEXT_MAX);
+    c->argv[c->n] = c->texts[c->n];
+    c->n++;
+}
+
+static void set_env(struct scanner *s, size_t i, const char *name, const char *value)
+{
+    int n = snprintf(s->env_texts[i], TEXT_MAX, "%s=%s", name, value);
+
+    PG_CHECK(n >= 0 && n < TEXT_MAX && i < ENV_MAX);
+    s->env[i] = s->env_texts[i];
+}
+
+/* No network: it uses the database that it has. An unknown variable is no error for an older one,
+ * an unknown option would be. */
+static void say_trivy(struct scanner *s, const struct scanner_options *o)
+{
+    add(&s->probe, "%s", o->program);
+    add(&s->probe, "version");
+    add(&s->probe, "--format=json");
+    add(&s->scan, "%s", o->program);
+    add(&s->scan, "image");
+    add(&s->scan, "--input=%s/view", o->folder);
+    add(&s->scan, "--format=json");
+    add(&s->scan, "--scanners=vuln");
+    add(&s->scan, "--list-all-pkgs");
+    add(&s->scan, "--skip-db-update");
+    add(&s->scan, "--skip-java-db-update");
+    add(&s->scan, "--offline-scan");
+    add(&s->scan, "--quiet");
+    set_env(s, 0, "TRIVY_CACHE_DIR", o->database);
+    set_env(s, 1, "TRIVY_SKIP_VERSION_CHECK", "true");
+    set_env(s, 2, "TRIVY_DISABLE_TELEMETRY", "true");
+    set_env(s, 3, "HOME", s->temporary);
+    set_env(s, 4, "TMPDIR", s->temporary);
+}
+
+/* Its JSON lists no packages; its SBOM does, of the same run. */
+static void say_grype(struct scanner *s, const struct scanner_options *o)
+{
+    add(&s->probe, "%s", o->program);
+    add(&s->probe, "db");
+    add(&s->probe, "status");
+    add(&s->probe, "--output=json");
+    add(&s->scan, "%s", o->program);
+    add(&s->scan, "oci-dir:%s/view", o->folder);
+    add(&s->scan, "--output=json");
+    add(&s->scan, "--output=cyclonedx-json=%s/" SBOM_NAME, o->folder);
+    add(&s->scan, "--quiet");
+    set_env(s, 0, "GRYPE_DB_CACHE_DIR", o->database);
+    set_env(s, 1, "GRYPE_DB_AUTO_UPDATE", "false");
+    set_env(s, 2, "GRYPE_DB_VALIDATE_AGE", "false");
+    set_env(s, 3, "GRYPE_CHECK_FOR_APP_UPDATE", "false");
+    set_env(s, 4, "HOME", s->temporary);
+    set_env(s, 5, "TMPDIR", s->temporary);
+}
+
+int scanner_open(struct spawn *spawn, const struct scanner_options *o, struct scanner **s_r,
+                 struct pg_err *err)
+{
+    struct scanner *s = calloc(1, sizeof(*s));
+
+    PG_CHECK(s != NULL);
+    *s = (struct scanner){.kind = o->kind, .spawn = spawn, .folder_fd = -1, .view_fd = -1};
+    s->time_ms = o->time_ms > 0 ? o->time_ms : SCANNER_TIME_MS;
+    for (size_t i = 0; i < SCANNER_TURNS; i++) {
+        pg_list_init(&s->waiting[i]);
+    }
+    if (strlen(o->program) >= PATH_MAX || strlen(o->folder) >= PATH_MAX ||
+        strlen(o->database) >= PATH_MAX) {
+        free(s);
+        return pg_fail(err, PG_E_INTERNAL, "a path of the scanner is too long");
+    }
+    (void)snprintf(s->folder, sizeof(s->folder), "%s", o->folder);
+    (void)snprintf(s->temporary, sizeof(s->temporary), "%s/tmp", o->folder);
+    (o->kind == SCANNER_TRIVY ? say_trivy : say_grype)(s, o);
+    if (spawn_permit(spawn, s->probe.argv, s->env, err) < 0 ||
+        spawn_permit(spawn, s->scan.argv, s->env, err) < 0) {
+        free(s);
+        return -1;
+    }
+    *s_r = s;
+    return 0;
+}
+
+/* ---- jobs ---------------------------------------------------------------------------------- */
+
+static void deliver_done(struct pg_mail *mail)
+{
+    struct scanner_job *job = pg_container_of(mail, struct scanner_job, mail);
+
+    job->done(job);
+}
+
+static void finish(struct scanner_job *job)
+{
+    job->mail.deliver = deliver_done;
+    pg_mailbox_post(job->home, &job->mail);
+}
+
+static void refuse(struct scanner_job *job, enum pg_ekind kind, const char *why)
+{
+    job->outcome = SCANNER_OURS;
+    (void)pg_fail(&job->err, kind, "%s", why);
+    finish(job);
+}
+
+static unsigned count_of(struct scanner *s, const char *repository)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < SCANNER_TURNS; i++) {
+        pg_list_each_safe (it, tmp, &s->waiting[i]) {
+            const struct scanner_job *job = pg_container_of(it, struct scanner_job, link);
+            n += strcmp(job->repository, repository) == 0;
+        }
+    }
+    return n;
+}
+
+static void on_submit(struct pg_mail *mail)
+{
+    struct scanner_job *job = pg_container_of(mail, struct scanner_job, mail);
+    struct scanner *s = job->scanner;
+
+    if (s->is_stopping) {
+        refuse(job, PG_E_CANCELED, "the scanner is being stopped");
+    } else if (s->nwaiting == SCANNER_WAITING_MAX) {
+        refuse(job, PG_E_TOO_MANY_REQUESTS, "too many images are waiting for a scan");
+    } else if (count_of(s, job->repository) == SCANNER_SHARE_MAX) {
+        refuse(job, PG_E_TOO_MANY_REQUESTS,
+               "too many images of this repository are waiting for a scan");
+    } else {
+        pg_list_push(&s->waiting[job->turn], &job->link);
+        s->nwaiting++;
+    }
+}
+
+void scanner_submit(struct scanner *s, struct scanner_job *job)
+{
+    PG_CHECK(job->turn < SCANNER_TURNS && memchr(job->repository, '\0', SCANNER_REPO_MAX) != NULL);
+    job->scanner = s;
+    job->err = (struct pg_err){0};
+    pg_list_init(&job->link);
+    job->mail.deliver = on_submit;
+    pg_mailbox_post(&s->box, &job->mail);
+}
+
+static void take(struct scanner *s, struct scanner_job *job)
+{
+    pg_list_remove(&job->link);
+    s->nwaiting--;
+}
+
+/* The first of the first turn that has any; each eighth time of the last that has. */
+static struct scanner_job *next_job(struct scanner *s)
+{
+    struct scanner_job *job = NULL;
+    bool later = s->nscans % LATER_EACH == LATER_EACH - 1;
+
+    for (size_t i = 0; i < SCANNER_TURNS && job == NULL; i++) {
+        const struct pg_list *list = &s->waiting[later ? SCANNER_TURNS - 1 - i : i];
+        if (!pg_list_empty(list)) {
+            job = pg_container_of(list->next, struct scanner_job, link);
+        }
+    }
+    if (job != NULL) {
+        take(s, job);
+        s->nscans++;
+    }
+    return job;
+}
+
+/* What was found is so for all who asked the same. */
+static void finish_same(struct scanner *s, struct scanner_job *job)
+{
+    for (size_t i = 0; i < SCANNER_TURNS; i++) {
+        pg_list_each_safe (it, tmp, &s->waiting[i]) {
+            struct scanner_job *other = pg_container_of(it, struct scanner_job, link);
+            if (!digest_eq(&other->digest, &job->digest) || other->is_static != job->is_static) {
+                continue;
+            }
+            take(s, other);
+            other->outcome = job->outcome;
+            other->reason = job->reason;
+            other->database_s = job->database_s;
+            memcpy(other->counts, job->counts, sizeof(other->counts));
+            pg_err_copy(&other->err, &job->err);
+            finish(other);
+        }
+    }
+    finish(job);
+}
+
+/* ---- the program --------------------------------------------------------------------------- */
+
+static void on_ran(struct spawn_request *rq)
+{
+    pg_container_of(rq, struct scanner, rq)->is_running = false;
+}
+
+static void wait_for_mail(struct scanner *s)
+{
+    while (sem_wait(&s->rung) < 0) {
+        PG_CHECK(errno == EINTR);
+    }
+    (void)pg_mailbox_drain(&s->box);
+}
+
+/* 0: it ended with exit status 0; its output is in s->rq, to be freed in any case. */
+static int run(struct scanner *s, const struct command *c, unsigned time_ms, size_t output_bytes,
+               struct pg_err *err)
+{
+    s->rq = (struct spawn_request){.argv = c->argv,
+                                   .limits = {.time_ms = time_ms,
+                                              .cpu_s = CPU_S,
+                                              .memory_bytes = SCANNER_MEMORY_BYTES,
+                                              .files = FILES,
+                                              .output_bytes = output_bytes},
+                                   .done = on_ran,
+                                   .home = &s->box};
+    s->is_running = true;
+    spawn_submit(s->spawn, &s->rq);
+    while (s->is_running) {
+        wait_for_mail(s);
+    }
+    if (s->rq.err.kind != PG_E_NONE) {
+        pg_err_move(err, &s->rq.err);
+        return pg_wrap(err, "the scanner");
+    }
+    if (s->rq.exit_code != 0) {
+        (void)pg_fail(err, PG_E_INTERNAL, "the scanner ended with exit status %d", s->rq.exit_code);
+        return pg_detail(err, "%.*s", (int)s->rq.ntail, s->rq.tail);
+    }
+    return 0;
+}
+
+static int look_at_database(struct scanner *s, struct pg_arena *arena, struct report_scanner *by,
+                            struct pg_err *err)
+{
+    int rc = run(s, &s->probe, PROBE_MS, PROBE_BYTES, err);
+
+    if (rc == 0) {
+        rc = (s->kind == SCANNER_TRIVY ? report_trivy_database : report_grype_database)(
+            pg_buf_sl(&s->rq.output), arena, by, err);
+        rc = rc < 0 ? pg_wrap(err, "the scanner's database") : 0;
+    }
+    spawn_request_free(&s->rq);
+    return rc;
+}
+
+/* ---- its report ---------------------------------------------------------------------------- */
+
+const char *scanner_report_path(const struct digest *d, char out[SCANNER_PATH_MAX])
+{
+    char text[DIGEST_TEXT_MAX];
+    const char *hex = strchr(digest_write(d, text).p, ':') + 1;
+
+    (void)snprintf(out, SCANNER_PATH_MAX, "reports/%s-%s.json", digest_alg_name(d->alg), hex);
+    return out;
+}
+
+static int keep(struct scanner *s, const struct digest *d, struct sl report, struct pg_err *err)
+{
+    char path[SCANNER_PATH_MAX];
+    _fd_ int fd = openat(s->folder_fd, TEMPORARY_NAME,
+                         O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0 || pg_fd_write(fd, report.p, report.n) < 0 ||
+        renameat(s->folder_fd, TEMPORARY_NAME, s->folder_fd, scanner_report_path(d, path)) < 0) {
+        (void)pg_fail(err, PG_E_STORE_IO, "the report of the scanner cannot be kept");
+        return pg_detail(err, "%s: errno %d", path, errno);
+    }
+    return 0;
+}
+
+/* Grype's list of what it saw. 1; 0: it wrote none that can be used. */
+static int read_sbom(const struct scanner *s, struct pg_arena *arena, struct sbom *sbom_r)
+{
+    struct pg_err err = {0};
+    struct pg_buf bytes;
+    struct stat st;
+    int rc = 0;
+    _fd_ int fd = openat(s->folder_fd, SBOM_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+        (uint64_t)st.st_size > SBOM_BYTES_MAX) {
+        return 0;
+    }
+    pg_buf_init(&bytes, SBOM_BYTES_MAX);
+    char *text = malloc((size_t)st.st_size + 1);
+    PG_CHECK(text != NULL);
+    if (pg_fd_pread(fd, text, (size_t)st.st_size, 0) == 0) {
+        rc = sbom_read((struct sl){text, (size_t)st.st_size}, arena, sbom_r, &err) == 0;
+    }
+    free(text);
+    pg_err_clear(&err);
+    return rc;
+}
+
+static void judge(struct scanner *s, struct scanner_job *job, const struct view_image *image,
+                  struct pg_arena *arena)
+{
+    struct report_want want = {.digest = &job->digest,
+                               .config = image->has_config ? &image->config : NULL,
+                               .is_static = job->is_static};
+    struct sl bytes = pg_buf_sl(&s->rq.output);
+    struct report r;
+    struct sbom sbom;
+
+    if (s->kind == SCANNER_GRYPE && read_sbom(s, arena, &sbom)) {
+        sbom.has_digest = false; /* of the view, whose only image it is */
+        want.sbom = &sbom;
+    }
+    report_read(bytes, &want, arena, &r);
+    job->reason = r.reason;
+    for (size_t i = 0; i < SEVERITY_N; i++) {
+        job->counts[i] = r.counts[i] + r.suppressed[i];
+    }
+    if (r.reason == REPORT_DATABASE) {
+        job->outcome = SCANNER_OURS;
+    }
+    if (r.reason != REPORT_GOOD) {
+        (void)pg_fail(&job->err, PG_E_UPSTREAM_WRONG, "the report does not count: " SL_FMT,
+                      SL_ARG(r.why));
+        return;
+    }
+    job->outcome = SCANNER_GOOD;
+    if (keep(s, &job->digest, bytes, &job->err) < 0) {
+        job->outcome = SCANNER_OURS;
+    }
+}
+
+static int remove_one(const char *path, const struct stat *st, int what, struct FTW *where)
+{
+    (void)st;
+    (void)what;
+    if (where->level > 0) {
+        (void)remove(path);
+    }
+    return 0;
+}
+
+/* What the program left where it keeps temporary files; more, if it was killed. */
+static void clear_temporary(const struct scanner *s)
+{
+    (void)nftw(s->temporary, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static void scan(struct scanner *s, struct scanner_job *job)
+{
+    struct report_scanner by = {0};
+    struct view_image image;
+    struct pg_arena arena;
+
+    pg_arena_init(&arena, REPORT_ARENA_BYTES + SBOM_ARENA_BYTES);
+    job->outcome = SCANNER_OURS;
+    if (look_at_database(s, &arena, &by, &job->err) == 0 &&
+        view_show(s->view_fd, s->blobs_fd, &job->digest, &image, &job->err) == 0) {
+        job->database_s = by.database_s;
+        (void)unlinkat(s->folder_fd, SBOM_NAME, 0);
+        int rc = run(s, &s->scan, s->time_ms, REPORT_BYTES_MAX, &job->err);
+        bool is_ours = rc < 0 && (job->err.kind == PG_E_CANCELED || !spawn_is_alive(s->spawn) ||
+                                  job->err.kind == PG_E_TOO_MANY_REQUESTS);
+        job->outcome = is_ours ? SCANNER_OURS : SCANNER_IMAGE;
+        if (rc == 0) {
+            judge(s, job, &image, &arena);
+        }
+        spawn_request_free(&s->rq);
+        view_clear(s->view_fd);
+    }
+    clear_temporary(s);
+    pg_arena_free(&arena);
+}
+
+/* ---- the thread ---------------------------------------------------------------------------- */
+
+static void on_stop(struct pg_mail *mail)
+{
+    struct scanner *s = pg_container_of(mail, struct scanner, stop);
+
+    s->is_stopping = true;
+    if (s->is_running) {
+        spawn_stop(s->spawn, &s->rq);
+    }
+}
+
+static void wake(struct pg_mailbox *box)
+{
+    struct scanner *s = box->owner;
+
+    PG_CHECK(sem_post(&s->rung) == 0);
+}
+
+static void *work(void *context)
+{
+    struct scanner *s = context;
+    struct scanner_job *job;
+
+    (void)pthread_setname_np(pthread_self(), "pg-scan");
+    while (!s->is_stopping) {
+        job = next_job(s);
+        if (job == NULL) {
+            wait_for_mail(s);
+            continue;
+        }
+        scan(s, job);
+        finish_same(s, job);
+    }
+    while ((job = next_job(s)) != NULL) {
+        refuse(job, PG_E_CANCELED, "the scanner is being stopped");
+    }
+    return NULL;
+}
+
+static int open_folders(struct scanner *s, struct pg_err *err)
+{
+    char view[PATH_MAX + 8];
+
+    if (mkdir(s->folder, 0700) < 0 && errno != EEXIST) {
+        (void)pg_fail(err, PG_E_STORE_IO, "the folder for scans cannot be made");
+        return pg_detail(err, "%s: errno %d", s->folder, errno);
+    }
+    s->folder_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (s->folder_fd < 0 || (mkdirat(s->folder_fd, "reports", 0700) < 0 && errno != EEXIST) ||
+        (mkdirat(s->folder_fd, "tmp", 0700) < 0 && errno != EEXIST)) {
+        (void)pg_fail(err, PG_E_STORE_IO, "the folder for scans cannot be used");
+        return pg_detail(err, "%s: errno %d", s->folder, errno);
+    }
+    (void)snprintf(view, sizeof(view), "%s/view", s->folder);
+    return view_open(view, &s->view_fd, err);
+}
+
+int scanner_start(struct scanner *s, int blobs_fd, struct pg_err *err)
+{
+    sigset_t all, before;
+
+    s->blobs_fd = blobs_fd;
+    if (open_folders(s, err) < 0) {
+        return -1;
+    }
+    view_clear(s->view_fd); /* of a process that was killed */
+    PG_CHECK(sem_init(&s->rung, 0, 0) == 0);
+    pg_mailbox_init(&s->box, wake, s);
+    PG_CHECK(sigfillset(&all) == 0 && pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    PG_CHECK(pthread_create(&s->thread, NULL, work, s) == 0);
+    PG_CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    s->has_thread = true;
+    return 0;
+}
+
+void scanner_close(struct scanner *s)
+{
+    if (s == NULL) {
+        return;
+    }
+    if (s->has_thread) {
+        s->stop.deliver = on_stop;
+        pg_mailbox_post(&s->box, &s->stop);
+        PG_CHECK(pthread_join(s->thread, NULL) == 0);
+        (void)pg_mailbox_drain(&s->box); /* who came too late is told so */
+        (void)sem_destroy(&s->rung);
+    }
+    pg_fd_close(&s->view_fd);
+    pg_fd_close(&s->folder_fd);
+    free(s);
+}
