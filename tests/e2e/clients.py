@@ -11,6 +11,7 @@ POLICY = '{"default": [{"type": "insecureAcceptAnything"}]}'
 
 class Client:
     programs, daemon = (), None
+    tells = None                    # of a refusal: why, unless it says less
     version_words = ("--version",)
 
     def __init__(self, trust=None):
@@ -163,7 +164,7 @@ snapshotter = "native"
 class Containerd(Client):
     """With ctr, in the way of its version: 2 leaves a pull to the daemon. The native snapshotter
     works on every filesystem. The daemon's configuration has what clientconf writes."""
-    programs = ("containerd", "ctr")
+    programs, tells = ("containerd", "ctr"), ["403 Forbidden"]
 
     @classmethod
     def kind(cls):
@@ -391,6 +392,14 @@ class Cosign(Client):
 class Cosign3(Cosign):
     """Its signatures are bundles, unless told."""
     programs, command, more = ("cosign3",), ["cosign3"], ["--use-signing-config=false"]
+
+
+class Notation(Client):
+    """Its library, in a command of the tests' own (tests/interop/notation)."""
+    programs, command = ("notation",), ["notation"]
+
+    def set_up(self):
+        self.env["XDG_CONFIG_HOME"] = self.dir
 
 
 def go_version(program):

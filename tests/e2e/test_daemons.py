@@ -3,7 +3,7 @@
 import node
 import pg as stage
 from clients import Buildah, BuildKit, Containerd, Containerd2, Cri, Cri2, Docker, Docker29
-from matrix import DEFAULT, NAMED, broken, killed, pulls
+from matrix import DEFAULT, NAMED, broken, judged, killed, pulls
 from node import need_node
 
 
@@ -104,6 +104,29 @@ def test_buildkit_A19_killed():
 def test_buildkit_E09_upstream_breaks_off():
     need_node()
     broken(BuildKit, "docker.io/library/app:v1", "buildkit")
+
+
+# ---- under a policy: what is signed comes, and of what is not the user is told why
+
+def test_docker_pulls_what_is_signed_and_tells_why_not():
+    docker(judged, {"mirror": "", "by name": NAMED})
+
+
+def test_containerd_pulls_what_is_signed_and_tells_why_not():
+    containerd(judged, FORMS, Containerd)
+
+
+def test_containerd2_pulls_what_is_signed_and_tells_why_not():
+    containerd(judged, FORMS, Containerd2)
+
+
+def test_kubernetes_pulls_what_is_signed_and_tells_why_not():
+    containerd(judged, {"by name": NAMED}, Cri)
+
+
+def test_buildah_pulls_what_is_signed_and_tells_why_not():
+    need_node()
+    judged(Buildah, {"by name": NAMED}, "podman")
 
 
 if __name__ == "__main__":

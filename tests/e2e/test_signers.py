@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images that cosign signs here and now, with keys in each form, without a log or any service: pulled
-through a policy that wants that key, verified through the proxy by cosign itself, and tampered with."""
-import json, os, re, tempfile
+"""Images that cosign and notation sign here and now, with keys in each form, without a log or any
+service: pulled through a policy that wants that key, verified through the proxy by the tools themselves,
+and tampered with."""
+import base64, json, os, re, tempfile
 
 import node
 import pg as stage
-from clients import Cosign, Cosign3, Crane, Oras
+from clients import Cosign, Cosign3, Crane, Notation, Oras
 from matrix import NAMED, Scene
 from node import need_node
 from origin import Origin, Writer
-from pki import key_pair
+from pki import key_pair, openssl
 from test_verify import FIXTURES
 from upstream import OCI_INDEX, OCI_MANIFEST, sha256
 
@@ -24,6 +25,39 @@ HASHES = {"p384": "sha384", "p521": "sha512"}
 AS_BUNDLE = ["--new-bundle-format=true", "--trusted-root", os.path.join(FIXTURES, "real-keyless/trusted_root.json")]
 PREDICATE = {"buildDefinition": {"buildType": "https://example.com/build", "externalParameters": {}},
              "runDetails": {"builder": {"id": "https://example.com/builder"}}}
+
+
+def changed(signed):
+    """What was signed, with a space more in it: a payload, or in the base64 of a bundle or a JWS."""
+    doc = json.loads(signed)
+    where = doc.get("dsseEnvelope", doc)
+    if "payload" not in where:
+        return signed.replace(b'":', b'": ', 1)
+    alphabet = b"+/" if "dsseEnvelope" in doc else b"-_"
+    text = base64.b64decode(where["payload"] + "=" * (-len(where["payload"]) % 4), alphabet)
+    where["payload"] = base64.b64encode(text.replace(b'":', b'": ', 1), alphabet).decode()
+    if where is doc:
+        where["payload"] = where["payload"].rstrip("=")
+    return json.dumps(doc).encode()
+
+
+def spoil(writer, repo, digest):
+    """Changes what was signed of this image, and all digests that lead to it."""
+    get = lambda what, ref: writer.ask("GET", f"/v2/{repo}/{what}/{ref}", good=(200, 404),
+                                       accept=f"{OCI_MANIFEST}, {OCI_INDEX}")
+    tag, listed = digest.replace(":", "-"), None
+    status, _, body = get("manifests", tag + ".sig")
+    if status == 404:
+        listed = json.loads(get("manifests", tag)[2])
+        body = get("manifests", listed["manifests"][0]["digest"])[2]
+    manifest = json.loads(body)
+    layer = manifest["layers"][0]
+    layer.update(writer.blob(repo, changed(get("blobs", layer["digest"])[2])))
+    body = json.dumps(manifest).encode()
+    writer.manifest(repo, sha256(body) if listed else tag + ".sig", body)
+    if listed:
+        listed["manifests"][0].update(digest=sha256(body), size=len(body))
+        writer.manifest(repo, tag, json.dumps(listed).encode(), OCI_INDEX)
 
 
 class Bench:
@@ -68,36 +102,7 @@ class Bench:
 
         self.image("spoiled")
         cosign.sign("cosign-p256.key", f"{self.origin.host}/library/spoiled@{self.digests['spoiled']}")
-        self.spoil("spoiled")
-
-    def read(self, name, what, ref):
-        return self.writer.ask("GET", f"/v2/library/{name}/{what}/{ref}", good=(200, 404),
-                               accept=f"{OCI_MANIFEST}, {OCI_INDEX}")
-
-    def spoil(self, name):
-        """Changes a byte of what was signed, and all digests that lead to it."""
-        tag, repo = self.digests[name].replace(":", "-"), "library/" + name
-        status, _, body = self.read(name, "manifests", tag + ".sig")
-        index = None
-        if status == 404:
-            index = json.loads(self.read(name, "manifests", tag)[2])
-            body = self.read(name, "manifests", index["manifests"][0]["digest"])[2]
-        manifest = json.loads(body)
-        layer = manifest["layers"][0]
-        signed = self.read(name, "blobs", layer["digest"])[2]
-        if index:
-            bundle = json.loads(signed)
-            payload = bundle["dsseEnvelope"]["payload"]     # base64: the last whole group but one
-            bundle["dsseEnvelope"]["payload"] = payload[:-8] + ("B" if payload[-8] != "B" else "C") + payload[-7:]
-            signed = json.dumps(bundle).encode()
-        else:
-            signed = signed.replace(b'"type":"cosign', b'"type": "cosign')
-        layer.update(self.writer.blob(repo, signed))
-        body = json.dumps(manifest).encode()
-        self.writer.manifest(repo, sha256(body) if index else tag + ".sig", body)
-        if index:
-            index["manifests"][0].update(digest=sha256(body), size=len(body))
-            self.writer.manifest(repo, tag, json.dumps(index).encode(), OCI_INDEX)
+        spoil(self.writer, "library/spoiled", self.digests["spoiled"])
 
     def __enter__(self):
         self.scene.__enter__()
@@ -155,11 +160,13 @@ def found(bench, cosign):
         digests = lambda text: re.findall(r"sha256[:-][0-9a-f]{64}(?:\.\w+)?", text)
         assert len(digests(said)) > 1 and digests(said) == digests(there), (said, there)
     with Oras(bench.scene.ours.file) as oras:
-        listed = json.loads(oras.run("discover", "--format", "json",
-                                     f"{NAMED}library/as-bundle@{bench.digests['as-bundle']}"))
+        listed = json.loads(oras.run("discover", "--format", "json", f"{NAMED}library/as-bundle:v1"))
         (one,) = listed.get("referrers") or listed["manifests"]
         manifest = json.loads(oras.run("manifest", "fetch", f"{NAMED}library/as-bundle@{one['digest']}"))
         assert manifest["subject"]["digest"] == bench.digests["as-bundle"], manifest
+    for name, good in [("as-tag", 0), ("as-bundle", 0), ("spoiled", 1)]:
+        code, said, _ = bench.scene.pg.command("explain", f"docker.io/library/{name}:v1")
+        assert code == good and f"verdict {name}" in said, said
 
 
 def test_what_cosign_2_signs_is_pulled_and_verified_through():
@@ -168,6 +175,87 @@ def test_what_cosign_2_signs_is_pulled_and_verified_through():
 
 def test_what_cosign_3_signs_is_pulled_and_verified_through():
     pulled(Cosign3)
+
+
+# ---- Notation --------------------------------------------------------------------------------
+
+EXTENSIONS = """\
+[ca]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign
+[leaf]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = codeSigning
+"""
+
+
+def notation_signer(name, how):
+    """A key, and its chain: signed by a root of its own."""
+    with open("extensions", "w") as f:
+        f.write(EXTENSIONS)
+    subject = lambda cn: ["-subj", f"/C=US/ST=WA/O=acme.test/CN={cn}"]
+    for who, by in [("root", None), ("leaf", "root")]:
+        key_pair(".", f"{name}-{who}", *how)
+        openssl("req", "-new", "-key", f"{name}-{who}.key", "-out", "csr", *subject(f"{name} {who}"))
+        signed_by = ["-CA", f"{name}-{by}.crt", "-CAkey", f"{name}-{by}.key", "-CAcreateserial"] if by else \
+            ["-signkey", f"{name}-{who}.key"]
+        openssl("x509", "-req", "-in", "csr", "-out", f"{name}-{who}.crt", "-days", "2", "-extfile",
+                "extensions", "-extensions", "leaf" if by else "ca", *signed_by)
+    with open(f"{name}.chain", "w") as out:
+        for who in ("leaf", "root"):
+            with open(f"{name}-{who}.crt") as f:
+                out.write(f.read())
+
+
+def notation_trust(folder, scopes, identity):
+    """A trust policy and the store, as Notation keeps them."""
+    store = f"{folder}/truststore/x509/ca/acme"
+    os.makedirs(store)
+    for name in [n for n in os.listdir(".") if n.endswith("-root.crt") and not n.startswith("stranger")]:
+        with open(name) as f, open(f"{store}/{name}", "w") as out:
+            out.write(f.read())
+    with open(f"{folder}/trustpolicy.json", "w") as f:
+        json.dump({"version": "1.0", "trustPolicies": [{
+            "name": "acme", "registryScopes": scopes, "trustStores": ["ca:acme"],
+            "trustedIdentities": [identity], "signatureVerification": {"level": "strict"}}]}, f)
+    return f"{folder}/trustpolicy.json", f"{folder}/truststore"
+
+
+def test_what_notation_signs_is_pulled_and_verified_through():
+    need_node()
+    keys = {"p256": CURVE("P-256"), "p384": CURVE("P-384"), "p521": CURVE("P-521"), "rsa2048": BITS(2048),
+            "rsa4096": BITS(4096), "stranger": CURVE("P-256")}
+    origin = Origin()
+    with tempfile.TemporaryDirectory(prefix="pg-notation-") as folder, Notation() as signer:
+        os.chdir(folder)
+        digests = {n: origin.push("library/" + n, "v1", n, mib=0) for n in [*keys, "unsigned", "spoiled"]}
+        for name, how in keys.items():
+            notation_signer(name, how)
+            signer.run("sign", f"{name}-leaf.key", f"{name}.chain", f"{origin.host}/library/{name}@{digests[name]}")
+        signer.run("sign", "p256-leaf.key", "p256.chain", f"{origin.host}/library/spoiled@{digests['spoiled']}")
+        spoil(Writer(origin), "library/spoiled", digests["spoiled"])
+        policy, store = notation_trust(folder, ["*"], "x509.subject: C=US, ST=WA, O=acme.test")
+        with open("policy.yaml", "w") as f:
+            json.dump({"default": "deny", "rules": [
+                {"name": name, "match": {"repositories": ["docker.io/library/" + name]},
+                 "require": {"signature": {"any_of": [{"notation": {}}]}}} for name in digests]}, f)
+        top = (f"policy: {{file: {folder}/policy.yaml}}\n"
+               f"trust: {{notation_policy: {policy}, notation_store: {store}}}")
+        with Scene(origin, top=top) as scene, Crane(scene.ours.file) as crane, \
+                Notation(scene.ours.file) as notation:
+            os.mkdir(f"{notation.dir}/notation")
+            notation_trust(f"{notation.dir}/notation", ["*"], "x509.subject: C=US, ST=WA, O=acme.test")
+            for name in keys:
+                if name == "stranger":
+                    continue
+                crane.pull(f"{NAMED}library/{name}:v1")
+                said = notation.run("verify", f"{NAMED}library/{name}@{digests[name]}")
+                assert f"{digests[name]} signed by CN={name} leaf" in said, said
+            refused(crane, "stranger", "(certificate)")
+            refused(crane, "spoiled", "(signature)")
+            refused(crane, "unsigned", "none was found")
+            os.chdir("/")
 
 
 if __name__ == "__main__":
