@@ -328,7 +328,19 @@ static enum key_digest own_digest(const struct key *k)
     return k->kind == KEY_P384 ? KEY_SHA384 : k->kind == KEY_P521 ? KEY_SHA512 : KEY_SHA256;
 }
 
-enum key_verdict key_verify(const struct key *k, bool pss, const struct key_message *m,
+static bool verify_made(const struct key *k, enum key_digest digest, bool pss,
+                        struct key_message *m, struct sl signature)
+{
+    struct key_made *made = digest == KEY_SHA384 ? &m->sha384 : &m->sha512;
+
+    PG_CHECK(digest == KEY_SHA384 || digest == KEY_SHA512);
+    if (made->n == 0)
+        made->n = key_digest_of(digest, m->bytes, made->value);
+    return verify_digest(k, digest, pss, (struct sl){(const char *)made->value, made->n},
+                         signature);
+}
+
+enum key_verdict key_verify(const struct key *k, bool pss, struct key_message *m,
                             struct sl signature, struct key_how *how_r)
 {
     struct sl sha256 = {(const char *)m->sha256, sizeof(m->sha256)};
@@ -338,7 +350,7 @@ enum key_verdict key_verify(const struct key *k, bool pss, const struct key_mess
         return try_ed25519(k, m, signature, how_r);
     pss = pss && k->kind == KEY_RSA;
     *how_r = (struct key_how){.kind = k->kind, .digest = own, .pss = pss};
-    if (own != KEY_SHA256 && m->bytes.p != NULL && key_verify_as(k, own, pss, m->bytes, signature))
+    if (own != KEY_SHA256 && m->bytes.p != NULL && verify_made(k, own, pss, m, signature))
         return KEY_GOOD;
     how_r->digest = KEY_SHA256;
     if (verify_digest(k, KEY_SHA256, pss, sha256, signature))

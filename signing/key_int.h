@@ -48,10 +48,18 @@ struct key_how {
     bool prehashed; /* Ed25519ph */
 };
 
-/* What is signed: the bytes, or where they are not at hand, their SHA-256. */
+/* A digest that is made when it is first asked for. */
+struct key_made {
+    size_t n; /* 0: not yet */
+    uint8_t value[PG_HASH_BYTES_MAX];
+};
+
+/* What is signed: the bytes, or where they are not at hand, their SHA-256. However many keys are
+ * tried, it is hashed once for each digest. */
 struct key_message {
     struct sl bytes; /* {NULL, 0}: not at hand */
     uint8_t sha256[32];
+    struct key_made sha384, sha512;
 };
 struct key_message key_message_of(struct sl bytes);
 
@@ -64,7 +72,7 @@ enum key_verdict {
 
 /* Tries what there is for this kind of key: the curve's digest, then SHA-256; PSS with the salt as
  * long as the digest or PKCS #1 v1.5; Ed25519, then Ed25519ph. *how_r is filled on KEY_GOOD. */
-enum key_verdict key_verify(const struct key *k, bool pss, const struct key_message *m,
+enum key_verdict key_verify(const struct key *k, bool pss, struct key_message *m,
                             struct sl signature, struct key_how *how_r);
 /* With one digest, which Ed25519 has not; for what says itself how it is signed. */
 bool key_verify_as(const struct key *k, enum key_digest digest, bool pss, struct sl bytes,

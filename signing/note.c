@@ -83,7 +83,7 @@ static struct sl name_of(struct sl origin, const struct trust_log *log, bool is_
 static int count_signatures(struct sl body, struct sl lines, struct sl name,
                             const struct trust_log *log, struct pg_arena *arena)
 {
-    const struct key_message m = key_message_of(body);
+    struct key_message m = key_message_of(body);
     struct sl line, by, bytes;
     struct key_how how;
     int good = 0;

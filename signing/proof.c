@@ -7,6 +7,9 @@
 
 #define TIMES_MAX (2 * VERIFY_ENTRIES_MAX)
 
+/* An Ed25519 signature has all of the message hashed with each key. */
+#define HASHED_MAX ((size_t)256 << 20)
+
 /* One proof being looked at. */
 struct look {
     const struct proof *p;
@@ -73,7 +76,8 @@ static int refuse_verdict(enum key_verdict v, struct verify_refusal *no)
 
 static int check_cert_signature(struct look *l, struct verify_refusal *no)
 {
-    enum key_verdict v = key_verify(l->key, false, &l->p->message, l->p->signature, &l->how);
+    struct key_message message = l->p->message;
+    enum key_verdict v = key_verify(l->key, false, &message, l->p->signature, &l->how);
 
     return v == KEY_GOOD ? 0 : refuse_verdict(v, no);
 }
@@ -112,13 +116,19 @@ static int refuse_key(const struct look *l, struct verify_refusal *no)
 /* Which of the trust's keys it was. What the evidence says about that chooses nothing. */
 static int find_key(struct look *l, struct verify_refusal *no)
 {
+    struct key_message message = l->p->message;
     enum key_verdict worst = KEY_BAD;
+    size_t nhashed = 0;
 
     for (unsigned i = 0; i < l->t->nkeys; i++) {
         const struct trust_key *k = &l->t->keys[i];
-        enum key_verdict v =
-            key_verify(k->key, l->o->rsa_pss, &l->p->message, l->p->signature, &l->how);
+        enum key_verdict v;
 
+        nhashed += k->key->kind == KEY_ED25519 ? message.bytes.n : 0;
+        if (nhashed > HASHED_MAX)
+            return refuse(no, TOO_LARGE, "it has %zu bytes: too many for so many Ed25519 keys",
+                          message.bytes.n);
+        v = key_verify(k->key, l->o->rsa_pss, &message, l->p->signature, &l->how);
         if (v == KEY_GOOD) {
             l->key = k->key;
             l->window = k->window;

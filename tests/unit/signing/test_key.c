@@ -103,6 +103,24 @@ TEST(curves_sign_with_their_digest_or_sha256)
     curve("P-521", EVP_sha512(), KEY_SHA512);
 }
 
+/* With many keys that is what keeps a large statement from costing seconds. */
+TEST(a_message_is_hashed_once_however_many_keys_are_tried)
+{
+    EVP_PKEY *a = EVP_EC_gen("P-384"), *b = EVP_EC_gen("P-384");
+    struct key *first = key_of(a), *second = key_of(b);
+    struct key_message m = key_message_of(MESSAGE);
+    struct sl s = sign(b, EVP_sha384(), false, MESSAGE);
+    struct key_how how;
+
+    assert_int_equal(key_verify(first, false, &m, s, &how), KEY_BAD);
+    m.bytes = SL("whoever looks at these bytes again finds others");
+    assert_int_equal(key_verify(second, false, &m, s, &how), KEY_GOOD);
+    key_free(first);
+    key_free(second);
+    EVP_PKEY_free(a);
+    EVP_PKEY_free(b);
+}
+
 TEST(a_digest_alone_is_enough_for_sha256)
 {
     EVP_PKEY *p256 = EVP_EC_gen("P-256"), *p384 = EVP_EC_gen("P-384");
@@ -262,6 +280,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN(curves_sign_with_their_digest_or_sha256),
+        RUN(a_message_is_hashed_once_however_many_keys_are_tried),
         RUN(a_digest_alone_is_enough_for_sha256),
         RUN(rsa_pads_as_it_was_told),
         RUN(ed25519_is_pure_and_what_cannot_be_checked_is_said),
