@@ -41,9 +41,20 @@ static bool ends_so(struct sl pattern, const char *star, struct sl name)
     return n <= name.n && (n == 0 || memcmp(star + 1, name.p + name.n - n, n) == 0);
 }
 
+/* What most patterns are: one wildcard between a beginning and an end, which fit. */
+static bool one_fits(struct sl pattern, size_t begins, size_t stars, struct sl name)
+{
+    size_t ends = pattern.n - begins - stars;
+
+    return name.n >= begins + ends &&
+           (stars == 2 || memchr(name.p + begins, '/', name.n - begins - ends) == NULL);
+}
+
 bool match_name(struct sl pattern, struct sl name)
 {
     const char *star = pattern.n > 0 ? memrchr(pattern.p, '*', pattern.n) : NULL;
+    const char *first = star != NULL ? memchr(pattern.p, '*', pattern.n) : NULL;
+    size_t begins = first != NULL ? (size_t)(first - pattern.p) : 0;
     bool at[MATCH_PATTERN_MAX + 1]; /* which ends of the name's beginnings are reached */
 
     if (star == NULL) {
@@ -51,6 +62,12 @@ bool match_name(struct sl pattern, struct sl name)
     }
     if (name.n > MATCH_PATTERN_MAX || !ends_so(pattern, star, name)) {
         return false;
+    }
+    if (name.n < begins || (begins > 0 && memcmp(name.p, pattern.p, begins) != 0)) {
+        return false;
+    }
+    if (star - first <= 1) {
+        return one_fits(pattern, begins, (size_t)(star - first) + 1, name);
     }
     memset(at, 0, name.n + 1);
     at[0] = true;

@@ -137,6 +137,8 @@ void dossier_unref(struct dossier *d)
 {
     if (d == NULL || atomic_fetch_sub(&d->refs, 1) > 1)
         return;
+    for (size_t i = 0; i < DOSSIER_MEMOS; i++)
+        free(atomic_load(&d->memos[i]));
     finding_free(d->finding);
     pg_arena_free(&d->arena);
     free(d);
@@ -158,6 +160,57 @@ bool dossier_names_blob(const struct dossier *d, const struct digest *blob)
 bool dossier_names_child(const struct dossier *d, const struct digest *manifest)
 {
     return d->is_index && names(d, manifest);
+}
+
+/* ---- what was decided ---------------------------------------------------------------------- */
+
+bool dossier_recall(const struct dossier *d, struct sl tag, int64_t now_s, struct pg_arena *arena,
+                    struct policy_verdict *v_r)
+{
+    for (size_t i = 0; i < DOSSIER_MEMOS; i++) {
+        const struct dossier_memo *m = atomic_load(&d->memos[i]);
+
+        if (m == NULL)
+            return false;
+        if (now_s < m->from_s || now_s >= m->not_after_s ||
+            !sl_eq(tag, (struct sl){m->texts, m->ntag}))
+            continue;
+        *v_r = (struct policy_verdict){
+            .decision = POLICY_ALLOW,
+            .rule = pg_copy(arena, (struct sl){m->texts + m->ntag, m->nrule}),
+            .reason = pg_copy(arena, (struct sl){m->texts + m->ntag + m->nrule, m->nreason}),
+            .remedy = SL(""),
+            .observed = SL(""),
+            .not_after_s = m->not_after_s};
+        return true;
+    }
+    return false;
+}
+
+/* The first ones stay, until the facts are looked for again. */
+void dossier_remember(struct dossier *d, struct sl tag, int64_t now_s,
+                      const struct policy_verdict *v)
+{
+    struct dossier_memo *m;
+    bool kept = false;
+
+    PG_CHECK(v->decision == POLICY_ALLOW && v->observed.n == 0);
+    if (atomic_load(&d->memos[DOSSIER_MEMOS - 1]) != NULL)
+        return;
+    m = malloc(sizeof(*m) + tag.n + v->rule.n + v->reason.n);
+    PG_CHECK(m != NULL);
+    *m = (struct dossier_memo){now_s, v->not_after_s, tag.n, v->rule.n, v->reason.n};
+    if (tag.n > 0)
+        memcpy(m->texts, tag.p, tag.n);
+    memcpy(m->texts + tag.n, v->rule.p, v->rule.n);
+    memcpy(m->texts + tag.n + v->rule.n, v->reason.p, v->reason.n);
+    for (size_t i = 0; i < DOSSIER_MEMOS && !kept; i++) {
+        struct dossier_memo *none = NULL;
+
+        kept = atomic_compare_exchange_strong(&d->memos[i], &none, m);
+    }
+    if (!kept)
+        free(m);
 }
 
 bool dossier_scopes_are_same(const struct dossier_scope *a, const struct dossier_scope *b)

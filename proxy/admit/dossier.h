@@ -3,8 +3,9 @@
  * dossier - what is known of one manifest in one repository, verified: the facts that policy is
  * asked about, what was refused, how the looking went; and what the manifest names.
  *
- * It says nothing about what follows from it. It is never changed: whoever looks again makes
- * another one.
+ * What is known is never changed: whoever looks again makes another one. What policy said of it,
+ * and of nothing else, it remembers while that holds, if it was yes: it is made under one revision
+ * of policy and trusts, so that only the tag and the time are left to be compared.
  *
  * Or it says whether a manifest is itself evidence about another one, by its content (companion.h).
  *
@@ -32,6 +33,15 @@ struct dossier_scope {
     struct companion_claim claim; /* as_evidence */
 };
 
+#define DOSSIER_MEMOS 4
+
+/* A yes, by these facts alone. */
+struct dossier_memo {
+    int64_t from_s, not_after_s;
+    size_t ntag, nrule, nreason; /* no tag: by digest, and no tag names it */
+    char texts[];
+};
+
 struct dossier {
     atomic_uint refs;
     struct pg_arena arena;
@@ -51,6 +61,7 @@ struct dossier {
     bool is_index;
     struct digest *names; /* of an index its manifests, else config and layers */
     size_t nnames;
+    _Atomic(struct dossier_memo *) memos[DOSSIER_MEMOS];
     bool is_evidence; /* as_evidence: it is, about this */
     struct digest about;
 };
@@ -77,5 +88,13 @@ void dossier_unref(struct dossier *d); /* NULL is allowed */
 /* As config or layer; as manifest. What an index names is no blob that leaves with it. */
 bool dossier_names_blob(const struct dossier *d, const struct digest *blob);
 bool dossier_names_child(const struct dossier *d, const struct digest *manifest);
+
+/* A yes that holds now, its texts in the arena; tag {NULL, 0}: by digest, and no tag names it. */
+bool dossier_recall(const struct dossier *d, struct sl tag, int64_t now_s, struct pg_arena *arena,
+                    struct policy_verdict *v_r);
+/* v allows, tells of no rule that observes, and was made of d, the tag, and now_s. */
+void dossier_remember(struct dossier *d, struct sl tag, int64_t now_s,
+                      const struct policy_verdict *v);
+
 bool dossier_scopes_are_same(const struct dossier_scope *a, const struct dossier_scope *b);
 size_t dossier_memory(const struct dossier *d);

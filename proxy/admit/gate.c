@@ -15,7 +15,7 @@ struct subject {
     struct facts facts;
     struct policy_wants wants;
     struct dossier *dossier; /* a reference, or NULL: nothing has to be known */
-    bool is_fresh;
+    bool is_fresh, is_stale; /* stale: what was known, where looking again failed */
 };
 
 static void refuse(struct gate_result *r, enum gate_answer answer, const char *rule,
@@ -155,6 +155,7 @@ static bool find_dossier(struct subject *s, const struct digest *sha256, struct 
     if (fresh != NULL && fresh->state == FACTS_FAILED) { /* what was verified before still is */
         s->facts.state = FACTS_FAILED;
         s->facts.trouble = fresh->trouble;
+        s->is_stale = true;
     }
     return true;
 }
@@ -213,12 +214,23 @@ static bool name_subject(struct subject *s, struct sl tag, const struct digest *
     return true;
 }
 
-/* And what is known of it. false: r says what is missing. */
-static bool open_subject(struct subject *s, struct sl tag, const struct digest *d,
-                         const struct digest *sha256, struct gate_result *r)
+/* false: r says what is missing. */
+static bool know_subject(struct subject *s, const struct digest *sha256, struct gate_result *r)
 {
-    return name_subject(s, tag, d, sha256, r) &&
-           ((!s->wants.governed && !s->wants.tags) || find_dossier(s, sha256, r));
+    return (!s->wants.governed && !s->wants.tags) || find_dossier(s, sha256, r);
+}
+
+/* What policy said of the same facts, name and tag holds for as long as it said. */
+static void ask_policy(struct subject *s, struct policy_verdict *v)
+{
+    struct dossier *d = s->dossier;
+    bool may_recall = d != NULL && !s->is_stale && s->facts.nknown_tags == 0;
+
+    if (may_recall && dossier_recall(d, s->facts.tag, s->facts.now_s, s->arena, v))
+        return;
+    policy_decide(s->q->admission->policy, &s->facts, s->arena, v);
+    if (may_recall && v->decision == POLICY_ALLOW && v->observed.n == 0)
+        dossier_remember(d, s->facts.tag, s->facts.now_s, v);
 }
 
 /* By its own facts alone. Facts that are not enough may be old. */
@@ -226,7 +238,7 @@ static void decide(struct subject *s, struct gate_result *r)
 {
     struct policy_verdict v;
 
-    policy_decide(s->q->admission->policy, &s->facts, s->arena, &v);
+    ask_policy(s, &v);
     say(r, &v);
     if (r->answer != GATE_ALLOWS && s->wants.governed && !s->is_fresh &&
         is_older(s->q, s->dossier, GATE_ABSENT_MS))
@@ -261,22 +273,33 @@ static bool is_of(enum index_edge_kind kind, bool of_blob)
                    : kind == INDEX_EDGE_CHILD;
 }
 
-/* Those that are manifests of this repository. Those that were looked at lately come first: their
- * edges may not be committed yet. Of others link and edge are committed together. */
+/* Those that were looked at lately: their edges may not be committed yet. Of the repository only
+ * those that are manifests of it. */
+static void find_noted_parents(const struct gate_question *q, const struct digest *child,
+                               struct parents *p)
+{
+    struct digest noted;
+    struct index_link link;
+    struct pg_err ignored = {0};
+
+    for (size_t i = 0; shelf_witness(q->shelf, q->repository, child, i, &noted); i++) {
+        int found = overlay_get_link(q->store, q->repository, &noted, &link, &ignored);
+
+        add_parent(p, &noted, found, &link);
+    }
+    pg_err_clear(&ignored);
+}
+
+/* All others. Of those link and edge are committed together. */
 static void find_parents(const struct gate_question *q, const struct digest *child, bool of_blob,
                          struct parents *p)
 {
     _index_view_ struct index_view v = index_view_begin(q->store->index);
-    struct digest noted;
     struct index_edge edge, *after = NULL;
     struct index_link link;
     struct pg_err ignored = {0};
     int found = 0;
 
-    for (size_t i = 0; shelf_witness(q->shelf, q->repository, child, i, &noted); i++) {
-        found = overlay_get_link(q->store, q->repository, &noted, &link, &ignored);
-        add_parent(p, &noted, found, &link);
-    }
     for (size_t i = 0; i < EDGES_MAX && p->n < GATE_PARENTS_MAX; i++) {
         found = index_next_parent(&v, child, after, &edge, &ignored);
         if (found <= 0)
@@ -344,7 +367,8 @@ static int inherit(struct subject *child, const struct digest *d, const struct d
     struct gate_result of_parent;
     int result = 0;
 
-    if (!open_subject(&s, (struct sl){NULL, 0}, parent, parent, &of_parent))
+    if (!name_subject(&s, (struct sl){NULL, 0}, parent, parent, &of_parent) ||
+        !know_subject(&s, parent, &of_parent))
         result = -1;
     else if (s.dossier != NULL && dossier_names_child(s.dossier, d))
         decide(&s, &of_parent);
@@ -376,6 +400,7 @@ static void inherit_any(struct subject *s, const struct digest *d, struct gate_r
     struct gate_result lacks = {.answer = GATE_DENIES};
     bool does_lack = false;
 
+    find_noted_parents(s->q, d, &p);
     find_parents(s->q, d, false, &p);
     for (size_t i = 0; i < p.n; i++) {
         struct gate_result one;
@@ -398,10 +423,11 @@ static void inherit_any(struct subject *s, const struct digest *d, struct gate_r
         no_index(r);
 }
 
-static void decide_manifest(struct subject *s, struct sl tag, const struct digest *d,
-                            const struct digest *sha256, struct gate_result *r)
+/* s has its name. */
+static void decide_manifest(struct subject *s, const struct digest *d, const struct digest *sha256,
+                            struct gate_result *r)
 {
-    if (!open_subject(s, tag, d, sha256, r))
+    if (!know_subject(s, sha256, r))
         return;
     decide(s, r);
     if (s->wants.governed && (r->answer == GATE_DENIES || r->answer == GATE_PENDING))
@@ -480,25 +506,24 @@ static struct dossier *find_as_evidence(const struct gate_question *q,
 enum as_evidence { IS_NONE, IS_SAID, IS_UNKNOWN };
 
 /* SAID: r says that it passes, or what is missing. */
-static enum as_evidence try_as_evidence(const struct gate_question *q, struct pg_arena *arena,
+static enum as_evidence try_as_evidence(const struct gate_question *q,
+                                        const struct policy_wants *wants, struct pg_arena *arena,
                                         struct gate_result *r)
 {
     const struct dossier_scope scope = {.as_evidence = true, .claim = claim_of(q)};
-    const struct facts name = {
-        .repository = q->repository, .tag = q->tag, .digest = q->sha256, .now_s = q->now_s};
-    struct policy_wants wants = policy_wants(q->admission->policy, &name);
     enum as_evidence is = IS_SAID;
     struct dossier *d;
 
-    if (wants.forbidden || !(wants.governed || wants.tags || wants.closed))
+    if (wants->forbidden || !(wants->governed || wants->tags || wants->closed) ||
+        (!scope.claim.is_there && !may_name_subject(q)))
         return IS_NONE;
     d = find_as_evidence(q, &scope);
-    if (d != NULL && d->is_evidence && decides_by_evidence(q, &d->about, arena))
-        pass(r);
-    else if (d == NULL && (scope.claim.is_there || may_name_subject(q)))
+    if (d == NULL)
         *r = (struct gate_result){.answer = GATE_NEEDS, .needs = q->sha256, .scope = scope};
+    else if (d->is_evidence && decides_by_evidence(q, &d->about, arena))
+        pass(r);
     else
-        is = d != NULL && d->state == FACTS_FAILED ? IS_UNKNOWN : IS_NONE;
+        is = d->state == FACTS_FAILED ? IS_UNKNOWN : IS_NONE;
     dossier_unref(d);
     return is;
 }
@@ -557,13 +582,15 @@ void gate_manifest(const struct gate_question *q, struct pg_arena *arena, struct
 
     if (q->tag.p != NULL)
         shelf_note_tag(q->shelf, q->repository, &q->digest, q->tag);
-    as = try_as_evidence(q, arena, r);
+    if (!name_subject(&s, q->tag, &q->digest, &q->sha256, r))
+        return;
+    as = try_as_evidence(q, &s.wants, arena, r);
     if (as == IS_SAID) {
         if (q->explained != NULL && r->answer != GATE_NEEDS)
             explain_evidence(q, r);
         return;
     }
-    decide_manifest(&s, q->tag, &q->digest, &q->sha256, r);
+    decide_manifest(&s, &q->digest, &q->sha256, r);
     if (q->explained != NULL && r->answer != GATE_NEEDS)
         explain(&s, arena);
     free_subject(&s);
@@ -581,7 +608,8 @@ static int witness(const struct gate_question *q, const struct digest *parent,
     struct gate_result one;
     int result = 0;
 
-    decide_manifest(&s, (struct sl){NULL, 0}, parent, parent, &one);
+    if (name_subject(&s, (struct sl){NULL, 0}, parent, parent, &one))
+        decide_manifest(&s, parent, parent, &one);
     if (one.answer != GATE_ALLOWS || names_blob(q, parent, &q->digest, s.dossier))
         result = one.answer == GATE_ALLOWS;
     else
@@ -592,24 +620,36 @@ static int witness(const struct gate_question *q, const struct digest *parent,
     return result;
 }
 
+/* From number `from` on. True: one passes. */
+static bool ask_witnesses(const struct gate_question *q, const struct parents *p, size_t from,
+                          struct pg_arena *arena, struct gate_result *r)
+{
+    for (size_t i = from; i < p->n; i++) {
+        struct gate_result one;
+        int passes = witness(q, &p->all[i], arena, &one);
+
+        if (passes > 0 || one.answer >= r->answer)
+            *r = one;
+        if (passes > 0)
+            return true;
+    }
+    return false;
+}
+
 static void find_witness(const struct gate_question *q, struct pg_arena *arena,
                          struct gate_result *r)
 {
     struct parents p = {.n = 0};
-    struct gate_result worst = {.answer = GATE_DENIES};
+    size_t noted;
 
-    find_parents(q, &q->digest, true, &p);
     refuse(r, GATE_DENIES, "blob", "no manifest of this repository that was pulled here names it",
            "pull the manifest that names it first");
-    for (size_t i = 0; i < p.n; i++) {
-        if (witness(q, &p.all[i], arena, r) > 0)
-            return;
-        if (r->answer > worst.answer)
-            worst = *r;
-    }
-    if (worst.answer > GATE_DENIES)
-        *r = worst;
-    else if (p.failed)
+    find_noted_parents(q, &q->digest, &p);
+    if (ask_witnesses(q, &p, 0, arena, r))
+        return;
+    noted = p.n;
+    find_parents(q, &q->digest, true, &p);
+    if (!ask_witnesses(q, &p, noted, arena, r) && r->answer == GATE_DENIES && p.failed)
         no_index(r);
 }
 

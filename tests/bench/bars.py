@@ -23,6 +23,9 @@ BARS = [
      "value", 256, None),
     ("idle connection: 8 KiB", "idle connection (10,000)", "value", 8, 2),
     ("idle connection over TLS: 48 KiB", "idle connection, TLS (10,000)", "value", 48, None),
+    ("warm verdict: 20 us on top of an ungated manifest", "warm verdict, manifest by digest", "value", 20, None),
+    ("warm verdict of a blob: 20 us", "warm verdict, 5 KiB blob", "value", 20, None),
+    ("cold verdict of a signature: 50 ms", "cold verdict of a signature", "value", 50, None),
     ("peak memory of the whole comparison", "peak memory of it all", "value", None, 32),
     ("flat from 1,000 to 1,000,000 blobs: CPU of a manifest", "1,000,000 blobs / 1,000, CPU of a manifest",
      "value", None, 1.1),
@@ -31,7 +34,6 @@ BARS = [
 
 # Which other run looks.
 ELSEWHERE = [
-    ("warm verdict below 20 us, governance at most 1 % of a pull", "nothing is governed yet"),
     ("upstream dead: cached pulls all succeed", "./dev test e2e.operate and the cases of table K"),
     ("kill -9: no wrong byte, no orphan, ready in 2 s", "./dev test e2e.crash; ./dev test --long"),
 ]

@@ -3,7 +3,7 @@
 """pullgate beside nginx, varnish and docker-registry, each as a cache before one origin, in one run.
 
 usage: bench.py [--all] [--seconds N] [--only WORD] [--servers NAME,...] [--out FOLDER]
-       as --only manifest, --only tls, --only cold, --only blobs
+       as --only manifest, --only tls, --only cold, --only gated, --only blobs
 
 Every server gets the same requests from wrk on this machine. What counts is the CPU time that the
 server's own processes spent, for each request or GiB: it is less noisy than throughput, which is
@@ -14,7 +14,7 @@ in a small cgroup, a million blobs. --out writes the table (Markdown, CSV) and t
 import argparse, concurrent.futures, csv, http.client, os, platform, random, re, resource, shutil
 import statistics, subprocess, tempfile, time, zlib
 
-import bars, figure, scale
+import bars, figure, gated, scale
 from servers import MIB, STARTERS, Image, fetch, start_origin, status_kib, write, wrk
 
 
@@ -180,6 +180,11 @@ def everyday(wanted, table, origin, servers, args):
         scale.idle(servers, table, 1000, tls=True)
 
 
+def governed(wanted, table, folder, origin, names, args):
+    if wanted("gated") and "pullgate" in names:
+        gated.compare(folder, origin, table, args.seconds)
+
+
 def anew(folder, origin, name):
     s = STARTERS[name](folder, origin, name + "-anew")
     for one in [s, s.over_tls() or s]:
@@ -256,6 +261,7 @@ def main():
         started.append(origin := start_origin(folder))
         started += (servers := [STARTERS[n](folder, origin) for n in names])
         everyday(wanted, table, origin, servers, args)
+        governed(wanted, table, folder, origin, names, args)
         if args.all:
             for s in servers:                   # anew: what they have used so far is not of idle connections
                 s.end()

@@ -10,9 +10,10 @@ the figures do not depend on what else the machine does. One worker, or loop, in
 """
 import argparse, os, re, shutil, signal, subprocess, tempfile
 
+import gated
 from servers import MIB, Image, ab, fetch, start_nginx, start_origin, start_pullgate, wait_until_quiet
 
-PATHS = ["manifest", "tag", "blob5k", "blob1m", "blob64m", "cold"]
+PATHS = ["manifest", "tag", "blob5k", "blob1m", "blob64m", "cold", "gated", "gatedblob"]
 START = {"pullgate": (start_pullgate, 1), "nginx": (start_nginx, 0)}
 CALLGRIND = ["valgrind", "--tool=callgrind", "--instr-atstart=no", "--dump-instr=yes"]
 
@@ -30,11 +31,14 @@ def ask(server, path, n, tls, head):
 
 class Path:
     """One thing to ask for; how often, and which objects a cold run takes."""
-    def __init__(self, word, tls, origin, requests):
+    def __init__(self, word, tls, origin, requests, folder):
         self.word, self.tls, self.head = word, tls, word == "tag"
         self.image = image = Image(origin, "library/app", [5 << 10, MIB, 64 * MIB], 1)
+        self.gated = word.startswith("gated")   # by a policy that wants it signed
+        if self.gated:
+            gated.sign(image, folder)
         self.at = {"manifest": image.manifest(), "tag": image.manifest("v1"), "blob5k": image.layer(0),
-                   "blob1m": image.layer(1), "blob64m": image.layer(2), "cold": image.manifest("v1")}[word]
+                   "blob1m": image.layer(1), "blob64m": image.layer(2), "cold": image.manifest("v1"), "gated": image.manifest(), "gatedblob": image.layer(0)}[word]
         self.n = 1 if word == "cold" else {"blob1m": requests // 10, "blob64m": 16}.get(word, requests)
 
     def warm_up(self, server):
@@ -48,6 +52,11 @@ class Path:
 
     def run(self, server):
         ask(server, self.at, self.n, self.tls, self.head)
+
+
+def starter(name, path):
+    start, workers = START[name]
+    return (gated.start_gated if path.gated and name == "pullgate" else start), workers
 
 
 def small_map(folder):
@@ -64,7 +73,7 @@ def control(pid, *command):
 
 def instructions(name, path, origin, folder, top):
     """(for each request, lines of the top functions)"""
-    start, workers = START[name]
+    start, workers = starter(name, path)
     out = f"{folder}/{name}.{path.word}{'.tls' if path.tls else ''}.callgrind"
     server = start(folder, origin, f"{name}-i-{path.word}-{path.tls}",
                    under=["env", "LD_PRELOAD=" + small_map(folder), *CALLGRIND, f"--callgrind-out-file={out}"],
@@ -98,7 +107,7 @@ def patiently(*what):
 
 def calls(name, path, origin, folder):
     """{system call: times for each request}, of all threads."""
-    start, workers = START[name]
+    start, workers = starter(name, path)
     out = f"{folder}/{name}.strace"
     server = start(folder, origin, f"{name}-c-{path.word}-{path.tls}", workers=workers)
     try:
@@ -123,7 +132,7 @@ def calls(name, path, origin, folder):
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("words", nargs="*", default=[*PATHS[:5], *("tls-" + p for p in PATHS[:5]), "cold"])
+    a.add_argument("words", nargs="*", default=[*PATHS[:5], *("tls-" + p for p in PATHS[:5]), *PATHS[5:]])
     a.add_argument("--requests", type=int, default=2000)
     a.add_argument("--servers", default="pullgate,nginx")
     a.add_argument("--top", type=int, default=25)
@@ -134,7 +143,7 @@ def main():
     origin = start_origin(folder)
     try:
         for word in args.words:
-            path = Path(word.removeprefix("tls-"), word.startswith("tls-"), origin, args.requests)
+            path = Path(word.removeprefix("tls-"), word.startswith("tls-"), origin, args.requests, folder)
             for name in args.servers.split(","):
                 total, rows = patiently(name, path, origin, folder, args.top)
                 each = calls(name, path, origin, folder)
