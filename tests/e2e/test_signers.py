@@ -2,10 +2,11 @@
 """Images that cosign and notation sign here and now, with keys in each form, without a log or any
 service: pulled through a policy that wants that key, verified through the proxy by the tools themselves,
 and tampered with."""
-import base64, json, os, re, tempfile
+import base64, json, os, re, shutil, tempfile
 
 import node
 import pg as stage
+import test_signed as signed
 from clients import Cosign, Cosign3, Crane, Notation, Oras
 from matrix import NAMED, Scene
 from node import need_node
@@ -175,6 +176,39 @@ def test_what_cosign_2_signs_is_pulled_and_verified_through():
 
 def test_what_cosign_3_signs_is_pulled_and_verified_through():
     pulled(Cosign3)
+
+
+# ---- keyless, with nothing but a trusted root ------------------------------------------------
+
+def test_what_real_services_certified_is_pulled_and_verified_through():
+    """Fulcio, Rekor v2 and a timestamp authority are long gone; cosign 3 and pullgate say the same."""
+    need_node()
+    origin, root = Origin(), f"{FIXTURES}/real-keyless/trusted_root.json"
+    with tempfile.TemporaryDirectory(prefix="pg-keyless-") as folder:
+        os.chdir(folder)
+        shutil.copytree(f"{FIXTURES}/real-keyless", "real-keyless")
+        found, rules = list(signed.fixtures("real-keyless", {})), []
+        for case, _ in found:
+            case.repo = "library/" + case.name
+            signed.put(Writer(origin), case)
+            rules.append({"name": case.name, "match": {"repositories": ["docker.io/" + case.repo]},
+                          "require": case.require})
+        with open("policy.yaml", "w") as f:
+            json.dump({"default": "deny", "rules": rules}, f)
+        with Scene(origin, top=f"policy: {{file: {folder}/policy.yaml}}") as scene, \
+                Crane(scene.ours.file) as crane, Cosign3(scene.ours.file) as cosign:
+            for case, expect in found:
+                image = f"{NAMED}{case.repo}:v1"
+                crane.pull(image)
+                what = ["verify-attestation", "--type", expect["predicateType"]] \
+                    if expect["kind"] == "attestation" else ["verify"]
+                by = ["--trusted-root", root, "--use-signed-timestamps", "--certificate-oidc-issuer", expect["issuer"],
+                      *(["--insecure-ignore-tlog=true"] if case.name in signed.WANTED else [])]
+                said = cosign.run(*what, *by, "--certificate-identity", expect["identity"], image)
+                assert sha256(case.image)[7:] in said or what[0] != "verify", said
+                code, said = cosign.run(*what, *by, "--certificate-identity", "x" + expect["identity"], image, ok=False)
+                assert code != 0, said
+            os.chdir("/")
 
 
 # ---- Notation --------------------------------------------------------------------------------

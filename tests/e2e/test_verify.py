@@ -5,7 +5,7 @@ import base64, glob, hashlib, json, os, shutil, subprocess, sys, tempfile
 
 import pg as stage
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../check"))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../check"))
 from generated import misfits
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
