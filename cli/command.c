@@ -177,6 +177,17 @@ const struct command command_table[] = {
      "and the rule that says so; with --all, what stays and why, too. What stays keeps what it is "
      "built on, its images, and its signatures.",
      retention_plan, NULL},
+    {"retention lint", "j", "Find what rules of retention do against their own words.",
+     "Rules that are described as one thing and do another, that can never match, that others "
+     "overrule or make useless, tags that no rule is about, pins that have ended: each with its "
+     "place and what to write instead. FILE may be a lifecycle policy of Amazon ECR, or Harbor's, "
+     "too. Exit status 1 if anything is found.",
+     retention_lint, "FILE"},
+    {"retention import", "", "Make rules of retention of another registry's.",
+     "FILE is a lifecycle policy of Amazon ECR, in JSON, or Harbor's retention and garbage "
+     "collection, in YAML. Prints rules that mean the same; what ECR would not take is refused. "
+     "`retention plan --rules` takes such files as they are, too.",
+     retention_import, "FILE"},
     {"deps", "c", "Show what an image needs, and what needs it.",
      "IMAGE is REPOSITORY:TAG or REPOSITORY@DIGEST. Indexes and their images, signatures and what "
      "they are about, and images with what they are built on: by the annotation base.digest, else "

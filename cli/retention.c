@@ -10,6 +10,8 @@
 #include "base/fd.h"
 #include "cli/print.h"
 #include "cli/stock.h"
+#include "retention/import.h"
+#include "retention/lint.h"
 #include "retention/plan.h"
 #include "retention/reading.h"
 #include "retention/tell.h"
@@ -48,14 +50,17 @@ static int read_input(const char *file, struct pg_buf *out)
     return fd < 0 ? print_failure("cannot open %s: %s", file, strerror(errno)) : COMMAND_GOOD;
 }
 
-static int load_rules(const char *file, struct ruleset **rules_r)
+/* In whatever form. */
+static int load_rules(const char *file, bool lenient, struct ruleset **rules_r)
 {
     struct pg_err err = {0};
     struct pg_buf text;
+    enum import_form form;
 
     pg_buf_init(&text, RULESET_BYTES_MAX);
     int rc = read_input(file, &text);
-    if (rc == COMMAND_GOOD && ruleset_load(file, pg_buf_sl(&text), rules_r, &err) < 0) {
+    if (rc == COMMAND_GOOD &&
+        import_load(file, pg_buf_sl(&text), lenient, rules_r, &form, &err) < 0) {
         rc = refuse(&err);
     }
     pg_buf_free(&text);
@@ -113,8 +118,90 @@ int retention_plan(const struct command_args *args)
         return print_failure("--as-of %s is no date; such as 2026-12-31 or 2026-12-31T04:00:00Z",
                              args->retention.as_of);
     }
-    int rc = load_rules(args->retention.rules, &rules);
+    int rc = load_rules(args->retention.rules, false, &rules);
     return rc == COMMAND_GOOD ? print_plan(args, rules, now_s) : rc;
+}
+
+/* ---- import and lint ------------------------------------------------------------------------ */
+
+int retention_import(const struct command_args *args)
+{
+    _ruleset_ struct ruleset *rules = NULL;
+    struct pg_buf out;
+
+    if (args->noperands != 1) {
+        return print_failure("retention import needs one FILE");
+    }
+    int rc = load_rules(args->operands[0], false, &rules);
+    if (rc == COMMAND_GOOD) {
+        pg_buf_init(&out, PRINT_BYTES_MAX);
+        ruleset_put_all(rules, &out);
+        rc = print_buf(&out);
+        pg_buf_free(&out);
+    }
+    return rc;
+}
+
+struct listing {
+    const char *file;
+    bool json;
+    size_t n;
+    struct pg_buf out;
+};
+
+static void put_string(struct pg_buf *out, const char *key, const char *text)
+{
+    (void)pg_buf_printf(out, ",\"%s\":", key);
+    (void)pg_buf_put_json(out, sl_str(text));
+}
+
+static void on_finding(void *arg, const struct lint_finding *f)
+{
+    struct listing *l = arg;
+
+    if (l->json) {
+        (void)pg_buf_printf(&l->out, "%s{\"line\":%u,\"column\":%u", l->n++ > 0 ? ",\n" : "\n",
+                            f->at.line, f->at.col);
+        put_string(&l->out, "message", f->what);
+        put_string(&l->out, "instead", f->remedy);
+        (void)pg_buf_put(&l->out, SL("}"));
+        return;
+    }
+    l->n++;
+    print_put_safe(sl_str(l->file), &l->out);
+    (void)pg_buf_printf(&l->out, ":%u:%u: ", f->at.line, f->at.col);
+    print_put_safe(sl_str(f->what), &l->out);
+    (void)pg_buf_put(&l->out, SL("; instead: "));
+    print_put_safe(sl_str(f->remedy), &l->out);
+    (void)pg_buf_put(&l->out, SL("\n"));
+}
+
+int retention_lint(const struct command_args *args)
+{
+    _ruleset_ struct ruleset *rules = NULL;
+    struct listing l = {.json = args->json};
+
+    if (args->noperands != 1) {
+        return print_failure("retention lint needs one FILE");
+    }
+    l.file = args->operands[0];
+    int rc = load_rules(l.file, true, &rules);
+    if (rc != COMMAND_GOOD) {
+        return rc;
+    }
+    pg_buf_init(&l.out, PRINT_BYTES_MAX);
+    (void)pg_buf_put(&l.out, l.json ? SL("{\"findings\":[") : SL(""));
+    (void)lint_rules(rules, pg_clock_wall_s(), on_finding, &l);
+    if (l.json) {
+        (void)pg_buf_put(&l.out, SL("]}\n"));
+    } else if (l.n == 0) {
+        print_put_safe(sl_str(l.file), &l.out);
+        (void)pg_buf_printf(&l.out, ": nothing found in %zu rule%s\n", rules->nrules,
+                            print_s(rules->nrules));
+    }
+    rc = print_buf(&l.out);
+    pg_buf_free(&l.out);
+    return rc == COMMAND_GOOD && l.n > 0 ? COMMAND_FOUND : rc;
 }
 
 /* ---- deps ---------------------------------------------------------------------------------- */

@@ -5,4 +5,6 @@
 #include "cli/command.h"
 
 int retention_plan(const struct command_args *args);
+int retention_lint(const struct command_args *args);
+int retention_import(const struct command_args *args);
 int retention_deps(const struct command_args *args);

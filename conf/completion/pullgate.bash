@@ -7,7 +7,7 @@ _pullgate() {
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check import " -- "$cur")); return ;;
     2:scan) COMPREPLY=($(compgen -W "read " -- "$cur")); return ;;
-    2:retention) COMPREPLY=($(compgen -W "plan " -- "$cur")); return ;;
+    2:retention) COMPREPLY=($(compgen -W "plan lint import " -- "$cur")); return ;;
     esac
     case "${COMP_WORDS[COMP_CWORD-1]}" in
     -c|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -61,6 +61,8 @@ _pullgate() {
     "refresh "*) words="-c --config --control --json -h --help " ;;
     "explain "*) words="-c --config --control --json -h --help " ;;
     "retention plan") words="-c --config --json --rules --as-of --csv --all -h --help " ;;
+    "retention lint") words="--json -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
+    "retention import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "deps "*) words="-c --config -h --help " ;;
     "version "*) words="-c --config --json -h --help " ;;
     "completion "*) words="-h --help bash zsh fish" ;;

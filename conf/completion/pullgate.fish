@@ -140,6 +140,13 @@ complete -c pullgate -n '__fish_seen_subcommand_from retention; and __fish_seen_
 complete -c pullgate -n '__fish_seen_subcommand_from retention; and __fish_seen_subcommand_from plan' -l csv -d 'Answer in CSV.'
 complete -c pullgate -n '__fish_seen_subcommand_from retention; and __fish_seen_subcommand_from plan' -l all -d 'Show what stays, too.'
 complete -c pullgate -n '__fish_seen_subcommand_from retention; and __fish_seen_subcommand_from plan' -s h -l help -d 'Say what a command does and which options it takes.'
+complete -c pullgate -n '__fish_seen_subcommand_from retention' -a lint -d 'Find what rules of retention do against their own words.'
+complete -c pullgate -n '__fish_seen_subcommand_from retention' -F
+complete -c pullgate -n '__fish_seen_subcommand_from retention; and __fish_seen_subcommand_from lint' -l json -d 'Answer in JSON'
+complete -c pullgate -n '__fish_seen_subcommand_from retention; and __fish_seen_subcommand_from lint' -s h -l help -d 'Say what a command does and which options it takes.'
+complete -c pullgate -n '__fish_seen_subcommand_from retention' -a import -d 'Make rules of retention of another registrys.'
+complete -c pullgate -n '__fish_seen_subcommand_from retention' -F
+complete -c pullgate -n '__fish_seen_subcommand_from retention; and __fish_seen_subcommand_from import' -s h -l help -d 'Say what a command does and which options it takes.'
 complete -c pullgate -n __fish_use_subcommand -a deps -d 'Show what an image needs, and what needs it.'
 complete -c pullgate -n '__fish_seen_subcommand_from deps' -s c -l config -r -F -d 'The configuration file.'
 complete -c pullgate -n '__fish_seen_subcommand_from deps' -s h -l help -d 'Say what a command does and which options it takes.'

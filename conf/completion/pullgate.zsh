@@ -31,7 +31,7 @@ _pullgate() {
     (config) words2=('check:Read the configuration and say everything that is wrong with it.' 'show:Print the configuration in effect, defaults included.' 'example:Print a configuration file with every option and its default.' 'reference:Print the description of every option, in Markdown.' );;
     (policy) words2=('check:Read a policy and say what it was understood to be.' 'import:Make a policy of one of Kubernetes.' );;
     (scan) words2=('read:Say what scanners reports say, and whether they count.' );;
-    (retention) words2=('plan:Say what rules of retention would remove, and why.' );;
+    (retention) words2=('plan:Say what rules of retention would remove, and why.' 'lint:Find what rules of retention do against their own words.' 'import:Make rules of retention of another registrys.' );;
     esac
     if (( CURRENT == 2 )); then
         _describe command words1
@@ -188,6 +188,13 @@ _pullgate() {
             '--csv[Answer in CSV.]' \
             '--all[Show what stays, too.]' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (retention\ lint) _arguments \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:FILE:_files' ;;
+    (retention\ import) _arguments \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:FILE:_files' ;;
     (deps) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \

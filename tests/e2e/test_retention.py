@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules of retention, against the store of a server: what they would do, and why."""
-import csv, io, json, os, subprocess, time
+import csv, glob, io, json, os, subprocess, time
 
 import pg as stage
 from pg import Pullgate, Upstream
@@ -95,6 +95,44 @@ def test_what_is_wrong_with_rules_is_told_with_its_place():
     code, out, err = told(pg, "retention", "plan")
     assert code == 2 and "--rules" in err, err
     pg.stop()
+
+
+ECR = """{"rules": [
+  {"rulePriority": 1, "description": "keep production indefinitely",
+   "selection": {"tagStatus": "tagged", "tagPrefixList": ["prod-"],
+                 "countType": "imageCountMoreThan", "countNumber": %d},
+   "action": {"type": "expire"}}]}
+"""
+
+
+def test_rules_of_others_are_linted_and_imported():
+    pg = Pullgate(Upstream())
+    ecr = rules(pg, ECR % 0)
+    for word in ("import", "lint"):                          # a file, and no configuration
+        p = subprocess.run([os.environ["PULLGATE"], "retention", word, ecr], text=True, capture_output=True,
+                           timeout=stage.DEADLINE)
+        assert p.returncode == 1, p
+        said = p.stderr if word == "import" else p.stdout
+        assert f"{ecr}:4:68: " in said and ("does not take 0" in said or "keep: forever" in said), p
+    p = subprocess.run([os.environ["PULLGATE"], "retention", "lint", "--json", ecr], text=True, capture_output=True,
+                       timeout=stage.DEADLINE)
+    finding = json.loads(p.stdout)["findings"][0]
+    assert finding["line"] == 4 and "deletes every image" in finding["message"], p
+    p = subprocess.run([os.environ["PULLGATE"], "retention", "import", rules(pg, ECR % 2)], text=True,
+                       capture_output=True, timeout=stage.DEADLINE)
+    assert p.returncode == 0 and "order: first_match" in p.stdout and "beyond_newest: 2" in p.stdout, p
+    code, out, err = told(pg, "retention", "plan", "--rules", rules(pg, p.stdout))
+    assert code == 0 and out.startswith("0 of 0 manifests go"), (out, err)
+    pg.stop()
+
+
+def test_the_examples_lint_well():
+    examples = glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../conf/retention/*.yaml"))
+    assert len(examples) >= 2
+    for path in examples:
+        p = subprocess.run([os.environ["PULLGATE"], "retention", "lint", path], text=True, capture_output=True,
+                           timeout=stage.DEADLINE)
+        assert p.returncode == 0 and "nothing found" in p.stdout, p
 
 
 if __name__ == "__main__":

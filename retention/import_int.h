@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* import_int - the forms of others; private to the room. */
+#pragma once
+
+#include "retention/import.h"
+#include "retention/reading.h"
+
+PG_MUST_USE int import_ecr(struct reading *r, const struct pg_tree *root, bool lenient,
+                           struct ruleset *rules);
+PG_MUST_USE int import_harbor(struct reading *r, const struct pg_tree *root, struct ruleset *rules);
+
+/* For both. A pattern for tags that is one; a text of the arena, made of a format. */
+PG_MUST_USE int import_check_tag(struct reading *r, struct pg_tree_at at, struct sl pattern);
+struct sl import_text(struct reading *r, const char *fmt, ...) PG_PRINTF(2, 3);
+const struct sl *import_all(struct reading *r); /* the one pattern ** */
