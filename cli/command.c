@@ -20,6 +20,7 @@
 #include "cli/reference.h"
 #include "cli/refresh.h"
 #include "cli/retention.h"
+#include "cli/scan_image.h"
 #include "cli/scan_read.h"
 #include "cli/serve.h"
 #include "cli/show.h"
@@ -79,6 +80,13 @@ const struct command command_table[] = {
      "not "
      "verified.",
      verify_bundle_run, "FILE|DIGEST"},
+    {"scan image", "cxQZj", "Scan an image of the store with Trivy or Grype.",
+     "DIGEST is of an image's manifest, with all that it names in the store. The scanner is shown "
+     "it as a folder of hard links, with limits and without a word about a network: its database "
+     "has to be there. Its report is kept in scan/reports/ of the storage directory if it counts; "
+     "`scan read` explains it. Needs no server, and does not mind one; run it as the user who owns "
+     "the store. Exit status 1 if the image could not be scanned, 2 if none could be.",
+     scan_image_run, "DIGEST"},
     {"scan read", "DNSWVZj", "Say what scanners' reports say, and whether they count.",
      "Reads Trivy JSON, Grype JSON, SARIF, Harbor's vulnerability report, and cosign's "
      "vulnerability "
@@ -289,6 +297,10 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, scan.vex)},
     {'Z', 0, "static", NULL, "The image is known to have no packages: none has to be shown.",
      offsetof(struct command_args, scan.is_static)},
+    {'x', 0, "scanner", "FILE", "Trivy's program, or Grype's: which it is, its name says.",
+     offsetof(struct command_args, scan.program)},
+    {'Q', 0, "database", "DIR", "Where the scanner has its database: its cache directory.",
+     offsetof(struct command_args, scan.database)},
     {'B', 0, "no-blobs", NULL, "Only the journal: all else can be fetched or built again.",
      offsetof(struct command_args, backup.no_blobs)},
     {'f', 0, "force", NULL, "Also where something is already; it is moved away, not removed.",

@@ -37,9 +37,10 @@ struct command_signed {
     const char *type; /* "signature", or that of an attestation's predicate; NULL: a signature */
 };
 
-/* Of `scan read`. */
+/* Of `scan read` and `scan image`. */
 struct command_scan {
     const char *digest, *image, *sbom, *waivers;
+    const char *program, *database;
     struct command_list vex;
     bool is_static;
 };

@@ -298,7 +298,11 @@ static void check_digest(struct report *r, const struct report_want *want, struc
         return;
     }
     (void)digest_write(want->digest, ours);
-    if (r->ndigests == 0) {
+    if (r->ndigests == 0 && want->config != NULL && r->has_config) {
+        (void)digest_write(want->config, ours);
+        refuse(r, arena, REPORT_OTHER_DIGEST, "it is about the image whose config is %s, not %s",
+               digest_write(&r->config, theirs).p, ours);
+    } else if (r->ndigests == 0) {
         refuse(r, arena, REPORT_NO_DIGEST, "it does not say which image it is about, %s or another",
                ours);
     } else {

@@ -6,7 +6,7 @@ _pullgate() {
     1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain retention deps version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check import " -- "$cur")); return ;;
-    2:scan) COMPREPLY=($(compgen -W "read " -- "$cur")); return ;;
+    2:scan) COMPREPLY=($(compgen -W "image read " -- "$cur")); return ;;
     2:retention) COMPREPLY=($(compgen -W "plan lint import " -- "$cur")); return ;;
     esac
     case "${COMP_WORDS[COMP_CWORD-1]}" in
@@ -35,6 +35,8 @@ _pullgate() {
     --sbom) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --waivers) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --vex) return ;;
+    --scanner) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --database) COMPREPLY=($(compgen -d -- "$cur")); return ;;
     --rules) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --as-of) return ;;
     esac
@@ -48,6 +50,7 @@ _pullgate() {
     "policy import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "verify "*) words="-c --config --json --layout --key --identity --issuer --policy --trusted-root --type -h --help " ;;
     "verify-bundle "*) words="--key --trusted-root --bundle --certificate-identity --certificate-oidc-issuer -h --help FILE DIGEST" ;;
+    "scan image") words="-c --config --json --static --scanner --database -h --help " ;;
     "scan read") words="--json --digest --image --sbom --waivers --vex --static -h --help " ;;
     "fsck "*) words="-c --config --json --deep --repair --accept-loss -h --help " ;;
     "status "*) words="-c --config --admin --control -w --watch --json -h --help " ;;

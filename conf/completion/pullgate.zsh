@@ -30,7 +30,7 @@ _pullgate() {
     case $words[2] in
     (config) words2=('check:Read the configuration and say everything that is wrong with it.' 'show:Print the configuration in effect, defaults included.' 'example:Print a configuration file with every option and its default.' 'reference:Print the description of every option, in Markdown.' );;
     (policy) words2=('check:Read a policy and say what it was understood to be.' 'import:Make a policy of one of Kubernetes.' );;
-    (scan) words2=('read:Say what scanners reports say, and whether they count.' );;
+    (scan) words2=('image:Scan an image of the store with Trivy or Grype.' 'read:Say what scanners reports say, and whether they count.' );;
     (retention) words2=('plan:Say what rules of retention would remove, and why.' 'lint:Find what rules of retention do against their own words.' 'import:Make rules of retention of another registrys.' );;
     esac
     if (( CURRENT == 2 )); then
@@ -89,6 +89,14 @@ _pullgate() {
             '--certificate-oidc-issuer[As --issuer of verify.]:URL: ' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:FILE|DIGEST:(FILE DIGEST)' ;;
+    (scan\ image) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--static[The image is known to have no packages]' \
+            '--scanner[Trivys program, or Grypes]:FILE:_files' \
+            '--database[Where the scanner has its database]:DIR:_files -/' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:DIGEST:()' ;;
     (scan\ read) _arguments \
             '--json[Answer in JSON]' \
             '--digest[The manifest that the reports have to be about.]:DIGEST: ' \

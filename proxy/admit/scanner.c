@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/log.h"
+#include "cache/dir.h"
 #include "proxy/admit/view.h"
 
 #define CPU_S          600
@@ -44,7 +44,7 @@ struct scanner {
     char env_texts[ENV_MAX][TEXT_MAX];
     const char *env[ENV_MAX + 1];
     struct spawn *spawn;
-    int blobs_fd, folder_fd, view_fd;
+    int blobs_fd, folder_fd, lock_fd, view_fd;
     pthread_t thread;
     bool has_thread, is_stopping;
     sem_t rung;
@@ -131,7 +131,8 @@ int scanner_open(struct spawn *spawn, const struct scanner_options *o, struct sc
     struct scanner *s = calloc(1, sizeof(*s));
 
     PG_CHECK(s != NULL);
-    *s = (struct scanner){.kind = o->kind, .spawn = spawn, .folder_fd = -1, .view_fd = -1};
+    *s = (struct scanner){
+        .kind = o->kind, .spawn = spawn, .folder_fd = -1, .lock_fd = -1, .view_fd = -1};
     s->time_ms = o->time_ms > 0 ? o->time_ms : SCANNER_TIME_MS;
     for (size_t i = 0; i < SCANNER_TURNS; i++) {
         pg_list_init(&s->waiting[i]);
@@ -485,17 +486,14 @@ static void *work(void *context)
 
 static int open_folders(struct scanner *s, struct pg_err *err)
 {
+    _fd_ int reports = -1, tmp = -1;
     char view[PATH_MAX + 8];
 
-    if (mkdir(s->folder, 0700) < 0 && errno != EEXIST) {
-        (void)pg_fail(err, PG_E_STORE_IO, "the folder for scans cannot be made");
-        return pg_detail(err, "%s: errno %d", s->folder, errno);
-    }
-    s->folder_fd = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (s->folder_fd < 0 || (mkdirat(s->folder_fd, "reports", 0700) < 0 && errno != EEXIST) ||
-        (mkdirat(s->folder_fd, "tmp", 0700) < 0 && errno != EEXIST)) {
-        (void)pg_fail(err, PG_E_STORE_IO, "the folder for scans cannot be used");
-        return pg_detail(err, "%s: errno %d", s->folder, errno);
+    if (dir_open(s->folder, true, &s->folder_fd, err) < 0 ||
+        dir_lock(s->folder_fd, s->folder, &s->lock_fd, err) < 0 ||
+        dir_open_sub(s->folder_fd, s->folder, "reports", true, &reports, err) < 0 ||
+        dir_open_sub(s->folder_fd, s->folder, "tmp", true, &tmp, err) < 0) {
+        return -1;
     }
     (void)snprintf(view, sizeof(view), "%s/view", s->folder);
     return view_open(view, &s->view_fd, err);
@@ -532,6 +530,7 @@ void scanner_close(struct scanner *s)
         (void)sem_destroy(&s->rung);
     }
     pg_fd_close(&s->view_fd);
+    pg_fd_close(&s->lock_fd);
     pg_fd_close(&s->folder_fd);
     free(s);
 }

@@ -76,7 +76,8 @@ struct scanner_job {
 /* Permits what will be run. */
 PG_MUST_USE int scanner_open(struct spawn *spawn, const struct scanner_options *o,
                              struct scanner **s_r, struct pg_err *err);
-/* Begins the thread. blobs_fd: of the store, which must outlive the scanner. */
+/* Begins the thread. blobs_fd: of the store, which must outlive the scanner. -1: the folder, or
+ * another process is at work in it. */
 PG_MUST_USE int scanner_start(struct scanner *s, int blobs_fd, struct pg_err *err);
 void scanner_submit(struct scanner *s, struct scanner_job *job);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`pullgate scan read`: what reports say, whether they count, what waivers and VEX leave of them."""
-import json, os, subprocess, sys, tempfile
+import glob, json, os, shutil, subprocess, sys, tempfile
 
 import pg as stage
 
@@ -118,6 +118,72 @@ def test_nothing_in_a_report_drives_the_terminal():
         f.flush()
         code, out, err = run(f.name)
         assert code == 0 and "\x1b" not in out and "\u202e" not in out and "1\\n2" in out, (code, out, err)
+
+
+class Store:
+    """The blobs of a store, and a scanner with its database; what a server would have pulled."""
+    def __init__(self, scanner):
+        self.dir = tempfile.mkdtemp(prefix="pg-scan-")
+        os.mkdir(f"{self.dir}/database")
+        for path in glob.glob(f"{FIXTURES}/oci/*/blobs/sha256/*"):
+            name = os.path.basename(path)
+            os.makedirs(f"{self.dir}/data/blobs/sha256/{name[:2]}", 0o700, exist_ok=True)
+            shutil.copy(path, f"{self.dir}/data/blobs/sha256/{name[:2]}/{name}")
+        os.chmod(f"{self.dir}/data", 0o700)
+        self.scanner = f"{self.dir}/{scanner}"
+        os.symlink(os.path.join(ROOT, "tests/fakes/scanner.py"), self.scanner)
+        with open(f"{self.dir}/pullgate.yaml", "w") as f:
+            f.write(f"storage: {{path: {self.dir}/data}}\n")
+
+    def mode(self, text):
+        with open(f"{self.dir}/database/mode", "w") as f:
+            f.write(text)
+
+    def scan(self, digest, *args):
+        p = subprocess.run([os.environ["PULLGATE"], "scan", "image", digest, "-c", f"{self.dir}/pullgate.yaml",
+                            "--scanner", self.scanner, "--database", f"{self.dir}/database", *args],
+                           text=True, timeout=stage.DEADLINE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return p.returncode, p.stdout, p.stderr
+
+    def close(self):
+        shutil.rmtree(self.dir)
+
+
+def test_an_image_of_the_store_is_scanned():
+    for scanner in "trivy", "grype-0.116":
+        s = Store(scanner)
+        code, out, err = s.scan(DEBIAN, "--json")
+        assert code == 0 and not err, (code, out, err)
+        said = json.loads(out)
+        with open(os.path.join(ROOT, "docs/api/scan-image.schema.json")) as f:
+            wrong = list(misfits(said, json.load(f)))
+        assert not wrong, wrong
+        assert said["outcome"] == "good" and said["findings"]["critical"] == 1, said
+        kept = reports(f"{s.dir}/data/{said['report']}", "--digest", DEBIAN)[0]
+        assert kept["code"] == ("no_digest" if scanner == "trivy" else "good"), kept
+        code, out, err = s.scan(DEBIAN)
+        assert code == 0 and f"{DEBIAN}: 1 critical, 1 high, 1 medium\n" in out, (code, out, err)
+        left = [f for _, _, files in os.walk(f"{s.dir}/data/scan/view/blobs") for f in files]
+        assert not left and os.stat(glob.glob(f"{s.dir}/data/blobs/sha256/6c/*")[0]).st_nlink == 1, left
+        s.close()
+
+
+def test_F12_what_cannot_be_scanned_is_told():
+    s = Store("trivy")
+    for how, status, why in ("die", 1, "ended by a signal"), ("lie", 1, "the report does not count: it is about"), \
+            ("cut", 1, "ends too early"), ("no database", 2, "it has no vulnerability database"):
+        s.mode(how)
+        code, out, err = s.scan(DEBIAN)
+        assert code == status and why in (out if status == 1 else err), (how, code, out, err)
+        said = json.loads(s.scan(DEBIAN, "--json")[1])
+        assert said["report"] is None and said["outcome"] == ("image" if status == 1 else "ours"), said
+    s.mode("")
+    code, out, err = s.scan("sha256:" + "0" * 64)
+    assert code == 2 and "is not in the store" in err, (code, out, err)
+    s.scanner = f"{s.dir}/scanner"
+    code, out, err = s.scan(DEBIAN)
+    assert code == 2 and "begins with trivy or grype" in err, (code, out, err)
+    s.close()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 their reports in tests/fixtures/scan. How it fails stands in the file `mode` of its database's folder."""
 import hashlib, json, os, signal, sys
 
-FIXTURES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fixtures/scan")
+FIXTURES = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../fixtures/scan")
 IS_GRYPE = "GRYPE_DB_CACHE_DIR" in os.environ
 DATABASE = os.environ["GRYPE_DB_CACHE_DIR" if IS_GRYPE else "TRIVY_CACHE_DIR"]
 NAME = "grype" if IS_GRYPE else "trivy"
@@ -82,6 +82,11 @@ def main(args):
     if how == "nothing":
         said = json.loads(report)
         said.update(matches=[], ignoredMatches=[]) if IS_GRYPE else said.update(Results=[])
+        report = json.dumps(said).encode()
+    if not IS_GRYPE:  # of a folder it knows no name, and of the image its config alone
+        said = json.loads(report)
+        said["ArtifactName"] = layout
+        del said["Metadata"]["RepoDigests"], said["Metadata"]["Reference"]
         report = json.dumps(said).encode()
     if IS_GRYPE:
         with open(args[2].removeprefix("--output=cyclonedx-json="), "wb") as f:
