@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admit/collect.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/metric.h"
 #include "proxy/admit/collect_int.h"
 
@@ -19,6 +21,8 @@ static void clear_piece(struct collect_piece *p)
         fetch_ask_free(p->ask);
     if (p->state == PIECE_FLYING)
         flight_leave(&p->reader);
+    if (p->is_verified)
+        pg_fd_close(&p->fd);
     blob_close(p->blob);
     pg_bytes_unref(p->answer.body);
     pg_err_clear(&p->err);
@@ -177,6 +181,18 @@ static void take_ask(struct collect_piece *p)
     p->state = PIECE_ARRIVED;
 }
 
+/* The digest matched: that the bytes are durable, too, nobody waits for. */
+static void take_verified(struct collect_piece *p, uint64_t size)
+{
+    p->fd = fcntl(p->reader.flight->fd, F_DUPFD_CLOEXEC, 0);
+    p->size = size;
+    p->is_verified = p->fd >= 0;
+    if (p->fd < 0)
+        (void)pg_fail(&p->err, PG_E_STORE_IO, "its file could not be opened again");
+    flight_leave(&p->reader);
+    p->state = PIECE_ARRIVED;
+}
+
 /* What upstream said of another repository's blob says nothing of ours. */
 static void take_flight(struct collect_piece *p)
 {
@@ -184,7 +200,9 @@ static void take_flight(struct collect_piece *p)
     struct flight_view v = flight_look(&p->reader);
     bool is_ours;
 
-    if (v.state != FLIGHT_LANDED && v.state != FLIGHT_LOST)
+    if (v.verified)
+        take_verified(p, v.size);
+    if (v.verified || (v.state != FLIGHT_LANDED && v.state != FLIGHT_LOST))
         return;
     is_ours = v.state == FLIGHT_LOST && flight_is_of(p->reader.flight, c->order.canonical);
     if (v.state == FLIGHT_LOST)

@@ -30,6 +30,9 @@ struct collect_piece {
     struct fetch_answer answer; /* ARRIVED: a reference to its body, texts in names */
     struct flight_reader reader;
     struct blob *blob; /* ARRIVED, of a blob that is here */
+    bool is_verified;  /* ARRIVED, of one that is not durable yet: fd and size are of its file */
+    int fd;
+    uint64_t size;
     struct pg_err err; /* ARRIVED: why there is none */
     bool answered, denied;
     bool is_own; /* ARRIVED: it is looked for in the store alone */

@@ -81,15 +81,26 @@ static void put_document(struct collect *c, struct collect_piece *p)
 
 /* ---- blobs --------------------------------------------------------------------------------- */
 
-/* NULL: it could not be read. */
-static struct pg_bytes *bytes_of(const struct blob *b)
+static bool is_here(const struct collect_piece *p)
 {
-    char *text = malloc((size_t)b->size + 1);
+    return p->blob != NULL || p->is_verified;
+}
+
+static uint64_t size_of(const struct collect_piece *p)
+{
+    return p->blob != NULL ? p->blob->size : p->size;
+}
+
+/* Of one that is here. NULL: it could not be read. */
+static struct pg_bytes *bytes_of(const struct collect_piece *p)
+{
+    size_t size = (size_t)size_of(p);
+    char *text = malloc(size + 1);
     struct pg_bytes *bytes = NULL;
 
     PG_CHECK(text != NULL);
-    if (pg_fd_pread(b->fd, text, (size_t)b->size, 0) >= 0)
-        bytes = pg_bytes_new((struct sl){text, (size_t)b->size});
+    if (pg_fd_pread(p->blob != NULL ? p->blob->fd : p->fd, text, size, 0) >= 0)
+        bytes = pg_bytes_new((struct sl){text, size});
     free(text);
     return bytes;
 }
@@ -98,10 +109,10 @@ static void put_blob(struct collect *c, struct collect_piece *p)
 {
     struct evidence_answer put = {.outcome = EVIDENCE_FOUND, .media_type = SL("")};
 
-    if (p->blob->size > p->step.size_max) {
+    if (size_of(p) > p->step.size_max) {
         put.outcome = EVIDENCE_LARGE;
     } else {
-        put.bytes = bytes_of(p->blob);
+        put.bytes = bytes_of(p);
         if (put.bytes == NULL) {
             put.outcome = EVIDENCE_FAILED;
             put.trouble = "it could not be read from the store";
@@ -277,14 +288,14 @@ static void read_config(struct collect *c, struct collect_piece *p)
     bool is_absent_there = is_unknown(p->err.kind) && !p->denied;
 
     c->config.waiting = false;
-    if (p->blob != NULL && p->blob->size <= CONTENT_CONFIG_MAX)
-        c->config.bytes = bytes_of(p->blob);
+    if (is_here(p) && size_of(p) <= CONTENT_CONFIG_MAX)
+        c->config.bytes = bytes_of(p);
     if (c->config.bytes != NULL)
         return;
     c->config.is_unknown = !is_absent_there;
-    c->config.trouble = is_absent_there   ? "is not there: the registry does not have it"
-                        : p->blob != NULL ? "could not be read from the store"
-                                          : "could not be fetched from the upstream";
+    c->config.trouble = is_absent_there ? "is not there: the registry does not have it"
+                        : is_here(p)    ? "could not be read from the store"
+                                        : "could not be fetched from the upstream";
 }
 
 void collect_read_piece(struct collect *c, struct collect_piece *p)
@@ -293,7 +304,7 @@ void collect_read_piece(struct collect *c, struct collect_piece *p)
 
     if (p->step.id == COLLECT_CONFIG)
         read_config(c, p);
-    else if (p->blob != NULL)
+    else if (is_here(p))
         put_blob(c, p);
     else if (p->err.kind == PG_E_NONE && !p->is_own)
         put_document(c, p);

@@ -220,11 +220,12 @@ static bool know_subject(struct subject *s, const struct digest *sha256, struct 
     return (!s->wants.governed && !s->wants.tags) || find_dossier(s, sha256, r);
 }
 
-/* What policy said of the same facts, name and tag holds for as long as it said. */
+/* What policy said of the same facts, name and tag holds for as long as it said. Since when a tag
+ * names it is no fact of the dossier. */
 static void ask_policy(struct subject *s, struct policy_verdict *v)
 {
     struct dossier *d = s->dossier;
-    bool may_recall = d != NULL && !s->is_stale && s->facts.nknown_tags == 0;
+    bool may_recall = d != NULL && !s->is_stale && !s->wants.age && s->facts.nknown_tags == 0;
 
     if (may_recall && dossier_recall(d, s->facts.tag, s->facts.now_s, s->arena, v))
         return;
