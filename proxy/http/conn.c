@@ -253,7 +253,7 @@ static void begin(struct conn *c)
     name_client(c, q);
     q->is_control = c->service->is_control;
     q->id = (uint64_t)(c->loop->no + 1) << 48 | ++c->loop->work->nrequests;
-    c->loop->work->nfresh++;
+    c->loop->work->turn.nfresh++;
     c->flow.last = c->flow.last || h->closes || c->loop->draining;
     c->flow.deaf = c->flow.last || c->in_n == CONN_IN_MAX;
     no_limit(c);
@@ -433,11 +433,20 @@ static bool keep_subject(struct conn *c)
     return has >= 0;
 }
 
+/* However many come at once, those who are connected are served between some and the next. */
+static bool is_turn_full(struct loop *l)
+{
+    return l->work->turn.nhandshakes++ >= CONN_HANDSHAKES_A_TURN;
+}
+
 static void shake_hands(struct conn *c)
 {
     const char *why;
-    int r = wire_handshake(&c->wire, &why);
+    int r;
 
+    if (is_turn_full(c->loop))
+        return; /* the socket says it again in the loop's next turn */
+    r = wire_handshake(&c->wire, &why);
     if (r == WIRE_HTTP) {
         refuse_plain(c);
         return;

@@ -18,6 +18,8 @@
 #define CONN_DRAIN_MS  1000 /* for a first request, once draining */
 #define CONN_RETIRE_MS 5000 /* for a last one, once there is an heir */
 
+#define CONN_HANDSHAKES_A_TURN 8 /* of a loop; some milliseconds */
+
 enum conn_state {
     CONN_NEW,       /* on its way from the acceptor */
     CONN_PREFACE,   /* a PROXY header */

@@ -109,7 +109,7 @@ static bool run(struct loop *l)
 {
     bool more = true;
 
-    l->work->nfresh = 0;
+    l->work->turn = (struct loop_turn){0};
     for (unsigned i = 0; i < ROUNDS && more; i++) {
         run_connections(l);
         more = rq_queue_run(&l->queue, uv_now(&l->uv), STEPS_PER_ROUND);
@@ -163,7 +163,7 @@ static void on_check(uv_check_t *check)
  * is left the check does. */
 void loop_relieve(struct loop *l)
 {
-    if (l->work->nfresh >= FRESH_MAX)
+    if (l->work->turn.nfresh >= FRESH_MAX)
         (void)run(l);
 }
 

@@ -9,6 +9,12 @@
 #define LOOP_DATE_MAX   80
 #define LOOP_PAGES_KEPT 64
 
+/* What came in this turn so far. */
+struct loop_turn {
+    unsigned nfresh;      /* requests that were begun since requests were run */
+    unsigned nhandshakes; /* that were gone on with */
+};
+
 struct loop_work {
     uv_thread_t thread;
     bool running, stopping;
@@ -27,8 +33,8 @@ struct loop_work {
     struct conn_page *pages; /* free ones */
     unsigned npages;
     uint64_t nrequests;
-    unsigned nfresh; /* requests that were begun since requests were run */
-    int64_t date_s;  /* of the date below */
+    struct loop_turn turn;
+    int64_t date_s; /* of the date below */
     char date[LOOP_DATE_MAX];
     char *scratch; /* WIRE_SCRATCH_BYTES, for whoever runs; nothing stays in it */
 };

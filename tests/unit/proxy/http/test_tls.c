@@ -2,6 +2,7 @@
 /* The same over TLS, with a certificate made here. */
 #include "unit/proxy/http/rig.h"
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <pthread.h>
@@ -20,6 +21,35 @@ static char *content;
 static struct blob *blob;
 static SSL_CTX *client;
 static atomic_int begun, bad_dones;
+
+#define CROWD 100
+
+static sem_t held;
+static SSL *crowd[CROWD];
+static atomic_int greeted; /* of the crowd, when the request was served */
+
+static void hold_loop(struct pg_mail *mail)
+{
+    (void)mail;
+    while (sem_wait(&held) < 0)
+        assert_int_equal(errno, EINTR);
+}
+
+static bool is_answered(const SSL *ssl)
+{
+    struct pollfd p = {.fd = SSL_get_fd(ssl), .events = POLLIN};
+
+    return poll(&p, 1, 0) == 1;
+}
+
+static int count_greeted(void)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < CROWD; i++)
+        n += is_answered(crowd[i]);
+    return n;
+}
 
 /* ---- the server ---------------------------------------------------------------------------- */
 
@@ -42,6 +72,8 @@ static void begin(const struct conn_service *service, struct conn *c)
 
     (void)service;
     atomic_fetch_add(&begun, 1);
+    if (sl_eq(target, SL("/count")))
+        atomic_store(&greeted, count_greeted());
     send_head(c, 200);
     if (sl_eq(target, SL("/mem")))
         send_mem(c, (struct sl){content, SIZE});
@@ -601,6 +633,40 @@ TEST(K02_a_handshake_that_takes_too_long)
     rig_forget(&g);
 }
 
+/* The loop is held until all have said hello, and one who is connected has asked after them. */
+TEST(K13_who_is_connected_does_not_wait_for_a_crowd_of_handshakes)
+{
+    struct pg_mail mail = {.deliver = hold_loop};
+    SSL *ssl = connect_tls();
+    struct rig_got g;
+
+    assert_int_equal(sem_init(&held, 0, 0), 0);
+    say(ssl, GET("/"));
+    g = read_response(ssl);
+    rig_forget(&g);
+    for (size_t i = 0; i < CROWD; i++)
+        crowd[i] = begin_tls();
+    RIG_WAIT(atomic_load(&rig.loops[0]->nconns) == CROWD + 1);
+    pg_mailbox_post(&rig.loops[0]->mail, &mail);
+    for (size_t i = 0; i < CROWD; i++) {
+        int flags = fcntl(SSL_get_fd(crowd[i]), F_GETFL);
+
+        assert_int_equal(fcntl(SSL_get_fd(crowd[i]), F_SETFL, flags | O_NONBLOCK), 0);
+        assert_int_equal(SSL_connect(crowd[i]), -1); /* says hello */
+    }
+    atomic_store(&greeted, -1);
+    say(ssl, GET("/count"));
+    sem_post(&held);
+    g = read_response(ssl);
+    rig_forget(&g);
+    assert_in_range(atomic_load(&greeted), 0, CROWD / 4);
+    RIG_WAIT(count_greeted() == CROWD); /* nobody is forgotten */
+    for (size_t i = 0; i < CROWD; i++)
+        end_tls(crowd[i]);
+    end_tls(ssl);
+    assert_int_equal(sem_destroy(&held), 0);
+}
+
 TEST(K02_a_client_that_does_not_read)
 {
     SSL *ssl = connect_tls();
@@ -678,6 +744,7 @@ int main(void)
         HTTP(J14_certificates_are_replaced_while_clients_come_and_stay),
         HTTP(plain_http_on_a_tls_port_is_told_so),
         HURRIED(K02_a_handshake_that_takes_too_long),
+        HTTP(K13_who_is_connected_does_not_wait_for_a_crowd_of_handshakes),
         HURRIED(K02_a_client_that_does_not_read),
         HTTP(A23_resets_during_handshake_and_body),
         RUN(files_that_do_not_fit_are_named),
