@@ -151,6 +151,11 @@ def pulled(make):
         bench.origin.push("library/p256", "v1", "another", mib=0)
         refused(crane, "p256", "none was found")
         crane.pull(f"{NAMED}library/p256@{was}")
+        # Evidence is kept with its image: it is verified by both when the registry is gone.
+        bench.origin.die()
+        for name, more in [("as-tag", []), ("as-bundle", AS_BUNDLE)]:
+            crane.pull(f"{NAMED}library/{name}:v1")
+            assert bench.digests[name] in cosign.verify("p256.pub", f"{NAMED}library/{name}:v1", *more)
 
 
 def found(bench, cosign):
