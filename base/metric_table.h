@@ -65,6 +65,12 @@ X(FLIGHT_FOLLOWERS, COUNTER, "pullgate_flight_followers_total", "",
   "Requests that joined a download of another.")
 X(FLIGHT_WAITERS, GAUGE, "pullgate_flight_waiters", "",
   "Requests that read from a download under way.")
+X(AUDIT_ENTRIES, COUNTER, "pullgate_audit_entries_total", "", "Entries of the audit log taken.")
+X(AUDIT_LOST, COUNTER, "pullgate_audit_lost_total", "",
+  "Entries that the audit log could not take; the log says how many.")
+X(AUDIT_FAILING, GAUGE, "pullgate_audit_failing", "", "1: the audit log cannot be written now.")
+X(AUDIT_DAMAGED, GAUGE, "pullgate_audit_damaged", "",
+  "1: the audit log was found not as it was written when the server started.")
 X(STORE_BLOBS, GAUGE, "pullgate_store_blobs", "", "Blobs in the store.")
 X(STORE_BYTES, GAUGE, "pullgate_store_bytes", "", "Bytes of blobs in the store.")
 X(STORE_PARTIAL_BYTES, GAUGE, "pullgate_store_partial_bytes", "",

@@ -141,7 +141,7 @@ static int run(const struct command_args *args, bool restores)
                                   .no_blobs = args->backup.no_blobs,
                                   .may_replace = args->backup.force,
                                   .is_store = restores,
-                                  .deep = args->deep};
+                                  .deep = args->fsck.deep};
         rc = copy(&c, args->json);
     }
     config_load_free(&load);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "cli/auditing.h"
+#include "cli/auditing_list.h"
 #include "cli/backup.h"
 #include "cli/clientconf.h"
 #include "cli/completion.h"
@@ -201,6 +203,23 @@ const struct command command_table[] = {
      "they are about, and images with what they are built on: by the annotation base.digest, else "
      "by the lowest layers. Reads the store, with or without a server running.",
      retention_deps, "IMAGE"},
+    {"audit verify", "cjH", "Say whether the audit log is as it was written.",
+     "Computes the hash of every entry and checks each signature. DIR is the log's directory, "
+     "without it audit/ of the storage directory; a copy will do, the server may run. Each finding "
+     "is a line: an entry that was changed, cut out, swapped or put in, a segment that is missing. "
+     "That the end was cut off is seen from a head that was kept elsewhere: --head. Exit status 1 "
+     "if something was found.",
+     auditing_verify, "[DIR]"},
+    {"audit head", "c", "Print the newest signed head of the audit log, to be kept elsewhere.",
+     "One line of JSON: the number of the last entry, the hash of all, the time, the key and its "
+     "signature. The server renews it every minute in which something was recorded.",
+     auditing_head, "[DIR]"},
+    {"audit query", "cjgqGxJvQz", "Print entries of the audit log.",
+     "Those that all options ask for, oldest first, a line each; with --json as they are in the "
+     "log. Exit status 1 if lines could not be read.",
+     auditing_list_query, "[DIR]"},
+    {"audit export", "cjgqGxJvQzX", "Write entries of the audit log as CSV or JSON lines.",
+     "As audit query, with every field.", auditing_list_export, "[DIR]"},
     {"version", "cj", "Print the version, and those of the libraries in use.",
      "Prints the version of pullgate and of each library that it runs with.", version_print, NULL},
     {"completion", "", "Print what completes the command line: for bash, zsh or fish.",
@@ -236,13 +255,13 @@ const struct command_option command_options[] = {
     {'j', 0, "json", NULL, "Answer in JSON; docs/api/ has the schemas.",
      offsetof(struct command_args, json)},
     {'d', 0, "deep", NULL, "Read every blob and compute its digest.",
-     offsetof(struct command_args, deep)},
+     offsetof(struct command_args, fsck.deep)},
     {'r', 0, "repair", NULL, "Mend what can be mended. The server must not be running.",
-     offsetof(struct command_args, repair)},
+     offsetof(struct command_args, fsck.repair)},
     {'l', 0, "accept-loss", NULL,
      "With --repair: begin a new journal where the old one is missing or broken. Pins and "
      "revocations in the lost part are gone; that this was done is recorded.",
-     offsetof(struct command_args, accept_loss)},
+     offsetof(struct command_args, fsck.accept_loss)},
     {'C', 0, "for", "CLIENT",
      "docker, containerd1 (1.6, 1.7), containerd2, podman (and buildah, skopeo), crio, k3s, "
      "buildkit "
@@ -311,6 +330,25 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, retention.as_of)},
     {'1', 0, "csv", NULL, "Answer in CSV.", offsetof(struct command_args, retention.csv)},
     {'2', 0, "all", NULL, "Show what stays, too.", offsetof(struct command_args, retention.all)},
+    {'H', 0, "head", "FILE...",
+     "A head that audit head has printed: the log must contain it. May be given more than once.",
+     offsetof(struct command_args, audit.heads)},
+    {'g', 0, "since", "TIME", "Not before: 7d, 12h, 30m ago, or 2026-01-31[T12:00:00Z].",
+     offsetof(struct command_args, audit.since)},
+    {'q', 0, "until", "TIME", "Before that.", offsetof(struct command_args, audit.until)},
+    {'G', 0, "image", "PATTERN",
+     "Of REPOSITORY or REPOSITORY:TAG, with * and ?: 'docker.io/library/*'.",
+     offsetof(struct command_args, audit.image)},
+    {'x', 0, "digest", "DIGEST", "About it.", offsetof(struct command_args, audit.digest)},
+    {'J', 0, "caller", "NAME", "By whom: a name, or an address without the port.",
+     offsetof(struct command_args, audit.caller)},
+    {'v', 0, "verdict", "WORD", "allow, deny or pending.",
+     offsetof(struct command_args, audit.verdict)},
+    {'Q', 0, "rule", "NAME", "Decided by this rule.", offsetof(struct command_args, audit.rule)},
+    {'z', 0, "act", "NAME", "Administrative acts of this name: reload, purge, start, ...",
+     offsetof(struct command_args, audit.act)},
+    {'X', 0, "csv", NULL, "As CSV, with a line of names.",
+     offsetof(struct command_args, audit.csv)},
     {'h', 'h', "help", NULL, "Say what a command does and which options it takes.",
      offsetof(struct command_args, help)},
 };
@@ -381,7 +419,7 @@ struct walk {
 
 static int refuse_option(const struct walk *w, const char *arg)
 {
-    const char *words[16] = {0};
+    const char *words[24] = {0};
     size_t n = 0;
 
     for (size_t i = 0; i < command_option_count; i++) {
@@ -397,12 +435,16 @@ static int refuse_option(const struct walk *w, const char *arg)
 }
 
 /* The option that arg is, and in *value_r what stands behind it in the same word. */
-static const struct command_option *match(const char *arg, const char **value_r)
+static const struct command_option *match(const struct walk *w, const char *arg,
+                                          const char **value_r)
 {
     *value_r = NULL;
     for (size_t i = 0; i < command_option_count; i++) {
         const struct command_option *o = &command_options[i];
         size_t n = strlen(o->name);
+        if (!takes(w->command, o)) {
+            continue; /* another command may have one of this name */
+        }
         if (strncmp(arg, "--", 2) == 0 && strncmp(arg + 2, o->name, n) == 0 &&
             (arg[2 + n] == '\0' || arg[2 + n] == '=')) {
             *value_r = arg[2 + n] == '=' ? arg + 3 + n : NULL;
@@ -419,9 +461,9 @@ static const struct command_option *match(const char *arg, const char **value_r)
 static int take_option(struct walk *w, const char *arg)
 {
     const char *value;
-    const struct command_option *o = match(arg, &value);
+    const struct command_option *o = match(w, arg, &value);
 
-    if (o == NULL || !takes(w->command, o)) {
+    if (o == NULL) {
         return refuse_option(w, arg);
     }
     void *field = (char *)&w->args + o->offset;
@@ -477,7 +519,7 @@ static int run(struct walk *w)
 
 static int refuse_command(const char *name)
 {
-    const char *words[32];
+    const char *words[64];
     size_t n = 0;
 
     PG_CHECK(command_count <= sizeof words / sizeof *words);

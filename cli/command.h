@@ -45,6 +45,11 @@ struct command_scan {
     bool is_static;
 };
 
+/* Of fsck. */
+struct command_fsck {
+    bool deep, repair, accept_loss;
+};
+
 /* Of backup and restore. */
 struct command_backup {
     bool no_blobs, force;
@@ -54,6 +59,14 @@ struct command_backup {
 struct command_retention {
     const char *rules, *as_of;
     bool csv, all;
+};
+
+/* Of the commands about the audit log: which entries. */
+struct command_audit {
+    const char *since, *until, *image, *digest, *caller, *verdict, *rule, *act;
+    const char *html;
+    struct command_list heads;
+    bool csv;
 };
 
 struct command_args {
@@ -68,7 +81,9 @@ struct command_args {
     size_t noperands;
     struct command_signed signature;
     struct command_scan scan;
-    bool json, deep, repair, accept_loss, watch, help;
+    struct command_audit audit;
+    bool json, watch, help;
+    struct command_fsck fsck;
     struct command_listed listed;
     bool dry_run;
     struct command_backup backup;

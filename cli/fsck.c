@@ -147,17 +147,17 @@ static int inspect(struct inspection *i, const struct config *c, struct pg_err *
     const struct store_config sc = {.path = c->storage_path,
                                     .max_bytes = c->storage_max_size,
                                     .reserve_bytes = c->storage_reserve,
-                                    .read_only = !i->args->repair,
-                                    .accept_loss = i->args->accept_loss,
+                                    .read_only = !i->args->fsck.repair,
+                                    .accept_loss = i->args->fsck.accept_loss,
                                     .data_pool = i->data_pool,
                                     .slow_pool = i->slow_pool};
     const struct fsck_config fc = {
-        .deep = i->args->deep, .repair = i->args->repair, .each = on_finding, .arg = i};
+        .deep = i->args->fsck.deep, .repair = i->args->fsck.repair, .each = on_finding, .arg = i};
 
     if (store_open(&sc, &i->store, err) < 0) {
         return -1;
     }
-    if (i->args->repair) {
+    if (i->args->fsck.repair) {
         wait_recovered(i->store);
     }
     return fsck_run(i->store, &fc, &i->result, err);
@@ -176,7 +176,8 @@ static int run(const struct command_args *args, const struct config *c)
         (void)pg_buf_put(&i.out, SL("{\"path\":"));
         (void)pg_buf_put_json(&i.out, text_of(c->storage_path));
         (void)pg_buf_printf(&i.out, ",\"deep\":%s,\"repair\":%s,\"findings\":[",
-                            args->deep ? "true" : "false", args->repair ? "true" : "false");
+                            args->fsck.deep ? "true" : "false",
+                            args->fsck.repair ? "true" : "false");
     }
     if (inspect(&i, c, &err) < 0) {
         status = print_failure("%s", err.msg);
@@ -196,7 +197,7 @@ int fsck_command(const struct command_args *args)
     struct config_load load;
     struct pg_err err = {0};
 
-    if (args->accept_loss && !args->repair) {
+    if (args->fsck.accept_loss && !args->fsck.repair) {
         return print_failure("--accept-loss changes the store; write --repair as well");
     }
     int rc = config_load(args->config_file, &load, &err);

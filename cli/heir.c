@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "audit/trail.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -132,7 +133,7 @@ static bool has_ended(struct heir *h)
     return rc < 0 || (rc == 1 && m.what == RELAY_GONE);
 }
 
-int heir_turn(struct heir *h, struct store *store)
+int heir_turn(struct heir *h, struct store *store, struct trail *trail)
 {
     uint64_t now_ms = pg_clock_mono_ms();
 
@@ -144,7 +145,8 @@ int heir_turn(struct heir *h, struct store *store)
     if (h->collect_ms == 0 || now_ms < h->collect_ms) {
         return h->collect_ms == 0 ? -1 : (int)(h->collect_ms - now_ms);
     }
-    h->collect_ms = handover_collect(store) > 0 ? now_ms + COLLECT_MS : 0;
+    unsigned left = handover_collect(store) + trail_adopt(trail);
+    h->collect_ms = left > 0 ? now_ms + COLLECT_MS : 0;
     return h->collect_ms > 0 ? COLLECT_MS : -1;
 }
 

@@ -30,7 +30,9 @@ PG_MUST_USE int heir_await_store(struct heir *h, const char *store_path, struct 
 void heir_serves(struct heir *h); /* says so, if it is one */
 void heir_refuses(struct heir *h, const char *why);
 
-/* Now and then, and when fd can be read: has the predecessor ended? Then what it left is taken.
+/* Now and then, and when fd can be read: has the predecessor ended? Then what it left is taken,
+ * its part of the audit log as well (trail: NULL: there is none).
  * Returns after how many ms to look again, or -1. */
-int heir_turn(struct heir *h, struct store *store);
+struct trail;
+int heir_turn(struct heir *h, struct store *store, struct trail *trail);
 void heir_close(struct heir *h);

@@ -8,6 +8,7 @@
 #include "base/metric.h"
 #include "cli/admission.h"
 #include "cli/door.h"
+#include "cli/ledger.h"
 #include "cli/print.h"
 #include "cli/rules.h"
 
@@ -161,6 +162,7 @@ static void on_done(struct pg_mail *mail)
     pg_metric_inc(PG_M_RELOADS);
     pg_log_say(PG_LOG_INFO, PG_LOG_CONFIG, "configuration %s is in use: revision %llu",
                r->snapshot->config.file, (unsigned long long)r->snapshot->revision);
+    ledger_config(r->target.trail, &r->snapshot->config, r->snapshot->revision, NULL);
     notify_say(r->target.notify, "READY=1");
     answer(r, NULL);
     r->under_way = false;
@@ -177,6 +179,7 @@ static void hand_over(struct reload *r)
     pg_log_setup(r->target.json ? PG_LOG_JSON : c->log_format, c->log_level);
     door_reload(r->target.door, c);
     listen_limit(r->target.listen, c->limits_connections);
+    trail_limit(r->target.trail, c->audit_keep, c->audit_max_size);
     store_set_limits(r->target.store, c->storage_max_size, c->storage_reserve);
     r->under_way = true;
     r->mail = (struct pg_mail){.deliver = on_done};
@@ -211,6 +214,7 @@ static void begin(struct reload *r)
         pg_metric_set(PG_M_CONFIG_STALE, 1);
         pg_log_say(PG_LOG_ERROR, PG_LOG_CONFIG, "the configuration stays as it was: revision %llu",
                    (unsigned long long)r->snapshot->revision);
+        ledger_config(r->target.trail, &r->snapshot->config, r->snapshot->revision, err.msg);
         notify_say(r->target.notify, "READY=1");
         answer(r, &err);
     } else {

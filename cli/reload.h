@@ -23,6 +23,8 @@
 #include "proxy/http/listen.h"
 #include "proxy/http/loop.h"
 
+struct trail;
+
 struct reload_target {
     const char *file; /* as given with -c; NULL */
     bool json;        /* logs are JSON, whatever the file says */
@@ -31,6 +33,7 @@ struct reload_target {
     struct listen *listen;
     struct door *door;
     struct store *store;
+    struct trail *trail; /* NULL: none */
     struct notify *notify;
     struct pg_mailbox *home;
 };

@@ -25,6 +25,7 @@
 #include "cli/confine.h"
 #include "cli/door.h"
 #include "cli/heir.h"
+#include "cli/ledger.h"
 #include "cli/notify.h"
 #include "cli/print.h"
 #include "cli/reload.h"
@@ -55,7 +56,8 @@ enum phase { SERVING, DRAINING, ENDING };
 struct succession {
     struct heir heir; /* of whom */
     struct upgrade *upgrade;
-    bool is_lost; /* the store, in an upgrade that failed */
+    bool is_lost;        /* the store, in an upgrade that failed */
+    struct trail *trail; /* goes over, too; NULL: no audit log is kept */
 };
 
 struct serve_pools {
@@ -189,6 +191,7 @@ static void make_loops(struct serve *s)
     }
     s->fetch = fetch_start(s->store, s->spawn);
     s->service = service_new(s->store, s->fetch);
+    service_audit_to(s->service, s->turn.trail);
     service_verify_with(s->service, s->pools.verify, s->stamper);
     for (unsigned i = 0; i < s->nloops; i++) {
         service_attach(s->service, s->loops[i]);
@@ -211,6 +214,7 @@ static void make_admin(struct serve *s)
     const struct admin_config ac = {.store = s->store,
                                     .fetch = s->fetch,
                                     .spawn = s->spawn,
+                                    .trail = s->turn.trail,
                                     .loops = s->loops,
                                     .nloops = s->nloops,
                                     .version = VERSION_TEXT,
@@ -253,7 +257,7 @@ static int start(struct serve *s, struct pg_err *err)
         permit_programs(s, err) < 0 || set_up_process(s, err) < 0 ||
         confine_files(config_of(s), err) < 0 ||
         heir_await_store(&s->turn.heir, config_of(s)->storage_path, err) < 0 ||
-        open_store(s, err) < 0) {
+        open_store(s, err) < 0 || ledger_open(config_of(s), &s->turn.trail, err) < 0) {
         return -1;
     }
     pg_log_start();
@@ -274,6 +278,7 @@ static int start(struct serve *s, struct pg_err *err)
                                          .listen = s->listen,
                                          .door = s->door,
                                          .store = s->store,
+                                         .trail = s->turn.trail,
                                          .notify = s->notify,
                                          .home = &s->mail};
     s->reload = reload_new(&target, s->first);
@@ -285,7 +290,7 @@ static int start(struct serve *s, struct pg_err *err)
     if (confine_calls(config_of(s), err) < 0) {
         return -1;
     }
-    upgrade_aim(s->turn.upgrade, s->spawn, s->store, s->listen);
+    upgrade_aim(s->turn.upgrade, s->spawn, s->store, s->turn.trail, s->listen);
     heir_serves(&s->turn.heir);
     listen_start(s->listen);
     pg_metric_inc(PG_M_RELOADS);
@@ -462,7 +467,7 @@ static int turn_upgrade(struct serve *s)
     case UPGRADE_NOTHING:
         break;
     }
-    return sooner(wait_ms, heir_turn(&s->turn.heir, s->store));
+    return sooner(wait_ms, heir_turn(&s->turn.heir, s->store, s->turn.trail));
 }
 
 /* Waits for signals and messages; while it drains, also for the last connection. */
@@ -548,6 +553,7 @@ static void end(struct serve *s)
     door_free(s->door);
     export_stop(s->export);
     notify_close(s->notify);
+    ledger_close(s->turn.trail, s->turn.is_lost ? "the store is lost" : "ok");
     store_close(s->store);
     upgrade_free(s->turn.upgrade); /* which tells an heir that we have ended */
     heir_close(&s->turn.heir);

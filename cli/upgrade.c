@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/trail.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -26,6 +27,7 @@ struct upgrade {
     bool json;
     struct spawn *spawn;
     struct store *store;
+    struct trail *trail;
     struct listen *listen;
     enum state state;
     int fd; /* the relay */
@@ -96,10 +98,12 @@ int upgrade_permit(const struct upgrade *u, struct spawn *spawn, struct pg_err *
     return spawn_permit_launch(spawn, argv, env, err);
 }
 
-void upgrade_aim(struct upgrade *u, struct spawn *spawn, struct store *store, struct listen *listen)
+void upgrade_aim(struct upgrade *u, struct spawn *spawn, struct store *store, struct trail *trail,
+                 struct listen *listen)
 {
     u->spawn = spawn;
     u->store = store;
+    u->trail = trail;
     u->listen = listen;
 }
 
@@ -130,6 +134,10 @@ static bool take_back(struct upgrade *u)
         pg_log_say(PG_LOG_ERROR, PG_LOG_STOP, "the store cannot be taken back: %s", err.msg);
         pg_err_clear(&err);
         return false;
+    }
+    if (trail_resume(u->trail, &err) < 0) {
+        pg_log_say(PG_LOG_ERROR, PG_LOG_STOP, "the audit log cannot be taken back: %s", err.msg);
+        pg_err_clear(&err);
     }
     listen_pause(u->listen, false);
     return true;
@@ -220,6 +228,7 @@ static enum upgrade_news give(struct upgrade *u)
         pg_err_clear(&err);
         return news;
     }
+    trail_hold(u->trail);
     u->state = GIVING;
     u->until_ms = pg_clock_mono_ms() + GIVE_MS;
     (void)relay_say(u->fd, RELAY_STORE, "");

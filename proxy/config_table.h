@@ -60,6 +60,15 @@
       "URL that takes OTLP spans over HTTP as JSON, such as http://127.0.0.1:4318/v1/traces.")     \
     X(trace, sample, COUNT, "1", 0, 100, RELOAD,                                                   \
       "Of 100 requests whose client began no trace, how many are traced.")                         \
+    X(audit, enabled, BOOL, "true", 0, 0, RESTART,                                                 \
+      "Keeps the audit log, in audit/ of the storage directory: a record of each decision and "    \
+      "administrative act.")                                                                       \
+    X(audit, required, BOOL, "true", 0, 0, RELOAD,                                                 \
+      "With a policy, what the audit log cannot record now is not served: 503.")                   \
+    X(audit, keep, TIME, "400d", 86400000, UINT64_C(315360000000), RELOAD,                         \
+      "How long records of the audit log are kept.")                                               \
+    X(audit, max_size, SIZE, "10GiB", 67108864, UINT64_C(1) << 50, RELOAD,                         \
+      "Largest size of the audit log; the oldest records go first, and that is recorded.")         \
     X(top, threads, COUNT, "0", 0, 64, RESTART,                                                    \
       "Serving loops; 0 means as many as this process has CPUs.")                                  \
     X(top, sandbox, BOOL, "true", 0, 0, RESTART,                                                   \

@@ -3,11 +3,12 @@ _pullgate() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     case "$COMP_CWORD:${COMP_WORDS[1]}" in
-    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain retention deps version completion man " -- "$cur")); return ;;
+    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain retention deps audit version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check import " -- "$cur")); return ;;
     2:scan) COMPREPLY=($(compgen -W "image read " -- "$cur")); return ;;
     2:retention) COMPREPLY=($(compgen -W "plan lint import " -- "$cur")); return ;;
+    2:audit) COMPREPLY=($(compgen -W "verify head query export " -- "$cur")); return ;;
     esac
     case "${COMP_WORDS[COMP_CWORD-1]}" in
     -c|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -39,6 +40,15 @@ _pullgate() {
     --database) COMPREPLY=($(compgen -d -- "$cur")); return ;;
     --rules) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --as-of) return ;;
+    --head) return ;;
+    --since) return ;;
+    --until) return ;;
+    --image) return ;;
+    --digest) return ;;
+    --caller) return ;;
+    --verdict) return ;;
+    --rule) return ;;
+    --act) return ;;
     esac
     case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
     "serve "*) words="-c --config --json -h --help " ;;
@@ -50,7 +60,7 @@ _pullgate() {
     "policy import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "verify "*) words="-c --config --json --layout --key --identity --issuer --policy --trusted-root --type -h --help " ;;
     "verify-bundle "*) words="--key --trusted-root --bundle --certificate-identity --certificate-oidc-issuer -h --help FILE DIGEST" ;;
-    "scan image") words="-c --config --json --static --scanner --database -h --help " ;;
+    "scan image") words="-c --config --json --static --scanner --database --digest --rule -h --help " ;;
     "scan read") words="--json --digest --image --sbom --waivers --vex --static -h --help " ;;
     "fsck "*) words="-c --config --json --deep --repair --accept-loss -h --help " ;;
     "status "*) words="-c --config --admin --control -w --watch --json -h --help " ;;
@@ -67,6 +77,10 @@ _pullgate() {
     "retention lint") words="--json -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "retention import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "deps "*) words="-c --config -h --help " ;;
+    "audit verify") words="-c --config --json --head -h --help " ;;
+    "audit head") words="-c --config -h --help " ;;
+    "audit query") words="-c --config --json --scanner --database --since --until --image --digest --caller --verdict --rule --act -h --help " ;;
+    "audit export") words="-c --config --json --scanner --database --since --until --image --digest --caller --verdict --rule --act --csv -h --help " ;;
     "version "*) words="-c --config --json -h --help " ;;
     "completion "*) words="-h --help bash zsh fish" ;;
     "man "*) words="-c --config -h --help " ;;

@@ -23,6 +23,7 @@ _pullgate() {
         'explain:Say why an image may be pulled, or not.'
         'retention:Several commands.'
         'deps:Show what an image needs, and what needs it.'
+        'audit:Several commands.'
         'version:Print the version, and those of the libraries in use.'
         'completion:Print what completes the command line'
         'man:Print the manual page.'
@@ -32,6 +33,7 @@ _pullgate() {
     (policy) words2=('check:Read a policy and say what it was understood to be.' 'import:Make a policy of one of Kubernetes.' );;
     (scan) words2=('image:Scan an image of the store with Trivy or Grype.' 'read:Say what scanners reports say, and whether they count.' );;
     (retention) words2=('plan:Say what rules of retention would remove, and why.' 'lint:Find what rules of retention do against their own words.' 'import:Make rules of retention of another registrys.' );;
+    (audit) words2=('verify:Say whether the audit log is as it was written.' 'head:Print the newest signed head of the audit log, to be kept elsewhere.' 'query:Print entries of the audit log.' 'export:Write entries of the audit log as CSV or JSON lines.' );;
     esac
     if (( CURRENT == 2 )); then
         _describe command words1
@@ -95,6 +97,8 @@ _pullgate() {
             '--static[The image is known to have no packages]' \
             '--scanner[Trivys program, or Grypes]:FILE:_files' \
             '--database[Where the scanner has its database]:DIR:_files -/' \
+            '--digest[About it.]:DIGEST: ' \
+            '--rule[Decided by this rule.]:NAME: ' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:DIGEST:()' ;;
     (scan\ read) _arguments \
@@ -207,6 +211,47 @@ _pullgate() {
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:IMAGE:()' ;;
+    (audit\ verify) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--head[A head that audit head has printed]:FILE...: ' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:DIR:()' ;;
+    (audit\ head) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:DIR:()' ;;
+    (audit\ query) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--scanner[Trivys program, or Grypes]:FILE:_files' \
+            '--database[Where the scanner has its database]:DIR:_files -/' \
+            '--since[Not before]:TIME: ' \
+            '--until[Before that.]:TIME: ' \
+            '--image[Of REPOSITORY or REPOSITORYTAG, with * and ?]:PATTERN: ' \
+            '--digest[About it.]:DIGEST: ' \
+            '--caller[By whom]:NAME: ' \
+            '--verdict[allow, deny or pending.]:WORD: ' \
+            '--rule[Decided by this rule.]:NAME: ' \
+            '--act[Administrative acts of this name]:NAME: ' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:DIR:()' ;;
+    (audit\ export) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--scanner[Trivys program, or Grypes]:FILE:_files' \
+            '--database[Where the scanner has its database]:DIR:_files -/' \
+            '--since[Not before]:TIME: ' \
+            '--until[Before that.]:TIME: ' \
+            '--image[Of REPOSITORY or REPOSITORYTAG, with * and ?]:PATTERN: ' \
+            '--digest[About it.]:DIGEST: ' \
+            '--caller[By whom]:NAME: ' \
+            '--verdict[allow, deny or pending.]:WORD: ' \
+            '--rule[Decided by this rule.]:NAME: ' \
+            '--act[Administrative acts of this name]:NAME: ' \
+            '--csv[As CSV, with a line of names.]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:DIR:()' ;;
     (version) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \

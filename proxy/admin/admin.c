@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "audit/trail.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -22,6 +23,7 @@
 #define WORK_MS    600000
 #define JOBS       2 /* at a time */
 #define SEND_MS    60000
+#define API_PREFIX "/api/v1/"
 
 #define ADMIN_STAGES(X)                                                                            \
     X(check)                                                                                       \
@@ -298,8 +300,9 @@ static void disown_command(struct rq *rq)
     r->command = NULL;
 }
 
-static void log_command(const struct admin_request *r)
+static void log_command(struct admin_request *r)
 {
+    r->acts = true;
     pg_log_say(PG_LOG_INFO, PG_LOG_CONTROL, "%s asks for " SL_FMT, r->http->peer,
                SL_ARG(r->http->target));
 }
@@ -477,6 +480,29 @@ static void log_request(const struct admin_request *r)
     pg_log_end(&line);
 }
 
+/* One entry for each act, however it ended. */
+static void record_act(const struct admin_request *r)
+{
+    struct entry e = {.kind = ENTRY_ACT};
+    struct sl name = r->path;
+
+    if (!r->acts)
+        return;
+    if (sl_starts(name, SL(API_PREFIX)))
+        name = (struct sl){name.p + sizeof(API_PREFIX) - 1, name.n - sizeof(API_PREFIX) + 1};
+    e.number[ENTRY_NUMBER_REQUEST] = r->http->id;
+    e.text[ENTRY_TEXT_CALLER] = SL("operator");
+    e.text[ENTRY_TEXT_ADDRESS] = sl_str(r->http->peer);
+    e.text[ENTRY_TEXT_ACT] = name;
+    if (r->http->target.n > r->path.n)
+        e.text[ENTRY_TEXT_TARGET] =
+            (struct sl){r->http->target.p + r->path.n + 1, r->http->target.n - r->path.n - 1};
+    e.text[ENTRY_TEXT_RESULT] = r->rq.err.kind == PG_E_NONE       ? SL("ok")
+                                : r->rq.err.kind == PG_E_CANCELED ? SL("nobody waited for it")
+                                                                  : sl_str(r->rq.err.msg);
+    trail_note(r->admin->config.trail, &e);
+}
+
 static void on_end(struct rq *rq)
 {
     struct admin_request *r = request_of(rq);
@@ -484,6 +510,7 @@ static void on_end(struct rq *rq)
     bool whole = r->whole;
 
     log_request(r);
+    record_act(r);
     gather_free(r->gather);
     if (r->command != NULL)
         free_command(r->command);

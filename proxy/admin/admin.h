@@ -36,6 +36,7 @@
 #include "proxy/upstream/fetch.h"
 
 struct spawn;
+struct trail;
 
 enum admin_verb {
     ADMIN_RELOAD,  /* read the configuration again; done when every loop has taken it over */
@@ -57,6 +58,7 @@ struct admin_config {
     struct store *store;
     struct fetch *fetch;
     const struct spawn *spawn; /* NULL: not told of */
+    struct trail *trail;       /* what is done is recorded there; NULL: nowhere */
     struct loop *const *loops; /* all of them, in order of their numbers */
     unsigned nloops;
     const char *version; /* "0.1.0" */

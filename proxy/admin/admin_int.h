@@ -33,8 +33,8 @@ struct admin_request {
     struct conn *conn;
     const struct conn_request *http;
     struct snapshot *snapshot;
-    bool is_control, is_head, began, whole;
-    struct sl path;   /* check */
+    bool is_control, is_head, began, whole, acts; /* acts: changes something, and may */
+    struct sl path;                               /* check */
     int status;       /* the answer's: 200, or 503 of a check of health */
     const char *type; /* the answer's */
     struct pg_buf body;

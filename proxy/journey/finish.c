@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "cache/land.h"
+#include "proxy/journey/witness.h"
 
 static struct sl of_string(const char *s)
 {
@@ -177,6 +178,7 @@ void finish_journey(struct journey *j)
     count(j, total_us);
     if (is_pull(j))
         record_pull(j);
+    witness_end(j);
     write_line(j, total_us);
     if (j->trace.of.sampled)
         end_trace(j);

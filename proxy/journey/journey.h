@@ -46,6 +46,7 @@ enum journey_cache {
 
 struct list_cache;
 struct aheads;
+struct trail;
 
 /* What the journeys of one loop share. */
 struct journey_home {
@@ -56,6 +57,7 @@ struct journey_home {
     struct pg_list refreshes;            /* under way on this loop */
     struct aheads *aheads;
     struct collect_home collects; /* of evidence */
+    struct trail *trail;          /* NULL: no audit log is kept */
     struct pg_list live;          /* journeys */
     struct pg_list spare;
     unsigned nspare;

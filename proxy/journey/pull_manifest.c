@@ -11,6 +11,7 @@
 #include "proxy/journey/allowed.h"
 #include "proxy/journey/refresh.h"
 #include "proxy/journey/reply.h"
+#include "proxy/journey/witness.h"
 
 #define PULL_MANIFEST_STAGES(X)                                                                    \
     X(ask, CLIENT) X(asked, UPSTREAM) X(admit, CLIENT) X(admitted, CLIENT) X(deliver, CLIENT)
@@ -313,7 +314,7 @@ static enum rq_next st_admitted(struct rq *rq)
                 SL_ARG(j->want.reference), SL_ARG(p->media_type));
         return rq_fail_now(rq);
     }
-    return rq_go(rq, &ST_deliver);
+    return witness_allowed(j, &p->digest) < 0 ? rq_fail_now(rq) : rq_go(rq, &ST_deliver);
 }
 
 static enum rq_next st_deliver(struct rq *rq)

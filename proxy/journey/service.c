@@ -23,6 +23,7 @@ struct service {
     struct pg_pool *verify_pool;
     struct stamp stamp; /* with has_stamp */
     bool has_stamp;
+    struct trail *trail;
 };
 
 static void begin(const struct conn_service *service, struct conn *c)
@@ -106,6 +107,11 @@ void service_verify_with(struct service *s, struct pg_pool *pool, struct stamper
         s->stamp = stamper_stamp(stamper);
 }
 
+void service_audit_to(struct service *s, struct trail *trail)
+{
+    s->trail = trail;
+}
+
 void service_attach(struct service *s, struct loop *l)
 {
     struct journey_home *home = malloc(sizeof(*home));
@@ -114,6 +120,7 @@ void service_attach(struct service *s, struct loop *l)
     journey_home_init(home, l, s->store, s->fetch, s->shelf);
     home->collects.pool = s->verify_pool != NULL ? s->verify_pool : l->data_pool;
     home->collects.stamp = s->has_stamp ? &s->stamp : NULL;
+    home->trail = s->trail;
     home->tags = s->tags;
     home->referrers = s->referrers;
     l->app = home;

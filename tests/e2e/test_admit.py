@@ -68,15 +68,15 @@ class Layout:
         return self
 
 
-def start(up, default="allow", tags="", more="", limits="", evidence="", policy=None, **args):
+def start(up, default="allow", tags="", more="", limits="", evidence="", policy=None, audit="", **args):
     folder = tempfile.mkdtemp(prefix="pg-admit-")
     atexit.register(shutil.rmtree, folder)
     for key in ("k1.pub", "p384.pub"):
         shutil.copy(os.path.join(FIXTURES, "keys", key), folder)
     shutil.copy(os.path.join(FIXTURES, "../keyless/oci/trusted_root.json"), folder)
     write_policy(folder, policy or POLICY.format(default=default, tags=tags, more=more))
-    pg = Pullgate(up, more="policy: {file: %s/policy.yaml}\nlimits: {%s}\nevidence: {%s}" %
-                  (folder, limits, evidence), **args)
+    pg = Pullgate(up, more="policy: {file: %s/policy.yaml}\nlimits: {%s}\nevidence: {%s}\naudit: {%s}" %
+                  (folder, limits, evidence, audit), **args)
     pg.policy = folder
     return pg
 

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+pg_unit(audit entry)
+pg_unit(audit examine TIMEOUT 60)
+pg_unit(audit trail THREADS TIMEOUT 60)
+pg_unit(audit search)
+pg_fuzz(audit audit_entry)
+pg_fuzz(audit audit_log)
