@@ -22,7 +22,7 @@
 PG_MUST_USE int pg_json_parse(struct sl text, enum pg_ekind kind, json_t **root_r,
                               struct pg_err *err);
 
-/* The same for what is known to be large, with a bound of the caller's: each value costs about 150
+/* The same for what is known to be large, with a bound of the caller's: each value costs 100 to 250
  * bytes of memory. */
 PG_MUST_USE int pg_json_parse_large(struct sl text, size_t nodes_max, enum pg_ekind kind,
                                     json_t **root_r, struct pg_err *err);

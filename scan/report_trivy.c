@@ -20,7 +20,45 @@ static enum report_fix fix_of(struct sl status, struct sl fixed)
                                                                               : REPORT_FIX_UNKNOWN;
 }
 
-/* VendorIDs are advisories (DSA-5417-1), which may be about several vulnerabilities: no aliases. */
+/* Of VendorIDs, those that name one vulnerability. The others are advisories (DSA-5417-1,
+ * RHSA-2023:1), which may be about several. */
+static bool is_alias(struct sl name)
+{
+    static const char *const sources[] = {"CVE-", "GHSA-", "GO-", "PYSEC-", "RUSTSEC-"};
+
+    for (size_t i = 0; i < sizeof(sources) / sizeof(*sources); i++) {
+        if (sl_starts(name, sl_str(sources[i]))) {
+            return alias_is_name(name);
+        }
+    }
+    return false;
+}
+
+static int take_aliases(struct report_filling *f, const json_t *v, struct report_finding *one)
+{
+    const json_t *list, *id;
+    struct sl *names;
+    size_t i, n = 0;
+
+    if (value_list(v, "VendorIDs", &list, f->err) < 0) {
+        return -1;
+    }
+    if (json_array_size(list) > ALIAS_LIST_OF) {
+        return pg_fail(f->err, PG_E_UPSTREAM_WRONG, "a vulnerability has more than %d VendorIDs",
+                       ALIAS_LIST_OF);
+    }
+    names = pg_alloc(f->arena, json_array_size(list) * sizeof(*names) + 1);
+    json_array_foreach(list, i, id)
+    {
+        struct sl name = {json_string_value(id), json_string_length(id)};
+        if (name.p != NULL && is_alias(name) && !sl_eq(name, one->id)) {
+            names[n++] = pg_copy(f->arena, name);
+        }
+    }
+    one->aliases = (struct alias_list){names, n};
+    return 0;
+}
+
 static int take_finding(struct report_filling *f, const json_t *v, bool is_suppressed)
 {
     struct report_finding one = {.is_suppressed = is_suppressed};
@@ -41,7 +79,7 @@ static int take_finding(struct report_filling *f, const json_t *v, bool is_suppr
     }
     one.severity = severity_of_word(one.raw);
     one.fix = fix_of(status, one.fixed);
-    return report_fill_finding(f, &one);
+    return take_aliases(f, v, &one) < 0 ? -1 : report_fill_finding(f, &one);
 }
 
 /* What --ignorefile, --ignore-policy or --vex took out; shown with --show-suppressed. */

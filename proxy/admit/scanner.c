@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/guarded.h"
 #include "cache/dir.h"
 #include "proxy/admit/view.h"
 
@@ -128,8 +129,13 @@ static void say_grype(struct scanner *s, const struct scanner_options *o)
 int scanner_open(struct spawn *spawn, const struct scanner_options *o, struct scanner **s_r,
                  struct pg_err *err)
 {
-    struct scanner *s = calloc(1, sizeof(*s));
+    _fd_ int program = pg_guarded_open(o->program, PG_GUARDED_PUBLIC, err);
+    struct scanner *s;
 
+    if (program < 0) {
+        return pg_wrap(err, "the scanner");
+    }
+    s = calloc(1, sizeof(*s));
     PG_CHECK(s != NULL);
     *s = (struct scanner){
         .kind = o->kind, .spawn = spawn, .folder_fd = -1, .lock_fd = -1, .view_fd = -1};

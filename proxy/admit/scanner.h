@@ -73,7 +73,7 @@ struct scanner_job {
     int64_t database_s;        /* when the scanner's database was made */
 };
 
-/* Permits what will be run. */
+/* Permits what will be run. -1: the program is not there, or others could change it. */
 PG_MUST_USE int scanner_open(struct spawn *spawn, const struct scanner_options *o,
                              struct scanner **s_r, struct pg_err *err);
 /* Begins the thread. blobs_fd: of the store, which must outlive the scanner. -1: the folder, or

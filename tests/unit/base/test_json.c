@@ -78,6 +78,26 @@ TEST(what_is_loose_is_refused)
     refused(SL("{\"a\":\"unfinished\\"), "not valid");
 }
 
+TEST(what_is_cut_short_is_told_so)
+{
+    refused(SL("{"), "ends too early");
+    refused(SL("{\"a\":1"), "ends too early");
+    refused(SL("{\"a\":\"b"), "ends too early");
+    refused(SL("[1,"), "ends too early");
+}
+
+TEST(a_bound_of_the_callers_is_kept)
+{
+    struct pg_err err = {0};
+    _json_ json_t *root = NULL;
+
+    assert_int_equal(pg_json_parse_large(SL("[1,2]"), 3, PG_E_UPSTREAM_WRONG, &root, &err), 0);
+    pg_json_free(&root);
+    assert_int_equal(pg_json_parse_large(SL("[1,2]"), 2, PG_E_UPSTREAM_WRONG, &root, &err), -1);
+    assert_string_equal(err.msg, "JSON has more than 2 values");
+    pg_err_clear(&err);
+}
+
 TEST(a_number_that_does_not_fit_is_refused)
 {
     refused(SL("[9223372036854775808]"), "not valid");
@@ -174,6 +194,8 @@ int main(void)
         RUN(what_is_valid_is_read),
         RUN(a_member_that_is_no_string_is_absent),
         RUN(what_is_loose_is_refused),
+        RUN(what_is_cut_short_is_told_so),
+        RUN(a_bound_of_the_callers_is_kept),
         RUN(a_number_that_does_not_fit_is_refused),
         RUN(depth_is_bounded),
         RUN(brackets_in_strings_are_no_depth),

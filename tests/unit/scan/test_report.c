@@ -110,6 +110,22 @@ TEST(the_cve_behind_a_ghsa_is_its_alias)
     assert_int_equal(finding(&r, "libssl3")->aliases.n, 0);
 }
 
+TEST(an_advisory_is_no_alias)
+{
+    static const char json[] =
+        "{\"SchemaVersion\":2,\"ArtifactName\":\"x\",\"Results\":[{\"Vulnerabilities\":[{"
+        "\"VulnerabilityID\":\"CVE-1\",\"PkgName\":\"p\",\"VendorIDs\":[\"DSA-5417-1\","
+        "\"GHSA-j8r2-6x86-q33q\",\"CVE-1\",\"CVE-2\\n\",7]}]}]}";
+    struct report r;
+
+    report_read(sl_str(json), &(struct report_want){0}, &arena, &r);
+    assert_int_equal(r.reason, REPORT_GOOD);
+    assert_int_equal(r.findings[0].aliases.n, 1);
+    assert_true(sl_eq(r.findings[0].aliases.names[0], SL("GHSA-j8r2-6x86-q33q")));
+    r = of("debian12/trivy.json");
+    assert_int_equal(finding(&r, "libssl3")->aliases.n, 0);
+}
+
 TEST(N09_what_a_report_suppressed_is_in_it_all_the_same)
 {
     struct report g = of("debian12/grype-with-openvex.json");
@@ -364,6 +380,7 @@ int main(void)
         RUN(what_trivy_and_grype_say_of_themselves),
         RUN(the_database_is_told_by_the_program),
         RUN(the_cve_behind_a_ghsa_is_its_alias),
+        RUN(an_advisory_is_no_alias),
         RUN(N09_what_a_report_suppressed_is_in_it_all_the_same),
         RUN(a_report_on_another_image_does_not_count),
         RUN(a_config_counts_for_who_asks_for_it),

@@ -19,6 +19,7 @@
 #define CLEAN    "sha256:9176531de02ce5dd90b11c881141396e5d9c173746c36adab73cfa880eead772"
 #define LAYER    "197b338e0b73d07e44dcf075ee2d84f7dceac0236f9dd60f0b7aa9b8cb7bd412"
 
+static const char *program = PROGRAM;
 static unsigned ndone;
 static struct spawn *spawn;
 static struct scanner *scanner;
@@ -79,7 +80,7 @@ static void set_mode(const char *mode)
     put_file(scratch_path("db/mode"), sl_str(mode));
 }
 
-static void open_all(enum scanner_kind kind, const char *mode, const char *program)
+static void open_all(enum scanner_kind kind, const char *mode)
 {
     struct pg_err err = {0};
 
@@ -96,7 +97,7 @@ static void open_all(enum scanner_kind kind, const char *mode, const char *progr
     pg_mailbox_init(&home, wake_home, NULL);
     assert_int_equal(spawn_open(1, &spawn, &err), 0);
     const struct scanner_options o = {.kind = kind,
-                                      .program = program != NULL ? program : PROGRAM,
+                                      .program = program,
                                       .folder = scratch_path("scan"),
                                       .database = scratch_path("db"),
                                       .time_ms = strcmp(mode, "hang") == 0 ? 1500 : 0};
@@ -153,7 +154,7 @@ static void wait_for(const struct task *t)
 /* One image, scanned by a scanner that was opened for it; *t is to be cleared. */
 static void scan(enum scanner_kind kind, const char *mode, const char *digest, struct task *t)
 {
-    open_all(kind, mode, NULL);
+    open_all(kind, mode);
     submit(t, digest, SCANNER_AWAITED, "r/app");
     wait_for(t);
 }
@@ -232,7 +233,7 @@ TEST(N26_a_static_image_needs_no_packages)
 {
     struct task t;
 
-    open_all(SCANNER_TRIVY, "", NULL);
+    open_all(SCANNER_TRIVY, "");
     submit(&t, CLEAN, SCANNER_FIRST, "r/app");
     wait_for(&t);
     assert_int_equal(t.job.reason, REPORT_NO_PACKAGES);
@@ -284,14 +285,38 @@ TEST(N11_without_a_database_no_image_is_blamed)
 
 TEST(N11_without_a_program_no_image_is_blamed)
 {
+    char path[] = "/tmp/pg-scanner-XXXXXX";
     struct task t;
+    int fd = mkstemp(path);
 
-    open_all(SCANNER_TRIVY, "", "/nonexistent/trivy");
+    assert_true(fd >= 0 && fchmod(fd, 0700) == 0 && close(fd) == 0);
+    program = path;
+    open_all(SCANNER_TRIVY, "");
+    program = PROGRAM;
+    assert_int_equal(unlink(path), 0); /* while it is updated */
     submit(&t, DEBIAN, SCANNER_FIRST, "r/app");
     wait_for(&t);
     failed(&t, SCANNER_OURS, "could not be run");
     clear(&t);
     close_all();
+}
+
+TEST(a_program_that_others_can_change_is_not_run)
+{
+    char path[] = "/tmp/pg-scanner-XXXXXX";
+    struct scanner_options o = {.program = path, .folder = "/tmp/x", .database = "/tmp/x"};
+    struct pg_err err = {0};
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0 && fchmod(fd, 0777) == 0 && close(fd) == 0);
+    assert_int_equal(spawn_open(1, &spawn, &err), 0);
+    assert_int_equal(scanner_open(spawn, &o, &scanner, &err), -1);
+    assert_non_null(strstr(err.msg, "can be written by others"));
+    pg_err_clear(&err);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(scanner_open(spawn, &o, &scanner, &err), -1);
+    pg_err_clear(&err);
+    spawn_close(spawn);
 }
 
 TEST(what_is_not_in_the_store_is_not_scanned)
@@ -301,7 +326,7 @@ TEST(what_is_not_in_the_store_is_not_scanned)
     struct digest layer;
     struct task t;
 
-    open_all(SCANNER_TRIVY, "", NULL);
+    open_all(SCANNER_TRIVY, "");
     assert_int_equal(digest_parse(SL("sha256:" LAYER), &layer, &err), 0);
     assert_int_equal(unlinkat(blobs_fd, blob_path(&layer, path), 0), 0);
     submit(&t, DEBIAN, SCANNER_FIRST, "r/app");
@@ -334,7 +359,7 @@ static int gate;
 /* Returns when that scan is under way, and waits at the gate. */
 static void start_gated(struct task *first)
 {
-    open_all(SCANNER_TRIVY, "gate", NULL);
+    open_all(SCANNER_TRIVY, "gate");
     assert_int_equal(mkfifo(scratch_path("db/gate"), 0600), 0);
     submit(first, DEBIAN, SCANNER_FIRST, "r/first");
     gate = open(scratch_path("db/gate"), O_WRONLY | O_CLOEXEC); /* as soon as it is read */
@@ -427,6 +452,7 @@ int main(void)
         RUN(F12_a_scanner_that_hangs_dies_lies_or_does_not_end),
         RUN(N11_without_a_database_no_image_is_blamed),
         RUN(N11_without_a_program_no_image_is_blamed),
+        RUN(a_program_that_others_can_change_is_not_run),
         RUN(what_is_not_in_the_store_is_not_scanned),
         RUN(who_is_waited_for_comes_first_and_one_scan_is_for_all),
         RUN(N11_no_repository_takes_all_places),
