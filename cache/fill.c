@@ -94,7 +94,7 @@ static void free_fill(struct fill_work *w)
     pg_err_clear(&f->err);
     free(w);
     free(f);
-    atomic_fetch_sub(&s->fills, 1);
+    atomic_fetch_sub(&s->filling.n, 1);
 }
 
 static void tell(struct fill_work *w)
@@ -397,7 +397,7 @@ struct fill *fill_open(struct store *s, struct flight *flight, const struct dige
     PG_CHECK(w->hash.chunk != NULL);
     (void)XXH3_64bits_reset(w->hash.chunk);
     pg_buf_init(&w->hash.sums, BLOB_SUMS_MAX);
-    atomic_fetch_add(&s->fills, 1);
+    atomic_fetch_add(&s->filling.n, 1);
     start(w, OPENING);
     return f;
 }
@@ -574,5 +574,5 @@ void fill_fail(struct fill *f, const struct pg_err *why)
 
 unsigned fill_count(struct store *s)
 {
-    return atomic_load(&s->fills);
+    return atomic_load(&s->filling.n);
 }

@@ -33,7 +33,7 @@ struct fill_hashes {
 struct fill_where {
     enum fill_place place;
     struct pg_err why; /* it is not IN_STORE any more */
-    uint64_t active;   /* of store->filling_bytes */
+    uint64_t active;   /* of store->filling.bytes */
     uint64_t promised; /* partial_promise() */
     uint64_t written;  /* bytes in the file, wherever */
     uint64_t top;      /* and there are none behind it */

@@ -61,7 +61,7 @@ static void note_active(struct fill_work *w, uint64_t have)
 {
     struct store *s = w->fill->store;
 
-    (void)atomic_fetch_add(&s->filling_bytes, have - w->where.active);
+    (void)atomic_fetch_add(&s->filling.bytes, have - w->where.active);
     w->where.active = have;
 }
 

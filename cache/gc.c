@@ -105,7 +105,7 @@ int gc_room(struct store *s, uint64_t nbytes, struct gc_room *room_r, struct pg_
     over_disk = above(reserve + nbytes, room.avail);
     want = larger(over_max, over_disk);
     room.fits = want == 0;
-    room.can_fit = want <= above(mine, atomic_load(&s->filling_bytes));
+    room.can_fit = want <= above(mine, atomic_load(&s->filling.bytes));
     if (over_max > 0)
         room.excess = over_max + max_bytes / LOW_SHARE;
     if (over_disk > 0)

@@ -20,6 +20,7 @@
 #include "cache/index_int.h"
 #include "cache/journal.h"
 #include "cache/partial.h"
+#include "cache/revoked.h"
 #include "cache/writer.h"
 
 #define FOLDER     "given-"
@@ -234,7 +235,9 @@ static int open_again(struct store *s, struct pg_err *err)
     if (!index_is_in_place(s->index))
         return pg_fail(err, PG_E_STORE_IO, "the index of %s was replaced meanwhile",
                        s->config.path);
-    return open_journal_again(s, err) < 0 ? -1 : check_in_step(s, err);
+    if (open_journal_again(s, err) < 0 || check_in_step(s, err) < 0)
+        return -1;
+    return revoked_load(s, err);
 }
 
 static int take_again(struct store *s, unsigned wait_ms, struct pg_err *err)

@@ -25,6 +25,7 @@
 #include "cache/overlay_int.h"
 #include "cache/partial.h"
 #include "cache/recover.h"
+#include "cache/revoked.h"
 #include "cache/use.h"
 #include "cache/version.h"
 #include "cache/work.h"
@@ -155,6 +156,9 @@ static int open_all(struct store *s, struct pg_err *err)
     if (open_directory(s, err) < 0 || open_journal(s, err) < 0 ||
         open_index(s, &index_is_lost, err) < 0 || read_counts(s, err) < 0)
         return -1;
+    s->revoked = revoked_new();
+    if (revoked_load(s, err) < 0)
+        return -1;
     s->overlay = overlay_new();
     s->use = use_new();
     use_load(s->use, s->dir_fd, USE_FILE);
@@ -213,6 +217,7 @@ void store_close(struct store *s)
     work_free(s->work);
     index_close(s->index);
     journal_close(s->journal);
+    revoked_free(s->revoked);
     pg_fd_close(&s->quarantine_fd);
     pg_fd_close(&s->partial_fd);
     pg_fd_close(&s->blobs_fd);

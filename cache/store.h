@@ -51,6 +51,12 @@ struct blob_table;
 struct partial_table;
 struct recover;
 struct work;
+struct revoked;
+
+struct store_filling {
+    atomic_uint n;          /* fill_count() */
+    _Atomic uint64_t bytes; /* of partials, those that fills are at: they cannot be evicted */
+};
 
 struct store {
     struct store_config config;
@@ -69,10 +75,10 @@ struct store {
     atomic_bool recovered;          /* background recovery is over */
     _Atomic uint64_t blobs, bytes;  /* in the store, by the index */
     _Atomic uint64_t partial_bytes;
-    _Atomic uint64_t filling_bytes; /* of them, those that fills are at: they cannot be evicted */
-    _Atomic uint64_t uncached;      /* bytes of memory that are taken: cache/uncached */
-    atomic_uint fills;              /* fill_count() */
-    struct work *work;              /* what the pools still do */
+    struct store_filling filling;
+    _Atomic uint64_t uncached; /* bytes of memory that are taken: cache/uncached */
+    struct revoked *revoked;   /* cache/revoked */
+    struct work *work;         /* what the pools still do */
     /* The disk is full or fails; said by the health endpoint. Above 1: when room was refused last
      */
     _Atomic uint64_t degraded;

@@ -22,6 +22,7 @@
 #include "cli/reference.h"
 #include "cli/refresh.h"
 #include "cli/retention.h"
+#include "cli/revoke.h"
 #include "cli/scan_image.h"
 #include "cli/scan_read.h"
 #include "cli/serve.h"
@@ -220,6 +221,18 @@ const struct command command_table[] = {
      auditing_list_query, "[DIR]"},
     {"audit export", "cjgqGxJvQzX", "Write entries of the audit log as CSV or JSON lines.",
      "As audit query, with every field.", auditing_list_export, "[DIR]"},
+    {"revoke", "cs3j", "Take something back: it is refused from the next request on.",
+     "WHAT is sha256:DIGEST of an image, an index or a layer (or REPOSITORY@DIGEST, as a client "
+     "shows "
+     "it: it is revoked wherever it is), key:ID or identity:NAME of somebody whose signatures are "
+     "not to count any more, or a repository. What is in the store is refused as well, with all "
+     "that an index lists, and with every image that names a revoked layer. It is kept in the "
+     "journal, and needs no policy. Downloads under way end as they would have.",
+     revoke_run, "WHAT..."},
+    {"unrevoke", "cs3j", "Serve again what was revoked.", "WHAT is as `revocations` shows it.",
+     revoke_undo, "WHAT..."},
+    {"revocations", "csj", "List what is revoked.",
+     "What, since when, and why. Asks the control socket.", revoke_list, NULL},
     {"version", "cj", "Print the version, and those of the libraries in use.",
      "Prints the version of pullgate and of each library that it runs with.", version_print, NULL},
     {"completion", "", "Print what completes the command line: for bash, zsh or fish.",
@@ -251,7 +264,7 @@ const struct command_option command_options[] = {
     {'b', 0, "blobs", NULL, "List layers, configurations and other blobs.",
      offsetof(struct command_args, listed.blobs)},
     {'n', 'n', "dry-run", NULL, "Say what would be done, and do not do it.",
-     offsetof(struct command_args, dry_run)},
+     offsetof(struct command_args, change.dry_run)},
     {'j', 0, "json", NULL, "Answer in JSON; docs/api/ has the schemas.",
      offsetof(struct command_args, json)},
     {'d', 0, "deep", NULL, "Read every blob and compute its digest.",
@@ -349,6 +362,8 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, audit.act)},
     {'X', 0, "csv", NULL, "As CSV, with a line of names.",
      offsetof(struct command_args, audit.csv)},
+    {'3', 0, "reason", "TEXT", "Why; whoever is refused reads it.",
+     offsetof(struct command_args, change.reason)},
     {'h', 'h', "help", NULL, "Say what a command does and which options it takes.",
      offsetof(struct command_args, help)},
 };

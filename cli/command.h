@@ -69,6 +69,12 @@ struct command_audit {
     bool csv;
 };
 
+/* Of what changes the store. */
+struct command_change {
+    bool dry_run;
+    const char *reason; /* of revoke */
+};
+
 struct command_args {
     const char *program;     /* as it was called: argv[0] */
     const char *config_file; /* NULL: see config_load() */
@@ -85,7 +91,7 @@ struct command_args {
     bool json, watch, help;
     struct command_fsck fsck;
     struct command_listed listed;
-    bool dry_run;
+    struct command_change change;
     struct command_backup backup;
     struct command_retention retention;
 };

@@ -26,7 +26,7 @@ static int ask_part(struct control *c, const struct command_args *args, const ch
     struct pg_buf path;
 
     pg_buf_init(&path, PRINT_BYTES_MAX);
-    (void)pg_buf_printf(&path, "/api/v1/purge?dry_run=%d&ref=", args->dry_run ? 1 : 0);
+    (void)pg_buf_printf(&path, "/api/v1/purge?dry_run=%d&ref=", args->change.dry_run ? 1 : 0);
     control_put_word(&path, (struct sl){ref, strlen(ref)});
     if (cursor.n > 0) {
         (void)pg_buf_printf(&path, "&cursor=" SL_FMT, SL_ARG(cursor));
@@ -61,7 +61,7 @@ static void put_json(struct pg_buf *out, const struct command_args *args, const 
     (void)pg_buf_printf(out,
                         ",\"dry_run\":%s,\"tags\":%lld,\"links\":%lld,\"blobs\":%lld,"
                         "\"bytes\":%lld,\"kept\":%lld,\"next\":null}\n",
-                        args->dry_run ? "true" : "false", sum->tags, sum->links, sum->blobs,
+                        args->change.dry_run ? "true" : "false", sum->tags, sum->links, sum->blobs,
                         sum->bytes, sum->kept);
 }
 
@@ -69,11 +69,11 @@ static void put_text(struct pg_buf *out, const struct command_args *args, const 
                      const struct sum *sum)
 {
     print_put_safe((struct sl){ref, strlen(ref)}, out);
-    (void)pg_buf_printf(out, ": %s%lld tag%s, %lld blob%s, ", args->dry_run ? "would free " : "",
-                        sum->tags, print_s((uint64_t)sum->tags), sum->blobs,
-                        print_s((uint64_t)sum->blobs));
+    (void)pg_buf_printf(out, ": %s%lld tag%s, %lld blob%s, ",
+                        args->change.dry_run ? "would free " : "", sum->tags,
+                        print_s((uint64_t)sum->tags), sum->blobs, print_s((uint64_t)sum->blobs));
     print_put_bytes(out, (uint64_t)sum->bytes);
-    (void)pg_buf_put(out, args->dry_run ? SL("") : SL(" freed"));
+    (void)pg_buf_put(out, args->change.dry_run ? SL("") : SL(" freed"));
     if (sum->kept > 0) {
         (void)pg_buf_printf(out, "; %lld blobs stay, other repositories have them, too", sum->kept);
     }

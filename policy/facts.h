@@ -83,6 +83,7 @@ struct facts {
     const struct sl *known_tags; /* that name this digest here, when it was asked for by digest */
     size_t nknown_tags;
     struct digest digest; /* sha256 */
+    const char *revoked;  /* it was taken back: by what, and why; NULL: not */
     int64_t now_s;        /* the highest clock seen */
     enum facts_state state;
     const char *trouble; /* CUT, FAILED: what and where; else NULL */

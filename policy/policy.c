@@ -263,14 +263,30 @@ static void decide_rest(const struct policy *p, struct policy_verdict *v)
     v->remedy = p->allows_rest ? SL("") : SL("a rule for this repository");
 }
 
+struct policy_verdict policy_revoked(const char *why)
+{
+    return (struct policy_verdict){.decision = POLICY_DENY,
+                                   .rule = SL("revocation"),
+                                   .reason = sl_str(why),
+                                   .remedy = SL("pull another image; who operates this proxy can "
+                                                "say why, and `pullgate unrevoke`"),
+                                   .observed = SL(""),
+                                   .not_after_s = INT64_MAX};
+}
+
 void policy_decide(const struct policy *p, const struct facts *f, struct pg_arena *arena,
                    struct policy_verdict *v_r)
 {
     struct policy_verdict v = {.decision = POLICY_ALLOW, .not_after_s = INT64_MAX};
     struct pg_buf observed;
     const uint32_t *rules;
-    size_t n = policy_find(p, f, arena, &rules);
+    size_t n;
 
+    if (f->revoked != NULL) { /* no rule has a say in it */
+        *v_r = policy_revoked(f->revoked);
+        return;
+    }
+    n = policy_find(p, f, arena, &rules);
     pg_buf_init(&observed, OBSERVED_BYTES);
     for (size_t i = 0; i < n; i++) {
         const struct rule *r = &p->rules[rules[i]];

@@ -93,6 +93,9 @@ void policy_unref(struct policy *p); /* NULL is allowed */
 /* Of *name only repository, tag, known_tags and digest are looked at. */
 struct policy_wants policy_wants(const struct policy *p, const struct facts *name);
 
+/* What becomes of what was revoked, with a policy or without; why: as in facts. */
+struct policy_verdict policy_revoked(const char *why);
+
 /* The texts of *v_r are in the arena, or the policy's. Never fails. */
 void policy_decide(const struct policy *p, const struct facts *f, struct pg_arena *arena,
                    struct policy_verdict *v_r);

@@ -3,7 +3,7 @@ _pullgate() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     case "$COMP_CWORD:${COMP_WORDS[1]}" in
-    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain retention deps audit version completion man " -- "$cur")); return ;;
+    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain retention deps audit revoke unrevoke revocations version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check import " -- "$cur")); return ;;
     2:scan) COMPREPLY=($(compgen -W "image read " -- "$cur")); return ;;
@@ -49,6 +49,7 @@ _pullgate() {
     --verdict) return ;;
     --rule) return ;;
     --act) return ;;
+    --reason) return ;;
     esac
     case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
     "serve "*) words="-c --config --json -h --help " ;;
@@ -81,6 +82,9 @@ _pullgate() {
     "audit head") words="-c --config -h --help " ;;
     "audit query") words="-c --config --json --scanner --database --since --until --image --digest --caller --verdict --rule --act -h --help " ;;
     "audit export") words="-c --config --json --scanner --database --since --until --image --digest --caller --verdict --rule --act --csv -h --help " ;;
+    "revoke "*) words="-c --config --control --json --reason -h --help " ;;
+    "unrevoke "*) words="-c --config --control --json --reason -h --help " ;;
+    "revocations "*) words="-c --config --control --json -h --help " ;;
     "version "*) words="-c --config --json -h --help " ;;
     "completion "*) words="-h --help bash zsh fish" ;;
     "man "*) words="-c --config -h --help " ;;

@@ -24,6 +24,9 @@ _pullgate() {
         'retention:Several commands.'
         'deps:Show what an image needs, and what needs it.'
         'audit:Several commands.'
+        'revoke:Take something back'
+        'unrevoke:Serve again what was revoked.'
+        'revocations:List what is revoked.'
         'version:Print the version, and those of the libraries in use.'
         'completion:Print what completes the command line'
         'man:Print the manual page.'
@@ -252,6 +255,25 @@ _pullgate() {
             '--csv[As CSV, with a line of names.]' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:DIR:()' ;;
+    (revoke) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--json[Answer in JSON]' \
+            '--reason[Why]:TEXT: ' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:WHAT...:()' ;;
+    (unrevoke) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--json[Answer in JSON]' \
+            '--reason[Why]:TEXT: ' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:WHAT...:()' ;;
+    (revocations) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
     (version) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \

@@ -15,6 +15,7 @@
 #include "proxy/admin/listing.h"
 #include "proxy/admin/metrics_int.h"
 #include "proxy/admin/options.h"
+#include "proxy/admin/revocations.h"
 #include "proxy/admin/status.h"
 #include "proxy/http/send.h"
 
@@ -91,6 +92,7 @@ static const struct path {
     void (*work)(struct job *j);            /* of `work` */
     bool is_private;                        /* on the control socket alone */
     bool changes;                           /* private, and POST */
+    bool revokes;                           /* is told `what` or a ref, and a reason */
     enum admin_verb verb;                   /* of `command` */
 } paths[] = {
     {.path = "/metrics", .stage = &ST_read, .write = write_metrics},
@@ -112,7 +114,15 @@ static const struct path {
     {.path = "/api/v1/upgrade", .stage = &ST_command, CHANGES, .verb = ADMIN_UPGRADE},
     {.path = "/api/v1/drain", .stage = &ST_command, CHANGES, .verb = ADMIN_DRAIN},
     {.path = "/api/v1/purge", .stage = &ST_work, CHANGES, .work = listing_purge},
+#define REVOKES CHANGES, .revokes = true
+    {.path = "/api/v1/revoke", .stage = &ST_work, REVOKES, .work = revocations_revoke},
+    {.path = "/api/v1/unrevoke", .stage = &ST_work, REVOKES, .work = revocations_unrevoke},
+#undef REVOKES
 #undef CHANGES
+    {.path = "/api/v1/revocations",
+     .stage = &ST_work,
+     .work = revocations_list,
+     .is_private = true},
 };
 
 static const struct path *find_path(struct sl path)
@@ -356,6 +366,15 @@ static void abandon_job(struct rq *rq)
     r->job = NULL;
 }
 
+static int check_query(const struct path *p, const struct query *q, struct pg_err *err)
+{
+    if (!p->revokes && (q->what.p != NULL || q->reason.p != NULL))
+        return pg_fail(err, PG_E_BAD_FRAMING, "what and reason are for a revocation");
+    if (p->changes && q->ref.p == NULL && q->what.p == NULL)
+        return pg_fail(err, PG_E_BAD_FRAMING, "it must be said what is to be changed: ref=...");
+    return 0;
+}
+
 /* What it needs of the configuration is copied: the job may outlive the request. */
 static enum rq_next st_work(struct rq *rq)
 {
@@ -365,12 +384,9 @@ static enum rq_next st_work(struct rq *rq)
     struct sl target = pg_copy(&j->arena, r->http->target);
 
     r->job = j;
-    if (query_parse(&r->snapshot->config, target, &j->arena, &j->query, &rq->err) < 0)
+    if (query_parse(&r->snapshot->config, target, &j->arena, &j->query, &rq->err) < 0 ||
+        check_query(p, &j->query, &rq->err) < 0)
         return rq_fail_now(rq);
-    if (p->changes && j->query.ref.p == NULL) {
-        pg_fail(&rq->err, PG_E_BAD_FRAMING, "it must be said what is to be changed: ref=...");
-        return rq_fail_now(rq);
-    }
     if (p->changes)
         log_command(r);
     j->query.scope.upstream = pg_copy(&j->arena, j->query.scope.upstream);

@@ -5,6 +5,7 @@
 #include "oci/manifest.h"
 #include "oci/ref.h"
 #include "policy/explain.h"
+#include "proxy/admit/revocation.h"
 
 #define EDGES_MAX 2048 /* of a child that are looked at: a base layer has many */
 
@@ -129,6 +130,7 @@ static void take_facts(struct subject *s)
     s->facts.refused = d->refused;
     s->facts.nrefused = d->nrefused;
     s->facts.content = d->content;
+    revocation_filter(s->q->store, s->arena, &s->facts);
 }
 
 /* false: r says why it cannot be decided yet. */
@@ -197,6 +199,9 @@ static bool name_subject(struct subject *s, struct sl tag, const struct digest *
 
     s->facts = (struct facts){
         .repository = q->repository, .tag = tag, .digest = *sha256, .now_s = q->now_s};
+    s->facts.revoked = q->revoked != NULL && digest_eq(sha256, &q->sha256)
+                           ? q->revoked
+                           : revocation_of_digest(q->store, sha256, s->arena);
     s->wants = policy_wants(q->admission->policy, &s->facts);
     if (tag.p == NULL && s->wants.tags) {
         find_tags(q, d, s->arena, &t);
@@ -241,7 +246,7 @@ static void decide(struct subject *s, struct gate_result *r)
 
     ask_policy(s, &v);
     say(r, &v);
-    if (r->answer != GATE_ALLOWS && s->wants.governed && !s->is_fresh &&
+    if (r->answer != GATE_ALLOWS && s->facts.revoked == NULL && s->wants.governed && !s->is_fresh &&
         is_older(s->q, s->dossier, GATE_ABSENT_MS))
         *r = (struct gate_result){
             .answer = GATE_NEEDS, .needs = s->dossier->subject, .scope = s->dossier->scope};
@@ -343,7 +348,7 @@ static bool names_blob(const struct gate_question *q, const struct digest *paren
 
 /* ---- a manifest ---------------------------------------------------------------------------- */
 
-static void add_inherited(struct subject *s, const struct dossier *parent)
+static void add_inherited(struct subject *s, const struct facts *parent)
 {
     size_t n = s->facts.nsigned + parent->nsigned;
     struct facts_signed *all = pg_alloc(s->arena, (n + 1) * sizeof(*all));
@@ -382,7 +387,7 @@ static int inherit(struct subject *child, const struct digest *d, const struct d
     if (result == 0 && of_parent.answer == GATE_ALLOWS) {
         struct policy_verdict v;
 
-        add_inherited(child, s.dossier);
+        add_inherited(child, &s.facts);
         policy_decide(child->q->admission->policy, &child->facts, child->arena, &v);
         if (v.decision == POLICY_ALLOW)
             say(r, &v);

@@ -44,6 +44,7 @@ struct gate_question {
     struct digest digest;                     /* as named here */
     struct digest sha256;                     /* of a manifest: of its bytes */
     struct sl manifest;                       /* its bytes; of gate_manifest() */
+    const char *revoked;                      /* why; NULL: it is not known to be */
     struct pg_buf *explained;                 /* the tree as JSON or text; NULL: not wanted */
     bool explain_as_text;
     struct dossier *fresh[GATE_FRESH_MAX]; /* that were collected for this question */

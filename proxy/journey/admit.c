@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "proxy/admit/revocation.h"
 #include "proxy/journey/journey.h"
 #include "proxy/journey/reply.h"
 
@@ -72,6 +73,21 @@ static int take_verdict(struct journey *j, const struct gate_result *r)
     return pg_fail(&j->rq.err, PG_E_DENIED,
                    "denied by policy rule \"" SL_FMT "\": " SL_FMT "%s" SL_FMT, SL_ARG(v->rule),
                    SL_ARG(v->reason), between, SL_ARG(v->remedy));
+}
+
+/* What was revoked does not leave, whatever the policy says, or where there is none. */
+static enum rq_next refuse_revoked(struct journey *j, const struct policy_verdict *v)
+{
+    const struct gate_result r = {.answer = GATE_DENIES, .verdict = *v};
+    int failed = take_verdict(j, &r);
+
+    PG_CHECK(failed < 0);
+    return rq_fail_now(&j->rq);
+}
+
+static struct revocation_question of_revocations(const struct journey *j)
+{
+    return (struct revocation_question){.store = j->home->store, .repository = j->target.canonical};
 }
 
 /* ---- waiting ------------------------------------------------------------------------------- */
@@ -195,11 +211,16 @@ static struct admit_wait *begin(struct journey *j, const struct rq_stage *then)
 }
 
 /* Over the control socket alone: it tells who signed what, and which rules there are. */
+static bool wants_explained(const struct journey *j)
+{
+    return j->http->is_control && conn_header(j->http, SL(ADMIT_EXPLAIN)).p != NULL;
+}
+
 static void want_explained(struct journey *j)
 {
     struct sl how = conn_header(j->http, SL(ADMIT_EXPLAIN));
 
-    if (how.p == NULL || !j->http->is_control)
+    if (!wants_explained(j))
         return;
     pg_buf_init(&j->body, EXPLAINED_MAX);
     j->admit->q.explained = &j->body;
@@ -209,13 +230,23 @@ static void want_explained(struct journey *j)
 enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,
                             const struct rq_stage *then)
 {
+    struct revocation_question rev = of_revocations(j);
+    struct policy_verdict v;
     struct admit_wait *w;
+    bool revoked;
 
+    rev.digest = m->digest;
+    rev.sha256 = m->sha256;
+    rev.bytes = m->bytes;
+    revoked = revocation_of_manifest(&rev, &j->rq.arena, &v);
+    if (revoked && !(has_policy(j) && wants_explained(j)))
+        return refuse_revoked(j, &v);
     if (!has_policy(j)) {
         j->verdict = no_policy;
         return rq_go(&j->rq, then);
     }
     w = begin(j, then);
+    w->q.revoked = revoked ? v.reason.p : NULL;
     if (!j->want.by_digest)
         w->q.tag = j->want.reference;
     w->q.digest = m->digest;
@@ -227,8 +258,13 @@ enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,
 
 enum rq_next admit_blob(struct journey *j, const struct rq_stage *then)
 {
+    struct revocation_question rev = of_revocations(j);
+    struct policy_verdict v;
     struct admit_wait *w;
 
+    rev.digest = j->want.digest;
+    if (revocation_of_blob(&rev, &j->rq.arena, &v))
+        return refuse_revoked(j, &v);
     if (!has_policy(j)) {
         j->verdict = no_policy;
         return rq_go(&j->rq, then);
@@ -244,8 +280,15 @@ int admit_list(struct journey *j)
     struct gate_question q;
     struct gate_result r;
     struct pg_arena arena;
+    struct policy_verdict v;
     int failed;
 
+    if (j->want.op != ROUTE_PING &&
+        revocation_of_repository(j->home->store, j->target.canonical, &j->rq.arena, &v)) {
+        const struct gate_result no = {.answer = GATE_DENIES, .verdict = v};
+
+        return take_verdict(j, &no);
+    }
     if (!has_policy(j) || j->want.op == ROUTE_PING) {
         j->verdict = no_policy;
         return 0;

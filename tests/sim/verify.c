@@ -144,9 +144,9 @@ static void look_at_counters(void)
         sched_say("partial/ has %ju bytes in %u files, and %ju are counted", (uintmax_t)partial,
                   npartials, (uintmax_t)atomic_load(&s->partial_bytes));
     PG_CHECK(partial == atomic_load(&s->partial_bytes));
-    PG_CHECK(atomic_load(&s->filling_bytes) <= partial);
+    PG_CHECK(atomic_load(&s->filling.bytes) <= partial);
     if (nopen == 0) {
-        PG_CHECK(atomic_load(&s->filling_bytes) == 0);
+        PG_CHECK(atomic_load(&s->filling.bytes) == 0);
         PG_CHECK(atomic_load(&s->uncached) == 0);
         PG_CHECK(pg_list_empty(&life.flights.flights));
     }

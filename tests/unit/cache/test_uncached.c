@@ -30,7 +30,7 @@ static int tear_down(void **state)
     assert_int_equal(pg_fault_set(NULL), 0);
     assert_int_equal(fill_count(sh.store), 0);
     assert_int_equal(partial_claims(sh.store), 0);
-    assert_int_equal(atomic_load(&sh.store->filling_bytes), 0);
+    assert_int_equal(atomic_load(&sh.store->filling.bytes), 0);
     assert_int_equal(atomic_load(&sh.store->partial_bytes), 0);
     assert_int_equal(atomic_load(&sh.store->uncached), 0);
     assert_int_equal(shelf_count_files(sh.store->partial_fd), 0);

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/admit/revocation.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "cache/index.h"
+#include "oci/manifest.h"
+
+#define EDGES_MAX 2048 /* of a child that are looked at */
+#define TEXT_MAX  1600
+
+static const char *say_why(const struct revoked_entry *e, const char *what, struct pg_arena *arena)
+{
+    char text[TEXT_MAX], when[PG_CLOCK_TEXT_MAX];
+    int n = snprintf(text, sizeof(text), "%s" SL_FMT " was revoked at %s: " SL_FMT, what,
+                     SL_ARG(e->what), pg_clock_rfc3339(e->when_s * 1000, when), SL_ARG(e->reason));
+
+    PG_CHECK(n > 0);
+    for (char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
+    return pg_copy(arena, sl_str(text)).p;
+}
+
+static bool deny(struct policy_verdict *v, const char *why)
+{
+    *v = policy_revoked(why);
+    return true;
+}
+
+/* ---- by itself ----------------------------------------------------------------------------- */
+
+const char *revocation_of_digest(struct store *s, const struct digest *sha256,
+                                 struct pg_arena *arena)
+{
+    struct revoked_entry e;
+
+    return revoked_find_digest(s, sha256, arena, &e) ? say_why(&e, "", arena) : NULL;
+}
+
+bool revocation_of_repository(struct store *s, struct sl repository, struct pg_arena *arena,
+                              struct policy_verdict *v_r)
+{
+    struct revoked_entry e;
+
+    return revoked_find(s, REVOKED_REPOSITORY, repository, arena, &e) &&
+           deny(v_r, say_why(&e, "the repository ", arena));
+}
+
+/* ---- by what names it ---------------------------------------------------------------------- */
+
+/* The manifests of this repository that name it. */
+struct namers {
+    unsigned nrevoked, nothers;
+    struct revoked_entry entry; /* of a revoked one */
+    bool failed;
+};
+
+static bool is_of(enum index_edge_kind kind, bool of_blob)
+{
+    return of_blob ? kind == INDEX_EDGE_CONFIG || kind == INDEX_EDGE_LAYER
+                   : kind == INDEX_EDGE_CHILD;
+}
+
+/* 1 it is a manifest of this repository, and its sha256. */
+static int look_at_namer(struct index_view *v, struct sl repository, const struct digest *parent,
+                         struct digest *sha256_r)
+{
+    struct pg_err ignored = {0};
+    struct index_link link;
+    struct index_manifest m;
+    int found = index_get_link(v, repository, parent, &link, &ignored);
+
+    if (found > 0)
+        found = link.kind == INDEX_LINK_MANIFEST ? index_get_manifest(v, parent, &m, &ignored) : 0;
+    if (found > 0)
+        *sha256_r = m.sha256;
+    pg_err_clear(&ignored);
+    return found;
+}
+
+static void find_namers(const struct revocation_question *q, bool of_blob, struct pg_arena *arena,
+                        struct namers *n)
+{
+    _index_view_ struct index_view v = index_view_begin(q->store->index);
+    struct index_edge edge, *after = NULL;
+    struct pg_err ignored = {0};
+    struct digest sha256;
+    int found = 0, is_here;
+
+    for (size_t i = 0; i < EDGES_MAX; i++) {
+        found = index_next_parent(&v, &q->digest, after, &edge, &ignored);
+        if (found <= 0)
+            break;
+        after = &edge;
+        is_here =
+            is_of(edge.kind, of_blob) ? look_at_namer(&v, q->repository, &edge.parent, &sha256) : 0;
+        n->failed = n->failed || is_here < 0;
+        if (is_here > 0 && revoked_find_digest(q->store, &sha256, arena, &n->entry))
+            n->nrevoked++;
+        else if (is_here > 0)
+            n->nothers++;
+    }
+    n->failed = n->failed || found < 0;
+    pg_err_clear(&ignored);
+}
+
+static bool deny_failed(struct policy_verdict *v)
+{
+    return deny(v, "whether it was revoked could not be read from the index");
+}
+
+/* ---- a manifest ---------------------------------------------------------------------------- */
+
+static bool names_revoked(const struct revocation_question *q, struct pg_arena *arena,
+                          struct policy_verdict *v_r)
+{
+    struct pg_arena work;
+    struct manifest m;
+    struct revoked_entry e;
+    struct pg_err ignored = {0};
+    const char *why = NULL;
+
+    pg_arena_init(&work, MANIFEST_ARENA_BYTES);
+    if (manifest_parse(q->bytes, SL(""), &work, &m, &ignored) == 0 && m.kind == MANIFEST_IMAGE) {
+        if (m.has_config && revoked_find_digest(q->store, &m.config.digest, arena, &e))
+            why = say_why(&e, "its config ", arena);
+        for (size_t i = 0; i < m.nchildren && why == NULL; i++)
+            if (revoked_find_digest(q->store, &m.children[i].digest, arena, &e))
+                why = say_why(&e, "its layer ", arena);
+    }
+    pg_err_clear(&ignored);
+    pg_arena_free(&work);
+    return why != NULL && deny(v_r, why);
+}
+
+bool revocation_of_manifest(const struct revocation_question *q, struct pg_arena *arena,
+                            struct policy_verdict *v_r)
+{
+    struct namers n = {.nrevoked = 0};
+    const char *why;
+
+    if (revocation_of_repository(q->store, q->repository, arena, v_r))
+        return true;
+    if (!revoked_any(q->store, REVOKED_DIGEST))
+        return false;
+    why = revocation_of_digest(q->store, &q->sha256, arena);
+    if (why != NULL)
+        return deny(v_r, why);
+    if (q->bytes.p != NULL && names_revoked(q, arena, v_r))
+        return true;
+    find_namers(q, false, arena, &n);
+    if (n.nrevoked > 0)
+        return deny(v_r, say_why(&n.entry, "the index that lists it ", arena));
+    return n.failed && deny_failed(v_r);
+}
+
+/* ---- a blob -------------------------------------------------------------------------------- */
+
+/* 1 known, 0 not, -1. */
+static int find_sha256(const struct revocation_question *q, struct digest *sha256_r)
+{
+    struct pg_err ignored = {0};
+    struct index_blob blob;
+    int found = 1;
+
+    *sha256_r = q->digest;
+    if (q->digest.alg != PG_SHA256) {
+        _index_view_ struct index_view v = index_view_begin(q->store->index);
+
+        found = index_get_blob(&v, &q->digest, &blob, &ignored);
+        if (found > 0)
+            *sha256_r = blob.sha256;
+    }
+    pg_err_clear(&ignored);
+    return found;
+}
+
+bool revocation_of_blob(const struct revocation_question *q, struct pg_arena *arena,
+                        struct policy_verdict *v_r)
+{
+    struct namers n = {.nrevoked = 0};
+    struct digest sha256;
+    const char *why;
+
+    if (revocation_of_repository(q->store, q->repository, arena, v_r))
+        return true;
+    if (!revoked_any(q->store, REVOKED_DIGEST))
+        return false;
+    if (find_sha256(q, &sha256) <= 0)
+        return deny(v_r, "digests are revoked, and the sha256 of this blob is not known");
+    why = revocation_of_digest(q->store, &sha256, arena);
+    if (why != NULL)
+        return deny(v_r, why);
+    find_namers(q, true, arena, &n);
+    if (n.nrevoked > 0 && n.nothers == 0)
+        return deny(v_r, say_why(&n.entry, "the image that it is of, ", arena));
+    return n.failed && deny_failed(v_r);
+}
+
+/* ---- who signed ---------------------------------------------------------------------------- */
+
+static bool signer_is_revoked(struct store *s, const struct facts_signed *fact,
+                              struct pg_arena *arena, struct revoked_entry *e)
+{
+    return fact->signer == FACTS_BY_KEY
+               ? revoked_find(s, REVOKED_KEY, fact->key_id, arena, e)
+               : revoked_find(s, REVOKED_IDENTITY, fact->subject, arena, e);
+}
+
+void revocation_filter(struct store *s, struct pg_arena *arena, struct facts *f)
+{
+    struct facts_signed *good;
+    struct facts_refused *refused;
+    struct revoked_entry e;
+    size_t n = 0, nrefused = f->nrefused;
+
+    if (!revoked_any(s, REVOKED_KEY) && !revoked_any(s, REVOKED_IDENTITY))
+        return;
+    good = pg_alloc(arena, f->nsigned * sizeof(*good) + 1);
+    refused = pg_alloc(arena, (f->nrefused + f->nsigned) * sizeof(*refused) + 1);
+    if (f->nrefused > 0)
+        memcpy(refused, f->refused, f->nrefused * sizeof(*refused));
+    for (size_t i = 0; i < f->nsigned; i++) {
+        const struct facts_signed *fact = &f->is_signed[i];
+
+        if (signer_is_revoked(s, fact, arena, &e))
+            refused[nrefused++] = (struct facts_refused){.code = "revoked",
+                                                         .text = say_why(&e, "its signer ", arena),
+                                                         .format = fact->format,
+                                                         .evidence = fact->evidence};
+        else
+            good[n++] = *fact;
+    }
+    f->is_signed = good;
+    f->nsigned = n;
+    f->refused = refused;
+    f->nrefused = nrefused;
+}
