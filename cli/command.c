@@ -22,6 +22,7 @@
 #include "cli/reference.h"
 #include "cli/refresh.h"
 #include "cli/retention.h"
+#include "cli/retire.h"
 #include "cli/revoke.h"
 #include "cli/scan_image.h"
 #include "cli/scan_read.h"
@@ -188,6 +189,13 @@ const struct command command_table[] = {
      "and the rule that says so; with --all, what stays and why, too. What stays keeps what it is "
      "built on, its images, and its signatures.",
      retention_plan, NULL},
+    {"retention apply", "csR4fj", "Carry out what rules of retention say.",
+     "Makes the plan of now, and removes what goes through the control socket, an image at a time; "
+     "pulls beside it wait for nothing. What was pulled since the plan was made, or whose tag has "
+     "moved, stays, and is told. Refuses, without --force, when nothing was pulled for a week, "
+     "since then the clock may be wrong, and when more than half of what is there would go. Run it "
+     "on the server's machine as its user, by cron or a timer.",
+     retire_run, NULL},
     {"retention lint", "j", "Find what rules of retention do against their own words.",
      "Rules that are described as one thing and do another, that can never match, that others "
      "overrule or make useless, tags that no rule is about, pins that have ended: each with its "
@@ -215,11 +223,11 @@ const struct command command_table[] = {
      "One line of JSON: the number of the last entry, the hash of all, the time, the key and its "
      "signature. The server renews it every minute in which something was recorded.",
      auditing_head, "[DIR]"},
-    {"audit query", "cjgqGxJvQz", "Print entries of the audit log.",
+    {"audit query", "cjgqG5Jv6z", "Print entries of the audit log.",
      "Those that all options ask for, oldest first, a line each; with --json as they are in the "
      "log. Exit status 1 if lines could not be read.",
      auditing_list_query, "[DIR]"},
-    {"audit export", "cjgqGxJvQzX", "Write entries of the audit log as CSV or JSON lines.",
+    {"audit export", "cjgqG5Jv6zX", "Write entries of the audit log as CSV or JSON lines.",
      "As audit query, with every field.", auditing_list_export, "[DIR]"},
     {"revoke", "cs3j", "Take something back: it is refused from the next request on.",
      "WHAT is sha256:DIGEST of an image, an index or a layer (or REPOSITORY@DIGEST, as a client "
@@ -335,12 +343,14 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, scan.database)},
     {'B', 0, "no-blobs", NULL, "Only the journal: all else can be fetched or built again.",
      offsetof(struct command_args, backup.no_blobs)},
-    {'f', 0, "force", NULL, "Also where something is already; it is moved away, not removed.",
+    {'f', 0, "force", NULL, "Do it all the same; `restore` moves away what is there.",
      offsetof(struct command_args, backup.force)},
     {'R', 0, "rules", "FILE", "Rules of retention: docs/retention.md.",
      offsetof(struct command_args, retention.rules)},
     {'A', 0, "as-of", "DATE", "As if it were that day: 2026-12-31, or 2026-12-31T04:00:00Z.",
      offsetof(struct command_args, retention.as_of)},
+    {'4', 0, "rate", "N", "Images removed a second: 50 unless told.",
+     offsetof(struct command_args, retention.rate)},
     {'1', 0, "csv", NULL, "Answer in CSV.", offsetof(struct command_args, retention.csv)},
     {'2', 0, "all", NULL, "Show what stays, too.", offsetof(struct command_args, retention.all)},
     {'H', 0, "head", "FILE...",
@@ -352,12 +362,12 @@ const struct command_option command_options[] = {
     {'G', 0, "image", "PATTERN",
      "Of REPOSITORY or REPOSITORY:TAG, with * and ?: 'docker.io/library/*'.",
      offsetof(struct command_args, audit.image)},
-    {'x', 0, "digest", "DIGEST", "About it.", offsetof(struct command_args, audit.digest)},
+    {'5', 0, "digest", "DIGEST", "About it.", offsetof(struct command_args, audit.digest)},
     {'J', 0, "caller", "NAME", "By whom: a name, or an address without the port.",
      offsetof(struct command_args, audit.caller)},
     {'v', 0, "verdict", "WORD", "allow, deny or pending.",
      offsetof(struct command_args, audit.verdict)},
-    {'Q', 0, "rule", "NAME", "Decided by this rule.", offsetof(struct command_args, audit.rule)},
+    {'6', 0, "rule", "NAME", "Decided by this rule.", offsetof(struct command_args, audit.rule)},
     {'z', 0, "act", "NAME", "Administrative acts of this name: reload, purge, start, ...",
      offsetof(struct command_args, audit.act)},
     {'X', 0, "csv", NULL, "As CSV, with a line of names.",

@@ -57,7 +57,7 @@ struct command_backup {
 
 /* Of retention's. */
 struct command_retention {
-    const char *rules, *as_of;
+    const char *rules, *as_of, *rate;
     bool csv, all;
 };
 

@@ -67,6 +67,11 @@ static int load_rules(const char *file, bool lenient, struct ruleset **rules_r)
     return rc;
 }
 
+int retention_load(const char *file, struct ruleset **rules_r)
+{
+    return load_rules(file, false, rules_r);
+}
+
 static int print_buf(const struct pg_buf *out)
 {
     if (out->over) {

@@ -8,7 +8,6 @@
 #include "base/json.h"
 #include "retention/import_int.h"
 #include "retention/ruleset_int.h"
-#include "retention/wildcard.h"
 
 #define TEXT_MAX 600
 
@@ -30,22 +29,6 @@ const struct sl *import_all(struct reading *r)
 
     *all = SL("**");
     return all;
-}
-
-int import_check_tag(struct reading *r, struct pg_tree_at at, struct sl p)
-{
-    if (wildcard_check(p, r->err) < 0) {
-        return reading_wrap(r, at);
-    }
-    for (size_t i = 0; i < p.n; i++) {
-        char c = p.p[i];
-        bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '_' || c == '*' || c == '.' || c == '-';
-        if (!good) {
-            return reading_bad(r, at, "\"%.*s\" matches no tag", (int)(p.n < 100 ? p.n : 100), p.p);
-        }
-    }
-    return 0;
 }
 
 /* YAML would take more than JSON, and ECR would not. Blanks may be tabs there. */

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 
 #include "retention/import_int.h"
+#include "retention/ruleset_int.h"
 
 #define RULES_MAX 50
 #define STARS_MAX 4
+#define DAYS_MAX  36500
 #define DAY_S     86400
 
 #define REMARK                                                                                     \
@@ -53,6 +55,10 @@ static int take_count(struct reading *r, const struct pg_tree *selection, bool l
     if (e->number == 0 && !lenient) {
         return reading_bad(r, pg_tree_get(selection, SL("countNumber"))->at,
                            "countNumber must be a positive number: ECR does not take 0");
+    }
+    if (e->count_type == SINCE_PUSHED && (e->number == 0 || e->number > DAYS_MAX)) {
+        return reading_bad(r, pg_tree_get(selection, SL("countNumber"))->at,
+                           "countNumber must be 1 to %d days", DAYS_MAX);
     }
     if (e->count_type == SINCE_PUSHED && unit == NULL) {
         return reading_bad(r, selection->at, "sinceImagePushed needs countUnit: \"days\"");
@@ -114,7 +120,7 @@ static int take_tags(struct reading *r, const struct ecr_rule *e, struct ruleset
         if (t->is_plain) {
             return reading_bad(r, t->at, "a tag must be a text, in quotes");
         }
-        if (import_check_tag(r, t->at, tags[i]) < 0) {
+        if (ruleset_read_check_tag(r, t->at, tags[i]) < 0) {
             return -1;
         }
     }

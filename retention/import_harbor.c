@@ -14,7 +14,7 @@
  *     scanning: ...
  */
 #include "retention/import_int.h"
-#include "retention/wildcard.h"
+#include "retention/ruleset_int.h"
 
 #define RULES_MAX  100
 #define BRACES_MAX 20
@@ -110,8 +110,9 @@ static int take_repositories(struct reading *r, const struct pg_tree *map, struc
     struct sl *patterns = pg_alloc(r->arena, n * sizeof(*patterns));
     for (size_t i = 0; i < n; i++) {
         patterns[i] = import_text(r, "*/" SL_FMT, SL_ARG(list[i]));
-        if (wildcard_check(patterns[i], r->err) < 0) {
-            return reading_wrap(r, pg_tree_get(map, SL("repository_select"))->at);
+        struct pg_tree_at at = pg_tree_get(map, SL("repository_select"))->at;
+        if (ruleset_read_check_repository(r, at, patterns[i]) < 0) {
+            return -1;
         }
     }
     m->repositories = patterns;
@@ -129,7 +130,7 @@ static int take_match(struct reading *r, const struct pg_tree *map, struct rules
         return -1;
     }
     for (size_t i = 0; i < m->ntags; i++) {
-        if (import_check_tag(r, select->at, m->tags[i]) < 0) {
+        if (ruleset_read_check_tag(r, select->at, m->tags[i]) < 0) {
             return -1;
         }
     }

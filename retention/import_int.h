@@ -9,7 +9,6 @@ PG_MUST_USE int import_ecr(struct reading *r, const struct pg_tree *root, bool l
                            struct ruleset *rules);
 PG_MUST_USE int import_harbor(struct reading *r, const struct pg_tree *root, struct ruleset *rules);
 
-/* For both. A pattern for tags that is one; a text of the arena, made of a format. */
-PG_MUST_USE int import_check_tag(struct reading *r, struct pg_tree_at at, struct sl pattern);
+/* For both. A text of the arena, made of a format. */
 struct sl import_text(struct reading *r, const char *fmt, ...) PG_PRINTF(2, 3);
 const struct sl *import_all(struct reading *r); /* the one pattern ** */

@@ -341,6 +341,13 @@ static void follow(struct making *m)
     while (m->done < m->nqueue) {
         const struct graph_node *node = m->queue[m->done++];
 
+        enum plan_why why = m->plan->rows[number_of(m, node)].why;
+
+        for (const struct graph_edge *e = node->parents;
+             e != NULL && node->image->ntags == 0 && (why == PLAN_PIN || why == PLAN_BASE);
+             e = e->next) {
+            stay(m, e->to, PLAN_PARENT, node->image); /* with it the image would go */
+        }
         for (const struct graph_edge *e = node->children; e != NULL; e = e->next) {
             stay(m, e->to, PLAN_CHILD, node->image);
         }

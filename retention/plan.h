@@ -32,6 +32,7 @@ enum plan_why {
     PLAN_BASE,      /* other: is built on it */
     PLAN_CHILD,     /* other: the index that needs it, or that it goes with */
     PLAN_REFERRER,  /* other: what it is about */
+    PLAN_PARENT,    /* other: its image, which is pinned or another's base */
 };
 
 struct plan_row {

@@ -14,7 +14,7 @@ static const char *const by_words[] = {"seen", "pulled", "pushed", "version", NU
 /* ---- match --------------------------------------------------------------------------------- */
 
 /* The first part of a canonical name is a host; of a pattern it may be a wildcard. */
-static int check_repository(struct reading *r, struct pg_tree_at at, struct sl p)
+int ruleset_read_check_repository(struct reading *r, struct pg_tree_at at, struct sl p)
 {
     const char *slash = memchr(p.p, '/', p.n);
     struct sl host = {p.p, slash != NULL ? (size_t)(slash - p.p) : p.n};
@@ -47,7 +47,7 @@ static int check_repository(struct reading *r, struct pg_tree_at at, struct sl p
     return 0;
 }
 
-static int check_tag(struct reading *r, struct pg_tree_at at, struct sl p)
+int ruleset_read_check_tag(struct reading *r, struct pg_tree_at at, struct sl p)
 {
     if (wildcard_check(p, r->err) < 0) {
         return reading_wrap(r, at);
@@ -156,10 +156,11 @@ static int take_match(struct reading *r, const struct pg_tree *rule, struct rule
     }
     out->match_at = map->at;
     if (reading_keys(r, map, "match", words) < 0 ||
-        take_patterns(r, map, "repositories", check_repository, &m->repositories,
+        take_patterns(r, map, "repositories", ruleset_read_check_repository, &m->repositories,
                       &m->nrepositories) < 0 ||
-        take_patterns(r, map, "tags", check_tag, &m->tags, &m->ntags) < 0 ||
-        take_patterns(r, map, "all_tags", check_tag, &m->all_tags, &m->nall_tags) < 0 ||
+        take_patterns(r, map, "tags", ruleset_read_check_tag, &m->tags, &m->ntags) < 0 ||
+        take_patterns(r, map, "all_tags", ruleset_read_check_tag, &m->all_tags, &m->nall_tags) <
+            0 ||
         take_pairs(r, map, "labels", &m->labels, &m->nlabels) < 0 ||
         take_pairs(r, map, "annotations", &m->annotations, &m->nannotations) < 0 ||
         take_versions(r, map, m) < 0 || take_promoted(r, map, m) < 0 ||
@@ -344,7 +345,7 @@ static int take_pin_digest(struct reading *r, struct pg_tree_at at, struct sl te
     if (digest_parse((struct sl){text.p + n, text.n - n}, &pin->digest, r->err) < 0) {
         return reading_wrap(r, at);
     }
-    return n > 0 ? check_repository(r, at, pin->repo) : 0;
+    return n > 0 ? ruleset_read_check_repository(r, at, pin->repo) : 0;
 }
 
 static int take_pinned(struct reading *r, const struct pg_tree *map, struct ruleset_pin *pin)
@@ -376,10 +377,10 @@ static int take_pinned(struct reading *r, const struct pg_tree *map, struct rule
         return reading_bad(r, found->at,
                            "tag must be REGISTRY/REPOSITORY:TAG; what has wildcards is a pattern");
     }
-    if (check_repository(r, found->at, pin->repo) < 0) {
+    if (ruleset_read_check_repository(r, found->at, pin->repo) < 0) {
         return -1;
     }
-    return pin->tag.n > 0 ? check_tag(r, found->at, pin->tag) : 0;
+    return pin->tag.n > 0 ? ruleset_read_check_tag(r, found->at, pin->tag) : 0;
 }
 
 static int take_pin(struct reading *r, const struct pg_tree *map, struct ruleset_pin *pin)

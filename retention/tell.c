@@ -9,7 +9,7 @@
 #define SHORT_DIGEST 19 /* "sha256:" and twelve digits */
 
 static const char *const why_words[] = {"unnamed",   "not-yet", "rule",  "untagged", "pin",
-                                        "last-copy", "base",    "index", "referrer"};
+                                        "last-copy", "base",    "index", "referrer", "parent"};
 
 /* ---- words --------------------------------------------------------------------------------- */
 
@@ -109,6 +109,9 @@ void tell_why(const struct plan_row *row, struct pg_buf *out)
         return;
     case PLAN_CHILD:
         put_other(out, row, row->goes ? "it goes with the index " : "it is of the index ");
+        return;
+    case PLAN_PARENT:
+        put_other(out, row, "it has what stays, ");
         return;
     case PLAN_REFERRER:
         put_other(out, row, row->goes ? "it goes with what it is about, " : "it is about ");

@@ -7,7 +7,7 @@ _pullgate() {
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check import " -- "$cur")); return ;;
     2:scan) COMPREPLY=($(compgen -W "image read " -- "$cur")); return ;;
-    2:retention) COMPREPLY=($(compgen -W "plan lint import " -- "$cur")); return ;;
+    2:retention) COMPREPLY=($(compgen -W "plan apply lint import " -- "$cur")); return ;;
     2:audit) COMPREPLY=($(compgen -W "verify head query export " -- "$cur")); return ;;
     esac
     case "${COMP_WORDS[COMP_CWORD-1]}" in
@@ -40,6 +40,7 @@ _pullgate() {
     --database) COMPREPLY=($(compgen -d -- "$cur")); return ;;
     --rules) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --as-of) return ;;
+    --rate) return ;;
     --head) return ;;
     --since) return ;;
     --until) return ;;
@@ -61,7 +62,7 @@ _pullgate() {
     "policy import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "verify "*) words="-c --config --json --layout --key --identity --issuer --policy --trusted-root --type -h --help " ;;
     "verify-bundle "*) words="--key --trusted-root --bundle --certificate-identity --certificate-oidc-issuer -h --help FILE DIGEST" ;;
-    "scan image") words="-c --config --json --static --scanner --database --digest --rule -h --help " ;;
+    "scan image") words="-c --config --json --static --scanner --database -h --help " ;;
     "scan read") words="--json --digest --image --sbom --waivers --vex --static -h --help " ;;
     "fsck "*) words="-c --config --json --deep --repair --accept-loss -h --help " ;;
     "status "*) words="-c --config --admin --control -w --watch --json -h --help " ;;
@@ -75,13 +76,14 @@ _pullgate() {
     "refresh "*) words="-c --config --control --json -h --help " ;;
     "explain "*) words="-c --config --control --json -h --help " ;;
     "retention plan") words="-c --config --json --rules --as-of --csv --all -h --help " ;;
+    "retention apply") words="-c --config --control --json --force --rules --rate -h --help " ;;
     "retention lint") words="--json -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "retention import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "deps "*) words="-c --config -h --help " ;;
     "audit verify") words="-c --config --json --head -h --help " ;;
     "audit head") words="-c --config -h --help " ;;
-    "audit query") words="-c --config --json --scanner --database --since --until --image --digest --caller --verdict --rule --act -h --help " ;;
-    "audit export") words="-c --config --json --scanner --database --since --until --image --digest --caller --verdict --rule --act --csv -h --help " ;;
+    "audit query") words="-c --config --json --since --until --image --digest --caller --verdict --rule --act -h --help " ;;
+    "audit export") words="-c --config --json --since --until --image --digest --caller --verdict --rule --act --csv -h --help " ;;
     "revoke "*) words="-c --config --control --json --reason -h --help " ;;
     "unrevoke "*) words="-c --config --control --json --reason -h --help " ;;
     "revocations "*) words="-c --config --control --json -h --help " ;;

@@ -35,7 +35,7 @@ _pullgate() {
     (config) words2=('check:Read the configuration and say everything that is wrong with it.' 'show:Print the configuration in effect, defaults included.' 'example:Print a configuration file with every option and its default.' 'reference:Print the description of every option, in Markdown.' );;
     (policy) words2=('check:Read a policy and say what it was understood to be.' 'import:Make a policy of one of Kubernetes.' );;
     (scan) words2=('image:Scan an image of the store with Trivy or Grype.' 'read:Say what scanners reports say, and whether they count.' );;
-    (retention) words2=('plan:Say what rules of retention would remove, and why.' 'lint:Find what rules of retention do against their own words.' 'import:Make rules of retention of another registrys.' );;
+    (retention) words2=('plan:Say what rules of retention would remove, and why.' 'apply:Carry out what rules of retention say.' 'lint:Find what rules of retention do against their own words.' 'import:Make rules of retention of another registrys.' );;
     (audit) words2=('verify:Say whether the audit log is as it was written.' 'head:Print the newest signed head of the audit log, to be kept elsewhere.' 'query:Print entries of the audit log.' 'export:Write entries of the audit log as CSV or JSON lines.' );;
     esac
     if (( CURRENT == 2 )); then
@@ -100,8 +100,6 @@ _pullgate() {
             '--static[The image is known to have no packages]' \
             '--scanner[Trivys program, or Grypes]:FILE:_files' \
             '--database[Where the scanner has its database]:DIR:_files -/' \
-            '--digest[About it.]:DIGEST: ' \
-            '--rule[Decided by this rule.]:NAME: ' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:DIGEST:()' ;;
     (scan\ read) _arguments \
@@ -157,7 +155,7 @@ _pullgate() {
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \
             '--deep[Read every blob and compute its digest.]' \
-            '--force[Also where something is already]' \
+            '--force[Do it all the same]' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:DIR:()' ;;
     (ls) _arguments \
@@ -203,6 +201,14 @@ _pullgate() {
             '--csv[Answer in CSV.]' \
             '--all[Show what stays, too.]' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (retention\ apply) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--json[Answer in JSON]' \
+            '--force[Do it all the same]' \
+            '--rules[Rules of retention]:FILE:_files' \
+            '--rate[Images removed a second]:N: ' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
     (retention\ lint) _arguments \
             '--json[Answer in JSON]' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
@@ -227,8 +233,6 @@ _pullgate() {
     (audit\ query) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \
-            '--scanner[Trivys program, or Grypes]:FILE:_files' \
-            '--database[Where the scanner has its database]:DIR:_files -/' \
             '--since[Not before]:TIME: ' \
             '--until[Before that.]:TIME: ' \
             '--image[Of REPOSITORY or REPOSITORYTAG, with * and ?]:PATTERN: ' \
@@ -242,8 +246,6 @@ _pullgate() {
     (audit\ export) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \
-            '--scanner[Trivys program, or Grypes]:FILE:_files' \
-            '--database[Where the scanner has its database]:DIR:_files -/' \
             '--since[Not before]:TIME: ' \
             '--until[Before that.]:TIME: ' \
             '--image[Of REPOSITORY or REPOSITORYTAG, with * and ?]:PATTERN: ' \

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules of retention, against the store of a server: what they would do, and why."""
-import csv, glob, io, json, os, subprocess, time
+import csv, glob, io, json, os, signal, subprocess, time
 
 import pg as stage
 from pg import Pullgate, Upstream
@@ -94,6 +94,73 @@ def test_what_is_wrong_with_rules_is_told_with_its_place():
     assert code == 2 and "cannot open /nowhere" in err, err
     code, out, err = told(pg, "retention", "plan")
     assert code == 2 and "--rules" in err, err
+    pg.stop()
+
+
+def test_a_plan_is_carried_out_and_what_changed_stays():
+    up = Upstream()
+    for tag in ("ci-1", "ci-2", "prod-1"):
+        up.image("library/app", tag, [tag.encode() * 20_000])
+    pg = Pullgate(up)
+    for tag in ("ci-1", "ci-2", "prod-1"):
+        pull(pg, "library/app", tag)
+    file = rules(pg, """retention:
+  rules:
+    - {name: prod, match: {repositories: ["**"], tags: ["prod-*"]}, keep: forever}
+    - {name: ci, match: {repositories: ["**"], tags: ["ci-*"]}, delete: {beyond_newest: 0}}
+""")
+    pg.wait_true(lambda: '"deleted":2' in told(pg, "retention", "plan", "--rules", file, "--json")[1],
+                 "the manifests never landed")
+    plan = json.loads(told(pg, "retention", "plan", "--rules", file, "--json")[1])
+    pg.wait_true(lambda: all(i["last_pull"] for i in json.loads(
+        told(pg, "retention", "plan", "--rules", file, "--json")[1])["images"]), "the uses were never saved")
+    code, out, err = told(pg, "retention", "apply", "--rules", file)
+    assert code == 0 and "2 manifests removed" in out and "0 changed" in out, (out, err)
+    stored = {(r["repo"], r["tag"]) for r in json.loads(told(pg, "ls", "--json")[1])["tags"]}
+    assert stored == {("origin.test/library/app", "prod-1")}, stored
+    left = json.loads(told(pg, "retention", "plan", "--rules", file, "--json")[1])
+    assert left["bytes"] == plan["bytes"] - plan["freed"] and left["deleted"] == 0, (left, plan)
+    assert pull(pg, "library/app", "ci-1").status == 200      # fetched again for who asks
+    assert pull(pg, "library/app", "prod-1").status == 200
+    code, out, err = told(pg, "retention", "apply", "--rules", file, "--rate", "x")
+    assert code == 2 and "--rate" in err, err
+    pg.stop()
+
+
+def test_what_was_pulled_since_the_plan_stays():
+    up = Upstream()
+    tags = [f"ci-{i}" for i in range(4)]
+    for tag in tags:
+        up.image("library/app", tag, [tag.encode() * 5_000])
+    pg = Pullgate(up)
+    for tag in tags:
+        pull(pg, "library/app", tag)
+    file = rules(pg, """retention:
+  rules:
+    - {name: ci, match: {repositories: ["**"], tags: ["ci-*"]}, delete: {beyond_newest: 0}}
+""")
+
+    def plan():
+        return json.loads(told(pg, "retention", "plan", "--rules", file, "--json")[1])
+
+    pg.wait_true(lambda: plan()["deleted"] == 4 and all(i["last_pull"] for i in plan()["images"]),
+                 "the uses were never saved")
+    order = [i["tags"][0] for i in plan()["images"]]
+    p = subprocess.Popen([os.environ["PULLGATE"], "retention", "apply", "-c", pg.conf, "--rules", file, "--rate", "1"],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=pg.env)
+    first = p.stdout.readline()
+    p.send_signal(signal.SIGSTOP)
+    assert first.endswith(": removed\n"), (first, p.stderr)
+    assert pg.get(f"/v2/library/app/manifests/{order[3]}").status == 200
+    up.image("library/app", order[2], [b"another"])          # its tag moves
+    code, out, err = told(pg, "refresh", f"origin.test/library/app:{order[2]}")
+    assert code == 0, (out, err)
+    p.send_signal(signal.SIGCONT)
+    out, err = p.communicate(timeout=stage.DEADLINE * 4)
+    assert p.returncode == 0 and "3 manifests removed" in out and "1 changed" in out, (out, err)
+    assert "was pulled since the plan was made: it stays" in out, out
+    left = {r["tag"] for r in json.loads(told(pg, "ls", "--json")[1])["tags"]}
+    assert left == {order[2], order[3]}, left                # the tag is another image's by now
     pg.stop()
 
 

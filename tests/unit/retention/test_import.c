@@ -135,6 +135,7 @@ TEST(what_ecr_refuses_is_refused)
     refused("{\"rules\":[{}]}", "a rule needs rulePriority");
     refused(POLICY(RULE(0, "\"tagStatus\":\"any\"," DAYS_OF(1))), "rulePriority is 1 or more");
     refused(POLICY(RULE(1, "\"tagStatus\":\"any\"," DAYS_OF(0))), "does not take 0");
+    refused(POLICY(RULE(1, "\"tagStatus\":\"any\"," DAYS_OF(40000))), "1 to 36500 days");
     refused(POLICY(RULE(1, "\"tagStatus\":\"any\"," DAYS_OF(-4))), "countNumber is negative");
     refused(POLICY(RULE(1, "\"tagStatus\":\"any\"," DAYS_OF(1.5))), "a number");
     refused(POLICY(RULE(1, "\"tagStatus\":\"any\"," DAYS_OF("1"))), "a number");

@@ -232,6 +232,21 @@ TEST(pins_hold_until_they_end)
     stays(c);
 }
 
+TEST(an_index_stays_with_its_pinned_image)
+{
+    struct image *index = world_tagged(APP, "ci-1", 300), *child = world_add(APP, "child", 300);
+    char digest[DIGEST_TEXT_MAX], rules[1024];
+
+    world_child(index, child);
+    (void)snprintf(rules, sizeof(rules),
+                   RULES(CI7) "  pins: [{digest: \"%s\", owner: o, reason: r, until: never}]\n",
+                   digest_write(&child->digest, digest).p);
+    world_plan(rules);
+    stays(child);
+    stays(index); /* for with it the image would go */
+    assert_int_equal(world_row(index)->why, PLAN_PARENT);
+}
+
 TEST(first_match_has_an_image_to_itself)
 {
     struct image *prod = world_tagged(APP, "prod-1", 50), *x = world_tagged(APP, "x", 50);
@@ -282,6 +297,7 @@ int main(void)
         CASE(counts_are_of_each_repository),
         CASE(G16_times_that_are_not_known_or_wrong_delete_nothing),
         CASE(pins_hold_until_they_end),
+        CASE(an_index_stays_with_its_pinned_image),
         CASE(first_match_has_an_image_to_itself),
         CASE(as_of_a_later_day_more_goes),
         CASE(nothing_at_all_is_a_plan),
