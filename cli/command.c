@@ -29,6 +29,7 @@
 #include "cli/serve.h"
 #include "cli/show.h"
 #include "cli/status.h"
+#include "cli/trials.h"
 #include "cli/verify_bundle.h"
 #include "cli/verify_image.h"
 #include "cli/version.h"
@@ -64,6 +65,19 @@ const struct command command_table[] = {
      "status "
      "1 then.",
      policies_check, "FILE"},
+    {"policy test", "c", "Run table tests of a policy.",
+     "Each file (of a DIR: those named *.test.yaml) names a policy and has tests: facts, and what "
+     "has to follow from them; docs/policy.md says which. Asks no server and fetches nothing. Exit "
+     "status 1 if a test failed, 2 if something is no test.",
+     trials_run, "DIR|FILE..."},
+    {"policy lint", "c", "Say what is wrong with a policy that loads.",
+     "Rules that do nothing, that another rule makes useless, or that together let nothing pass. "
+     "Exit status 1 if there is one.",
+     policies_lint, "FILE"},
+    {"policy diff", "c", "Say what a new policy says otherwise than an old one.",
+     "Rules that came, are gone, or were changed, with the keys that they name. Exit status 1 if "
+     "they differ.",
+     policies_diff, "OLD NEW"},
     {"policy import", "", "Make a policy of one of Kubernetes.",
      "FILE has objects of the kinds ClusterImagePolicy, ClusterPolicy (verifyImages) and "
      "ImageValidatingPolicy. Prints a policy that never says less. What cannot be honoured stands "

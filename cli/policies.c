@@ -12,8 +12,10 @@
 #include "cli/print.h"
 #include "cli/show.h"
 #include "cli/trusts.h"
+#include "policy/contrast.h"
 #include "policy/convert.h"
 #include "policy/explain.h"
+#include "policy/lint.h"
 
 /* An answer that is no failure of ours: "pullgate: ..." is not put before it. */
 static int refuse(struct pg_err *err)
@@ -45,48 +47,129 @@ static int print_policy(const char *file, const struct policy *p)
     return rc < 0 ? COMMAND_CANNOT : COMMAND_GOOD;
 }
 
-static int check_with(const struct config *c, const char *file)
+int policies_load(const struct config *c, const char *file, struct trusts **t_r,
+                  struct policy **p_r, struct pg_err *err)
+{
+    const char *slash = strrchr(file, '/');
+    struct pg_buf text;
+
+    if (trusts_new(c, t_r, err) < 0) {
+        return -1;
+    }
+    const struct policy_source source = trusts_source(*t_r);
+
+    trusts_base(*t_r, file);
+    pg_buf_init(&text, POLICY_BYTES_MAX);
+    int rc =
+        trusts_read(*t_r, sl_str(slash != NULL ? slash + 1 : file), POLICY_BYTES_MAX, &text, err);
+    rc = rc < 0 ? rc : policy_load(file, pg_buf_sl(&text), &source, p_r, err);
+    pg_buf_free(&text);
+    return rc;
+}
+
+static int check_with(const struct config *c, const char *const *files)
 {
     struct trusts *t = NULL;
     struct policy *p = NULL;
     struct pg_err err = {0};
-    struct pg_buf text;
+    int rc = policies_load(c, files[0], &t, &p, &err);
 
-    if (trusts_new(c, &t, &err) < 0) {
-        return refuse(&err);
-    }
-    const struct policy_source source = trusts_source(t);
-    const char *slash = strrchr(file, '/');
-
-    trusts_base(t, file);
-    pg_buf_init(&text, POLICY_BYTES_MAX);
-    int rc =
-        trusts_read(t, sl_str(slash != NULL ? slash + 1 : file), POLICY_BYTES_MAX, &text, &err);
-    rc = rc < 0 ? rc : policy_load(file, pg_buf_sl(&text), &source, &p, &err);
-    rc = rc < 0 ? refuse(&err) : print_policy(file, p);
-    pg_buf_free(&text);
+    rc = rc < 0 ? refuse(&err) : print_policy(files[0], p);
     policy_unref(p);
     trusts_free(t);
     return rc;
 }
 
-int policies_check(const struct command_args *args)
+/* What was found is the answer: it goes to standard output. */
+static int print_found(const struct pg_buf *found, size_t n, const char *none)
+{
+    struct pg_buf out;
+
+    pg_buf_init(&out, PRINT_BYTES_MAX);
+    print_put_lines(n > 0 ? pg_buf_sl(found) : sl_str(none), &out);
+    int rc = print_out(pg_buf_sl(&out));
+    pg_buf_free(&out);
+    return rc < 0 ? COMMAND_CANNOT : n > 0 ? COMMAND_FOUND : COMMAND_GOOD;
+}
+
+static int lint_with(const struct config *c, const char *const *files)
+{
+    struct trusts *t = NULL;
+    struct policy *p = NULL;
+    struct pg_err err = {0};
+    struct pg_buf found;
+    int rc = policies_load(c, files[0], &t, &p, &err);
+
+    pg_buf_init(&found, PRINT_BYTES_MAX);
+    if (rc < 0) {
+        rc = refuse(&err);
+    } else {
+        size_t n = lint_policy(files[0], p, &found);
+        rc = print_found(&found, n, "nothing was found\n");
+    }
+    pg_buf_free(&found);
+    policy_unref(p);
+    trusts_free(t);
+    return rc;
+}
+
+static int diff_with(const struct config *c, const char *const *files)
+{
+    struct trusts *t[2] = {NULL, NULL};
+    struct policy *p[2] = {NULL, NULL};
+    struct pg_err err = {0};
+    struct pg_buf found;
+    int rc = policies_load(c, files[0], &t[0], &p[0], &err);
+
+    rc = rc < 0 ? rc : policies_load(c, files[1], &t[1], &p[1], &err);
+    pg_buf_init(&found, PRINT_BYTES_MAX);
+    if (rc < 0) {
+        rc = refuse(&err);
+    } else {
+        size_t n = contrast_policies(p[0], p[1], &found);
+        rc = print_found(&found, n, "both say the same\n");
+    }
+    pg_buf_free(&found);
+    for (size_t i = 0; i < 2; i++) {
+        policy_unref(p[i]);
+        trusts_free(t[i]);
+    }
+    return rc;
+}
+
+static int with_config(const struct command_args *args,
+                       int (*run)(const struct config *c, const char *const *files))
 {
     struct config_load load;
     struct pg_err err = {0};
 
-    if (args->noperands != 1) {
-        return print_failure("policy check needs one FILE");
-    }
     pg_hash_setup();
     int rc = config_load(args->config_file, &load, &err);
-    rc = rc != 0 ? show_refusal(rc, &load, &err) : check_with(&load.config, args->operands[0]);
+    rc = rc != 0 ? show_refusal(rc, &load, &err) : run(&load.config, args->operands);
     config_load_free(&load);
     return rc;
 }
 
+int policies_check(const struct command_args *args)
+{
+    return args->noperands == 1 ? with_config(args, check_with)
+                                : print_failure("policy check needs one FILE");
+}
+
+int policies_lint(const struct command_args *args)
+{
+    return args->noperands == 1 ? with_config(args, lint_with)
+                                : print_failure("policy lint needs one FILE");
+}
+
+int policies_diff(const struct command_args *args)
+{
+    return args->noperands == 2 ? with_config(args, diff_with)
+                                : print_failure("policy diff needs OLD and NEW");
+}
+
 /* It decides nothing yet: whoever may read it may have it converted. */
-static int read_input(const char *file, struct pg_buf *out)
+int policies_read_input(const char *file, struct pg_buf *out)
 {
     char chunk[16384];
     ssize_t n;
@@ -130,7 +213,7 @@ int policies_import(const struct command_args *args)
         return print_failure("policy import needs one FILE");
     }
     pg_buf_init(&text, POLICY_BYTES_MAX);
-    int rc = read_input(args->operands[0], &text);
+    int rc = policies_read_input(args->operands[0], &text);
     rc = rc != COMMAND_GOOD ? rc : import(args->operands[0], pg_buf_sl(&text));
     pg_buf_free(&text);
     return rc;

@@ -33,6 +33,18 @@ void print_put_safe(struct sl text, struct pg_buf *out)
     }
 }
 
+void print_put_lines(struct sl text, struct pg_buf *out)
+{
+    while (text.n > 0) {
+        const char *end = memchr(text.p, '\n', text.n);
+        size_t n = end != NULL ? (size_t)(end - text.p) : text.n;
+        print_put_safe((struct sl){text.p, n}, out);
+        (void)pg_buf_put(out, SL("\n"));
+        n += end != NULL ? 1 : 0;
+        text = (struct sl){text.p + n, text.n - n};
+    }
+}
+
 int print_out(struct sl text)
 {
     if (fflush(stdout) != 0 || pg_fd_write(STDOUT_FILENO, text.p, text.n) < 0) {

@@ -17,6 +17,9 @@
 /* Text that may go to a terminal or a log: what is neither printable nor a blank is escaped. */
 void print_put_safe(struct sl text, struct pg_buf *out);
 
+/* The same for text of several lines: they stay. */
+void print_put_lines(struct sl text, struct pg_buf *out);
+
 /* Writes all of it, or says on standard error that it could not. 0 or -1. */
 PG_MUST_USE int print_out(struct sl text);
 void print_error(struct sl text); /* as it is */

@@ -362,7 +362,7 @@ static void put_want(const struct rule_requirement *q, const struct demand *d, s
     pg_buf_free(&b);
 }
 
-static void put_rule(const struct policy *p, const struct rule *r, struct pg_buf *out)
+void explain_put_rule(const struct policy *p, const struct rule *r, struct pg_buf *out)
 {
     (void)pg_buf_put(out, p->by_scope ? SL("scope ") : SL("rule "));
     put_plain(r->name, out);
@@ -382,7 +382,7 @@ static void put_rule(const struct policy *p, const struct rule *r, struct pg_buf
 void explain_put_policy(const struct policy *p, struct pg_buf *out)
 {
     for (size_t i = 0; i < p->nrules; i++) {
-        put_rule(p, &p->rules[i], out);
+        explain_put_rule(p, &p->rules[i], out);
     }
     if (p->by_scope) {
         (void)pg_buf_put(out, SL("the most specific scope alone counts\n"));

@@ -38,5 +38,7 @@ const struct explain_node *explain_decision(const struct policy *p, const struct
 void explain_put_text(const struct explain_node *root, int64_t now_s, struct pg_buf *out);
 void explain_put_json(const struct explain_node *root, struct pg_buf *out);
 
+struct rule;
+void explain_put_rule(const struct policy *p, const struct rule *r, struct pg_buf *out);
 /* What a policy says, rule by rule, as it was understood. */
 void explain_put_policy(const struct policy *p, struct pg_buf *out);

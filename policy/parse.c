@@ -399,6 +399,27 @@ static int take_action(struct parse *p, const struct pg_tree *map, struct rule *
     return require != NULL ? take_require(p, require, r) : 0;
 }
 
+/* An authority that stands elsewhere is part of the rule that names it. */
+static void set_imprint(const struct pg_tree *map, struct rule *r)
+{
+    struct pg_hash *h = pg_hash_new(PG_SHA256);
+
+    policy_hash_tree(h, map);
+    for (size_t i = 0; i < r->nrequirements; i++) {
+        for (size_t k = 0; k < r->requirements[i].nsigners; k++) {
+            const struct signer *s = r->requirements[i].signers[k];
+            struct pg_buf b;
+            pg_buf_init(&b, SIGNER_LABEL_MAX);
+            signer_put(s, &b);
+            pg_hash_update(h, pg_buf_sl(&b).p, pg_buf_sl(&b).n);
+            policy_hash_signer(h, s);
+            pg_buf_free(&b);
+        }
+    }
+    pg_hash_final(h, r->imprint);
+    pg_hash_free(h);
+}
+
 static int take_rule(struct parse *p, const struct pg_tree *map, uint32_t number, struct rule *r)
 {
     static const char *const words[] = {"name",   "description", "match", "require",
@@ -423,9 +444,11 @@ static int take_rule(struct parse *p, const struct pg_tree *map, uint32_t number
     r->description = parse_keep(p, r->description);
     r->waits = waits == 1;
     r->observes = observes == 1;
+    r->at = map->at;
     if (take_match(p, map, number, r) < 0 || take_action(p, map, r) < 0) {
         return -1;
     }
+    set_imprint(map, r);
     if (waits == 1 && r->nrequirements == 0) {
         return parse_bad(p, map->at,
                          "on_missing is for a rule that requires a signature or an attestation");

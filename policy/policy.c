@@ -55,8 +55,7 @@ static void hash_text(struct pg_hash *h, struct sl s)
     pg_hash_update(h, s.p != NULL ? s.p : "", s.n);
 }
 
-/* All that was written, in its order. */
-static void hash_tree(struct pg_hash *h, const struct pg_tree *root)
+void policy_hash_tree(struct pg_hash *h, const struct pg_tree *root)
 {
     const struct pg_tree *stack[PG_TREE_DEPTH_MAX + 1] = {root}, *t;
     size_t depth = 1;
@@ -80,16 +79,22 @@ static void hash_tree(struct pg_hash *h, const struct pg_tree *root)
     }
 }
 
+void policy_hash_signer(struct pg_hash *h, const struct signer *s)
+{
+    uint8_t trust = (uint8_t)s->trust;
+
+    hash_text(h, s->key_id);
+    pg_hash_update(h, &trust, 1);
+}
+
 /* And what it stands for elsewhere. */
 static void set_revision(struct policy *p, const struct pg_tree *root)
 {
     struct pg_hash *h = pg_hash_new(PG_SHA256);
 
-    hash_tree(h, root);
+    policy_hash_tree(h, root);
     for (const struct signer *s = p->signers; s != NULL; s = s->next) {
-        uint8_t trust = (uint8_t)s->trust;
-        hash_text(h, s->key_id);
-        pg_hash_update(h, &trust, 1);
+        policy_hash_signer(h, s);
     }
     pg_hash_final(h, p->revision);
     pg_hash_free(h);

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "base/hash.h"
 #include "policy/match.h"
 #include "policy/rule.h"
 
@@ -19,6 +20,10 @@ struct policy {
     struct signer *signers; /* all, to be freed */
     uint8_t revision[32];
 };
+
+/* All that was written, in its order. */
+void policy_hash_tree(struct pg_hash *h, const struct pg_tree *root);
+void policy_hash_signer(struct pg_hash *h, const struct signer *s);
 
 /* The rules whose repositories are f's, whatever their tags; in the arena. */
 size_t policy_find(const struct policy *p, const struct facts *f, struct pg_arena *arena,

@@ -29,6 +29,8 @@ struct rule_requirement {
 
 struct rule {
     struct sl name, description;
+    struct pg_tree_at at;
+    uint8_t imprint[32]; /* of all that was written in it, and of who its authorities are */
     enum rule_action action;
     const struct sl *repositories; /* patterns, canonical; what finds them is the policy's index */
     size_t nrepositories;

@@ -24,6 +24,17 @@ complete -c pullgate -n '__fish_seen_subcommand_from policy' -a check -d 'Read a
 complete -c pullgate -n '__fish_seen_subcommand_from policy' -F
 complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check' -s c -l config -r -F -d 'The configuration file.'
 complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from check' -s h -l help -d 'Say what a command does and which options it takes.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy' -a test -d 'Run table tests of a policy.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy' -a 'DIR FILE...'
+complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from test' -s c -l config -r -F -d 'The configuration file.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from test' -s h -l help -d 'Say what a command does and which options it takes.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy' -a lint -d 'Say what is wrong with a policy that loads.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy' -F
+complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from lint' -s c -l config -r -F -d 'The configuration file.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from lint' -s h -l help -d 'Say what a command does and which options it takes.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy' -a diff -d 'Say what a new policy says otherwise than an old one.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from diff' -s c -l config -r -F -d 'The configuration file.'
+complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from diff' -s h -l help -d 'Say what a command does and which options it takes.'
 complete -c pullgate -n '__fish_seen_subcommand_from policy' -a import -d 'Make a policy of one of Kubernetes.'
 complete -c pullgate -n '__fish_seen_subcommand_from policy' -F
 complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from import' -s h -l help -d 'Say what a command does and which options it takes.'

@@ -33,7 +33,7 @@ _pullgate() {
     )
     case $words[2] in
     (config) words2=('check:Read the configuration and say everything that is wrong with it.' 'show:Print the configuration in effect, defaults included.' 'example:Print a configuration file with every option and its default.' 'reference:Print the description of every option, in Markdown.' );;
-    (policy) words2=('check:Read a policy and say what it was understood to be.' 'import:Make a policy of one of Kubernetes.' );;
+    (policy) words2=('check:Read a policy and say what it was understood to be.' 'test:Run table tests of a policy.' 'lint:Say what is wrong with a policy that loads.' 'diff:Say what a new policy says otherwise than an old one.' 'import:Make a policy of one of Kubernetes.' );;
     (scan) words2=('image:Scan an image of the store with Trivy or Grype.' 'read:Say what scanners reports say, and whether they count.' );;
     (retention) words2=('plan:Say what rules of retention would remove, and why.' 'apply:Carry out what rules of retention say.' 'lint:Find what rules of retention do against their own words.' 'import:Make rules of retention of another registrys.' );;
     (audit) words2=('verify:Say whether the audit log is as it was written.' 'head:Print the newest signed head of the audit log, to be kept elsewhere.' 'query:Print entries of the audit log.' 'export:Write entries of the audit log as CSV or JSON lines.' );;
@@ -71,6 +71,18 @@ _pullgate() {
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:FILE:_files' ;;
+    (policy\ test) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:DIR|FILE...:(DIR FILE...)' ;;
+    (policy\ lint) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:FILE:_files' ;;
+    (policy\ diff) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:OLD NEW:()' ;;
     (policy\ import) _arguments \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:FILE:_files' ;;

@@ -161,13 +161,46 @@ def test_the_examples_load():
     f = Folder(more=f"trust: {{trusted_root: {f_root()}}}\n")
     for name in ("release", "security", "scanner"):
         f.key(name)
-    examples = glob.glob(os.path.join(ROOT, "conf/policies/*.yaml"))
+    examples = [e for e in glob.glob(os.path.join(ROOT, "conf/policies/*.yaml")) if not e.endswith(".test.yaml")]
     assert len(examples) >= 3
     for path in examples:
         with open(path) as example:
             f.write("example.yaml", example.read())
         code, out, err = f.run("policy", "check", "-c", f.conf, f"{f.dir}/example.yaml")
         assert code == 0 and out.startswith(f"{f.dir}/example.yaml: good\n"), (path, out, err)
+    f.close()
+
+
+def test_the_tests_of_the_examples_pass():
+    f = Folder()
+    for path in glob.glob(os.path.join(ROOT, "conf/policies/contents*.yaml")):
+        with open(path) as example:
+            f.write(os.path.basename(path), example.read())
+    code, out, err = f.run("policy", "test", "-c", f.conf, f.dir)
+    assert (code, err) == (0, "") and out == "9 passed, 0 failed, in 1 file\n", (code, out, err)
+    with open(f"{f.dir}/contents.yaml") as policy:
+        f.write("contents.yaml", policy.read().replace("72h", "1h"))
+    code, out, err = f.run("policy", "test", "-c", f.conf, f"{f.dir}/contents.test.yaml")
+    assert code == 1 and f"{f.dir}/contents.test.yaml:10:5: yesterday's image waits: expected is deny by rule settled" in out, out
+    f.write("contents.test.yaml", "policy: contents.yaml\ntests: [{image: nginx}]\n")
+    code, out, err = f.run("policy", "test", "-c", f.conf, f.dir)
+    assert code == 2 and f"{f.dir}/contents.test.yaml:2:9: a test needs expect" in err, err
+    assert f.run("policy", "test", "-c", f.conf, f"{f.dir}/nowhere")[0] == 2
+    f.close()
+
+
+def test_lint_and_diff():
+    f = Folder()
+    f.write("b.yaml", POLICY.replace("default: allow", "default: deny").replace("  require", "  action: deny #"))
+    assert f.run("policy", "lint", "-c", f.conf, f.policy)[:2] == (0, "nothing was found\n")
+    f.write("two.yaml", POLICY + "- name: none\n  match: {repositories: ['**']}\n  action: deny\n")
+    code, out, err = f.run("policy", "lint", "-c", f.conf, f"{f.dir}/two.yaml")
+    assert code == 1 and f"{f.dir}/two.yaml:3:3: rule signed: is of no use: rule none denies all" in out, (out, err)
+    assert f.run("policy", "diff", "-c", f.conf, f.policy, f.policy)[:2] == (0, "both say the same\n")
+    code, out, err = f.run("policy", "diff", "-c", f.conf, f.policy, f"{f.dir}/b.yaml")
+    assert code == 1 and "+ what no rule speaks of is denied\n" in out and \
+        "+ rule signed for origin.test/library/**: denies\n" in out, (out, err)
+    assert f.run("policy", "diff", "-c", f.conf, f.policy)[0] == 2
     f.close()
 
 

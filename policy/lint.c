@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/lint.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "policy/policy_int.h"
+
+struct lint {
+    const char *file;
+    const struct policy *policy;
+    struct pg_buf *out;
+    size_t n;
+};
+
+static void say(struct lint *l, const struct rule *r, const char *fmt, ...) PG_PRINTF(3, 4);
+
+static void say(struct lint *l, const struct rule *r, const char *fmt, ...)
+{
+    char text[600];
+    va_list args;
+
+    va_start(args, fmt);
+    int n = vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    PG_CHECK(n >= 0);
+    (void)pg_buf_printf(l->out, "%s:%u:%u: rule " SL_FMT ": %s\n", l->file, r->at.line, r->at.col,
+                        SL_ARG(r->name), text);
+    l->n++;
+}
+
+/* ---- what covers what ---------------------------------------------------------------------- */
+
+/* Does `wide` match all that `narrow` does? A wildcard stands for parts that nobody writes. */
+static bool covers(struct sl wide, struct sl narrow)
+{
+    char sample[MATCH_PATTERN_MAX + 1];
+    size_t n = 0;
+
+    for (size_t i = 0; i < narrow.n; i++) {
+        bool two = i + 1 < narrow.n && narrow.p[i] == '*' && narrow.p[i + 1] == '*';
+        struct sl part = two                  ? SL("\1/\1")
+                         : narrow.p[i] == '*' ? SL("\1")
+                                              : (struct sl){&narrow.p[i], 1};
+        if (n + part.n > MATCH_PATTERN_MAX) {
+            return false;
+        }
+        memcpy(sample + n, part.p, part.n);
+        n += part.n;
+        i += two ? 1 : 0;
+    }
+    return match_name(wide, (struct sl){sample, n});
+}
+
+static bool all_covered(const struct sl *wide, size_t nwide, const struct sl *narrow,
+                        size_t nnarrow)
+{
+    for (size_t i = 0; i < nnarrow; i++) {
+        bool is = false;
+        for (size_t k = 0; k < nwide && !is; k++) {
+            is = covers(wide[k], narrow[i]);
+        }
+        if (!is) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* All that b is asked about, a is asked about as well. */
+static bool is_wider(const struct rule *a, const struct rule *b)
+{
+    bool tags =
+        a->ntags == 0 || (b->ntags > 0 && all_covered(a->tags, a->ntags, b->tags, b->ntags));
+
+    return tags &&
+           all_covered(a->repositories, a->nrepositories, b->repositories, b->nrepositories);
+}
+
+static const struct demand *demand_of(const struct rule *r, enum demand_kind kind)
+{
+    for (size_t i = 0; i < r->ndemands; i++) {
+        if (r->demands[i].kind == kind) {
+            return &r->demands[i];
+        }
+    }
+    return NULL;
+}
+
+/* Nothing that one of the patterns matches is matched by one of the others: sure only when no
+ * pattern has a wildcard. */
+static bool are_disjoint(const struct demand *a, const struct demand *b)
+{
+    for (size_t i = 0; i < a->npatterns; i++) {
+        for (size_t k = 0; k < b->npatterns; k++) {
+            bool wild = memchr(a->patterns[i].p, '*', a->patterns[i].n) != NULL ||
+                        memchr(b->patterns[k].p, '*', b->patterns[k].n) != NULL;
+            if (wild || sl_starts(a->patterns[i], b->patterns[k]) ||
+                sl_starts(b->patterns[k], a->patterns[i])) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* ---- one rule ------------------------------------------------------------------------------ */
+
+static void look_at_labels(struct lint *l, const struct rule *a, const struct rule *b)
+{
+    const struct demand *want = demand_of(a, DEMAND_LABELS), *no = demand_of(b, DEMAND_NO_LABELS);
+
+    for (size_t i = 0; want != NULL && no != NULL && i < want->npairs; i++) {
+        for (size_t k = 0; k < no->npairs; k++) {
+            if (covers(no->pairs[k].name, want->pairs[i].name) &&
+                (sl_eq(no->pairs[k].value, SL("**")) ||
+                 covers(no->pairs[k].value, want->pairs[i].value))) {
+                say(l, a,
+                    "wants the label " SL_FMT ", which rule " SL_FMT " denies: nothing passes both",
+                    SL_ARG(want->pairs[i].name), SL_ARG(b->name));
+            }
+        }
+    }
+}
+
+static void look_at_one(struct lint *l, const struct rule *r)
+{
+    const struct demand *tags = demand_of(r, DEMAND_NO_TAGS);
+
+    if (r->action == RULE_ALLOW && l->policy->allows_rest) {
+        say(l, r, "allows what `default: allow` allows as well");
+    }
+    if (r->action == RULE_ALLOW && r->observes) {
+        say(l, r, "observes, and allows: it does nothing");
+    }
+    if (r->action == RULE_DENY && r->ntags > 0) {
+        say(l, r, "binds pulls by these tags alone: who asks by digest is not denied");
+    }
+    if (tags != NULL && r->ntags > 0 &&
+        all_covered(tags->patterns, tags->npatterns, r->tags, r->ntags)) {
+        say(l, r, "denies all the tags that it matches");
+    }
+    look_at_labels(l, r, r);
+}
+
+/* ---- two ----------------------------------------------------------------------------------- */
+
+static void look_at_two(struct lint *l, const struct rule *a, const struct rule *b)
+{
+    static const enum demand_kind kinds[] = {DEMAND_PLATFORMS, DEMAND_TYPES, DEMAND_BASE_IMAGES};
+    static const char *const names[] = {"platforms", "artifact_types", "base_images"};
+
+    if (!is_wider(a, b) || a->observes || b->observes) {
+        return;
+    }
+    if (a->action == RULE_DENY && a->ntags == 0) {
+        say(l, b, "is of no use: rule " SL_FMT " denies all that it matches", SL_ARG(a->name));
+        return;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        const struct demand *da = demand_of(a, kinds[i]), *db = demand_of(b, kinds[i]);
+        if (da != NULL && db != NULL && are_disjoint(da, db)) {
+            say(l, b,
+                "its %s and those of rule " SL_FMT " have nothing in common: nothing passes both",
+                names[i], SL_ARG(a->name));
+        }
+    }
+    const struct demand *age = demand_of(a, DEMAND_MIN_AGE), *less = demand_of(b, DEMAND_MIN_AGE);
+    if (age != NULL && less != NULL && less->age_s <= age->age_s) {
+        say(l, b, "its min_age is of no use: rule " SL_FMT " wants as much or more",
+            SL_ARG(a->name));
+    }
+    look_at_labels(l, a, b);
+    look_at_labels(l, b, a);
+}
+
+size_t lint_policy(const char *file, const struct policy *p, struct pg_buf *out)
+{
+    struct lint l = {.file = file, .policy = p, .out = out};
+
+    for (size_t i = 0; i < p->nrules && !p->by_scope; i++) {
+        look_at_one(&l, &p->rules[i]);
+        for (size_t k = 0; k < p->nrules && p->nrules <= 1000; k++) {
+            if (i != k) {
+                look_at_two(&l, &p->rules[i], &p->rules[k]);
+            }
+        }
+    }
+    return l.n;
+}
