@@ -9,11 +9,10 @@
 #include "base/map.h"
 #include "oci/ref.h"
 
-#define WITNESSES 65536 /* a power of two, as is TAGS */
-#define TAGS      4096
-#define WAYS      4 /* places for one hash */
-#define SCOPE_MAX 16
-#define KEY_MAX   (1024 + PG_HASH_BYTES_MAX + SCOPE_MAX)
+#define TAGS_SHARE ((size_t)16) /* of tags there are so many fewer */
+#define WAYS       4            /* places for one hash */
+#define SCOPE_MAX  16
+#define KEY_MAX    (1024 + PG_HASH_BYTES_MAX + SCOPE_MAX)
 
 _Static_assert(REF_TAG_MAX <= 128, "a tag fits");
 
@@ -38,7 +37,7 @@ struct shelf {
     pthread_mutex_t lock;
     struct pg_map map;
     struct pg_list by_age; /* the oldest first */
-    size_t n, nbytes;
+    size_t n, nbytes, nhints;
     unsigned next_way;
     struct witness *witnesses, *evidence;
     struct tag *tags;
@@ -83,16 +82,18 @@ static struct sl key_of(struct sl repository, const struct digest *d,
     return (struct sl){out, n + repository.n};
 }
 
-struct shelf *shelf_new(void)
+struct shelf *shelf_new(size_t nhints)
 {
     struct shelf *s = calloc(1, sizeof(*s));
 
+    PG_CHECK(nhints >= TAGS_SHARE * WAYS && (nhints & (nhints - 1)) == 0);
     PG_CHECK(s != NULL && pthread_mutex_init(&s->lock, NULL) == 0);
     pg_map_init(&s->map);
     pg_list_init(&s->by_age);
-    s->witnesses = calloc(WITNESSES, sizeof(*s->witnesses));
-    s->evidence = calloc(WITNESSES, sizeof(*s->evidence));
-    s->tags = calloc(TAGS, sizeof(*s->tags));
+    s->nhints = nhints;
+    s->witnesses = calloc(nhints, sizeof(*s->witnesses));
+    s->evidence = calloc(nhints, sizeof(*s->evidence));
+    s->tags = calloc(nhints / TAGS_SHARE, sizeof(*s->tags));
     PG_CHECK(s->witnesses != NULL && s->evidence != NULL && s->tags != NULL);
     return s;
 }
@@ -133,16 +134,16 @@ static void unlock(struct shelf *s)
 
 /* ---- dossiers ------------------------------------------------------------------------------ */
 
-static struct witness *places(struct witness *all, uint64_t hash)
+static struct witness *places(const struct shelf *s, struct witness *all, uint64_t hash)
 {
-    return &all[(hash >> 1 & (WITNESSES - 1)) & ~(uint64_t)(WAYS - 1)];
+    return &all[(hash >> 1 & (s->nhints - 1)) & ~(uint64_t)(WAYS - 1)];
 }
 
 static void note_witness(struct shelf *s, struct witness *all, const struct dossier *d,
                          const struct digest *named)
 {
     uint64_t hash = hash_of(d->repository, named);
-    struct witness *at = places(all, hash);
+    struct witness *at = places(s, all, hash);
 
     for (size_t i = 0; i < WAYS; i++)
         if (at[i].of == hash && digest_eq(&at[i].by, &d->subject))
@@ -204,7 +205,7 @@ struct dossier *shelf_get(struct shelf *s, struct sl repository, const struct di
 
 static bool look(struct shelf *s, struct witness *all, uint64_t hash, size_t i, struct digest *by_r)
 {
-    const struct witness *at = places(all, hash);
+    const struct witness *at = places(s, all, hash);
     bool found = false;
 
     lock(s);
@@ -231,7 +232,7 @@ bool shelf_evidence(struct shelf *s, struct sl repository, const struct digest *
 
 static struct tag *ways(struct shelf *s, uint64_t hash)
 {
-    return &s->tags[(hash >> 1 & (TAGS - 1)) & ~(uint64_t)(WAYS - 1)];
+    return &s->tags[(hash >> 1 & (s->nhints / TAGS_SHARE - 1)) & ~(uint64_t)(WAYS - 1)];
 }
 
 void shelf_note_tag(struct shelf *s, struct sl repository, const struct digest *manifest,

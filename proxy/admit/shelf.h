@@ -15,11 +15,13 @@
 #include "proxy/admit/dossier.h"
 
 #define SHELF_DOSSIERS_MAX 8192
+#define SHELF_HINTS        65536
 #define SHELF_BYTES_MAX    ((size_t)128 << 20)
 
 struct shelf;
 
-struct shelf *shelf_new(void);
+/* nhints: a power of two; the places for hints of each kind. */
+struct shelf *shelf_new(size_t nhints);
 void shelf_free(struct shelf *s); /* NULL is allowed */
 
 /* Takes a reference of its own, in place of the one that it has for the same. */

@@ -85,7 +85,7 @@ struct service *service_new(struct store *store, struct fetch *fetch)
     s->fetch = fetch;
     s->tags = list_cache_new(LISTS, LISTS_BYTES);
     s->referrers = list_cache_new(LISTS, LISTS_BYTES);
-    s->shelf = shelf_new();
+    s->shelf = shelf_new(SHELF_HINTS);
     return s;
 }
 

@@ -61,6 +61,7 @@ pg_fuzz(proxy/upstream response_head)
 pg_fuzz(proxy/upstream token)
 
 pg_unit(proxy/admit gate)
+pg_unit(proxy/admit gate_orders TIMEOUT 120)
 pg_unit(proxy/admit content)
 pg_fuzz(proxy/admit image_config)
 pg_unit(proxy/admit stamper THREADS TIMEOUT 60)

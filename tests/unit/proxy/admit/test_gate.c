@@ -48,7 +48,7 @@ static int setup(void **state)
     c.path = scratch_path("index");
     store = (struct store){.overlay = overlay_new()};
     assert_int_equal(index_open(&c, &store.index, &err), 0);
-    shelf = shelf_new();
+    shelf = shelf_new(64);
     admission = (struct config_admission){.ntrusts = 0};
     pg_arena_init(&arena, (size_t)16 << 20);
     by_a = world_signed('a', FACTS_SIGNATURE, FACTS_BUNDLE);
@@ -101,13 +101,18 @@ static void link_manifest(struct sl repo, uint8_t n)
     show(b);
 }
 
-static void tag_manifest(struct sl repo, const char *tag, uint8_t n)
+static void tag_since(struct sl repo, const char *tag, uint8_t n, int64_t since_s)
 {
     struct overlay_batch *b = overlay_batch_new();
-    struct index_tag t = {digest(n), NOW_S, NOW_S};
+    struct index_tag t = {digest(n), NOW_S, since_s};
 
     overlay_add_tag(b, repo, sl_str(tag), &t);
     show(b);
+}
+
+static void tag_manifest(struct sl repo, const char *tag, uint8_t n)
+{
+    tag_since(repo, tag, n, NOW_S);
 }
 
 /* Found as said: by whom it is signed (NULL: nobody), and what it names (0: nothing). */
@@ -266,6 +271,21 @@ TEST(N02_by_digest_the_tags_that_name_it_count_also_before_their_commit)
     assert_int_equal(manifest(REPO, NULL, 1).answer, GATE_DENIES);
     tag_manifest(REPO, "v1", 2); /* it moved on */
     assert_int_equal(manifest(REPO, NULL, 1).answer, GATE_ALLOWS);
+}
+
+TEST(N08_a_tag_that_came_back_is_as_young_as_a_new_one)
+{
+    use("default: allow\n"
+        "rules:\n"
+        "- name: settled\n"
+        "  match: {repositories: [\"docker.io/library/*\"]}\n"
+        "  require: {min_age: 3h}\n");
+    keep(dossier(REPO, 1, NULL, 0));
+    tag_since(REPO, "v1", 1, NOW_S - 86400);
+    assert_int_equal(manifest(REPO, "v1", 1).answer, GATE_ALLOWS);
+    tag_since(REPO, "v1", 2, NOW_S - 120);
+    tag_since(REPO, "v1", 1, NOW_S - 60);
+    assert_int_not_equal(manifest(REPO, "v1", 1).answer, GATE_ALLOWS);
 }
 
 /* ---- through an index (N01) ---------------------------------------------------------------- */
@@ -455,6 +475,7 @@ int main(void)
         T(N22_absence_is_short_and_facts_are_long),
         T(N22_a_failed_look_is_no_absence_and_takes_nothing_away),
         T(N02_by_digest_the_tags_that_name_it_count_also_before_their_commit),
+        T(N08_a_tag_that_came_back_is_as_young_as_a_new_one),
         T(N01_a_child_has_the_signatures_of_an_index_that_passes),
         T(N01_a_parent_of_another_repository_helps_nobody),
         T(a_blob_leaves_with_a_manifest_that_names_it_and_passes),
