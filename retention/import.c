@@ -83,11 +83,11 @@ static int load(struct reading *r, struct sl text, bool lenient, struct ruleset 
     }
     if (root->kind == PG_TREE_MAP && pg_tree_get(root, SL("retention_policy")) != NULL) {
         *form = IMPORT_HARBOR;
-        return import_harbor(r, root, rules);
+        return import_harbor_read(r, root, rules);
     }
     if (root->kind == PG_TREE_MAP && pg_tree_get(root, SL("rules")) != NULL) {
         *form = IMPORT_ECR;
-        return check_json(r, text) < 0 ? -1 : import_ecr(r, root, lenient, rules);
+        return check_json(r, text) < 0 ? -1 : import_ecr_read(r, root, lenient, rules);
     }
     return reading_bad(r, root->at,
                        "neither rules of ours (retention:), nor Harbor's (retention_policy:), nor "

@@ -238,7 +238,8 @@ static int check_together(struct reading *r, const struct ecr_rule *e, size_t n,
     return 0;
 }
 
-int import_ecr(struct reading *r, const struct pg_tree *root, bool lenient, struct ruleset *rules)
+int import_ecr_read(struct reading *r, const struct pg_tree *root, bool lenient,
+                    struct ruleset *rules)
 {
     static const char *const words[] = {"rules", NULL};
     struct ecr_rule e[RULES_MAX];

@@ -262,7 +262,7 @@ static int take_collection(struct reading *r, const struct pg_tree *root, struct
     return 0;
 }
 
-int import_harbor(struct reading *r, const struct pg_tree *root, struct ruleset *rules)
+int import_harbor_read(struct reading *r, const struct pg_tree *root, struct ruleset *rules)
 {
     static const char *const words[] = {"retention_policy", "garbage_collection", "scanning", NULL};
     static const char *const policy[] = {"rules", NULL};

@@ -5,9 +5,10 @@
 #include "retention/import.h"
 #include "retention/reading.h"
 
-PG_MUST_USE int import_ecr(struct reading *r, const struct pg_tree *root, bool lenient,
-                           struct ruleset *rules);
-PG_MUST_USE int import_harbor(struct reading *r, const struct pg_tree *root, struct ruleset *rules);
+PG_MUST_USE int import_ecr_read(struct reading *r, const struct pg_tree *root, bool lenient,
+                                struct ruleset *rules);
+PG_MUST_USE int import_harbor_read(struct reading *r, const struct pg_tree *root,
+                                   struct ruleset *rules);
 
 /* For both. A text of the arena, made of a format. */
 struct sl import_text(struct reading *r, const char *fmt, ...) PG_PRINTF(2, 3);
