@@ -225,12 +225,23 @@ static bool know_subject(struct subject *s, const struct digest *sha256, struct 
     return (!s->wants.governed && !s->wants.tags) || find_dossier(s, sha256, r);
 }
 
-/* What policy said of the same facts, name and tag holds for as long as it said. Since when a tag
- * names it is no fact of the dossier. */
+/* Is the dossier, with the tag and the time, all that policy looks at? Not where a signer or the
+ * image was revoked, nor where ages count: those are no facts of the dossier. */
+static bool is_by_dossier(const struct subject *s)
+{
+    const struct dossier *d = s->dossier;
+    const struct facts *f = &s->facts;
+
+    return d != NULL && !s->is_stale && f->revoked == NULL && f->is_signed == d->is_signed &&
+           f->nsigned == d->nsigned && f->content == d->content && !s->wants.age &&
+           f->nknown_tags == 0;
+}
+
+/* What policy said of the same facts, name and tag holds for as long as it said. */
 static void ask_policy(struct subject *s, struct policy_verdict *v)
 {
     struct dossier *d = s->dossier;
-    bool may_recall = d != NULL && !s->is_stale && !s->wants.age && s->facts.nknown_tags == 0;
+    bool may_recall = is_by_dossier(s);
 
     if (may_recall && dossier_recall(d, s->facts.tag, s->facts.now_s, s->arena, v))
         return;
