@@ -352,7 +352,8 @@ static void drain(struct serve *s, const char *why)
     }
 }
 
-/* As drain(), but there is an heir to whom clients go: idle connections have time to end. */
+/* As drain(), but there is an heir to whom clients go: idle connections have time to end. What they
+ * ask for meanwhile is decided by what the heir read, too. */
 static void retire(struct serve *s, pid_t heir)
 {
     uint64_t ms = reload_config(s->reload)->limits_drain_timeout;
@@ -360,6 +361,7 @@ static void retire(struct serve *s, pid_t heir)
 
     (void)snprintf(main_pid, sizeof(main_pid), "MAINPID=%d", (int)heir);
     notify_say(s->notify, main_pid);
+    reload_start(s->reload, NULL);
     s->phase = DRAINING;
     s->drained_by_ms = pg_clock_mono_ms() + ms;
     pg_log_say(PG_LOG_INFO, PG_LOG_STOP, "retires: %u connections have at most %llu ms",

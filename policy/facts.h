@@ -80,7 +80,7 @@ struct facts_content {
 struct facts {
     struct sl repository;        /* canonical: "docker.io/library/nginx" */
     struct sl tag;               /* asked for by it; {NULL, 0}: by digest */
-    const struct sl *known_tags; /* that name this digest here, when it was asked for by digest */
+    const struct sl *known_tags; /* that name this digest here */
     size_t nknown_tags;
     struct digest digest; /* sha256 */
     const char *revoked;  /* it was taken back: by what, and why; NULL: not */

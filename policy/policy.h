@@ -71,7 +71,7 @@ struct policy_wants {
     bool governed;  /* false: no rule needs a fact about it, decide at once */
     bool forbidden; /* a rule says that it may not be pulled, whatever is known */
     bool closed;    /* no rule that enforces speaks of it, and what none speaks of is denied */
-    bool tags;      /* by digest it depends on the tags that name it: known_tags has to be right;
+    bool tags;      /* it depends on the tags that name it: known_tags has to be right;
                        and with `age` on since when they do */
     bool content;   /* what the manifest and its config say */
     bool age;       /* since when it is known */

@@ -20,17 +20,16 @@ static bool tag_matches(const struct rule *r, struct sl tag)
     return false;
 }
 
-/* By digest what is demanded of a tag is demanded of all that it names; a tag that may not be
- * pulled says nothing about the digest. */
+/* What is demanded of a tag is demanded of all that it names, by digest and by its other tags. A
+ * tag that may not be pulled says nothing about the digest, nor does one that may about others. */
 bool rule_applies(const struct rule *r, const struct facts *f)
 {
-    if (r->ntags == 0) {
+    bool counts = f->tag.p == NULL ? r->action != RULE_DENY : r->action == RULE_REQUIRE;
+
+    if (r->ntags == 0 || (f->tag.p != NULL && tag_matches(r, f->tag))) {
         return true;
     }
-    if (f->tag.p != NULL) {
-        return tag_matches(r, f->tag);
-    }
-    for (size_t i = 0; i < f->nknown_tags && r->action != RULE_DENY; i++) {
+    for (size_t i = 0; i < f->nknown_tags && counts; i++) {
         if (tag_matches(r, f->known_tags[i])) {
             return true;
         }

@@ -94,11 +94,10 @@ static void find_tags(const struct gate_question *q, const struct digest *d, str
     struct pg_err ignored = {0};
     int found;
 
-    t->all = pg_alloc(arena, GATE_TAGS_MAX * sizeof(*t->all));
     while ((found = index_next_tag_of(&v, q->repository, name, &name, &tag, &ignored)) > 0)
         if (digest_eq(&tag.digest, d))
             add_tag(t, arena, name, tag.first_seen_s);
-    t->failed = found < 0;
+    t->failed = t->failed || found < 0;
     pg_err_clear(&ignored);
 }
 
@@ -203,9 +202,14 @@ static bool name_subject(struct subject *s, struct sl tag, const struct digest *
                            ? q->revoked
                            : revocation_of_digest(q->store, sha256, s->arena);
     s->wants = policy_wants(q->admission->policy, &s->facts);
-    if (tag.p == NULL && s->wants.tags) {
-        find_tags(q, d, s->arena, &t);
-        add_noted(q, d, s->arena, &t);
+    if (s->wants.tags) {
+        t.all = pg_alloc(s->arena, GATE_TAGS_MAX * sizeof(*t.all));
+        find_tags(q, sha256, s->arena, &t);
+        add_noted(q, sha256, s->arena, &t);
+        if (!digest_eq(d, sha256)) { /* what has two names has the tags of both (N13) */
+            find_tags(q, d, s->arena, &t);
+            add_noted(q, d, s->arena, &t);
+        }
         if (t.failed || t.over) {
             no_index(r);
             return false;

@@ -7,7 +7,7 @@
  *     for (;;) gate_manifest(&q, &arena, &r);
  *              r.answer == GATE_NEEDS: collect r.needs; add the dossier to q.fresh
  *
- *   - A manifest is asked about with its tag, or by digest with all tags that name it here.
+ *   - A manifest is asked about with its tag, and with all others that name it here.
  *   - A child of an index has besides its own facts the verified ones of an index of the same
  *     repository that names it and passes by itself now; nothing else of it (N01).
  *   - A blob leaves where nothing that can deny speaks of its repository, or with a manifest of

@@ -86,6 +86,8 @@ TEST(N02_a_tags_rule_holds_for_its_digest_too)
     f.known_tags = known;
     f.nknown_tags = 2;
     is_denied(decided(text, &f), "a", "wanted");
+    f.tag = SL("latest"); /* D06: another tag of the same image */
+    is_denied(decided(text, &f), "a", "wanted");
 }
 
 TEST(N02_a_tag_that_is_denied_binds_pulls_by_tag_alone)
@@ -99,6 +101,21 @@ TEST(N02_a_tag_that_is_denied_binds_pulls_by_tag_alone)
     f.tag = (struct sl){NULL, 0};
     f.known_tags = known;
     f.nknown_tags = 1;
+    assert_int_equal(decided(text, &f).decision, POLICY_ALLOW);
+    f.tag = SL("v1");
+    assert_int_equal(decided(text, &f).decision, POLICY_ALLOW);
+}
+
+TEST(N02_a_tag_that_is_allowed_opens_no_other_tag)
+{
+    const char *text = "default: deny\nrules:\n- name: v1\n"
+                       "  match: {repositories: ['**'], tags: [v1]}\n  action: allow\n";
+    struct sl known[] = {SL("v1")};
+    struct facts f = {
+        .repository = NGINX, .tag = SL("latest"), .known_tags = known, .nknown_tags = 1};
+
+    is_denied(decided(text, &f), "default", "");
+    f.tag = SL("v1");
     assert_int_equal(decided(text, &f).decision, POLICY_ALLOW);
 }
 
@@ -359,6 +376,7 @@ int main(void)
         RUN(N02_what_no_rule_speaks_of_gets_the_default),
         RUN(N02_a_tags_rule_holds_for_its_digest_too),
         RUN(N02_a_tag_that_is_denied_binds_pulls_by_tag_alone),
+        RUN(N02_a_tag_that_is_allowed_opens_no_other_tag),
         RUN(all_rules_that_match_must_hold),
         RUN(any_all_and_threshold),
         RUN(one_hand_is_not_two),

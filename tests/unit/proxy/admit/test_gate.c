@@ -288,6 +288,27 @@ TEST(N08_a_tag_that_came_back_is_as_young_as_a_new_one)
     assert_int_not_equal(manifest(REPO, "v1", 1).answer, GATE_ALLOWS);
 }
 
+TEST(D06_another_tag_and_N13_another_hash_are_no_way_around_a_tags_rule)
+{
+    struct gate_question q;
+    struct gate_result r;
+    struct dossier *untagged;
+
+    use(TAGGED);
+    keep(dossier(REPO, 1, NULL, 0));
+    untagged = dossier(REPO, 1, NULL, 0);
+    untagged->scope.wants = (struct policy_wants){.tags = true};
+    keep(untagged);
+    assert_int_equal(manifest(REPO, "other", 1).answer, GATE_ALLOWS);
+    tag_manifest(REPO, "v1", 1);
+    assert_int_equal(manifest(REPO, "v1", 1).answer, GATE_DENIES);
+    assert_int_equal(manifest(REPO, "other", 1).answer, GATE_DENIES);
+    q = question(REPO, 1);
+    q.digest.alg = PG_SHA512;
+    gate_manifest(&q, &arena, &r);
+    assert_int_equal(r.answer, GATE_DENIES);
+}
+
 /* ---- through an index (N01) ---------------------------------------------------------------- */
 
 TEST(N01_a_child_has_the_signatures_of_an_index_that_passes)
@@ -476,6 +497,7 @@ int main(void)
         T(N22_a_failed_look_is_no_absence_and_takes_nothing_away),
         T(N02_by_digest_the_tags_that_name_it_count_also_before_their_commit),
         T(N08_a_tag_that_came_back_is_as_young_as_a_new_one),
+        T(D06_another_tag_and_N13_another_hash_are_no_way_around_a_tags_rule),
         T(N01_a_child_has_the_signatures_of_an_index_that_passes),
         T(N01_a_parent_of_another_repository_helps_nobody),
         T(a_blob_leaves_with_a_manifest_that_names_it_and_passes),
