@@ -89,12 +89,12 @@ static void begin_segment(struct trail_file *f)
 
 int trail_file_write(struct trail_file *f, struct pg_err *err)
 {
-    if (f->group.n == 0)
-        return 0;
-    if ((f->fd < 0 && create(f, err) < 0) || write_all(f, err) < 0)
-        return -1;
-    if (f->segment > 0 && f->bytes >= f->segment_bytes)
-        begin_segment(f);
+    while (f->group.n > 0) { /* twice, where a segment is full: what the next begins with, too */
+        if ((f->fd < 0 && create(f, err) < 0) || write_all(f, err) < 0)
+            return -1;
+        if (f->segment > 0 && f->bytes >= f->segment_bytes)
+            begin_segment(f);
+    }
     return 0;
 }
 
