@@ -220,7 +220,7 @@ static const struct mistake {
     /* keys */
     {"lisen: 127.0.0.1:5000\n", "f:1:1: unknown key \"lisen\"; did you mean \"listen\"?\n"},
     {"tags:\n  tlt: 60s\n", "f:2:3: unknown key \"tlt\"; did you mean \"ttl\"?\n"},
-    {"max_size: 1GiB\n", "f:1:1: unknown key \"max_size\"; it belongs in \"storage\"\n"},
+    {"reserve: 1GiB\n", "f:1:1: unknown key \"reserve\"; it belongs in \"storage\"\n"},
     {"log: {colour: red}\n", "f:1:7: unknown key \"colour\"; known here: format, level\n"},
     {"upstreams:\n  a.test: {url: https://a.test, defualt: true}\n",
      "f:2:33: unknown key \"defualt\"; did you mean \"default\"?\n"},

@@ -98,7 +98,7 @@ TEST(a_trusted_root_is_read)
 
 TEST(a_trusted_root_that_is_wrong_is_refused_with_its_place)
 {
-    root_is_wrong("{", "root.json: JSON is not valid at line 1, column 1");
+    root_is_wrong("{", "root.json: JSON ends too early, at line 1, column 1");
     root_is_wrong("[]", "root.json: mediaType");
     root_is_wrong("{" TYPE "}", "neither a log nor");
     root_is_wrong("{" TYPE ",\"tlogs\":{}}", "tlogs is not a list");
