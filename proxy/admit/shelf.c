@@ -38,7 +38,6 @@ struct shelf {
     struct pg_map map;
     struct pg_list by_age; /* the oldest first */
     size_t n, nbytes, nhints;
-    unsigned next_way;
     struct witness *witnesses, *evidence;
     struct tag *tags;
 };
@@ -139,7 +138,7 @@ static struct witness *places(const struct shelf *s, struct witness *all, uint64
     return &all[(hash >> 1 & (s->nhints - 1)) & ~(uint64_t)(WAYS - 1)];
 }
 
-static void note_witness(struct shelf *s, struct witness *all, const struct dossier *d,
+static void note_witness(const struct shelf *s, struct witness *all, const struct dossier *d,
                          const struct digest *named)
 {
     uint64_t hash = hash_of(d->repository, named);
@@ -148,7 +147,8 @@ static void note_witness(struct shelf *s, struct witness *all, const struct doss
     for (size_t i = 0; i < WAYS; i++)
         if (at[i].of == hash && digest_eq(&at[i].by, &d->subject))
             return;
-    at[s->next_way++ % WAYS] = (struct witness){hash, d->subject};
+    memmove(&at[1], &at[0], (WAYS - 1) * sizeof(*at)); /* the oldest goes */
+    at[0] = (struct witness){hash, d->subject};
 }
 
 static void put(struct shelf *s, struct dossier *d, struct sl key)
@@ -248,11 +248,10 @@ void shelf_note_tag(struct shelf *s, struct sl repository, const struct digest *
     for (size_t i = 0; i < WAYS; i++)
         known = known || (all[i].of == hash && sl_eq(sl_str(all[i].name), tag));
     if (!known) {
-        struct tag *t = &all[s->next_way++ % WAYS];
-
-        t->of = hash;
-        memcpy(t->name, tag.p, tag.n);
-        t->name[tag.n] = '\0';
+        memmove(&all[1], &all[0], (WAYS - 1) * sizeof(*all));
+        all[0].of = hash;
+        memcpy(all[0].name, tag.p, tag.n);
+        all[0].name[tag.n] = '\0';
     }
     unlock(s);
 }

@@ -6,7 +6,8 @@
  *
  * Of a dossier whose looking failed nothing is kept: a failure is never remembered.
  *
- * Bounds:   SHELF_DOSSIERS_MAX and SHELF_BYTES_MAX; the oldest goes. Hints overwrite each other.
+ * Bounds:   SHELF_DOSSIERS_MAX and SHELF_BYTES_MAX; the oldest goes. Of hints at one place four are
+ *           kept, the latest.
  * Lock:     one, around its lists; innermost; no I/O in it.
  * Threads:  any.
  */
