@@ -238,9 +238,10 @@ struct leave {
     enum publish_drop_why why;
     struct writer_op op;
     struct pg_job job;
-    int fd;     /* of a file that was unlinked: closing it gives its space back, and takes time */
-    bool moved; /* to quarantine/ */
+    int fd;       /* of a file that was unlinked: closing it gives its space back, and takes time */
+    bool dropped; /* its rows are; had_row: there was one */
     bool had_row;
+    bool moved; /* its file, to quarantine/ */
     void (*on_done)(void *owner);
     void *owner;
 };
@@ -257,19 +258,6 @@ int publish_quarantine(struct store *s, const struct digest *d)
         renameat(s->blobs_fd, path.file, s->quarantine_fd, name) == 0)
         return 1;
     return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
-}
-
-static int move_away(struct leave *l)
-{
-    int r;
-
-    if (l->moved)
-        return 0;
-    r = publish_quarantine(l->store, &l->digest);
-    l->moved = r == 1;
-    if (r == 1)
-        pg_metric_inc(PG_M_STORE_QUARANTINED);
-    return r < 0 ? -1 : 0;
 }
 
 static int drop_rows(struct leave *l, struct index_txn *txn, struct pg_err *err)
@@ -290,16 +278,18 @@ static int apply_leave(struct writer_op *op, struct index_txn *txn, struct pg_er
     struct index_blob row;
     int found;
 
-    if (l->why == PUBLISH_MISSING && !l->moved) {
+    l->dropped = false;
+    if (l->why == PUBLISH_MISSING) {
         found = index_get_blob(&v, &l->digest, &row, err);
         if (found < 0)
             return -1;
         if (found == 0 || has_whole_file(l->store, path.file, row.size))
             return 0;
     }
-    if (l->why != PUBLISH_EVICTED && move_away(l) < 0)
-        return partial_disk_error(l->store, errno, "moving a blob to quarantine/", err);
-    return drop_rows(l, txn, err);
+    if (drop_rows(l, txn, err) < 0)
+        return -1;
+    l->dropped = true;
+    return 0;
 }
 
 static void close_unlinked(struct pg_job *job)
@@ -309,30 +299,53 @@ static void close_unlinked(struct pg_job *job)
     pg_fd_close(&l->fd);
 }
 
-/* The row is gone for good: the file follows, unless a later operation of the same group has
- * brought both back. */
-static void settle_leave(struct writer_op *op)
+static void say_stays(const struct leave *l, const char *doing)
 {
-    struct leave *l = pg_container_of(op, struct leave, op);
+    struct pg_err err = {0};
+
+    (void)partial_disk_error(l->store, errno, doing, &err);
+    pg_log_say(PG_LOG_WARN, PG_LOG_STORE, "%s: %s", err.msg, err.detail);
+    pg_err_clear(&err);
+}
+
+static void move_away(struct leave *l)
+{
+    int r = publish_quarantine(l->store, &l->digest);
+
+    l->moved = r == 1;
+    if (r == 1)
+        pg_metric_inc(PG_M_STORE_QUARANTINED);
+    else if (r < 0)
+        say_stays(l, "moving a blob to quarantine/");
+}
+
+static void remove_evicted(struct leave *l)
+{
     struct publish_path path = publish_path_of(&l->digest);
 
-    if (l->why != PUBLISH_EVICTED || has_row(l->store, &l->digest))
-        return;
     blob_forget(l->store, &l->digest);
     use_forget(l->store->use, &l->digest);
     l->fd = openat(l->store->blobs_fd, path.file, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (PG_FAULT("publish.unlink") || unlinkat(l->store->blobs_fd, path.file, 0) < 0) {
-        struct pg_err err = {0};
-
-        if (errno == ENOENT)
-            return;
-        (void)partial_disk_error(l->store, errno, "removing an evicted blob", &err);
-        pg_log_say(PG_LOG_WARN, PG_LOG_STORE, "%s: %s", err.msg, err.detail);
-        pg_err_clear(&err);
-        return;
-    }
-    if (l->had_row)
+        if (errno != ENOENT)
+            say_stays(l, "removing an evicted blob");
+    } else if (l->had_row) {
         pg_metric_inc(PG_M_STORE_EVICTED);
+    }
+}
+
+/* The row is gone for good: the file follows, unless a later operation of the same group has
+ * brought both back. A file that stays has no row, and recovery looks at it. */
+static void settle_leave(struct writer_op *op)
+{
+    struct leave *l = pg_container_of(op, struct leave, op);
+
+    if (!l->dropped || has_row(l->store, &l->digest))
+        return;
+    if (l->why == PUBLISH_EVICTED)
+        remove_evicted(l);
+    else
+        move_away(l);
 }
 
 static void log_leave(const struct leave *l)

@@ -63,8 +63,8 @@ enum publish_drop_why {
     PUBLISH_EVICTED, /* to make room */
 };
 
-/* Takes a blob out: its row and its manifest row in a commit. A damaged file leaves before that
- * commit, so that nobody opens it any more; an evicted one after it, unless it has a row again.
+/* Takes a blob out: its row and its manifest row in a commit, and after it its file, unless it has
+ * a row again: no row is without its file, however this ends. Until on_done() it stays as it was.
  * MISSING changes nothing if a file of the row's size stands there again. Links, tags and edges
  * stay: who may read it may fetch it again. Returns at once; any thread; failing is logged and
  * counted. on_done(owner) is called in the writer's thread; it may be NULL. */

@@ -389,6 +389,29 @@ TEST(a_drop_that_fails_is_made_good_by_the_next_start) /* G02 */
     shelf_open(&sh);
 }
 
+TEST(a_blob_stays_whole_when_its_leaving_cannot_be_written_down) /* G02, G04 */
+{
+    static const enum publish_drop_why why[] = {PUBLISH_DAMAGED, PUBLISH_MISSING, PUBLISH_EVICTED};
+
+    for (size_t i = 0; i < sizeof(why) / sizeof(why[0]); i++) {
+        struct digest d = shelf_put_seed(&sh, 500, 60 + i);
+        char path[256];
+
+        shelf_path(&sh, &d, path);
+        if (why[i] == PUBLISH_MISSING)
+            assert_true(chmod(path, 0600) == 0 && truncate(path, 100) == 0);
+        assert_int_equal(pg_fault_set("index.commit:EIO@1"), 0);
+        shelf_drop(&sh, &d, why[i]);
+        assert_int_equal(pg_fault_set(NULL), 0);
+        assert_true(shelf_has_row(&sh, &d)); /* and no row is without its file */
+        assert_true(shelf_has_file(&sh, &d));
+        assert_int_equal(quarantined(), i);
+        shelf_drop(&sh, &d, why[i]);
+        assert_false(shelf_has_row(&sh, &d));
+        assert_false(shelf_has_file(&sh, &d));
+    }
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -396,6 +419,7 @@ int main(void)
         CASE(a_file_with_a_row_is_kept),
         CASE(a_file_without_a_row_is_replaced),
         CASE(what_stands_in_the_way_and_is_no_file_goes_to_quarantine),
+        CASE(a_blob_stays_whole_when_its_leaving_cannot_be_written_down),
         CASE(a_file_that_somebody_else_made_longer_is_not_published),
         CASE(rows_that_cannot_be_made_take_the_file_with_them),
         CASE(an_evicted_blob_leaves_row_and_file),
