@@ -20,6 +20,3 @@ struct asker {
 
 PG_MUST_USE int asker_open(struct asker *a, struct pg_err *err);
 void asker_close(struct asker *a);
-
-/* The whole of a file, appended to out, whose maximum is the file's. */
-PG_MUST_USE int asker_read(const char *file, struct pg_buf *out, struct pg_err *err);

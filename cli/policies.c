@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/policies.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "base/fd.h"
 #include "base/hash.h"
 #include "cli/config.h"
+#include "cli/input.h"
 #include "cli/print.h"
 #include "cli/show.h"
 #include "cli/trusts.h"
@@ -16,21 +11,6 @@
 #include "policy/convert.h"
 #include "policy/explain.h"
 #include "policy/lint.h"
-
-/* An answer that is no failure of ours: "pullgate: ..." is not put before it. */
-static int refuse(struct pg_err *err)
-{
-    struct pg_buf out;
-
-    pg_buf_init(&out, PRINT_BYTES_MAX);
-    print_put_safe(sl_str(err->msg), &out);
-    (void)pg_buf_put(&out, SL("\n"));
-    print_error(pg_buf_sl(&out));
-    pg_buf_free(&out);
-    bool is_file = err->kind == PG_E_STORE_IO;
-    pg_err_clear(err);
-    return is_file ? COMMAND_CANNOT : COMMAND_FOUND;
-}
 
 static int print_policy(const char *file, const struct policy *p)
 {
@@ -74,7 +54,7 @@ static int check_with(const struct config *c, const char *const *files)
     struct pg_err err = {0};
     int rc = policies_load(c, files[0], &t, &p, &err);
 
-    rc = rc < 0 ? refuse(&err) : print_policy(files[0], p);
+    rc = rc < 0 ? print_refusal(&err) : print_policy(files[0], p);
     policy_unref(p);
     trusts_free(t);
     return rc;
@@ -102,7 +82,7 @@ static int lint_with(const struct config *c, const char *const *files)
 
     pg_buf_init(&found, PRINT_BYTES_MAX);
     if (rc < 0) {
-        rc = refuse(&err);
+        rc = print_refusal(&err);
     } else {
         size_t n = lint_policy(files[0], p, &found);
         rc = print_found(&found, n, "nothing was found\n");
@@ -124,7 +104,7 @@ static int diff_with(const struct config *c, const char *const *files)
     rc = rc < 0 ? rc : policies_load(c, files[1], &t[1], &p[1], &err);
     pg_buf_init(&found, PRINT_BYTES_MAX);
     if (rc < 0) {
-        rc = refuse(&err);
+        rc = print_refusal(&err);
     } else {
         size_t n = contrast_policies(p[0], p[1], &found);
         rc = print_found(&found, n, "both say the same\n");
@@ -168,24 +148,6 @@ int policies_diff(const struct command_args *args)
                                 : print_failure("policy diff needs OLD and NEW");
 }
 
-/* It decides nothing yet: whoever may read it may have it converted. */
-int policies_read_input(const char *file, struct pg_buf *out)
-{
-    char chunk[16384];
-    ssize_t n;
-    _fd_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-    while (fd >= 0 && (n = read(fd, chunk, sizeof(chunk))) != 0) {
-        if (n < 0) {
-            return print_failure("cannot read %s: %s", file, strerror(errno));
-        }
-        if (pg_buf_put(out, (struct sl){chunk, (size_t)n}) < 0) {
-            return print_failure("%s is larger than %zu KiB", file, POLICY_BYTES_MAX / 1024);
-        }
-    }
-    return fd < 0 ? print_failure("cannot open %s: %s", file, strerror(errno)) : COMMAND_GOOD;
-}
-
 static int import(const char *file, struct sl text)
 {
     struct pg_err err = {0};
@@ -195,7 +157,7 @@ static int import(const char *file, struct sl text)
 
     pg_buf_init(&out, POLICY_BYTES_MAX);
     if (convert_policies(file, text, &out, &ndropped, &err) < 0) {
-        rc = refuse(&err);
+        rc = print_refusal(&err);
     } else {
         rc = print_out(pg_buf_sl(&out)) < 0 ? COMMAND_CANNOT
              : ndropped > 0                 ? COMMAND_FOUND
@@ -207,14 +169,15 @@ static int import(const char *file, struct sl text)
 
 int policies_import(const struct command_args *args)
 {
+    struct pg_err err = {0};
     struct pg_buf text;
 
     if (args->noperands != 1) {
         return print_failure("policy import needs one FILE");
     }
     pg_buf_init(&text, POLICY_BYTES_MAX);
-    int rc = policies_read_input(args->operands[0], &text);
-    rc = rc != COMMAND_GOOD ? rc : import(args->operands[0], pg_buf_sl(&text));
+    int rc = input_read(args->operands[0], &text, &err);
+    rc = rc < 0 ? print_refusal(&err) : import(args->operands[0], pg_buf_sl(&text));
     pg_buf_free(&text);
     return rc;
 }

@@ -18,5 +18,3 @@ int policies_import(const struct command_args *args);
 /* With the keys that it names; both are the caller's, also when it fails. */
 PG_MUST_USE int policies_load(const struct config *c, const char *file, struct trusts **t_r,
                               struct policy **p_r, struct pg_err *err);
-/* A file that decides nothing: whoever may read it may have it read. Says what is wrong. */
-PG_MUST_USE int policies_read_input(const char *file, struct pg_buf *out);

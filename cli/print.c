@@ -81,6 +81,24 @@ int print_failure(const char *fmt, ...)
     return COMMAND_CANNOT;
 }
 
+int print_refusal(struct pg_err *err)
+{
+    struct pg_buf line;
+    int rc = COMMAND_FOUND;
+
+    if (err->kind == PG_E_STORE_IO) {
+        rc = print_failure("%s", err->msg);
+    } else {
+        pg_buf_init(&line, PRINT_BYTES_MAX);
+        print_put_safe(sl_str(err->msg), &line);
+        (void)pg_buf_put(&line, SL("\n"));
+        print_error(pg_buf_sl(&line));
+        pg_buf_free(&line);
+    }
+    pg_err_clear(err);
+    return rc;
+}
+
 void print_put_wrapped(struct pg_buf *out, const char *prefix, struct sl text)
 {
     size_t room = WRAP_COLUMNS - strlen(prefix);

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/check.h"
+#include "base/err.h"
 #include "base/slice.h"
 
 #define PRINT_BYTES_MAX ((size_t)8 << 20) /* the longest answer */
@@ -26,6 +27,10 @@ void print_error(struct sl text); /* as it is */
 
 /* "pullgate: ..." on standard error, made safe. Returns COMMAND_CANNOT. */
 int print_failure(const char *fmt, ...) PG_PRINTF(1, 2);
+
+/* The same of a file that cannot be read. Of what was refused for what it says, the answer alone,
+ * and COMMAND_FOUND. Clears *err. */
+int print_refusal(struct pg_err *err);
 
 /* Appends text in lines of at most 98 columns, each begun with `prefix`. A line break in it stays.
  */

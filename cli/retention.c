@@ -1,54 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/retention.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/fd.h"
+#include "base/reading.h"
+#include "cli/input.h"
 #include "cli/print.h"
 #include "cli/stock.h"
 #include "retention/import.h"
 #include "retention/lint.h"
 #include "retention/plan.h"
-#include "retention/reading.h"
 #include "retention/tell.h"
 
 #define PLAN_BYTES_MAX ((size_t)1 << 30)
 #define DEPTH          8
-
-/* An answer that is no failure of ours: "pullgate: ..." is not put before it. */
-static int refuse(struct pg_err *err)
-{
-    struct pg_buf out;
-
-    pg_buf_init(&out, PRINT_BYTES_MAX);
-    print_put_safe(sl_str(err->msg), &out);
-    (void)pg_buf_put(&out, SL("\n"));
-    print_error(pg_buf_sl(&out));
-    pg_buf_free(&out);
-    pg_err_clear(err);
-    return COMMAND_FOUND;
-}
-
-static int read_input(const char *file, struct pg_buf *out)
-{
-    char chunk[16384];
-    ssize_t n;
-    _fd_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-    while (fd >= 0 && (n = read(fd, chunk, sizeof(chunk))) != 0) {
-        if (n < 0) {
-            return print_failure("cannot read %s: %s", file, strerror(errno));
-        }
-        if (pg_buf_put(out, (struct sl){chunk, (size_t)n}) < 0) {
-            return print_failure("%s is larger than %zu KiB", file, RULESET_BYTES_MAX / 1024);
-        }
-    }
-    return fd < 0 ? print_failure("cannot open %s: %s", file, strerror(errno)) : COMMAND_GOOD;
-}
 
 /* In whatever form. */
 static int load_rules(const char *file, bool lenient, struct ruleset **rules_r)
@@ -58,13 +24,10 @@ static int load_rules(const char *file, bool lenient, struct ruleset **rules_r)
     enum import_form form;
 
     pg_buf_init(&text, RULESET_BYTES_MAX);
-    int rc = read_input(file, &text);
-    if (rc == COMMAND_GOOD &&
-        import_load(file, pg_buf_sl(&text), lenient, rules_r, &form, &err) < 0) {
-        rc = refuse(&err);
-    }
+    int rc = input_read(file, &text, &err);
+    rc = rc < 0 ? rc : import_load(file, pg_buf_sl(&text), lenient, rules_r, &form, &err);
     pg_buf_free(&text);
-    return rc;
+    return rc < 0 ? print_refusal(&err) : COMMAND_GOOD;
 }
 
 int retention_load(const char *file, struct ruleset **rules_r)

@@ -8,12 +8,12 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/reading.h"
 #include "cli/control.h"
 #include "cli/print.h"
 #include "cli/retention.h"
 #include "cli/stock.h"
 #include "retention/plan.h"
-#include "retention/reading.h"
 
 #define WAIT_MS    600000L
 #define RATE       "50"

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "cli/config.h"
+#include "cli/input.h"
 #include "cli/policies.h"
 #include "cli/print.h"
 #include "cli/show.h"
@@ -27,16 +28,10 @@ struct trials {
     unsigned nfiles;
 };
 
+/* Tests that cannot be run found nothing. */
 static int tell(struct pg_err *err)
 {
-    struct pg_buf out;
-
-    pg_buf_init(&out, PRINT_BYTES_MAX);
-    print_put_safe(sl_str(err->msg), &out);
-    (void)pg_buf_put(&out, SL("\n"));
-    print_error(pg_buf_sl(&out));
-    pg_buf_free(&out);
-    pg_err_clear(err);
+    (void)print_refusal(err);
     return COMMAND_CANNOT;
 }
 
@@ -89,12 +84,13 @@ static int run_text(struct trials *t, const char *file, struct sl text, struct p
 static int run_file(struct trials *t, const char *file)
 {
     struct pg_arena arena;
+    struct pg_err err = {0};
     struct pg_buf text;
 
     pg_buf_init(&text, PG_TREE_BYTES_MAX);
     pg_arena_init(&arena, ARENA_BYTES);
-    int rc = policies_read_input(file, &text);
-    rc = rc != COMMAND_GOOD ? rc : run_text(t, file, pg_buf_sl(&text), &arena);
+    int rc = input_read(file, &text, &err);
+    rc = rc < 0 ? tell(&err) : run_text(t, file, pg_buf_sl(&text), &arena);
     pg_arena_free(&arena);
     pg_buf_free(&text);
     t->nfiles++;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "cli/asker.h"
+#include "cli/input.h"
 #include "cli/print.h"
 #include "signing/verify.h"
 
@@ -55,7 +56,7 @@ static int read_subject(struct look *l, const char *text, struct pg_err *err)
     if (is_digest) {
         return 0;
     }
-    if (asker_read(text, &l->artifact, err) < 0) {
+    if (input_read(text, &l->artifact, err) < 0) {
         return -1;
     }
     l->subject.manifest = pg_buf_sl(&l->artifact);
@@ -71,10 +72,10 @@ static int read_trust(struct look *l, struct pg_err *err)
     l->trust = trust_new();
     pg_buf_init(&root, TRUST_FILE_MAX);
     pg_buf_init(&key, TRUST_FILE_MAX);
-    int rc = asker_read(l->asked->trusted_root, &root, err);
+    int rc = input_read(l->asked->trusted_root, &root, err);
     rc = rc < 0 ? rc : trust_add_root(l->trust, l->asked->trusted_root, pg_buf_sl(&root), err);
     if (rc == 0 && l->asked->key != NULL) {
-        rc = asker_read(l->asked->key, &key, err);
+        rc = input_read(l->asked->key, &key, err);
         rc = rc < 0
                  ? rc
                  : trust_add_key(l->trust, l->asked->key, pg_buf_sl(&key), TRUST_ALWAYS, id, err);
@@ -154,7 +155,7 @@ int verify_bundle_run(const struct command_args *args)
     pg_buf_init(&l.bundle, VERIFY_STATEMENT_MAX);
     pg_buf_init(&l.artifact, ARTIFACT_MAX);
     if (asker_open(&l.asker, &err) < 0 || read_trust(&l, &err) < 0 ||
-        asker_read(l.asked->bundle, &l.bundle, &err) < 0 ||
+        input_read(l.asked->bundle, &l.bundle, &err) < 0 ||
         read_subject(&l, args->operands[0], &err) < 0) {
         rc = print_failure("%s", err.msg);
         pg_err_clear(&err);

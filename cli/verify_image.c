@@ -7,6 +7,7 @@
 #include "cli/asker.h"
 #include "cli/config.h"
 #include "cli/exam.h"
+#include "cli/input.h"
 #include "cli/print.h"
 #include "cli/show.h"
 #include "cli/trusts.h"
@@ -89,7 +90,7 @@ static int add_key(struct verify *v, const char *file, struct pg_err *err)
     struct pg_buf text;
 
     pg_buf_init(&text, TRUST_FILE_MAX);
-    int rc = asker_read(file, &text, err);
+    int rc = input_read(file, &text, err);
     rc =
         rc < 0 ? rc : trust_add_key(v->trust, file, pg_buf_sl(&text), TRUST_ALWAYS, v->key_id, err);
     pg_buf_free(&text);
@@ -101,7 +102,7 @@ static int add_root(struct verify *v, const char *file, struct pg_err *err)
     struct pg_buf text;
 
     pg_buf_init(&text, TRUST_FILE_MAX);
-    int rc = asker_read(file, &text, err);
+    int rc = input_read(file, &text, err);
     rc = rc < 0 ? rc : trust_add_root(v->trust, file, pg_buf_sl(&text), err);
     pg_buf_free(&text);
     return rc;

@@ -45,7 +45,7 @@ static int decode(struct parse *p, const struct pg_tree *t, struct sl *text_r)
     for (size_t i = 0; i < in.n; i++) {
         int v = i < in.n - pads ? base64_value(in.p[i]) : 0;
         if (v < 0 || in.n % 4 != 0) {
-            return parse_bad(p, t->at, "not base64");
+            return reading_bad(&p->in, t->at, "not base64");
         }
         bits = bits << 6 | (unsigned)v;
         if (i % 4 == 3) {
@@ -63,7 +63,8 @@ static int add_pem(struct parse *p, const struct pg_tree *t, bool is_data, struc
     struct policy_pem pem = {0};
 
     if (t->kind != PG_TREE_SCALAR || t->is_plain || t->text.n == 0 || pems->n == KEYS_MAX) {
-        return parse_bad(p, t->at, "a text must stand here, and at most %d of them", KEYS_MAX);
+        return reading_bad(&p->in, t->at, "a text must stand here, and at most %d of them",
+                           KEYS_MAX);
     }
     if (is_data) {
         if (decode(p, t, &pem.text) < 0) {
@@ -89,12 +90,13 @@ static int take_pems(struct parse *p, const struct pg_tree *map, const char *con
             continue;
         }
         if (found != NULL) {
-            return parse_bad(p, t->key_at, "only one of %s and its like may stand here", names[0]);
+            return reading_bad(&p->in, t->key_at, "only one of %s and its like may stand here",
+                               names[0]);
         }
         found = t;
         bool many = i == 1 || i == 3;
         if (many && (t->kind != PG_TREE_LIST || t->nchildren == 0)) {
-            return parse_bad(p, t->at, "%s must be a list, and not empty", names[i]);
+            return reading_bad(&p->in, t->at, "%s must be a list, and not empty", names[i]);
         }
         for (const struct pg_tree *c = many ? t->first : t; c != NULL; c = many ? c->next : NULL) {
             if (add_pem(p, c, i >= 2, pems) < 0) {
@@ -109,11 +111,11 @@ static int take_pems(struct parse *p, const struct pg_tree *map, const char *con
 
 static int take_name(struct parse *p, const struct pg_tree *map, const char *key, struct sl *name_r)
 {
-    if (parse_text(p, map, key, name_r) < 0) {
+    if (reading_text(&p->in, map, key, name_r) < 0) {
         return -1;
     }
     if (name_r->p == NULL) {
-        return parse_bad(p, map->at, "signedIdentity of this type needs %s", key);
+        return reading_bad(&p->in, map->at, "signedIdentity of this type needs %s", key);
     }
     *name_r = pg_copy(&p->policy->arena, *name_r);
     return 0;
@@ -137,9 +139,10 @@ static int take_identity(struct parse *p, const struct pg_tree *map, struct sign
     if (map == NULL) {
         return 0;
     }
-    if (map->kind != PG_TREE_MAP || parse_text(p, map, "type", &type) < 0) {
-        return map->kind != PG_TREE_MAP ? parse_bad(p, map->at, "signedIdentity must be an object")
-                                        : -1;
+    if (map->kind != PG_TREE_MAP || reading_text(&p->in, map, "type", &type) < 0) {
+        return map->kind != PG_TREE_MAP
+                   ? reading_bad(&p->in, map->at, "signedIdentity must be an object")
+                   : -1;
     }
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
         if (!sl_eq(type, sl_str(types[i].type))) {
@@ -147,16 +150,16 @@ static int take_identity(struct parse *p, const struct pg_tree *map, struct sign
         }
         const char *words[] = {"type", types[i].name, types[i].prefix, NULL};
         s->naming = types[i].naming;
-        if (parse_keys(p, map, "signedIdentity", words) < 0 ||
+        if (reading_keys(&p->in, map, "signedIdentity", words) < 0 ||
             (types[i].name != NULL && take_name(p, map, types[i].name, &s->naming_name) < 0)) {
             return -1;
         }
         return types[i].prefix != NULL ? take_name(p, map, types[i].prefix, &s->naming_prefix) : 0;
     }
-    return parse_bad(p, map->at,
-                     "signedIdentity has a type: matchExact, matchRepoDigestOrExact, "
-                     "matchRepository, exactReference, exactRepository or "
-                     "remapIdentity");
+    return reading_bad(&p->in, map->at,
+                       "signedIdentity has a type: matchExact, matchRepoDigestOrExact, "
+                       "matchRepository, exactReference, exactRepository or "
+                       "remapIdentity");
 }
 
 /* ---- sigstoreSigned ------------------------------------------------------------------------ */
@@ -177,8 +180,8 @@ static int add_keys(struct parse *p, const struct pg_tree *map, const struct pem
     const struct policy_made made = {.logs = logs->pem, .nlogs = logs->n};
     unsigned trust = 0;
 
-    if (logs->n > 0 && p->source->made(p->source->context, &made, &trust, p->err) < 0) {
-        return parse_wrap(p, map->at);
+    if (logs->n > 0 && p->source->made(p->source->context, &made, &trust, p->in.err) < 0) {
+        return reading_wrap(&p->in, map->at);
     }
     for (size_t i = 0; i < keys->n; i++) {
         struct signer *s = new_signer(p, SIGNER_KEY, logs->n > 0);
@@ -200,26 +203,27 @@ static int add_fulcio(struct parse *p, const struct pg_tree *map, const struct p
     struct policy_made made = {.logs = logs->pem, .nlogs = logs->n};
     struct pems ca;
 
-    if (parse_keys(p, f, "fulcio", words) < 0 || take_pems(p, f, cas, &ca) < 0) {
+    if (reading_keys(&p->in, f, "fulcio", words) < 0 || take_pems(p, f, cas, &ca) < 0) {
         return -1;
     }
     struct signer *s = new_signer(p, SIGNER_KEYLESS, true);
-    if (parse_text(p, f, "oidcIssuer", &s->issuer.exact) < 0 ||
-        parse_text(p, f, "subjectEmail", &s->subject.exact) < 0 ||
+    if (reading_text(&p->in, f, "oidcIssuer", &s->issuer.exact) < 0 ||
+        reading_text(&p->in, f, "subjectEmail", &s->subject.exact) < 0 ||
         take_identity(p, pg_tree_get(map, SL("signedIdentity")), s) < 0) {
         return -1;
     }
     if (ca.n == 0 || s->issuer.exact.p == NULL || s->subject.exact.p == NULL) {
-        return parse_bad(p, f->at, "fulcio needs caPath or caData, oidcIssuer and subjectEmail");
+        return reading_bad(&p->in, f->at,
+                           "fulcio needs caPath or caData, oidcIssuer and subjectEmail");
     }
     if (logs->n == 0) {
-        return parse_bad(p, map->at,
-                         "with fulcio one of rekorPublicKeyPath and its like has to "
-                         "stand: without the log it is not known when was signed");
+        return reading_bad(&p->in, map->at,
+                           "with fulcio one of rekorPublicKeyPath and its like has to "
+                           "stand: without the log it is not known when was signed");
     }
     made.ca = ca.pem[0];
-    if (p->source->made(p->source->context, &made, &s->trust, p->err) < 0) {
-        return parse_wrap(p, f->at);
+    if (p->source->made(p->source->context, &made, &s->trust, p->in.err) < 0) {
+        return reading_wrap(&p->in, f->at);
     }
     s->only_email = true;
     s->issuer.exact = s->issuer.written = pg_copy(&p->policy->arena, s->issuer.exact);
@@ -249,18 +253,19 @@ static int take_signed(struct parse *p, const struct pg_tree *map, struct rule_r
     struct pems keys, logs;
 
     if (pg_tree_get(map, SL("pki")) != NULL) {
-        return parse_bad(p, pg_tree_get(map, SL("pki"))->key_at,
-                         "pki, certificates of one's own authority, cannot be honoured; name keys, "
-                         "or fulcio");
+        return reading_bad(
+            &p->in, pg_tree_get(map, SL("pki"))->key_at,
+            "pki, certificates of one's own authority, cannot be honoured; name keys, "
+            "or fulcio");
     }
-    if (parse_keys(p, map, REQUIREMENT, words) < 0 || take_pems(p, map, key_names, &keys) < 0 ||
-        take_pems(p, map, log_names, &logs) < 0) {
+    if (reading_keys(&p->in, map, REQUIREMENT, words) < 0 ||
+        take_pems(p, map, key_names, &keys) < 0 || take_pems(p, map, log_names, &logs) < 0) {
         return -1;
     }
     if ((keys.n > 0) == fulcio) {
-        return parse_bad(p, map->at,
-                         "sigstoreSigned needs exactly one of keyPath, keyPaths, "
-                         "keyData, keyDatas and fulcio");
+        return reading_bad(&p->in, map->at,
+                           "sigstoreSigned needs exactly one of keyPath, keyPaths, "
+                           "keyData, keyDatas and fulcio");
     }
     q->kind = FACTS_SIGNATURE;
     q->threshold = 1;
@@ -276,27 +281,27 @@ static int take_requirement(struct parse *p, const struct pg_tree *t, struct rul
     struct sl type;
 
     if (t->kind != PG_TREE_MAP) {
-        return parse_bad(p, t->at, "a requirement must be an object");
+        return reading_bad(&p->in, t->at, "a requirement must be an object");
     }
-    if (parse_text(p, t, "type", &type) < 0) {
+    if (reading_text(&p->in, t, "type", &type) < 0) {
         return -1;
     }
     if (sl_eq(type, SL("sigstoreSigned"))) {
         return take_signed(p, t, &r->requirements[r->nrequirements++]);
     }
     if (sl_eq(type, SL("signedBy"))) {
-        return parse_bad(p, t->at,
-                         "signedBy, a GPG signature, cannot be honoured; sign with "
-                         "sigstore and say sigstoreSigned");
+        return reading_bad(&p->in, t->at,
+                           "signedBy, a GPG signature, cannot be honoured; sign with "
+                           "sigstore and say sigstoreSigned");
     }
     if (sl_eq(type, SL("reject"))) {
         r->action = RULE_DENY;
     } else if (!sl_eq(type, SL("insecureAcceptAnything"))) {
-        return parse_bad(p, t->at,
-                         "a requirement's type is insecureAcceptAnything, reject or "
-                         "sigstoreSigned");
+        return reading_bad(&p->in, t->at,
+                           "a requirement's type is insecureAcceptAnything, reject or "
+                           "sigstoreSigned");
     }
-    return parse_keys(p, t, REQUIREMENT, alone);
+    return reading_keys(&p->in, t, REQUIREMENT, alone);
 }
 
 static int add_scope(struct parse *p, const struct pg_tree *list, struct sl name)
@@ -307,8 +312,8 @@ static int add_scope(struct parse *p, const struct pg_tree *list, struct sl name
 
     if (list->kind != PG_TREE_LIST || list->nchildren == 0 ||
         list->nchildren > RULE_REQUIREMENTS_MAX) {
-        return parse_bad(p, list->at, "a list of 1 to %d requirements must stand here",
-                         RULE_REQUIREMENTS_MAX);
+        return reading_bad(&p->in, list->at, "a list of 1 to %d requirements must stand here",
+                           RULE_REQUIREMENTS_MAX);
     }
     scope->rule = (uint32_t)policy->nrules++;
     r->action = RULE_ALLOW;
@@ -332,12 +337,12 @@ static int check_scope(struct parse *p, const struct pg_tree *t)
     const struct sl other = SL("index.docker.io");
 
     if (t->key.n > MATCH_PATTERN_MAX || sl_eq(t->key, REST)) {
-        return parse_bad(p, t->key_at, "not a scope");
+        return reading_bad(&p->in, t->key_at, "not a scope");
     }
     if (sl_starts(t->key, other) && (t->key.n == other.n || t->key.p[other.n] == '/')) {
-        return parse_bad(p, t->key_at,
-                         "no image has this scope: the hub's is docker.io, as in "
-                         "docker.io/library/nginx");
+        return reading_bad(&p->in, t->key_at,
+                           "no image has this scope: the hub's is docker.io, as in "
+                           "docker.io/library/nginx");
     }
     return 0;
 }
@@ -358,20 +363,20 @@ int containers_read(struct parse *p, const struct pg_tree *root)
     const struct pg_tree *docker = NULL;
     struct policy *policy = p->policy;
 
-    if (parse_keys(p, root, "the policy", words) < 0) {
+    if (reading_keys(&p->in, root, "the policy", words) < 0) {
         return -1;
     }
     if (rest == NULL) {
-        return parse_bad(p, root->at, "the policy needs default");
+        return reading_bad(&p->in, root->at, "the policy needs default");
     }
     if (transports != NULL) {
         if (transports->kind != PG_TREE_MAP) {
-            return parse_bad(p, transports->at, "transports must be an object");
+            return reading_bad(&p->in, transports->at, "transports must be an object");
         }
         docker = pg_tree_get(transports, SL("docker")); /* the others are none of ours */
     }
     if (docker != NULL && (docker->kind != PG_TREE_MAP || docker->nchildren > POLICY_RULES_MAX)) {
-        return parse_bad(p, docker->at, "docker must be an object of scopes");
+        return reading_bad(&p->in, docker->at, "docker must be an object of scopes");
     }
     policy->by_scope = true;
     policy->rules = pg_alloc(&policy->arena,

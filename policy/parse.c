@@ -1,170 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/parse.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/nearest.h"
 #include "policy/parse_demand.h"
 #include "policy/parse_signer.h"
 #include "policy/provenance.h"
 
 #define NAME_MAX_BYTES 100
 #define PATTERNS_MAX   1000 /* of one rule */
-#define AGE_MAX_S      ((int64_t)3650 * 86400)
-
-/* ---- what is wrong ------------------------------------------------------------------------- */
-
-int parse_bad(struct parse *p, struct pg_tree_at at, const char *fmt, ...)
-{
-    char what[PG_ERR_TEXT_MAX];
-    va_list args;
-
-    va_start(args, fmt);
-    int n = vsnprintf(what, sizeof(what), fmt, args);
-    va_end(args);
-    PG_CHECK(n >= 0);
-    for (char *c = what; *c != '\0'; c++) { /* keys and values may hold anything */
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = '?';
-        }
-    }
-    return pg_fail(p->err, PG_E_DENIED, "%s:%u:%u: %s", p->file, at.line, at.col, what);
-}
-
-int parse_wrap(struct parse *p, struct pg_tree_at at)
-{
-    struct pg_err inner = {0};
-
-    pg_err_move(&inner, p->err);
-    (void)parse_bad(p, at, "%s", inner.msg);
-    if (inner.detail != NULL) {
-        (void)pg_detail(p->err, "%s", inner.detail);
-    }
-    pg_err_clear(&inner);
-    return -1;
-}
-
-static int unknown_key(struct parse *p, const struct pg_tree *t, const char *what,
-                       const char *const *words)
-{
-    size_t n = 0, at = 0;
-    char list[400] = "";
-
-    for (; words[n] != NULL; n++) {
-        int more = snprintf(list + at, sizeof(list) - at, "%s%s", n > 0 ? ", " : "", words[n]);
-        at = more > 0 && at + (size_t)more < sizeof(list) ? at + (size_t)more : at;
-    }
-    const char *near = pg_nearest_of(t->key, words, n);
-    int shown = (int)(t->key.n < 100 ? t->key.n : 100);
-    if (near != NULL) {
-        return parse_bad(p, t->key_at, "unknown key \"%.*s\" in %s; did you mean \"%s\"?", shown,
-                         t->key.p, what, near);
-    }
-    return parse_bad(p, t->key_at, "unknown key \"%.*s\" in %s; known here: %s", shown, t->key.p,
-                     what, list);
-}
-
-int parse_keys(struct parse *p, const struct pg_tree *t, const char *what, const char *const *words)
-{
-    if (t->kind != PG_TREE_MAP) {
-        return parse_bad(p, t->at, "%s must be a mapping of keys to values", what);
-    }
-    for (const struct pg_tree *c = t->first; c != NULL; c = c->next) {
-        bool known = false;
-        for (size_t i = 0; words[i] != NULL && !known; i++) {
-            known = sl_eq(c->key, sl_str(words[i]));
-        }
-        if (!known) {
-            return unknown_key(p, c, what, words);
-        }
-    }
-    return 0;
-}
-
-int parse_text(struct parse *p, const struct pg_tree *map, const char *key, struct sl *text_r)
-{
-    const struct pg_tree *t = pg_tree_get(map, sl_str(key));
-
-    *text_r = (struct sl){NULL, 0};
-    if (t == NULL) {
-        return 0;
-    }
-    if (t->kind != PG_TREE_SCALAR || pg_tree_is_null(t) || t->text.n == 0) {
-        return parse_bad(p, t->at, "%s must be a text, and not empty", key);
-    }
-    *text_r = t->text;
-    return 0;
-}
-
-int parse_truth(struct parse *p, const struct pg_tree *map, const char *key, bool *value_r)
-{
-    const struct pg_tree *t = pg_tree_get(map, sl_str(key));
-
-    if (t == NULL) {
-        return 0;
-    }
-    if (t->kind == PG_TREE_SCALAR && t->is_plain && sl_eq(t->text, SL("true"))) {
-        *value_r = true;
-    } else if (t->kind == PG_TREE_SCALAR && t->is_plain && sl_eq(t->text, SL("false"))) {
-        *value_r = false;
-    } else {
-        return parse_bad(p, t->at, "%s must be true or false", key);
-    }
-    return 0;
-}
-
-/* One of the words, ending with NULL; absent: value stays. */
-static int take_word(struct parse *p, const struct pg_tree *map, const char *key,
-                     const char *const *words, unsigned *value)
-{
-    struct sl text;
-
-    if (parse_text(p, map, key, &text) < 0) {
-        return -1;
-    }
-    if (text.p == NULL) {
-        return 0;
-    }
-    for (unsigned i = 0; words[i] != NULL; i++) {
-        if (sl_eq(text, sl_str(words[i]))) {
-            *value = i;
-            return 0;
-        }
-    }
-    return parse_bad(p, pg_tree_get(map, sl_str(key))->at, "%s must be %s or %s", key, words[0],
-                     words[1]);
-}
-
-int parse_age(struct parse *p, const struct pg_tree *map, const char *key, int64_t *age_s)
-{
-    static const struct {
-        char unit;
-        int64_t s;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
-    const struct pg_tree *t = pg_tree_get(map, sl_str(key));
-    struct sl text;
-    int64_t n = 0;
-    size_t i = 0;
-
-    if (parse_text(p, map, key, &text) < 0) {
-        return -1;
-    }
-    if (text.p == NULL) {
-        return 0;
-    }
-    for (; i < text.n && text.p[i] >= '0' && text.p[i] <= '9' && n <= AGE_MAX_S; i++) {
-        n = 10 * n + (text.p[i] - '0');
-    }
-    for (size_t u = 0; u < sizeof(units) / sizeof(*units) && i > 0 && i + 1 == text.n; u++) {
-        if (text.p[i] == units[u].unit && n > 0 && n <= AGE_MAX_S / units[u].s) {
-            *age_s = n * units[u].s;
-            return 0;
-        }
-    }
-    return parse_bad(p, t->at, "%s must be a time from 1s to 3650d, such as 72h or 30d", key);
-}
 
 struct sl parse_keep(struct parse *p, struct sl s)
 {
@@ -184,11 +29,12 @@ int parse_list(struct parse *p, const struct pg_tree *map, const char *key,
         return 0;
     }
     if (list->kind != PG_TREE_LIST || list->nchildren == 0 || list->nchildren > PATTERNS_MAX) {
-        return parse_bad(p, list->at, "%s must be a list of 1 to %d patterns", key, PATTERNS_MAX);
+        return reading_bad(&p->in, list->at, "%s must be a list of 1 to %d patterns", key,
+                           PATTERNS_MAX);
     }
     for (const struct pg_tree *t = list->first; t != NULL; t = t->next) {
         if (t->kind != PG_TREE_SCALAR || pg_tree_is_null(t)) {
-            return parse_bad(p, t->at, "a pattern of %s must be a text", key);
+            return reading_bad(&p->in, t->at, "a pattern of %s must be a text", key);
         }
     }
     *first_r = list->first;
@@ -206,17 +52,17 @@ static int take_repositories(struct parse *p, const struct pg_tree *map, uint32_
         return -1;
     }
     if (n == 0) {
-        return parse_bad(p, map->at,
-                         "match needs repositories, such as [\"ghcr.io/acme/**\"], or "
-                         "[\"**\"] for all");
+        return reading_bad(&p->in, map->at,
+                           "match needs repositories, such as [\"ghcr.io/acme/**\"], or "
+                           "[\"**\"] for all");
     }
     struct sl *patterns = pg_alloc(&p->policy->arena, n * sizeof(*patterns));
     r->repositories = patterns;
     for (; t != NULL; t = t->next) {
         struct sl pattern;
         if (match_canonical(t->text, p->source->host, p->source->context, &p->policy->arena,
-                            &pattern, p->err) < 0) {
-            return parse_wrap(p, t->at);
+                            &pattern, p->in.err) < 0) {
+            return reading_wrap(&p->in, t->at);
         }
         patterns[r->nrepositories] = parse_keep(p, pattern);
         match_add(&p->policy->index, patterns[r->nrepositories++], number, &p->policy->arena);
@@ -231,16 +77,16 @@ static int take_match(struct parse *p, const struct pg_tree *rule, uint32_t numb
     size_t n = 0;
 
     if (map == NULL) {
-        return parse_bad(p, rule->at, "the rule needs match: {repositories: [...]}");
+        return reading_bad(&p->in, rule->at, "the rule needs match: {repositories: [...]}");
     }
-    if (parse_keys(p, map, "match", words) < 0 || take_repositories(p, map, number, r) < 0 ||
+    if (reading_keys(&p->in, map, "match", words) < 0 || take_repositories(p, map, number, r) < 0 ||
         parse_list(p, map, "tags", &t, &r->ntags) < 0) {
         return -1;
     }
     struct sl *tags = pg_alloc(&p->policy->arena, r->ntags * sizeof(*tags) + 1);
     for (; t != NULL; t = t->next) {
-        if (match_check_tag(t->text, p->err) < 0) {
-            return parse_wrap(p, t->at);
+        if (match_check_tag(t->text, p->in.err) < 0) {
+            return reading_wrap(&p->in, t->at);
         }
         tags[n++] = parse_keep(p, t->text);
     }
@@ -257,7 +103,7 @@ static int take_threshold(struct parse *p, const struct pg_tree *map, struct rul
     unsigned n = 0;
 
     q->threshold = 1;
-    if (parse_text(p, map, "threshold", &text) < 0) {
+    if (reading_text(&p->in, map, "threshold", &text) < 0) {
         return -1;
     }
     if (text.p == NULL) {
@@ -268,13 +114,14 @@ static int take_threshold(struct parse *p, const struct pg_tree *map, struct rul
                                                  : RULE_SIGNERS_MAX + 1;
     }
     if (q->all) {
-        return parse_bad(p, t->at, "threshold stands with any_of; all_of wants each of them");
+        return reading_bad(&p->in, t->at,
+                           "threshold stands with any_of; all_of wants each of them");
     }
     if (n < 1 || n > q->nsigners) {
-        return parse_bad(p, t->at,
-                         "threshold must be a number from 1 to %zu, which is how many "
-                         "any_of names",
-                         q->nsigners);
+        return reading_bad(&p->in, t->at,
+                           "threshold must be a number from 1 to %zu, which is how many "
+                           "any_of names",
+                           q->nsigners);
     }
     q->threshold = n;
     return 0;
@@ -284,15 +131,15 @@ static int take_signature(struct parse *p, const struct pg_tree *map, struct rul
 {
     static const char *const words[] = {"any_of", "all_of", "threshold", NULL};
 
-    if (parse_keys(p, map, "signature", words) < 0) {
+    if (reading_keys(&p->in, map, "signature", words) < 0) {
         return -1;
     }
     const struct pg_tree *any = pg_tree_get(map, SL("any_of")),
                          *all = pg_tree_get(map, SL("all_of"));
     if ((any == NULL) == (all == NULL)) {
-        return parse_bad(p, map->at,
-                         "signature needs either any_of or all_of, a list of "
-                         "authorities");
+        return reading_bad(&p->in, map->at,
+                           "signature needs either any_of or all_of, a list of "
+                           "authorities");
     }
     q->kind = FACTS_SIGNATURE;
     q->all = all != NULL;
@@ -312,24 +159,24 @@ static int take_attestation(struct parse *p, const struct pg_tree *map, struct r
     static const char *const words[] = {"predicate_type",    "from",    "builder_id",
                                         "source_repository", "max_age", NULL};
 
-    if (parse_keys(p, map, "an attestation", words) < 0 ||
-        parse_text(p, map, "predicate_type", &q->predicate_type) < 0 ||
-        parse_text(p, map, "builder_id", &q->builder_id) < 0 ||
-        parse_text(p, map, "source_repository", &q->source_repository) < 0 ||
-        parse_age(p, map, "max_age", &q->max_age_s) < 0) {
+    if (reading_keys(&p->in, map, "an attestation", words) < 0 ||
+        reading_text(&p->in, map, "predicate_type", &q->predicate_type) < 0 ||
+        reading_text(&p->in, map, "builder_id", &q->builder_id) < 0 ||
+        reading_text(&p->in, map, "source_repository", &q->source_repository) < 0 ||
+        reading_age(&p->in, map, "max_age", &q->max_age_s) < 0) {
         return -1;
     }
     const struct pg_tree *from = pg_tree_get(map, SL("from"));
     q->predicate_type = parse_keep(p, provenance_type(q->predicate_type));
     if (!has_scheme(q->predicate_type)) {
-        return parse_bad(p, map->at,
-                         "an attestation needs predicate_type: a URI, or one of "
-                         "slsaprovenance, slsaprovenance1, spdx, cyclonedx, vuln, "
-                         "openvex, custom, link");
+        return reading_bad(&p->in, map->at,
+                           "an attestation needs predicate_type: a URI, or one of "
+                           "slsaprovenance, slsaprovenance1, spdx, cyclonedx, vuln, "
+                           "openvex, custom, link");
     }
     if (from == NULL) {
-        return parse_bad(p, map->at,
-                         "an attestation needs from: the authorities whose word counts");
+        return reading_bad(&p->in, map->at,
+                           "an attestation needs from: the authorities whose word counts");
     }
     q->kind = FACTS_ATTESTATION;
     q->threshold = 1;
@@ -342,7 +189,7 @@ static int take_attestation(struct parse *p, const struct pg_tree *map, struct r
     }
     for (size_t i = 0; i < q->nsigners; i++) {
         if (q->signers[i]->kind == SIGNER_NOTATION) {
-            return parse_bad(p, from->at, "Notation signs images, and attests to nothing");
+            return reading_bad(&p->in, from->at, "Notation signs images, and attests to nothing");
         }
     }
     return 0;
@@ -352,21 +199,21 @@ static int take_require(struct parse *p, const struct pg_tree *map, struct rule 
 {
     static const char *const words[] = {PARSE_DEMANDS, "signature", "attestations", NULL};
 
-    if (parse_keys(p, map, "require", words) < 0 || parse_demand_read(p, map, r) < 0) {
+    if (reading_keys(&p->in, map, "require", words) < 0 || parse_demand_read(p, map, r) < 0) {
         return -1;
     }
     const struct pg_tree *signature = pg_tree_get(map, SL("signature"));
     const struct pg_tree *list = pg_tree_get(map, SL("attestations"));
     size_t n = (list != NULL ? list->nchildren : 0) + (signature != NULL ? 1 : 0);
     if (list != NULL && list->kind != PG_TREE_LIST) {
-        return parse_bad(p, list->at, "attestations must be a list");
+        return reading_bad(&p->in, list->at, "attestations must be a list");
     }
     if ((n == 0 && r->ndemands == 0) || n > RULE_REQUIREMENTS_MAX) {
-        return parse_bad(p, map->at,
-                         "require needs something to require, such as signature, attestations, "
-                         "platforms or min_age; at most %d signatures and attestations. "
-                         "`action: allow` is for what needs nothing",
-                         RULE_REQUIREMENTS_MAX);
+        return reading_bad(&p->in, map->at,
+                           "require needs something to require, such as signature, attestations, "
+                           "platforms or min_age; at most %d signatures and attestations. "
+                           "`action: allow` is for what needs nothing",
+                           RULE_REQUIREMENTS_MAX);
     }
     r->requirements = pg_alloc(&p->policy->arena, n * sizeof(*r->requirements) + 1);
     if (signature != NULL &&
@@ -389,11 +236,12 @@ static int take_action(struct parse *p, const struct pg_tree *map, struct rule *
     const struct pg_tree *require = pg_tree_get(map, SL("require"));
     unsigned action = 2;
 
-    if (take_word(p, map, "action", actions, &action) < 0) {
+    if (reading_word(&p->in, map, "action", actions, &action) < 0) {
         return -1;
     }
     if ((require == NULL) == (action == 2)) {
-        return parse_bad(p, map->at, "the rule needs either require, or action: allow or deny");
+        return reading_bad(&p->in, map->at,
+                           "the rule needs either require, or action: allow or deny");
     }
     r->action = action == 0 ? RULE_ALLOW : action == 1 ? RULE_DENY : RULE_REQUIRE;
     return require != NULL ? take_require(p, require, r) : 0;
@@ -428,17 +276,18 @@ static int take_rule(struct parse *p, const struct pg_tree *map, uint32_t number
     static const char *const modes[] = {"enforce", "observe", NULL};
     unsigned waits = 0, observes = 0;
 
-    if (parse_keys(p, map, "a rule", words) < 0 || parse_text(p, map, "name", &r->name) < 0 ||
-        parse_text(p, map, "description", &r->description) < 0 ||
-        take_word(p, map, "on_missing", missing, &waits) < 0 ||
-        take_word(p, map, "mode", modes, &observes) < 0) {
+    if (reading_keys(&p->in, map, "a rule", words) < 0 ||
+        reading_text(&p->in, map, "name", &r->name) < 0 ||
+        reading_text(&p->in, map, "description", &r->description) < 0 ||
+        reading_word(&p->in, map, "on_missing", missing, &waits) < 0 ||
+        reading_word(&p->in, map, "mode", modes, &observes) < 0) {
         return -1;
     }
     if (r->name.p == NULL || r->name.n > NAME_MAX_BYTES) {
-        return parse_bad(p, map->at,
-                         "the rule needs a name of at most %d characters: denials tell "
-                         "people of it",
-                         NAME_MAX_BYTES);
+        return reading_bad(&p->in, map->at,
+                           "the rule needs a name of at most %d characters: denials tell "
+                           "people of it",
+                           NAME_MAX_BYTES);
     }
     r->name = parse_keep(p, r->name);
     r->description = parse_keep(p, r->description);
@@ -450,8 +299,8 @@ static int take_rule(struct parse *p, const struct pg_tree *map, uint32_t number
     }
     set_imprint(map, r);
     if (waits == 1 && r->nrequirements == 0) {
-        return parse_bad(p, map->at,
-                         "on_missing is for a rule that requires a signature or an attestation");
+        return reading_bad(&p->in, map->at,
+                           "on_missing is for a rule that requires a signature or an attestation");
     }
     return 0;
 }
@@ -493,16 +342,17 @@ static int take_rules(struct parse *p, const struct pg_tree *list)
     int rc = 0;
 
     if (list->kind != PG_TREE_LIST || list->nchildren > POLICY_RULES_MAX) {
-        return parse_bad(p, list->at, "rules must be a list of at most %d rules", POLICY_RULES_MAX);
+        return reading_bad(&p->in, list->at, "rules must be a list of at most %d rules",
+                           POLICY_RULES_MAX);
     }
     policy->rules = pg_alloc(&policy->arena, (list->nchildren + 1) * sizeof(*policy->rules));
     pg_arena_init(&arena, (list->nchildren + 1) * sizeof(struct place) + 4096);
     struct place *places = sorted(p, list, &arena);
     for (size_t i = 0; i < list->nchildren && rc == 0; i++) {
         if (i > 0 && places[i].name.n > 0 && sl_eq(places[i].name, places[i - 1].name)) {
-            rc =
-                parse_bad(p, places[i].map->at, "two rules have the name \"%.*s\"",
-                          (int)(places[i].name.n < 100 ? places[i].name.n : 100), places[i].name.p);
+            rc = reading_bad(&p->in, places[i].map->at, "two rules have the name \"%.*s\"",
+                             (int)(places[i].name.n < 100 ? places[i].name.n : 100),
+                             places[i].name.p);
         } else {
             rc = take_rule(p, places[i].map, (uint32_t)i, &policy->rules[i]);
             policy->nrules = i + 1;
@@ -518,16 +368,16 @@ int parse_rules(struct parse *p, const struct pg_tree *root)
     static const char *const defaults[] = {"allow", "deny", NULL};
     unsigned rest = 2;
 
-    if (parse_keys(p, root, "the policy", words) < 0 ||
-        take_word(p, root, "default", defaults, &rest) < 0) {
+    if (reading_keys(&p->in, root, "the policy", words) < 0 ||
+        reading_word(&p->in, root, "default", defaults, &rest) < 0) {
         return -1;
     }
     const struct pg_tree *rules = pg_tree_get(root, SL("rules"));
     p->authorities = pg_tree_get(root, SL("authorities"));
     if (rest == 2) {
-        return parse_bad(p, root->at,
-                         "the policy needs default: allow or default: deny, for what "
-                         "no rule speaks of");
+        return reading_bad(&p->in, root->at,
+                           "the policy needs default: allow or default: deny, for what "
+                           "no rule speaks of");
     }
     p->policy->allows_rest = rest == 0;
     if (p->authorities != NULL && parse_signer_authorities(p, p->authorities) < 0) {

@@ -65,9 +65,9 @@ static int check_platform(struct parse *p, const struct pg_tree *t, struct sl *p
         nslashes += t->text.p[i] == '/';
     }
     if (!is_of(t->text, "/*._-") || nslashes < 1 || nslashes > 2 || t->text.n > 100) {
-        return parse_bad(p, t->at,
-                         "\"%.*s\" is no platform; write linux/amd64, linux/* or linux/arm/v7",
-                         (int)(t->text.n < 100 ? t->text.n : 100), t->text.p);
+        return reading_bad(&p->in, t->at,
+                           "\"%.*s\" is no platform; write linux/amd64, linux/* or linux/arm/v7",
+                           (int)(t->text.n < 100 ? t->text.n : 100), t->text.p);
     }
     return 0;
 }
@@ -80,10 +80,10 @@ static int check_type(struct parse *p, const struct pg_tree *t, struct sl *patte
     }
     if (!is_of(t->text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ/*.+_-") ||
         memchr(t->text.p, '/', t->text.n) == NULL) {
-        return parse_bad(p, t->at,
-                         "\"%.*s\" is no media type; write image, or a type such as "
-                         "application/vnd.cncf.helm.*",
-                         (int)(t->text.n < 100 ? t->text.n : 100), t->text.p);
+        return reading_bad(&p->in, t->at,
+                           "\"%.*s\" is no media type; write image, or a type such as "
+                           "application/vnd.cncf.helm.*",
+                           (int)(t->text.n < 100 ? t->text.n : 100), t->text.p);
     }
     return 0;
 }
@@ -91,14 +91,14 @@ static int check_type(struct parse *p, const struct pg_tree *t, struct sl *patte
 static int check_tag(struct parse *p, const struct pg_tree *t, struct sl *pattern_r)
 {
     (void)pattern_r;
-    return match_check_tag(t->text, p->err) < 0 ? parse_wrap(p, t->at) : 0;
+    return match_check_tag(t->text, p->in.err) < 0 ? reading_wrap(&p->in, t->at) : 0;
 }
 
 static int check_image(struct parse *p, const struct pg_tree *t, struct sl *pattern_r)
 {
     return match_canonical(t->text, p->source->host, p->source->context, &p->policy->arena,
-                           pattern_r, p->err) < 0
-               ? parse_wrap(p, t->at)
+                           pattern_r, p->in.err) < 0
+               ? reading_wrap(&p->in, t->at)
                : 0;
 }
 
@@ -114,9 +114,9 @@ static int take_pairs(struct list *l, const struct pg_tree *labels, const char *
         return 0;
     }
     if (map->kind != PG_TREE_MAP || map->nchildren == 0) {
-        return parse_bad(p, map->at,
-                         "%s must be a mapping of names to patterns for the value; \"**\" is any",
-                         key);
+        return reading_bad(&p->in, map->at,
+                           "%s must be a mapping of names to patterns for the value; \"**\" is any",
+                           key);
     }
     struct demand *d = add(l, kind);
     struct facts_pair *pairs = pg_alloc(&p->policy->arena, map->nchildren * sizeof(*pairs));
@@ -124,11 +124,11 @@ static int take_pairs(struct list *l, const struct pg_tree *labels, const char *
         bool is_text = t->kind == PG_TREE_SCALAR && !pg_tree_is_null(t);
         bool star = kind == DEMAND_LABELS && memchr(t->key.p, '*', t->key.n) != NULL;
         if (!is_text || t->text.n > MATCH_PATTERN_MAX || t->key.n > MATCH_PATTERN_MAX || star) {
-            return parse_bad(p, t->at,
-                             star ? "a label that is required has one name, without a wildcard"
-                                  : "the value of a label must be a text, or a pattern of at "
-                                    "most %d characters; \"**\" is any",
-                             MATCH_PATTERN_MAX);
+            return reading_bad(&p->in, t->at,
+                               star ? "a label that is required has one name, without a wildcard"
+                                    : "the value of a label must be a text, or a pattern of at "
+                                      "most %d characters; \"**\" is any",
+                               MATCH_PATTERN_MAX);
         }
         pairs[d->npairs++] = (struct facts_pair){parse_keep(p, t->key), parse_keep(p, t->text)};
     }
@@ -144,11 +144,11 @@ static int take_labels(struct list *l, const struct pg_tree *require)
     if (labels == NULL) {
         return 0;
     }
-    if (parse_keys(l->p, labels, "labels", words) < 0) {
+    if (reading_keys(&l->p->in, labels, "labels", words) < 0) {
         return -1;
     }
     if (labels->nchildren == 0) {
-        return parse_bad(l->p, labels->at, "labels needs require or deny");
+        return reading_bad(&l->p->in, labels->at, "labels needs require or deny");
     }
     return take_pairs(l, labels, "require", DEMAND_LABELS) < 0 ||
                    take_pairs(l, labels, "deny", DEMAND_NO_LABELS) < 0
@@ -169,10 +169,10 @@ static int take_inner(struct list *l, const struct pg_tree *require, const char 
     if (map == NULL) {
         return 0;
     }
-    if (parse_keys(l->p, map, key, words) < 0) {
+    if (reading_keys(&l->p->in, map, key, words) < 0) {
         return -1;
     }
-    return map->nchildren == 1 ? 0 : parse_bad(l->p, map->at, "%s needs %s", key, inner);
+    return map->nchildren == 1 ? 0 : reading_bad(&l->p->in, map->at, "%s needs %s", key, inner);
 }
 
 static int take_word_of(struct list *l, const struct pg_tree *require, const char *key,
@@ -180,13 +180,13 @@ static int take_word_of(struct list *l, const struct pg_tree *require, const cha
 {
     struct sl text;
 
-    if (parse_text(l->p, require, key, &text) < 0) {
+    if (reading_text(&l->p->in, require, key, &text) < 0) {
         return -1;
     }
     *is_there = text.p != NULL;
     if (text.p != NULL && !sl_eq(text, sl_str(word))) {
-        return parse_bad(l->p, pg_tree_get(require, sl_str(key))->at, "%s can only be: %s", key,
-                         word);
+        return reading_bad(&l->p->in, pg_tree_get(require, sl_str(key))->at, "%s can only be: %s",
+                           key, word);
     }
     return 0;
 }
@@ -196,13 +196,13 @@ static int take_age(struct list *l, const struct pg_tree *require)
     int64_t age_s = 0;
     bool says_young;
 
-    if (parse_age(l->p, require, "min_age", &age_s) < 0 ||
+    if (reading_age(&l->p->in, require, "min_age", &age_s) < 0 ||
         take_word_of(l, require, "on_young", "deny", &says_young) < 0) {
         return -1;
     }
     if (age_s == 0 && says_young) {
-        return parse_bad(l->p, pg_tree_get(require, SL("on_young"))->at,
-                         "on_young stands with min_age");
+        return reading_bad(&l->p->in, pg_tree_get(require, SL("on_young"))->at,
+                           "on_young stands with min_age");
     }
     if (age_s > 0) {
         add(l, DEMAND_MIN_AGE)->age_s = age_s;

@@ -66,13 +66,13 @@ static int take_annotations(struct parse *p, const struct pg_tree *owner, struct
         return 0;
     }
     if (map->kind != PG_TREE_MAP || map->nchildren == 0) {
-        return parse_bad(p, map->at,
-                         "annotations must be a mapping of names to texts, that the "
-                         "signature has to contain");
+        return reading_bad(&p->in, map->at,
+                           "annotations must be a mapping of names to texts, that the "
+                           "signature has to contain");
     }
     for (const struct pg_tree *t = map->first; t != NULL; t = t->next) {
         if (t->kind != PG_TREE_SCALAR || pg_tree_is_null(t)) {
-            return parse_bad(p, t->at, "an annotation's value must be a text");
+            return reading_bad(&p->in, t->at, "an annotation's value must be a text");
         }
         add_claim(p, s, 0, t);
     }
@@ -90,7 +90,7 @@ static int take_claims(struct parse *p, const struct pg_tree *owner, struct sign
     for (size_t i = 0; i < NCLAIMS; i++) {
         words[i] = claims[i].key;
     }
-    if (parse_keys(p, map, "claims", words) < 0) {
+    if (reading_keys(&p->in, map, "claims", words) < 0) {
         return -1;
     }
     for (size_t i = 0; i < NCLAIMS; i++) {
@@ -99,7 +99,7 @@ static int take_claims(struct parse *p, const struct pg_tree *owner, struct sign
         if (t == NULL) {
             continue;
         }
-        if (parse_text(p, map, claims[i].key, &text) < 0) {
+        if (reading_text(&p->in, map, claims[i].key, &text) < 0) {
             return -1;
         }
         add_claim(p, s, claims[i].extension, t);
@@ -112,8 +112,8 @@ static int take_claims(struct parse *p, const struct pg_tree *owner, struct sign
 static int set_trust(struct parse *p, const struct pg_tree *at, struct signer *s, unsigned trust)
 {
     if (trust >= POLICY_TRUSTS_MAX) {
-        return parse_bad(p, at->at, "more than %d different trusted roots and policies",
-                         POLICY_TRUSTS_MAX);
+        return reading_bad(&p->in, at->at, "more than %d different trusted roots and policies",
+                           POLICY_TRUSTS_MAX);
     }
     s->trust = trust;
     return 0;
@@ -124,8 +124,8 @@ int parse_signer_key(struct parse *p, struct pg_tree_at at, const struct policy_
 {
     char id[65];
 
-    if (p->source->key(p->source->context, pem, trust, id, p->err) < 0) {
-        return parse_wrap(p, at);
+    if (p->source->key(p->source->context, pem, trust, id, p->in.err) < 0) {
+        return reading_wrap(&p->in, at);
     }
     s->file = pem->text.p != NULL ? SL("given here") : keep(p, pem->file);
     s->key_id = pg_copy(&p->policy->arena, (struct sl){id, 64});
@@ -138,17 +138,18 @@ static int take_key(struct parse *p, const struct pg_tree *t, struct signer *s)
     static const char *const words[] = {"key", "tlog", "timestamp", "annotations", NULL};
     const struct pg_tree *key = pg_tree_get(t, SL("key"));
 
-    if (parse_keys(p, t, "a key", words) < 0 || parse_text(p, t, "key", &s->file) < 0 ||
-        parse_truth(p, t, "tlog", &s->tlog) < 0 ||
-        parse_truth(p, t, "timestamp", &s->timestamp) < 0 || take_annotations(p, t, s) < 0) {
+    if (reading_keys(&p->in, t, "a key", words) < 0 ||
+        reading_text(&p->in, t, "key", &s->file) < 0 ||
+        reading_truth(&p->in, t, "tlog", &s->tlog) < 0 ||
+        reading_truth(&p->in, t, "timestamp", &s->timestamp) < 0 || take_annotations(p, t, s) < 0) {
         return -1;
     }
     bool is_text = memmem(s->file.p, s->file.n, "-----BEGIN", 10) != NULL;
     const struct policy_pem pem = {.file = is_text ? (struct sl){NULL, 0} : s->file,
                                    .text = is_text ? s->file : (struct sl){NULL, 0}};
     if ((s->tlog || s->timestamp) &&
-        p->source->root(p->source->context, SL(""), &s->trust, p->err) < 0) {
-        return parse_wrap(p, key->at); /* nobody would vouch */
+        p->source->root(p->source->context, SL(""), &s->trust, p->in.err) < 0) {
+        return reading_wrap(&p->in, key->at); /* nobody would vouch */
     }
     return parse_signer_key(p, key->at, &pem, 0, s);
 }
@@ -159,22 +160,24 @@ static int take_word(struct parse *p, const struct pg_tree *t, const char *exact
     const struct pg_tree *re = pg_tree_get(t, sl_str(regex));
     struct sl text;
 
-    if (parse_text(p, t, exact, &w->exact) < 0 || parse_text(p, t, regex, &text) < 0) {
+    if (reading_text(&p->in, t, exact, &w->exact) < 0 ||
+        reading_text(&p->in, t, regex, &text) < 0) {
         return -1;
     }
     if ((w->exact.p == NULL) == (text.p == NULL)) {
-        return parse_bad(p, re != NULL ? re->key_at : t->at,
-                         "keyless needs an issuer and a subject: one of %s and %s, not %s: without "
-                         "it anybody who can log in anywhere could sign",
-                         exact, regex, re != NULL ? "both" : "none");
+        return reading_bad(
+            &p->in, re != NULL ? re->key_at : t->at,
+            "keyless needs an issuer and a subject: one of %s and %s, not %s: without "
+            "it anybody who can log in anywhere could sign",
+            exact, regex, re != NULL ? "both" : "none");
     }
     w->exact = keep(p, w->exact);
     w->written = w->exact;
     if (re != NULL) {
         struct pattern *pattern = pg_new(&p->policy->arena, struct pattern);
         w->written = keep(p, text);
-        if (pattern_compile(pattern, text, p->err) < 0) {
-            return parse_wrap(p, re->at);
+        if (pattern_compile(pattern, text, p->in.err) < 0) {
+            return reading_wrap(&p->in, re->at);
         }
         w->pattern = pattern;
     }
@@ -197,23 +200,25 @@ static int take_keyless(struct parse *p, const struct pg_tree *owner, struct sig
     struct sl root;
     unsigned trust;
 
-    if (parse_keys(p, owner, "an authority", alone) < 0 || parse_keys(p, t, "keyless", words) < 0 ||
+    if (reading_keys(&p->in, owner, "an authority", alone) < 0 ||
+        reading_keys(&p->in, t, "keyless", words) < 0 ||
         take_word(p, t, "issuer", "issuer_regex", &s->issuer) < 0 ||
         take_word(p, t, "subject", "subject_regex", &s->subject) < 0 ||
-        parse_text(p, t, "trusted_root", &root) < 0 || parse_truth(p, t, "sct", &s->sct) < 0 ||
-        parse_truth(p, t, "tlog", &s->tlog) < 0 ||
-        parse_truth(p, t, "timestamp", &s->timestamp) < 0 || take_claims(p, t, s) < 0 ||
+        reading_text(&p->in, t, "trusted_root", &root) < 0 ||
+        reading_truth(&p->in, t, "sct", &s->sct) < 0 ||
+        reading_truth(&p->in, t, "tlog", &s->tlog) < 0 ||
+        reading_truth(&p->in, t, "timestamp", &s->timestamp) < 0 || take_claims(p, t, s) < 0 ||
         take_annotations(p, t, s) < 0) {
         return -1;
     }
     if (is_open(&s->issuer) && is_open(&s->subject)) {
-        return parse_bad(p, t->at,
-                         "issuer_regex and subject_regex both match anything: anybody "
-                         "could sign");
+        return reading_bad(&p->in, t->at,
+                           "issuer_regex and subject_regex both match anything: anybody "
+                           "could sign");
     }
     root = root.p != NULL ? root : SL("");
-    if (p->source->root(p->source->context, root, &trust, p->err) < 0) {
-        return parse_wrap(p, t->at);
+    if (p->source->root(p->source->context, root, &trust, p->in.err) < 0) {
+        return reading_wrap(&p->in, t->at);
     }
     return set_trust(p, t, s, trust);
 }
@@ -226,15 +231,16 @@ static int take_notation(struct parse *p, const struct pg_tree *owner, struct si
     struct sl file;
     unsigned trust;
 
-    if (parse_keys(p, owner, "an authority", alone) < 0 ||
-        parse_keys(p, t, "notation", words) < 0 || parse_text(p, t, "policy", &file) < 0 ||
-        parse_text(p, t, "statement", &s->statement) < 0 || take_annotations(p, t, s) < 0) {
+    if (reading_keys(&p->in, owner, "an authority", alone) < 0 ||
+        reading_keys(&p->in, t, "notation", words) < 0 ||
+        reading_text(&p->in, t, "policy", &file) < 0 ||
+        reading_text(&p->in, t, "statement", &s->statement) < 0 || take_annotations(p, t, s) < 0) {
         return -1;
     }
     s->statement = keep(p, s->statement);
     file = file.p != NULL ? file : SL("");
-    if (p->source->notation(p->source->context, file, &trust, p->err) < 0) {
-        return parse_wrap(p, t->at);
+    if (p->source->notation(p->source->context, file, &trust, p->in.err) < 0) {
+        return reading_wrap(&p->in, t->at);
     }
     return set_trust(p, t, s, trust);
 }
@@ -258,10 +264,10 @@ static int take_inline(struct parse *p, const struct pg_tree *t, const struct si
             return kinds[i].take(p, t, s);
         }
     }
-    return parse_bad(p, t->at,
-                     "an authority is one of {key: FILE}, {keyless: {issuer: URL, "
-                     "subject: NAME}}, {notation: {}}, or the name of one under "
-                     "authorities");
+    return reading_bad(&p->in, t->at,
+                       "an authority is one of {key: FILE}, {keyless: {issuer: URL, "
+                       "subject: NAME}}, {notation: {}}, or the name of one under "
+                       "authorities");
 }
 
 static const struct signer *find_named(struct parse *p, struct sl name)
@@ -281,11 +287,11 @@ static int take_one(struct parse *p, const struct pg_tree *t, const struct signe
     }
     *signer_r = find_named(p, t->text);
     if (*signer_r == NULL) {
-        return parse_bad(p, t->at,
-                         "there is no authority \"%.*s\"; authorities: {%.*s: {key: "
-                         "FILE}} defines it",
-                         (int)(t->text.n < 100 ? t->text.n : 100), t->text.p,
-                         (int)(t->text.n < 100 ? t->text.n : 100), t->text.p);
+        return reading_bad(&p->in, t->at,
+                           "there is no authority \"%.*s\"; authorities: {%.*s: {key: "
+                           "FILE}} defines it",
+                           (int)(t->text.n < 100 ? t->text.n : 100), t->text.p,
+                           (int)(t->text.n < 100 ? t->text.n : 100), t->text.p);
     }
     return 0;
 }
@@ -297,8 +303,8 @@ int parse_signer_list(struct parse *p, const struct pg_tree *list, const struct 
     size_t n = 0;
 
     if (many && (list->nchildren == 0 || list->nchildren > RULE_SIGNERS_MAX)) {
-        return parse_bad(p, list->at, "a list of 1 to %d authorities must stand here",
-                         RULE_SIGNERS_MAX);
+        return reading_bad(&p->in, list->at, "a list of 1 to %d authorities must stand here",
+                           RULE_SIGNERS_MAX);
     }
     size_t most = many ? list->nchildren : 1;
     const struct signer **signers =
@@ -310,7 +316,7 @@ int parse_signer_list(struct parse *p, const struct pg_tree *list, const struct 
         }
         for (size_t i = 0; i < n; i++) {
             if (signers[i] == signers[n] || signer_same(signers[i], signers[n])) {
-                return parse_bad(p, t->at, "the same authority stands in this list twice");
+                return reading_bad(&p->in, t->at, "the same authority stands in this list twice");
             }
         }
         n++;
@@ -335,15 +341,15 @@ static bool is_name(struct sl s)
 int parse_signer_authorities(struct parse *p, const struct pg_tree *map)
 {
     if (map->kind != PG_TREE_MAP) {
-        return parse_bad(p, map->at,
-                         "authorities must be a mapping of names to authorities, such "
-                         "as {vendor: {key: /etc/pullgate/vendor.pub}}");
+        return reading_bad(&p->in, map->at,
+                           "authorities must be a mapping of names to authorities, such "
+                           "as {vendor: {key: /etc/pullgate/vendor.pub}}");
     }
     for (const struct pg_tree *t = map->first; t != NULL; t = t->next) {
         const struct signer *s;
         if (!is_name(t->key)) {
-            return parse_bad(p, t->key_at, "a name has 1 to %d letters, digits, . _ -",
-                             NAME_MAX_BYTES);
+            return reading_bad(&p->in, t->key_at, "a name has 1 to %d letters, digits, . _ -",
+                               NAME_MAX_BYTES);
         }
         if (take_inline(p, t, &s) < 0) {
             return -1;

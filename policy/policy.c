@@ -107,15 +107,15 @@ static int read_any(struct parse *p, const struct pg_tree *root)
         return containers_read(p, root);
     }
     if (root->kind == PG_TREE_MAP && pg_tree_get(root, SL("apiVersion")) != NULL) {
-        return parse_bad(p, root->at,
-                         "this is an object of Kubernetes; `pullgate policy import` "
-                         "makes a policy of ClusterImagePolicy, ClusterPolicy and "
-                         "ImageValidatingPolicy");
+        return reading_bad(&p->in, root->at,
+                           "this is an object of Kubernetes; `pullgate policy import` "
+                           "makes a policy of ClusterImagePolicy, ClusterPolicy and "
+                           "ImageValidatingPolicy");
     }
     if (root->kind == PG_TREE_MAP && pg_tree_get(root, SL("trustPolicies")) != NULL) {
-        return parse_bad(p, root->at,
-                         "this is a trust policy of Notation; a rule refers to it: "
-                         "require: {signature: {any_of: [{notation: {policy: FILE}}]}}");
+        return reading_bad(&p->in, root->at,
+                           "this is a trust policy of Notation; a rule refers to it: "
+                           "require: {signature: {any_of: [{notation: {policy: FILE}}]}}");
     }
     return parse_rules(p, root);
 }
@@ -124,7 +124,7 @@ int policy_read(const char *file, const struct pg_tree *root, const struct polic
                 struct policy **policy_r, struct pg_err *err)
 {
     struct policy *p = new_policy();
-    struct parse parse = {.file = file, .source = source, .policy = p, .err = err};
+    struct parse parse = {.in = {.file = file, .err = err}, .source = source, .policy = p};
 
     if (read_any(&parse, root) < 0) {
         policy_unref(p);

@@ -58,13 +58,13 @@ static int take_pairs(struct trial *t, const char *key, const struct facts_pair 
         return 0;
     }
     if (map->kind != PG_TREE_MAP || map->nchildren > ITEMS_MAX) {
-        return parse_bad(&t->parse, map->at, "%s must be a mapping of at most %d names to texts",
-                         key, ITEMS_MAX);
+        return reading_bad(&t->parse.in, map->at,
+                           "%s must be a mapping of at most %d names to texts", key, ITEMS_MAX);
     }
     struct facts_pair *all = pg_alloc(t->arena, map->nchildren * sizeof(*all) + 1);
     for (const struct pg_tree *c = map->first; c != NULL; c = c->next) {
         if (c->kind != PG_TREE_SCALAR) {
-            return parse_bad(&t->parse, c->at, "%s: a value must be a text", key);
+            return reading_bad(&t->parse.in, c->at, "%s: a value must be a text", key);
         }
         all[(*n_r)++] = (struct facts_pair){kept(t, c->key), kept(t, c->text)};
     }
@@ -77,7 +77,7 @@ static int take_word(struct trial *t, const char *key, const char *const *words,
 {
     struct sl text;
 
-    if (parse_text(&t->parse, t->map, key, &text) < 0) {
+    if (reading_text(&t->parse.in, t->map, key, &text) < 0) {
         return -1;
     }
     for (unsigned i = 0; text.p != NULL && words[i] != NULL; i++) {
@@ -87,9 +87,9 @@ static int take_word(struct trial *t, const char *key, const char *const *words,
         }
     }
     return text.p == NULL ? 0
-                          : parse_bad(&t->parse, pg_tree_get(t->map, sl_str(key))->at,
-                                      "%s cannot be \"%.*s\"; see docs/policy.md", key,
-                                      (int)(text.n < 100 ? text.n : 100), text.p);
+                          : reading_bad(&t->parse.in, pg_tree_get(t->map, sl_str(key))->at,
+                                        "%s cannot be \"%.*s\"; see docs/policy.md", key,
+                                        (int)(text.n < 100 ? text.n : 100), text.p);
 }
 
 /* ---- its name ------------------------------------------------------------------------------ */
@@ -99,19 +99,19 @@ static int take_image(struct trial *t)
     struct sl image, name;
     const char *at, *slash, *colon;
 
-    if (parse_text(&t->parse, t->map, "image", &image) < 0) {
+    if (reading_text(&t->parse.in, t->map, "image", &image) < 0) {
         return -1;
     }
     if (image.p == NULL) {
-        return parse_bad(&t->parse, t->map->at, "a test needs an image, such as nginx:1.25");
+        return reading_bad(&t->parse.in, t->map->at, "a test needs an image, such as nginx:1.25");
     }
     name = image;
     at = memchr(name.p, '@', name.n);
     if (at != NULL) {
         struct sl digest = {at + 1, name.n - (size_t)(at + 1 - name.p)};
         name.n = (size_t)(at - name.p);
-        if (digest_parse(digest, &t->facts.digest, t->parse.err) < 0) {
-            return parse_wrap(&t->parse, pg_tree_get(t->map, SL("image"))->at);
+        if (digest_parse(digest, &t->facts.digest, t->parse.in.err) < 0) {
+            return reading_wrap(&t->parse.in, pg_tree_get(t->map, SL("image"))->at);
         }
     }
     slash = memrchr(name.p, '/', name.n);
@@ -123,8 +123,8 @@ static int take_image(struct trial *t)
     if (at != NULL) {
         t->facts.tag = (struct sl){NULL, 0}; /* the digest counts */
     }
-    if (match_canonical(name, NULL, NULL, t->arena, &t->facts.repository, t->parse.err) < 0) {
-        return parse_wrap(&t->parse, pg_tree_get(t->map, SL("image"))->at);
+    if (match_canonical(name, NULL, NULL, t->arena, &t->facts.repository, t->parse.in.err) < 0) {
+        return reading_wrap(&t->parse.in, pg_tree_get(t->map, SL("image"))->at);
     }
     return 0;
 }
@@ -137,16 +137,16 @@ static int take_times(struct trial *t)
     int64_t age_s = 0;
 
     t->facts.now_s = NOW_S;
-    if (parse_text(&t->parse, t->map, "now", &now) < 0 ||
-        parse_age(&t->parse, t->map, "age", &age_s) < 0) {
+    if (reading_text(&t->parse.in, t->map, "now", &now) < 0 ||
+        reading_age(&t->parse.in, t->map, "age", &age_s) < 0) {
         return -1;
     }
     if (now.p != NULL) {
         memcpy(text, now.p, now.n < sizeof(text) - 1 ? now.n : 0);
         const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
         if (end == NULL || *end != '\0') {
-            return parse_bad(&t->parse, pg_tree_get(t->map, SL("now"))->at,
-                             "now must be a time such as 2026-01-31T12:00:00Z");
+            return reading_bad(&t->parse.in, pg_tree_get(t->map, SL("now"))->at,
+                               "now must be a time such as 2026-01-31T12:00:00Z");
         }
         t->facts.now_s = (int64_t)timegm(&tm);
     }
@@ -174,12 +174,12 @@ static int sign_as(struct trial *t, const struct pg_tree *by, enum facts_kind ki
     unsigned format = FACTS_SIMPLE;
 
     if (s == NULL) {
-        return parse_bad(&t->parse, by->at,
-                         "there is no authority of that name in the policy's authorities");
+        return reading_bad(&t->parse.in, by->at,
+                           "there is no authority of that name in the policy's authorities");
     }
     if ((s->issuer.pattern != NULL || s->subject.pattern != NULL) || s->claims != NULL) {
-        return parse_bad(&t->parse, by->at,
-                         "an authority with patterns or claims cannot be made to sign in a test");
+        return reading_bad(&t->parse.in, by->at,
+                           "an authority with patterns or claims cannot be made to sign in a test");
     }
     while (format < FACTS_NOTATION && (s->formats & 1u << format) == 0) {
         format++;
@@ -212,14 +212,14 @@ static int take_attested(struct trial *t, const struct pg_tree *item, struct fac
     const struct pg_tree *by;
     struct sl type, statement;
 
-    if (parse_keys(&t->parse, item, "what was attested", words) < 0 ||
-        parse_text(&t->parse, item, "type", &type) < 0 ||
-        parse_text(&t->parse, item, "statement", &statement) < 0) {
+    if (reading_keys(&t->parse.in, item, "what was attested", words) < 0 ||
+        reading_text(&t->parse.in, item, "type", &type) < 0 ||
+        reading_text(&t->parse.in, item, "statement", &statement) < 0) {
         return -1;
     }
     by = pg_tree_get(item, SL("by"));
     if (by == NULL || type.p == NULL) {
-        return parse_bad(&t->parse, item->at, "what was attested needs by and type");
+        return reading_bad(&t->parse.in, item->at, "what was attested needs by and type");
     }
     if (sign_as(t, by, FACTS_ATTESTATION, f) < 0) {
         return -1;
@@ -238,8 +238,8 @@ static int take_signed(struct trial *t)
     for (size_t i = 0; i < 2; i++) {
         if (lists[i] != NULL &&
             (lists[i]->kind != PG_TREE_LIST || lists[i]->nchildren > ITEMS_MAX)) {
-            return parse_bad(&t->parse, lists[i]->at, "%s must be a list of at most %d",
-                             i == 0 ? "signed" : "attested", ITEMS_MAX);
+            return reading_bad(&t->parse.in, lists[i]->at, "%s must be a list of at most %d",
+                               i == 0 ? "signed" : "attested", ITEMS_MAX);
         }
         n += lists[i] != NULL ? lists[i]->nchildren : 0;
     }
@@ -271,7 +271,7 @@ static int take_content(struct trial *t)
     unsigned shape = FACTS_IMAGE;
     int says = take_word(t, "shape", shapes, &shape);
 
-    if (says < 0 || parse_text(&t->parse, t->map, "platform", &c->platform) < 0 ||
+    if (says < 0 || reading_text(&t->parse.in, t->map, "platform", &c->platform) < 0 ||
         take_texts(t, "types", &c->types, &c->ntypes) < 0 ||
         take_pairs(t, "labels", &c->labels, &c->nlabels) < 0 ||
         take_pairs(t, "env", &c->env, &c->nenv) < 0 ||
@@ -300,11 +300,11 @@ static int take_facts(struct trial *t)
     unsigned state = 0;
     struct sl revoked;
 
-    if (parse_keys(&t->parse, t->map, "a test", words) < 0 || take_image(t) < 0 ||
+    if (reading_keys(&t->parse.in, t->map, "a test", words) < 0 || take_image(t) < 0 ||
         take_texts(t, "known_tags", &t->facts.known_tags, &t->facts.nknown_tags) < 0 ||
         take_times(t) < 0 || take_content(t) < 0 || take_signed(t) < 0 ||
         take_word(t, "evidence", states, &state) < 0 ||
-        parse_text(&t->parse, t->map, "revoked", &revoked) < 0) {
+        reading_text(&t->parse.in, t->map, "revoked", &revoked) < 0) {
         return -1;
     }
     t->facts.state = (enum facts_state)state;
@@ -328,22 +328,22 @@ static int compare(struct trial *t, struct pg_buf *out)
     unsigned expect = 0;
     int has = take_word(t, "expect", words, &expect);
 
-    if (has < 0 || parse_text(&t->parse, t->map, "name", &name) < 0 ||
-        parse_text(&t->parse, t->map, "rule", &rule) < 0 ||
-        parse_text(&t->parse, t->map, "reason", &reason) < 0) {
+    if (has < 0 || reading_text(&t->parse.in, t->map, "name", &name) < 0 ||
+        reading_text(&t->parse.in, t->map, "rule", &rule) < 0 ||
+        reading_text(&t->parse.in, t->map, "reason", &reason) < 0) {
         return -1;
     }
     if (has == 0) {
-        return parse_bad(&t->parse, t->map->at, "a test needs expect: allow, deny or pending");
+        return reading_bad(&t->parse.in, t->map->at, "a test needs expect: allow, deny or pending");
     }
     policy_decide(t->policy, &t->facts, t->arena, &v);
     if (v.decision == (enum policy_decision)expect && (rule.p == NULL || sl_eq(rule, v.rule)) &&
         says(v.reason, reason)) {
         return 1;
     }
-    (void)pg_buf_printf(out, "%s:%u:%u: " SL_FMT ": expected is %s", t->parse.file, t->map->at.line,
-                        t->map->at.col, SL_ARG(name.p != NULL ? name : SL("a test")),
-                        words[expect]);
+    (void)pg_buf_printf(out, "%s:%u:%u: " SL_FMT ": expected is %s", t->parse.in.file,
+                        t->map->at.line, t->map->at.col,
+                        SL_ARG(name.p != NULL ? name : SL("a test")), words[expect]);
     if (rule.p != NULL) {
         (void)pg_buf_printf(out, " by rule " SL_FMT, SL_ARG(rule));
     }
@@ -359,7 +359,7 @@ static int run_one(const char *file, const struct pg_tree *map, const struct pol
                    struct pg_buf *out, struct pg_err *err)
 {
     struct pg_arena arena;
-    struct trial t = {.parse = {.file = file, .err = err}, .policy = p, .map = map};
+    struct trial t = {.parse = {.in = {.file = file, .err = err}}, .policy = p, .map = map};
 
     pg_arena_init(&arena, ARENA_BYTES);
     t.arena = &arena;
@@ -372,27 +372,27 @@ int trial_policy(const char *file, const struct pg_tree *root, struct sl *policy
                  struct pg_err *err)
 {
     static const char *const words[] = {"policy", "tests", NULL};
-    struct parse p = {.file = file, .err = err};
+    struct parse p = {.in = {.file = file, .err = err}};
 
-    if (parse_keys(&p, root, "the tests", words) < 0 ||
-        parse_text(&p, root, "policy", policy_r) < 0) {
+    if (reading_keys(&p.in, root, "the tests", words) < 0 ||
+        reading_text(&p.in, root, "policy", policy_r) < 0) {
         return -1;
     }
     return policy_r->p != NULL
                ? 0
-               : parse_bad(&p, root->at, "the tests need policy: FILE, relative to this file");
+               : reading_bad(&p.in, root->at, "the tests need policy: FILE, relative to this file");
 }
 
 int trial_run(const char *file, const struct pg_tree *root, const struct policy *p,
               struct pg_buf *out, struct trial_count *count, struct pg_err *err)
 {
-    struct parse parse = {.file = file, .err = err};
+    struct parse parse = {.in = {.file = file, .err = err}};
     const struct pg_tree *tests = pg_tree_get(root, SL("tests"));
 
     if (tests == NULL || tests->kind != PG_TREE_LIST || tests->nchildren == 0 ||
         tests->nchildren > TRIAL_TESTS_MAX) {
-        return parse_bad(&parse, tests != NULL ? tests->at : root->at,
-                         "tests must be a list of 1 to %d tests", TRIAL_TESTS_MAX);
+        return reading_bad(&parse.in, tests != NULL ? tests->at : root->at,
+                           "tests must be a list of 1 to %d tests", TRIAL_TESTS_MAX);
     }
     for (const struct pg_tree *t = tests->first; t != NULL; t = t->next) {
         int rc = run_one(file, t, p, out, err);

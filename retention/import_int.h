@@ -2,8 +2,8 @@
 /* import_int - the forms of others; private to the room. */
 #pragma once
 
+#include "base/reading.h"
 #include "retention/import.h"
-#include "retention/reading.h"
 
 PG_MUST_USE int import_ecr_read(struct reading *r, const struct pg_tree *root, bool lenient,
                                 struct ruleset *rules);

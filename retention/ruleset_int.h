@@ -2,7 +2,7 @@
 /* ruleset_int - how rules are read; private to the room. */
 #pragma once
 
-#include "retention/reading.h"
+#include "base/reading.h"
 #include "retention/ruleset.h"
 
 PG_MUST_USE int ruleset_read_tree(struct reading *r, const struct pg_tree *root,

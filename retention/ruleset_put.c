@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "retention/reading.h"
+#include "base/reading.h"
 #include "retention/ruleset.h"
 
 static const char *const by_words[] = {"seen", "pulled", "pushed", "version"};

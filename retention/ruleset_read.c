@@ -359,11 +359,14 @@ static int take_pinned(struct reading *r, const struct pg_tree *map, struct rule
         if (t != NULL && found != NULL) {
             return reading_bad(r, t->key_at, "a pin has one of digest, tag and pattern");
         }
+        if (t == NULL) {
+            continue;
+        }
         if (reading_text(r, map, keys[i], &text) < 0) {
             return -1;
         }
-        pin->kind = t != NULL ? (enum ruleset_pin_kind)i : pin->kind;
-        found = t != NULL ? t : found;
+        pin->kind = (enum ruleset_pin_kind)i;
+        found = t;
     }
     if (found == NULL) {
         return reading_bad(r, map->at, "a pin needs one of digest, tag and pattern");

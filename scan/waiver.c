@@ -1,84 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scan/waiver.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "base/moment.h"
-#include "base/nearest.h"
-#include "base/tree.h"
+#include "base/reading.h"
 
 #define TEXT_MAX 1000
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-struct reading {
-    const char *file;
-    const struct waiver_names *names;
-    struct pg_arena *arena;
-    struct pg_err *err;
-};
-
-static int bad(const struct reading *r, struct pg_tree_at at, const char *fmt, ...) PG_PRINTF(3, 4);
-
-static int bad(const struct reading *r, struct pg_tree_at at, const char *fmt, ...)
-{
-    char what[PG_ERR_TEXT_MAX];
-    va_list args;
-
-    va_start(args, fmt);
-    int n = vsnprintf(what, sizeof(what), fmt, args);
-    va_end(args);
-    PG_CHECK(n >= 0);
-    for (char *c = what; *c != '\0'; c++) { /* keys and values may hold anything */
-        *c = (char)((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c);
-    }
-    return pg_fail(r->err, PG_E_DENIED, "%s:%u:%u: %s", r->file, at.line, at.col, what);
-}
-
-static int check_keys(const struct reading *r, const struct pg_tree *map, const char *what,
-                      const char *const *words, size_t nwords)
-{
-    if (map->kind != PG_TREE_MAP) {
-        return bad(r, map->at, "%s must be a mapping of keys to values", what);
-    }
-    for (const struct pg_tree *t = map->first; t != NULL; t = t->next) {
-        bool known = false;
-        for (size_t i = 0; i < nwords; i++) {
-            known = known || sl_eq(t->key, sl_str(words[i]));
-        }
-        if (!known) {
-            const char *near = pg_nearest_of(t->key, words, nwords);
-            int shown = (int)(t->key.n < 100 ? t->key.n : 100);
-            return bad(r, t->key_at, "unknown key \"%.*s\" in %s%s%s%s", shown, t->key.p, what,
-                       near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-                       near != NULL ? "\"?" : "");
-        }
-    }
-    return 0;
-}
-
-static int take_text(const struct reading *r, const struct pg_tree *map, const char *key,
+static int take_text(struct reading *r, const struct pg_tree *map, const char *key,
                      struct sl *text_r, struct pg_tree_at *at_r)
 {
     const struct pg_tree *t = pg_tree_get(map, sl_str(key));
 
     if (t == NULL) {
-        return bad(r, map->at,
-                   "the waiver has no %s; it needs vulnerability, package, images, owner, reason "
-                   "and expires",
-                   key);
+        return reading_bad(
+            r, map->at,
+            "the waiver has no %s; it needs vulnerability, package, images, owner, reason "
+            "and expires",
+            key);
     }
     if (t->kind != PG_TREE_SCALAR || pg_tree_is_null(t) || sl_trim(t->text).n == 0 ||
         t->text.n > TEXT_MAX) {
-        return bad(r, t->at, "%s must be a text of at most %d bytes, and not empty", key, TEXT_MAX);
+        return reading_bad(r, t->at, "%s must be a text of at most %d bytes, and not empty", key,
+                           TEXT_MAX);
     }
     *text_r = pg_copy(r->arena, sl_trim(t->text));
     *at_r = t->at;
     return 0;
 }
 
-static int take_names(const struct reading *r, const struct pg_tree *map, struct waiver *w)
+static int take_names(struct reading *r, const struct pg_tree *map, struct waiver *w)
 {
     struct pg_tree_at at = {0, 0};
     struct pg_err err = {0};
@@ -88,43 +42,45 @@ static int take_names(const struct reading *r, const struct pg_tree *map, struct
     }
     if (!alias_is_name(w->vulnerability) ||
         memchr(w->vulnerability.p, '*', w->vulnerability.n) != NULL) {
-        return bad(r, at, "vulnerability must be the name of one, such as CVE-2023-0464");
+        return reading_bad(r, at, "vulnerability must be the name of one, such as CVE-2023-0464");
     }
     if (take_text(r, map, "package", &w->package, &at) < 0) {
         return -1;
     }
     if (memchr(w->package.p, '*', w->package.n) != NULL) {
-        return bad(r, at,
-                   "package must be the name of one, such as libssl3; there are no wildcards");
+        return reading_bad(
+            r, at, "package must be the name of one, such as libssl3; there are no wildcards");
     }
     if (sl_starts(w->package, SL("pkg:")) && purl_parse(w->package, r->arena, &w->purl, &err) < 0) {
-        (void)bad(r, at, "%s", err.msg);
+        (void)reading_bad(r, at, "%s", err.msg);
         pg_err_clear(&err);
         return -1;
     }
     return 0;
 }
 
-static int take_images(const struct reading *r, const struct pg_tree *map, struct waiver *w)
+static int take_images(struct reading *r, const struct waiver_names *names,
+                       const struct pg_tree *map, struct waiver *w)
 {
     const struct pg_tree *list = pg_tree_get(map, SL("images"));
 
     if (list == NULL || list->kind != PG_TREE_LIST || list->nchildren == 0 ||
         list->nchildren > WAIVER_IMAGES_MAX) {
-        return bad(r, list != NULL ? list->at : map->at,
-                   "images must be a list of 1 to %d patterns, such as [\"ghcr.io/acme/**\"], or "
-                   "[\"**\"] for all",
-                   WAIVER_IMAGES_MAX);
+        return reading_bad(
+            r, list != NULL ? list->at : map->at,
+            "images must be a list of 1 to %d patterns, such as [\"ghcr.io/acme/**\"], or "
+            "[\"**\"] for all",
+            WAIVER_IMAGES_MAX);
     }
     struct sl *images = pg_alloc(r->arena, list->nchildren * sizeof(*images));
     w->images = images;
     for (const struct pg_tree *t = list->first; t != NULL; t = t->next) {
         struct pg_err err = {0};
         if (t->kind != PG_TREE_SCALAR || pg_tree_is_null(t)) {
-            return bad(r, t->at, "a pattern of images must be a text");
+            return reading_bad(r, t->at, "a pattern of images must be a text");
         }
-        if (r->names->canonical(t->text, r->arena, &images[w->nimages], &err) < 0) {
-            (void)bad(r, t->at, "%s", err.msg);
+        if (names->canonical(t->text, r->arena, &images[w->nimages], &err) < 0) {
+            (void)reading_bad(r, t->at, "%s", err.msg);
             pg_err_clear(&err);
             return -1;
         }
@@ -134,7 +90,7 @@ static int take_images(const struct reading *r, const struct pg_tree *map, struc
     return 0;
 }
 
-static int take_end(const struct reading *r, const struct pg_tree *map, struct waiver *w)
+static int take_end(struct reading *r, const struct pg_tree *map, struct waiver *w)
 {
     struct pg_tree_at at = {0, 0};
     struct sl text = {NULL, 0};
@@ -149,33 +105,35 @@ static int take_end(const struct reading *r, const struct pg_tree *map, struct w
     }
     (void)snprintf(whole, sizeof(whole), "%.20sT00:00:00Z", text.p);
     if (text.n != 10 || !moment_parse(sl_str(whole), &day_s)) {
-        return bad(r, at, "expires must be a day such as 2026-12-31, or 2026-12-31T18:00:00Z");
+        return reading_bad(r, at,
+                           "expires must be a day such as 2026-12-31, or 2026-12-31T18:00:00Z");
     }
     w->expires_s = day_s + 86400;
     return 0;
 }
 
-static int take_waiver(const struct reading *r, const struct pg_tree *t, struct waiver *w)
+static int take_waiver(struct reading *r, const struct waiver_names *names, const struct pg_tree *t,
+                       struct waiver *w)
 {
-    static const char *const words[] = {"vulnerability", "package", "images",
-                                        "owner",         "reason",  "expires"};
+    static const char *const words[] = {"vulnerability", "package", "images", "owner",
+                                        "reason",        "expires", NULL};
     struct pg_tree_at at;
 
     w->line = t->at.line;
-    if (check_keys(r, t, "a waiver", words, sizeof(words) / sizeof(*words)) < 0 ||
-        take_names(r, t, w) < 0 || take_images(r, t, w) < 0 ||
-        take_text(r, t, "owner", &w->owner, &at) < 0 ||
+    if (reading_keys(r, t, "a waiver", words) < 0 || take_names(r, t, w) < 0 ||
+        take_images(r, names, t, w) < 0 || take_text(r, t, "owner", &w->owner, &at) < 0 ||
         take_text(r, t, "reason", &w->reason, &at) < 0) {
         return -1;
     }
     return take_end(r, t, w);
 }
 
-static int take_all(const struct reading *r, const struct pg_tree *root, struct waiver_list *list)
+static int take_all(struct reading *r, const struct waiver_names *names, const struct pg_tree *root,
+                    struct waiver_list *list)
 {
-    static const char *const words[] = {"waivers"};
+    static const char *const words[] = {"waivers", NULL};
 
-    if (check_keys(r, root, "the file", words, 1) < 0) {
+    if (reading_keys(r, root, "the file", words) < 0) {
         return -1;
     }
     const struct pg_tree *all = pg_tree_get(root, SL("waivers"));
@@ -183,12 +141,12 @@ static int take_all(const struct reading *r, const struct pg_tree *root, struct 
         return 0;
     }
     if (all->kind != PG_TREE_LIST || all->nchildren > WAIVER_LIST_MAX) {
-        return bad(r, all->at, "waivers must be a list of at most %d", WAIVER_LIST_MAX);
+        return reading_bad(r, all->at, "waivers must be a list of at most %d", WAIVER_LIST_MAX);
     }
     struct waiver *waivers = pg_alloc(r->arena, all->nchildren * sizeof(*waivers) + 1);
     list->waivers = waivers;
     for (const struct pg_tree *t = all->first; t != NULL; t = t->next) {
-        if (take_waiver(r, t, &waivers[list->n]) < 0) {
+        if (take_waiver(r, names, t, &waivers[list->n]) < 0) {
             return -1;
         }
         list->n++;
@@ -199,7 +157,7 @@ static int take_all(const struct reading *r, const struct pg_tree *root, struct 
 int waiver_read(const char *file, struct sl text, const struct waiver_names *names,
                 struct pg_arena *arena, struct waiver_list *list_r, struct pg_err *err)
 {
-    const struct reading r = {file, names, arena, err};
+    struct reading r = {file, arena, err};
     struct waiver_list list = {.matches = names->matches};
     struct pg_tree_fault fault;
     struct pg_tree *root = NULL;
@@ -209,9 +167,9 @@ int waiver_read(const char *file, struct sl text, const struct waiver_names *nam
                        WAIVER_BYTES_MAX >> 10);
     }
     if (pg_tree_read(arena, text, &root, &fault) < 0) {
-        return bad(&r, fault.at, "%s", fault.what);
+        return reading_bad(&r, fault.at, "%s", fault.what);
     }
-    if (root != NULL && take_all(&r, root, &list) < 0) {
+    if (root != NULL && take_all(&r, names, root, &list) < 0) {
         return -1;
     }
     alias_index_init(&list.names);

@@ -7,10 +7,10 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/reading.h"
 #include "cache/blob.h"
 #include "cache/catalog.h"
 #include "oci/manifest.h"
-#include "retention/reading.h"
 
 #define PAGE             512
 #define TAGS_MAX         10000 /* of one manifest */

@@ -238,7 +238,7 @@ def test_import_says_what_it_cannot_honour():
     assert code == 1 and f"# NOT HONOURED: {f.dir}/cip.yaml:5:10: the key is in a secret or a KMS" in out, out
     assert "  action: deny\n" in out
     code, out, err = f.run("policy", "import", f"{f.dir}/nowhere")
-    assert code == 2 and "cannot open" in err, err
+    assert code == 2 and "cannot read" in err, err
     f.close()
 
 

@@ -91,7 +91,7 @@ def test_what_is_wrong_with_rules_is_told_with_its_place():
     code, out, err = told(pg, "retention", "plan", "--rules", rules(pg), "--as-of", "tomorrow")
     assert code == 2 and "no date" in err, err
     code, out, err = told(pg, "retention", "plan", "--rules", "/nowhere")
-    assert code == 2 and "cannot open /nowhere" in err, err
+    assert code == 2 and "cannot read /nowhere" in err, err
     code, out, err = told(pg, "retention", "plan")
     assert code == 2 and "--rules" in err, err
     pg.stop()

@@ -86,8 +86,8 @@ TEST(what_is_unknown_is_told)
             "f:2:1: unknown key \"rule\" in the policy; did you mean \"rules\"?");
     refused(KEYED "  mod: observe\n",
             "f:6:3: unknown key \"mod\" in a rule; did you mean \"mode\"?");
-    refused(KEYED "  mode: warn\n", "f:6:9: mode must be enforce or observe");
-    refused("default: maybe\n", "f:1:10: default must be allow or deny");
+    refused(KEYED "  mode: warn\n", "f:6:9: mode must be one of: enforce, observe");
+    refused("default: maybe\n", "f:1:10: default must be one of: allow, deny");
     refused(RULES "- name: a\n  match: {images: [nginx]}\n",
             "unknown key \"images\" in match; known here: "
             "repositories, tags");
@@ -117,11 +117,11 @@ TEST(what_would_deceive_is_refused)
             "from 1 to 1");
     refused(RULE "  require: {signature: {all_of: [{key: a.pub}], threshold: 1}}\n", "with any_of");
     refused(IN_ATTESTATION("predicate_type: vuln, from: {notation: {}}"), "attests to nothing");
-    refused(IN_ATTESTATION("predicate_type: vuln, from: {key: a.pub}, max_age: 3"), "such as 72h");
-    refused(IN_ATTESTATION("predicate_type: vuln, from: {key: a.pub}, max_age: 0s"), "such as 72h");
+    refused(IN_ATTESTATION("predicate_type: vuln, from: {key: a.pub}, max_age: 3"), "such as 48h");
+    refused(IN_ATTESTATION("predicate_type: vuln, from: {key: a.pub}, max_age: 0s"), "such as 48h");
     refused(
         IN_ATTESTATION("predicate_type: vuln, from: {key: a.pub}, max_age: 99999999999999999999d"),
-        "such as 72h");
+        "such as 48h");
     refused(KEYED "- name: a\n  match: {repositories: [redis]}\n  action: allow\n",
             "two rules have the name");
     refused(RULE "  action: allow\n  on_missing: wait\n", "on_missing is for a rule");

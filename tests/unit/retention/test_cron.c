@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/test.h"
 
+#include "base/reading.h"
 #include "retention/cron.h"
-#include "retention/reading.h"
 
 static void next_is(const char *text, const char *after, const char *then)
 {

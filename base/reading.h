@@ -3,7 +3,7 @@
  * reading - takes a document of rules apart, whosever form it has: nothing is silently ignored, and
  * what is wrong is told with its place.
  *
- * Ownership:  texts go into the arena.
+ * Ownership:  texts are the tree's; lists go into the arena, which who reads none need not have.
  * Failure:    DENIED, "FILE:LINE:COLUMN: what is wrong, what may stand there".
  * Threads:    one.
  */
@@ -26,13 +26,14 @@ struct reading {
 PG_MUST_USE int reading_tree(struct reading *r, struct sl text, struct pg_tree **root_r);
 
 int reading_bad(struct reading *r, struct pg_tree_at at, const char *fmt, ...) PG_PRINTF(3, 4);
-int reading_wrap(struct reading *r, struct pg_tree_at at); /* puts the place before *r->err */
+int reading_wrap(struct reading *r,
+                 struct pg_tree_at at); /* puts the place before *r->err; a detail stays */
 
 /* words ends with NULL. */
 PG_MUST_USE int reading_keys(struct reading *r, const struct pg_tree *t, const char *what,
                              const char *const *words);
 
-/* Of a key: absent is not wrong, the value stays as it is. */
+/* Of a key. Absent is not wrong: the text is {NULL, 0} then, what else is read stays as it is. */
 PG_MUST_USE int reading_text(struct reading *r, const struct pg_tree *map, const char *key,
                              struct sl *text_r);
 PG_MUST_USE int reading_truth(struct reading *r, const struct pg_tree *map, const char *key,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "retention/reading.h"
+#include "base/reading.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -36,6 +36,9 @@ int reading_wrap(struct reading *r, struct pg_tree_at at)
 
     pg_err_move(&inner, r->err);
     (void)reading_bad(r, at, "%s", inner.msg);
+    if (inner.detail != NULL) {
+        (void)pg_detail(r->err, "%s", inner.detail);
+    }
     pg_err_clear(&inner);
     return -1;
 }
@@ -96,6 +99,7 @@ int reading_text(struct reading *r, const struct pg_tree *map, const char *key, 
 {
     const struct pg_tree *t = pg_tree_get(map, sl_str(key));
 
+    *text_r = (struct sl){NULL, 0};
     if (t == NULL) {
         return 0;
     }
