@@ -154,7 +154,7 @@ int retention_lint(const struct command_args *args)
     }
     l.file = args->operands[0];
     int rc = load_rules(l.file, true, &rules);
-    if (rc != COMMAND_GOOD) {
+    if (rules == NULL) {
         return rc;
     }
     pg_buf_init(&l.out, PRINT_BYTES_MAX);
