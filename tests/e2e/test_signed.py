@@ -148,16 +148,20 @@ class World:
                            upstreams=f'{SCRIPTED}: {{url: "{self.scripted.url}", allow_private: true}}')
 
     def check(self):
-        """Each verdict, at all that there is of the image."""
-        wrong = []
-        for case in self.cases:
-            for host in [REAL, SCRIPTED] if case.real else [SCRIPTED]:
-                try:
-                    is_refused = case.said(host) and not self.is_able(case, host)
-                    self.refused(case, host) if is_refused else self.served(case, host)
-                except AssertionError as e:
-                    wrong.append(f"{host} {case.repo}: {e}")
+        """Each verdict, at all that there is of the image; eight clients at once."""
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            wrong = [w for w in pool.map(lambda at: self.wrong(*at), [
+                (case, host) for case in self.cases for host in (REAL, SCRIPTED)
+                if case.real or host == SCRIPTED]) if w]
         assert not wrong, f"{len(wrong)} of {len(self.cases)}:\n" + "\n".join(wrong)
+
+    def wrong(self, case, host):
+        try:
+            is_refused = case.said(host) and not self.is_able(case, host)
+            self.refused(case, host) if is_refused else self.served(case, host)
+            return None
+        except AssertionError as e:
+            return f"{host} {case.repo}: {e}"
 
     def is_able(self, case, host):
         """This OpenSSL has Ed25519ph, which those of verify.PREHASHED are signed with; else they are
@@ -184,7 +188,8 @@ class World:
         got = self.pg.get(manifest)
         assert got.status == 200 and got.body == case.image, got
         for path in rest:
-            assert self.pg.get(path).status == 200, path
+            got = self.pg.get(path)
+            assert got.status == 200, f"{path}: {got}"
         for tag, _, body in case.manifests:         # who verifies again gets what there is
             if tag in ("v1", "other") or (lists(tag) and host == SCRIPTED):
                 continue
@@ -250,9 +255,10 @@ def test_each_layout_signed_by_cosign_gets_its_verdict():
     cases = [*of_keys(), *(c for c, _ in fixtures("keyless/oci", verify.KEYLESS)),
              *(c for c, _ in fixtures("real-keyless", {}))]
     assert len(cases) == 66 + 22 + 4, len(cases)
-    world = World(cases, files())
-    world.check()
-    world.end()
+    for real in (True, False):      # what is missing or corrupt in one repository is good in another
+        world = World([c for c in cases if c.real == real], files())
+        world.check()
+        world.end()
 
 
 def test_F13_more_than_there_may_be_is_cut_and_denied():
