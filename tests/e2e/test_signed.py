@@ -200,8 +200,14 @@ class World:
         there = {d["digest"] for d in case.referrers().get(digest, [])}
         assert {d["digest"] for d in found} == there, f"{found} are not {there}"
 
-    def end(self):
-        self.pg.stop()
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *_):
+        if failed:
+            self.pg.kill()
+        else:
+            self.pg.stop()
         self.real.end()
         self.scripted.die()
 
@@ -256,9 +262,8 @@ def test_each_layout_signed_by_cosign_gets_its_verdict():
              *(c for c, _ in fixtures("real-keyless", {}))]
     assert len(cases) == 66 + 22 + 4, len(cases)
     for real in (True, False):      # what is missing or corrupt in one repository is good in another
-        world = World([c for c in cases if c.real == real], files())
-        world.check()
-        world.end()
+        with World([c for c in cases if c.real == real], files()) as world:
+            world.check()
 
 
 def test_F13_more_than_there_may_be_is_cut_and_denied():
@@ -275,10 +280,9 @@ def test_F13_more_than_there_may_be_is_cut_and_denied():
 
     def long(doc):
         doc["layers"][0]["annotations"]["dev.cosignproject.cosign/signature"] = "A" * (3 << 20)
-    world = World([changed("neg-sig-5000-layers", verify.bad_layers(5000)),
-                   changed("neg-sig-huge-annotation", long)], files())
-    world.check()
-    world.end()
+    with World([changed("neg-sig-5000-layers", verify.bad_layers(5000)),
+                changed("neg-sig-huge-annotation", long)], files()) as world:
+        world.check()
 
 
 def test_names_in_signatures_are_held_to_by_containers_policy_json():
@@ -290,10 +294,9 @@ def test_names_in_signatures_are_held_to_by_containers_policy_json():
     scopes = {f"{host}/{case.repo}": [{"type": "sigstoreSigned", "keyPath": keys + "/k1.pub",
                                        "signedIdentity": identity}]
               for case, identity in cases for host in (REAL, SCRIPTED)}
-    world = World([case for case, _ in cases], {}, policy={
-        "default": [{"type": "reject"}], "transports": {"docker": scopes}})
-    world.check()
-    world.end()
+    with World([case for case, _ in cases], {}, policy={
+        "default": [{"type": "reject"}], "transports": {"docker": scopes}}) as world:
+        world.check()
 
 
 # ---- Notation --------------------------------------------------------------------------------
@@ -339,9 +342,8 @@ def test_each_image_signed_by_notation_gets_its_verdict():
     assert len(cases) == 51, len(cases)
     for stamped in (False, True):
         some = [c for c in cases if (notation.POLICY.get(c.name) == "tsa") == stamped]
-        world = World(some, notation_files(some), trust="trust: {{notation_store: {0}/notation/truststore}}")
-        world.check()
-        world.end()
+        with World(some, notation_files(some), trust="trust: {{notation_store: {0}/notation/truststore}}") as world:
+            world.check()
 
 
 if __name__ == "__main__":
