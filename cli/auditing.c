@@ -214,6 +214,33 @@ static int print_result(struct verification *v)
 }
 
 /* The heads before the segments: what is written meanwhile is no finding. */
+static int look(struct verification *v, int dir_fd)
+{
+    int rc = read_key(v, dir_fd);
+
+    if (rc == COMMAND_GOOD) {
+        rc = read_heads(v, dir_fd);
+    }
+    if (rc == COMMAND_GOOD) {
+        rc = read_segments(v, dir_fd);
+    }
+    if (rc == COMMAND_GOOD) {
+        examine_end(&v->examine);
+    }
+    return rc;
+}
+
+int auditing_check(const struct command_args *args, int dir_fd, struct auditing_check *check_r)
+{
+    struct verification v = {.args = args};
+
+    pg_buf_init(&v.out, PRINT_BYTES_MAX);
+    int rc = look(&v, dir_fd);
+    pg_buf_free(&v.out);
+    *check_r = (struct auditing_check){.findings = v.examine.findings, .last = v.examine.seq};
+    return rc;
+}
+
 int auditing_verify(const struct command_args *args)
 {
     struct verification v = {.args = args};
@@ -227,15 +254,8 @@ int auditing_verify(const struct command_args *args)
     if (args->json) {
         (void)pg_buf_put(&v.out, SL("{\"findings\":["));
     }
-    rc = read_key(&v, dir_fd);
+    rc = look(&v, dir_fd);
     if (rc == COMMAND_GOOD) {
-        rc = read_heads(&v, dir_fd);
-    }
-    if (rc == COMMAND_GOOD) {
-        rc = read_segments(&v, dir_fd);
-    }
-    if (rc == COMMAND_GOOD) {
-        examine_end(&v.examine);
         rc = print_result(&v);
     }
     pg_buf_free(&v.out);

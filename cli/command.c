@@ -7,6 +7,7 @@
 #include "base/nearest.h"
 #include "cli/auditing.h"
 #include "cli/auditing_list.h"
+#include "cli/auditing_report.h"
 #include "cli/backup.h"
 #include "cli/clientconf.h"
 #include "cli/completion.h"
@@ -255,6 +256,12 @@ const struct command command_table[] = {
      revoke_undo, "WHAT..."},
     {"revocations", "csj", "List what is revoked.",
      "What, since when, and why. Asks the control socket.", revoke_list, NULL},
+    {"audit report", "cjgqGFH", "Write what an auditor asks for, of a span of time, as one file.",
+     "Policies that were in force and from when on, administrative acts, what was served under "
+     "which rule and policy, what was refused and why, what only observed rules would have "
+     "refused, "
+     "and whether the log is as it was written. As one HTML file that needs no other, or as JSON.",
+     auditing_report_run, "[DIR]"},
     {"version", "cj", "Print the version, and those of the libraries in use.",
      "Prints the version of pullgate and of each library that it runs with.", version_print, NULL},
     {"completion", "", "Print what completes the command line: for bash, zsh or fish.",
@@ -384,6 +391,8 @@ const struct command_option command_options[] = {
     {'6', 0, "rule", "NAME", "Decided by this rule.", offsetof(struct command_args, audit.rule)},
     {'z', 0, "act", "NAME", "Administrative acts of this name: reload, purge, start, ...",
      offsetof(struct command_args, audit.act)},
+    {'F', 0, "html", "FILE", "Write it there, as HTML; a file that exists is not overwritten.",
+     offsetof(struct command_args, audit.html)},
     {'X', 0, "csv", NULL, "As CSV, with a line of names.",
      offsetof(struct command_args, audit.csv)},
     {'3', 0, "reason", "TEXT", "Why; whoever is refused reads it.",

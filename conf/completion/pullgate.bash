@@ -8,7 +8,7 @@ _pullgate() {
     2:policy) COMPREPLY=($(compgen -W "check test lint diff import " -- "$cur")); return ;;
     2:scan) COMPREPLY=($(compgen -W "image read " -- "$cur")); return ;;
     2:retention) COMPREPLY=($(compgen -W "plan apply lint import " -- "$cur")); return ;;
-    2:audit) COMPREPLY=($(compgen -W "verify head query export " -- "$cur")); return ;;
+    2:audit) COMPREPLY=($(compgen -W "verify head query export report " -- "$cur")); return ;;
     esac
     case "${COMP_WORDS[COMP_CWORD-1]}" in
     -c|--config) COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -50,6 +50,7 @@ _pullgate() {
     --verdict) return ;;
     --rule) return ;;
     --act) return ;;
+    --html) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --reason) return ;;
     esac
     case "${COMP_WORDS[1]} ${COMP_WORDS[2]}" in
@@ -90,6 +91,7 @@ _pullgate() {
     "revoke "*) words="-c --config --control --json --reason -h --help " ;;
     "unrevoke "*) words="-c --config --control --json --reason -h --help " ;;
     "revocations "*) words="-c --config --control --json -h --help " ;;
+    "audit report") words="-c --config --json --head --since --until --image --html -h --help " ;;
     "version "*) words="-c --config --json -h --help " ;;
     "completion "*) words="-h --help bash zsh fish" ;;
     "man "*) words="-c --config -h --help " ;;

@@ -36,7 +36,7 @@ _pullgate() {
     (policy) words2=('check:Read a policy and say what it was understood to be.' 'test:Run table tests of a policy.' 'lint:Say what is wrong with a policy that loads.' 'diff:Say what a new policy says otherwise than an old one.' 'import:Make a policy of one of Kubernetes.' );;
     (scan) words2=('image:Scan an image of the store with Trivy or Grype.' 'read:Say what scanners reports say, and whether they count.' );;
     (retention) words2=('plan:Say what rules of retention would remove, and why.' 'apply:Carry out what rules of retention say.' 'lint:Find what rules of retention do against their own words.' 'import:Make rules of retention of another registrys.' );;
-    (audit) words2=('verify:Say whether the audit log is as it was written.' 'head:Print the newest signed head of the audit log, to be kept elsewhere.' 'query:Print entries of the audit log.' 'export:Write entries of the audit log as CSV or JSON lines.' );;
+    (audit) words2=('verify:Say whether the audit log is as it was written.' 'head:Print the newest signed head of the audit log, to be kept elsewhere.' 'query:Print entries of the audit log.' 'export:Write entries of the audit log as CSV or JSON lines.' 'report:Write what an auditor asks for, of a span of time, as one file.' );;
     esac
     if (( CURRENT == 2 )); then
         _describe command words1
@@ -288,6 +288,16 @@ _pullgate() {
             '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
             '--json[Answer in JSON]' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
+    (audit\ report) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--head[A head that audit head has printed]:FILE...: ' \
+            '--since[Not before]:TIME: ' \
+            '--until[Before that.]:TIME: ' \
+            '--image[Of REPOSITORY or REPOSITORYTAG, with * and ?]:PATTERN: ' \
+            '--html[Write it there, as HTML]:FILE:_files' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:DIR:()' ;;
     (version) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \

@@ -133,6 +133,33 @@ def test_policies_that_were_in_force_are_recorded():
     pg.stop()
 
 
+def test_a_report_is_one_file_and_what_clients_said_is_no_markup_in_it():
+    up = Upstream()
+    good = admit.Layout("v3-bundle-key").put(up)
+    bad = admit.Layout("v3-bundle-other-key_fail").put(up, repo="library/bad")
+    pg = admit.start(up)
+    assert pg.get(admit.doors(good)[0]).status == 200 and pg.get(admit.doors(good)[0]).status == 200
+    assert pg.get(admit.doors(bad, "library/bad")[0]).status == 403
+    assert pg.control("POST", "/api/v1/purge?ref=origin.test/library/app&x=<script>").status >= 400
+    pg.end()
+    code, out, err = run(pg, "report", "--json", "--since", "1h")
+    assert code == 0, err
+    report = json.loads(out)
+    [served], [refused] = report["served"]["rows"], report["refused"]["rows"]
+    assert (served["digest"], served["times"]) == (good.digest, 2) and len(served["policy"]) == 64, served
+    assert (refused["repository"], refused["verdict"], refused["rule"]) == \
+        ("origin.test/library/bad", "deny", "signed-by-builder"), refused
+    assert report["policies"]["rows"][0]["policy"] == served["policy"] and report["findings"] == 0
+    page = pg.dir + "/report.html"
+    assert run(pg, "report", "--html", page)[0] == 0
+    with open(page) as f:
+        html = f.read()
+    assert good.digest in html and "<script" not in html and "http://" not in html, html
+    assert run(pg, "report", "--html", page)[0] == 2, "nothing is overwritten"
+    pg.start()
+    pg.stop()
+
+
 def test_J06_an_edit_is_found_by_verify_and_at_the_next_start():
     up = Upstream()
     image(up)
