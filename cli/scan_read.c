@@ -81,7 +81,6 @@ static int read_sbom(struct work *w, const char *file)
 
 static int read_waivers(struct work *w, const char *file)
 {
-    static const struct waiver_names names = {canonical, match_name};
     struct pg_err err = {0};
     struct pg_buf text;
 
@@ -91,7 +90,7 @@ static int read_waivers(struct work *w, const char *file)
     }
     int rc = read_file(file, WAIVER_BYTES_MAX, &text);
     if (rc == COMMAND_GOOD) {
-        rc = waiver_read(file, pg_buf_sl(&text), &names, &w->arena, &w->waivers, &err) < 0
+        rc = waiver_read(file, pg_buf_sl(&text), canonical, &w->arena, &w->waivers, &err) < 0
                  ? fail(NULL, &err)
                  : COMMAND_GOOD;
         w->by.waivers = rc == COMMAND_GOOD ? &w->waivers : NULL;

@@ -8,7 +8,7 @@
 #define KEYS_MAX    16
 #define REST        SL("default")
 #define TRANSPORT   SL("")
-#define NAME_BYTES  (MATCH_PATTERN_MAX + DIGEST_TEXT_MAX + 8)
+#define NAME_BYTES  (WILDCARD_MAX + DIGEST_TEXT_MAX + 8)
 #define REQUIREMENT "a requirement of the policy"
 
 struct scope {
@@ -336,7 +336,7 @@ static int check_scope(struct parse *p, const struct pg_tree *t)
 {
     const struct sl other = SL("index.docker.io");
 
-    if (t->key.n > MATCH_PATTERN_MAX || sl_eq(t->key, REST)) {
+    if (t->key.n > WILDCARD_MAX || sl_eq(t->key, REST)) {
         return reading_bad(&p->in, t->key_at, "not a scope");
     }
     if (sl_starts(t->key, other) && (t->key.n == other.n || t->key.p[other.n] == '/')) {
@@ -416,7 +416,7 @@ static const struct scope *scope_of_image(const struct policy *p, struct sl repo
 /* "*.b.c", "*.c" of the host "a.b.c". */
 static const struct scope *scope_of_domains(const struct policy *p, struct sl host)
 {
-    char name[MATCH_PATTERN_MAX + 2];
+    char name[WILDCARD_MAX + 2];
 
     for (size_t i = 0; i < host.n; i++) {
         if (host.p[i] == '.' && host.n - i + 1 <= sizeof(name)) {

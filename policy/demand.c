@@ -49,7 +49,7 @@ static void say(const struct asked *a, enum demand_answer answer, const char *he
 static bool any_matches(const struct demand *d, struct sl text)
 {
     for (size_t i = 0; i < d->npatterns; i++) {
-        if (match_name(d->patterns[i], text)) {
+        if (wildcard_matches(d->patterns[i], text)) {
             return true;
         }
     }
@@ -63,13 +63,13 @@ static bool platform_matches(struct sl pattern, struct sl platform)
 {
     const char *slash = memchr(platform.p, '/', platform.n), *variant;
 
-    if (match_name(pattern, platform)) {
+    if (wildcard_matches(pattern, platform)) {
         return true;
     }
     variant = slash != NULL ? memchr(slash + 1, '/', (size_t)(platform.p + platform.n - slash - 1))
                             : NULL;
     return variant != NULL &&
-           match_name(pattern, (struct sl){platform.p, (size_t)(variant - platform.p)});
+           wildcard_matches(pattern, (struct sl){platform.p, (size_t)(variant - platform.p)});
 }
 
 static void stand_platforms(const struct asked *a)
@@ -100,7 +100,7 @@ static bool type_is_among(const struct demand *d, struct sl type)
 {
     for (size_t i = 0; i < d->npatterns; i++) {
         if (sl_eq(d->patterns[i], SL("image")) ? is_image_type(type)
-                                               : match_name(d->patterns[i], type)) {
+                                               : wildcard_matches(d->patterns[i], type)) {
             return true;
         }
     }
@@ -136,7 +136,7 @@ static const struct facts_pair *find(const struct facts_pair *all, size_t n, str
 
 static bool value_matches(struct sl pattern, struct sl value)
 {
-    return sl_eq(pattern, SL("**")) || match_name(pattern, value);
+    return sl_eq(pattern, SL("**")) || wildcard_matches(pattern, value);
 }
 
 static void stand_labels(const struct asked *a)
@@ -160,7 +160,7 @@ static void stand_labels(const struct asked *a)
 /* What is too long to be matched is not let through. */
 static bool value_is_denied(struct sl pattern, struct sl value)
 {
-    return value.n > MATCH_PATTERN_MAX || value_matches(pattern, value);
+    return value.n > WILDCARD_MAX || value_matches(pattern, value);
 }
 
 static void stand_no_labels(const struct asked *a)
@@ -169,7 +169,7 @@ static void stand_no_labels(const struct asked *a)
         const struct facts_pair *no = &a->d->pairs[i];
         for (size_t k = 0; k < a->c->nlabels; k++) {
             const struct facts_pair *is = &a->c->labels[k];
-            bool same = is->name.n > MATCH_PATTERN_MAX || value_matches(no->name, is->name);
+            bool same = is->name.n > WILDCARD_MAX || value_matches(no->name, is->name);
             if (same && value_is_denied(no->value, is->value)) {
                 say(a, DEMAND_FAILS, "build the image without this label",
                     "it has the label \"%.*s\"", SHOWN(is->name));

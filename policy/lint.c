@@ -31,50 +31,14 @@ static void say(struct lint *l, const struct rule *r, const char *fmt, ...)
 
 /* ---- what covers what ---------------------------------------------------------------------- */
 
-/* Does `wide` match all that `narrow` does? A wildcard stands for parts that nobody writes. */
-static bool covers(struct sl wide, struct sl narrow)
-{
-    char sample[MATCH_PATTERN_MAX + 1];
-    size_t n = 0;
-
-    for (size_t i = 0; i < narrow.n; i++) {
-        bool two = i + 1 < narrow.n && narrow.p[i] == '*' && narrow.p[i + 1] == '*';
-        struct sl part = two                  ? SL("\1/\1")
-                         : narrow.p[i] == '*' ? SL("\1")
-                                              : (struct sl){&narrow.p[i], 1};
-        if (n + part.n > MATCH_PATTERN_MAX) {
-            return false;
-        }
-        memcpy(sample + n, part.p, part.n);
-        n += part.n;
-        i += two ? 1 : 0;
-    }
-    return match_name(wide, (struct sl){sample, n});
-}
-
-static bool all_covered(const struct sl *wide, size_t nwide, const struct sl *narrow,
-                        size_t nnarrow)
-{
-    for (size_t i = 0; i < nnarrow; i++) {
-        bool is = false;
-        for (size_t k = 0; k < nwide && !is; k++) {
-            is = covers(wide[k], narrow[i]);
-        }
-        if (!is) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* All that b is asked about, a is asked about as well. */
 static bool is_wider(const struct rule *a, const struct rule *b)
 {
     bool tags =
-        a->ntags == 0 || (b->ntags > 0 && all_covered(a->tags, a->ntags, b->tags, b->ntags));
+        a->ntags == 0 || (b->ntags > 0 && wildcard_cover_all(a->tags, a->ntags, b->tags, b->ntags));
 
     return tags &&
-           all_covered(a->repositories, a->nrepositories, b->repositories, b->nrepositories);
+           wildcard_cover_all(a->repositories, a->nrepositories, b->repositories, b->nrepositories);
 }
 
 static const struct demand *demand_of(const struct rule *r, enum demand_kind kind)
@@ -112,9 +76,9 @@ static void look_at_labels(struct lint *l, const struct rule *a, const struct ru
 
     for (size_t i = 0; want != NULL && no != NULL && i < want->npairs; i++) {
         for (size_t k = 0; k < no->npairs; k++) {
-            if (covers(no->pairs[k].name, want->pairs[i].name) &&
+            if (wildcard_covers(no->pairs[k].name, want->pairs[i].name) &&
                 (sl_eq(no->pairs[k].value, SL("**")) ||
-                 covers(no->pairs[k].value, want->pairs[i].value))) {
+                 wildcard_covers(no->pairs[k].value, want->pairs[i].value))) {
                 say(l, a,
                     "wants the label " SL_FMT ", which rule " SL_FMT " denies: nothing passes both",
                     SL_ARG(want->pairs[i].name), SL_ARG(b->name));
@@ -137,7 +101,7 @@ static void look_at_one(struct lint *l, const struct rule *r)
         say(l, r, "binds pulls by these tags alone: who asks by digest is not denied");
     }
     if (tags != NULL && r->ntags > 0 &&
-        all_covered(tags->patterns, tags->npatterns, r->tags, r->ntags)) {
+        wildcard_cover_all(tags->patterns, tags->npatterns, r->tags, r->ntags)) {
         say(l, r, "denies all the tags that it matches");
     }
     look_at_labels(l, r, r);

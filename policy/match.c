@@ -15,103 +15,7 @@ struct beginning {
     struct match_entry *first;
 };
 
-/* ---- one pattern --------------------------------------------------------------------------- */
-
-/* Which positions of the name can be reached after a star. */
-static void spread(bool *at, struct sl name, bool over_parts)
-{
-    for (size_t i = 0; i < name.n; i++) {
-        at[i + 1] = at[i + 1] || (at[i] && (over_parts || name.p[i] != '/'));
-    }
-}
-
-static void step(bool *at, struct sl name, char c)
-{
-    for (size_t i = name.n; i > 0; i--) {
-        at[i] = at[i - 1] && name.p[i - 1] == c;
-    }
-    at[0] = false;
-}
-
-/* What stands behind the last star has to end the name, which most names do not. */
-static bool ends_so(struct sl pattern, const char *star, struct sl name)
-{
-    size_t n = pattern.n - (size_t)(star + 1 - pattern.p);
-
-    return n <= name.n && (n == 0 || memcmp(star + 1, name.p + name.n - n, n) == 0);
-}
-
-/* What most patterns are: one wildcard between a beginning and an end, which fit. */
-static bool one_fits(struct sl pattern, size_t begins, size_t stars, struct sl name)
-{
-    size_t ends = pattern.n - begins - stars;
-
-    return name.n >= begins + ends &&
-           (stars == 2 || memchr(name.p + begins, '/', name.n - begins - ends) == NULL);
-}
-
-bool match_name(struct sl pattern, struct sl name)
-{
-    const char *star = pattern.n > 0 ? memrchr(pattern.p, '*', pattern.n) : NULL;
-    const char *first = star != NULL ? memchr(pattern.p, '*', pattern.n) : NULL;
-    size_t begins = first != NULL ? (size_t)(first - pattern.p) : 0;
-    bool at[MATCH_PATTERN_MAX + 1]; /* which ends of the name's beginnings are reached */
-
-    if (star == NULL) {
-        return sl_eq(pattern, name);
-    }
-    if (name.n > MATCH_PATTERN_MAX || !ends_so(pattern, star, name)) {
-        return false;
-    }
-    if (name.n < begins || (begins > 0 && memcmp(name.p, pattern.p, begins) != 0)) {
-        return false;
-    }
-    if (star - first <= 1) {
-        return one_fits(pattern, begins, (size_t)(star - first) + 1, name);
-    }
-    memset(at, 0, name.n + 1);
-    at[0] = true;
-    for (size_t i = 0; i < pattern.n; i++) {
-        if (pattern.p[i] != '*') {
-            step(at, name, pattern.p[i]);
-            continue;
-        }
-        bool two = i + 1 < pattern.n && pattern.p[i + 1] == '*';
-        spread(at, name, two);
-        i += two ? 1 : 0;
-    }
-    return at[name.n];
-}
-
 /* ---- what is written ----------------------------------------------------------------------- */
-
-static int check_stars(struct sl p, struct pg_err *err)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < p.n; i++) {
-        if (p.p[i] != '*') {
-            continue;
-        }
-        size_t run = 1;
-        while (i + run < p.n && p.p[i + run] == '*') {
-            run++;
-        }
-        if (run > 2) {
-            return pg_fail(err, PG_E_DENIED,
-                           "\"%.*s\": * is within one part of a name, ** is over several; three "
-                           "mean nothing",
-                           SHOWN(p));
-        }
-        i += run - 1;
-        n++;
-    }
-    if (n > MATCH_WILDCARDS_MAX) {
-        return pg_fail(err, PG_E_DENIED, "\"%.*s\": at most %d wildcards may stand in a pattern",
-                       SHOWN(p), MATCH_WILDCARDS_MAX);
-    }
-    return 0;
-}
 
 static bool is_repository_byte(char c)
 {
@@ -192,11 +96,11 @@ static bool is_hub(struct sl host)
 
 static int check_written(struct sl text, struct sl host, bool has_host, struct pg_err *err)
 {
-    if (text.n == 0 || text.n > MATCH_PATTERN_MAX - 20) {
+    if (text.n == 0 || text.n > WILDCARD_MAX - 20) {
         return pg_fail(err, PG_E_DENIED,
                        "a pattern for repositories has 1 to %d characters, such as "
                        "\"docker.io/library/*\" or \"ghcr.io/acme/**\"",
-                       MATCH_PATTERN_MAX - 20);
+                       WILDCARD_MAX - 20);
     }
     if (sl_eq(text, SL("*"))) {
         return pg_fail(err, PG_E_DENIED,
@@ -207,7 +111,7 @@ static int check_written(struct sl text, struct sl host, bool has_host, struct p
         memmem(text.p, text.n, "//", 2) != NULL) {
         return pg_fail(err, PG_E_DENIED, "\"%.*s\": a part of the name is empty", SHOWN(text));
     }
-    if (check_stars(text, err) < 0 || check_bytes(text, has_host ? host.n : 0, err) < 0) {
+    if (wildcard_check_stars(text, err) < 0 || check_bytes(text, has_host ? host.n : 0, err) < 0) {
         return -1;
     }
     if (has_host && host.n == text.n) {
@@ -269,7 +173,7 @@ int match_check_tag(struct sl p, struct pg_err *err)
                            SHOWN(p));
         }
     }
-    return check_stars(p, err);
+    return wildcard_check_stars(p, err);
 }
 
 /* ---- many patterns ------------------------------------------------------------------------- */
@@ -346,7 +250,7 @@ static void look(const struct match_index *x, struct sl beginning, struct sl nam
     }
     const struct beginning *b = pg_container_of(node, struct beginning, node);
     for (const struct match_entry *e = b->first; e != NULL; e = e->next) {
-        if (match_name(e->pattern, name)) {
+        if (wildcard_matches(e->pattern, name)) {
             add_found(f, e->rule);
         }
     }

@@ -21,10 +21,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/map.h"
+#include "base/wildcard.h"
 
-#define MATCH_PATTERN_MAX   512
-#define MATCH_WILDCARDS_MAX 8
-#define MATCH_TAG_MAX       128
+#define MATCH_TAG_MAX 128
 
 /* The pattern for repositories that text means. host: the canonical name of a registry that has
  * several, or NULL; the function may be NULL. */
@@ -33,8 +32,6 @@ typedef const char *match_host_fn(void *context, struct sl host);
 PG_MUST_USE int match_canonical(struct sl text, match_host_fn *host, void *context,
                                 struct pg_arena *arena, struct sl *pattern_r, struct pg_err *err);
 PG_MUST_USE int match_check_tag(struct sl pattern, struct pg_err *err);
-
-bool match_name(struct sl pattern, struct sl name);
 
 struct match_entry {
     struct match_entry *next; /* of the same beginning */

@@ -53,7 +53,7 @@ static bool is_of(struct sl s, const char *more)
             return false;
         }
     }
-    return s.n > 0 && s.n <= MATCH_PATTERN_MAX && memmem(s.p, s.n, "***", 3) == NULL;
+    return s.n > 0 && s.n <= WILDCARD_MAX && memmem(s.p, s.n, "***", 3) == NULL;
 }
 
 static int check_platform(struct parse *p, const struct pg_tree *t, struct sl *pattern_r)
@@ -123,12 +123,12 @@ static int take_pairs(struct list *l, const struct pg_tree *labels, const char *
     for (const struct pg_tree *t = map->first; t != NULL; t = t->next) {
         bool is_text = t->kind == PG_TREE_SCALAR && !pg_tree_is_null(t);
         bool star = kind == DEMAND_LABELS && memchr(t->key.p, '*', t->key.n) != NULL;
-        if (!is_text || t->text.n > MATCH_PATTERN_MAX || t->key.n > MATCH_PATTERN_MAX || star) {
+        if (!is_text || t->text.n > WILDCARD_MAX || t->key.n > WILDCARD_MAX || star) {
             return reading_bad(&p->in, t->at,
                                star ? "a label that is required has one name, without a wildcard"
                                     : "the value of a label must be a text, or a pattern of at "
                                       "most %d characters; \"**\" is any",
-                               MATCH_PATTERN_MAX);
+                               WILDCARD_MAX);
         }
         pairs[d->npairs++] = (struct facts_pair){parse_keep(p, t->key), parse_keep(p, t->text)};
     }

@@ -13,7 +13,7 @@
 static bool tag_matches(const struct rule *r, struct sl tag)
 {
     for (size_t i = 0; i < r->ntags; i++) {
-        if (match_name(r->tags[i], tag)) {
+        if (wildcard_matches(r->tags[i], tag)) {
             return true;
         }
     }

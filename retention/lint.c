@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "retention/wildcard.h"
+#include "base/wildcard.h"
 
 #define SHOWN(s) (int)((s).n < 60 ? (s).n : 60), (s).p != NULL ? (s).p : ""
 #define TEXT_MAX 500
@@ -142,19 +142,10 @@ static void check_words(struct linting *l, const struct ruleset_rule *rule)
 
 /* ---- one match and another ----------------------------------------------------------------- */
 
-/* Each pattern of b is covered by one of a. */
+/* Each pattern of b, and there are some, is covered by one of a. */
 static bool covers_list(const struct sl *a, size_t na, const struct sl *b, size_t nb)
 {
-    for (size_t i = 0; i < nb; i++) {
-        bool covered = false;
-        for (size_t k = 0; k < na && !covered; k++) {
-            covered = wildcard_covers(a[k], b[i]);
-        }
-        if (!covered) {
-            return false;
-        }
-    }
-    return nb > 0;
+    return nb > 0 && wildcard_cover_all(a, na, b, nb);
 }
 
 static bool meets_list(const struct sl *a, size_t na, const struct sl *b, size_t nb)

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/wildcard.h"
 #include "retention/ruleset_int.h"
-#include "retention/wildcard.h"
 
 #define ARENA_BYTES ((size_t)64 * 1024 * 1024)
 

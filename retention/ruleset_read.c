@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "base/wildcard.h"
 #include "retention/ruleset_int.h"
-#include "retention/wildcard.h"
 
 #define SHOWN(s)  (int)((s).n < 100 ? (s).n : 100), (s).p
 #define PAIRS_MAX 20

@@ -5,6 +5,7 @@
 
 #include "base/moment.h"
 #include "base/reading.h"
+#include "base/wildcard.h"
 
 #define TEXT_MAX 1000
 
@@ -59,8 +60,8 @@ static int take_names(struct reading *r, const struct pg_tree *map, struct waive
     return 0;
 }
 
-static int take_images(struct reading *r, const struct waiver_names *names,
-                       const struct pg_tree *map, struct waiver *w)
+static int take_images(struct reading *r, waiver_canonical_fn *canonical, const struct pg_tree *map,
+                       struct waiver *w)
 {
     const struct pg_tree *list = pg_tree_get(map, SL("images"));
 
@@ -79,7 +80,7 @@ static int take_images(struct reading *r, const struct waiver_names *names,
         if (t->kind != PG_TREE_SCALAR || pg_tree_is_null(t)) {
             return reading_bad(r, t->at, "a pattern of images must be a text");
         }
-        if (names->canonical(t->text, r->arena, &images[w->nimages], &err) < 0) {
+        if (canonical(t->text, r->arena, &images[w->nimages], &err) < 0) {
             (void)reading_bad(r, t->at, "%s", err.msg);
             pg_err_clear(&err);
             return -1;
@@ -112,7 +113,7 @@ static int take_end(struct reading *r, const struct pg_tree *map, struct waiver 
     return 0;
 }
 
-static int take_waiver(struct reading *r, const struct waiver_names *names, const struct pg_tree *t,
+static int take_waiver(struct reading *r, waiver_canonical_fn *canonical, const struct pg_tree *t,
                        struct waiver *w)
 {
     static const char *const words[] = {"vulnerability", "package", "images", "owner",
@@ -121,14 +122,14 @@ static int take_waiver(struct reading *r, const struct waiver_names *names, cons
 
     w->line = t->at.line;
     if (reading_keys(r, t, "a waiver", words) < 0 || take_names(r, t, w) < 0 ||
-        take_images(r, names, t, w) < 0 || take_text(r, t, "owner", &w->owner, &at) < 0 ||
+        take_images(r, canonical, t, w) < 0 || take_text(r, t, "owner", &w->owner, &at) < 0 ||
         take_text(r, t, "reason", &w->reason, &at) < 0) {
         return -1;
     }
     return take_end(r, t, w);
 }
 
-static int take_all(struct reading *r, const struct waiver_names *names, const struct pg_tree *root,
+static int take_all(struct reading *r, waiver_canonical_fn *canonical, const struct pg_tree *root,
                     struct waiver_list *list)
 {
     static const char *const words[] = {"waivers", NULL};
@@ -146,7 +147,7 @@ static int take_all(struct reading *r, const struct waiver_names *names, const s
     struct waiver *waivers = pg_alloc(r->arena, all->nchildren * sizeof(*waivers) + 1);
     list->waivers = waivers;
     for (const struct pg_tree *t = all->first; t != NULL; t = t->next) {
-        if (take_waiver(r, names, t, &waivers[list->n]) < 0) {
+        if (take_waiver(r, canonical, t, &waivers[list->n]) < 0) {
             return -1;
         }
         list->n++;
@@ -154,11 +155,11 @@ static int take_all(struct reading *r, const struct waiver_names *names, const s
     return 0;
 }
 
-int waiver_read(const char *file, struct sl text, const struct waiver_names *names,
+int waiver_read(const char *file, struct sl text, waiver_canonical_fn *canonical,
                 struct pg_arena *arena, struct waiver_list *list_r, struct pg_err *err)
 {
     struct reading r = {file, arena, err};
-    struct waiver_list list = {.matches = names->matches};
+    struct waiver_list list = {.waivers = NULL};
     struct pg_tree_fault fault;
     struct pg_tree *root = NULL;
 
@@ -169,7 +170,7 @@ int waiver_read(const char *file, struct sl text, const struct waiver_names *nam
     if (pg_tree_read(arena, text, &root, &fault) < 0) {
         return reading_bad(&r, fault.at, "%s", fault.what);
     }
-    if (root != NULL && take_all(&r, names, root, &list) < 0) {
+    if (root != NULL && take_all(&r, canonical, root, &list) < 0) {
         return -1;
     }
     alias_index_init(&list.names);
@@ -198,10 +199,10 @@ static bool is_package(const struct waiver *w, const struct waiver_question *q)
     return w->purl.version.n > 0 ? purl_covers(&w->purl, q->purl) : purl_is_same(&w->purl, q->purl);
 }
 
-static bool is_image(const struct waiver_list *list, const struct waiver *w, struct sl repository)
+static bool is_image(const struct waiver *w, struct sl repository)
 {
     for (size_t i = 0; i < w->nimages; i++) {
-        if (list->matches(w->images[i], repository)) {
+        if (wildcard_matches(w->images[i], repository)) {
             return true;
         }
     }
@@ -216,7 +217,7 @@ static void look(const struct waiver_list *list, struct sl name, const struct wa
     for (; e != NULL; e = e->next) {
         const struct waiver *w = e->item;
         if ((*best == NULL || w->expires_s > (*best)->expires_s) && is_package(w, q) &&
-            is_image(list, w, q->repository)) {
+            is_image(w, q->repository)) {
             *best = w;
         }
     }

@@ -44,18 +44,13 @@ struct waiver_list {
     const struct waiver *waivers;
     size_t n;
     struct alias_index names;
-    bool (*matches)(struct sl pattern, struct sl repository);
 };
 
-/* How images are named. */
-struct waiver_names {
-    /* What people write becomes a pattern; -1 if it would match nothing. */
-    int (*canonical)(struct sl text, struct pg_arena *arena, struct sl *pattern_r,
-                     struct pg_err *err);
-    bool (*matches)(struct sl pattern, struct sl repository);
-};
+/* What people write as an image becomes a pattern; -1 if it would match nothing. */
+typedef int waiver_canonical_fn(struct sl text, struct pg_arena *arena, struct sl *pattern_r,
+                                struct pg_err *err);
 
-PG_MUST_USE int waiver_read(const char *file, struct sl text, const struct waiver_names *names,
+PG_MUST_USE int waiver_read(const char *file, struct sl text, waiver_canonical_fn *canonical,
                             struct pg_arena *arena, struct waiver_list *list_r, struct pg_err *err);
 void waiver_list_free(struct waiver_list *list);
 

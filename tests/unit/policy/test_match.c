@@ -125,7 +125,7 @@ TEST(a_star_stays_within_one_part)
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-        if (match_name(sl_str(rows[i].pattern), sl_str(rows[i].name)) != rows[i].matches) {
+        if (wildcard_matches(sl_str(rows[i].pattern), sl_str(rows[i].name)) != rows[i].matches) {
             fail_msg("%s and %s", rows[i].pattern, rows[i].name);
         }
     }
@@ -154,7 +154,7 @@ TEST(the_index_finds_what_comparing_one_by_one_finds)
         const uint32_t *found;
         size_t n = match_find(&x, sl_str(names[k]), &arena, &found), at = 0;
         for (uint32_t i = 0; i < N; i++) {
-            if (match_name(sl_str(patterns[i]), sl_str(names[k]))) {
+            if (wildcard_matches(sl_str(patterns[i]), sl_str(names[k]))) {
                 assert_true(at < n && found[at] == i);
                 at++;
             }

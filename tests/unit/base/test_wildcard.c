@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/test.h"
 
-#include "retention/wildcard.h"
+#include "base/wildcard.h"
 
 static void refused(struct sl pattern, const char *why)
 {
