@@ -296,6 +296,9 @@ static int run(struct scanner *s, const struct command *c, unsigned time_ms, siz
                                               .output_bytes = output_bytes},
                                    .done = on_ran,
                                    .home = &s->box};
+    if (s->is_stopping) { /* told when the one before had just ended */
+        return pg_fail(err, PG_E_CANCELED, "the scanner is being stopped");
+    }
     s->is_running = true;
     spawn_submit(s->spawn, &s->rq);
     while (s->is_running) {
@@ -355,7 +358,6 @@ static int keep(struct scanner *s, const struct digest *d, struct sl report, str
 static int read_sbom(const struct scanner *s, struct pg_arena *arena, struct sbom *sbom_r)
 {
     struct pg_err err = {0};
-    struct pg_buf bytes;
     struct stat st;
     int rc = 0;
     _fd_ int fd = openat(s->folder_fd, SBOM_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -364,7 +366,6 @@ static int read_sbom(const struct scanner *s, struct pg_arena *arena, struct sbo
         (uint64_t)st.st_size > SBOM_BYTES_MAX) {
         return 0;
     }
-    pg_buf_init(&bytes, SBOM_BYTES_MAX);
     char *text = malloc((size_t)st.st_size + 1);
     PG_CHECK(text != NULL);
     if (pg_fd_pread(fd, text, (size_t)st.st_size, 0) == 0) {
@@ -424,6 +425,22 @@ static void clear_temporary(const struct scanner *s)
     (void)nftw(s->temporary, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
+static void scan_shown(struct scanner *s, struct scanner_job *job, const struct view_image *image,
+                       struct pg_arena *arena)
+{
+    (void)unlinkat(s->folder_fd, SBOM_NAME, 0);
+    int rc = run(s, &s->scan, s->time_ms, REPORT_BYTES_MAX, &job->err);
+    bool is_ours = rc < 0 && (job->err.kind == PG_E_CANCELED || !spawn_is_alive(s->spawn) ||
+                              job->err.kind == PG_E_TOO_MANY_REQUESTS);
+
+    job->outcome = is_ours ? SCANNER_OURS : SCANNER_IMAGE;
+    if (rc == 0) {
+        judge(s, job, image, arena);
+    }
+    spawn_request_free(&s->rq);
+    view_clear(s->view_fd);
+}
+
 static void scan(struct scanner *s, struct scanner_job *job)
 {
     struct report_scanner by = {0};
@@ -432,19 +449,13 @@ static void scan(struct scanner *s, struct scanner_job *job)
 
     pg_arena_init(&arena, REPORT_ARENA_BYTES + SBOM_ARENA_BYTES);
     job->outcome = SCANNER_OURS;
-    if (look_at_database(s, &arena, &by, &job->err) == 0 &&
-        view_show(s->view_fd, s->blobs_fd, &job->digest, &image, &job->err) == 0) {
+    if (look_at_database(s, &arena, &by, &job->err) == 0) {
         job->database_s = by.database_s;
-        (void)unlinkat(s->folder_fd, SBOM_NAME, 0);
-        int rc = run(s, &s->scan, s->time_ms, REPORT_BYTES_MAX, &job->err);
-        bool is_ours = rc < 0 && (job->err.kind == PG_E_CANCELED || !spawn_is_alive(s->spawn) ||
-                                  job->err.kind == PG_E_TOO_MANY_REQUESTS);
-        job->outcome = is_ours ? SCANNER_OURS : SCANNER_IMAGE;
-        if (rc == 0) {
-            judge(s, job, &image, &arena);
+        if (view_show(s->view_fd, s->blobs_fd, &job->digest, &image, &job->err) == 0) {
+            scan_shown(s, job, &image, &arena);
+        } else if (job->err.kind == PG_E_UPSTREAM_WRONG) {
+            job->outcome = SCANNER_IMAGE; /* whoever pushed it says what cannot be scanned */
         }
-        spawn_request_free(&s->rq);
-        view_clear(s->view_fd);
     }
     clear_temporary(s);
     pg_arena_free(&arena);

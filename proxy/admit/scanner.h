@@ -25,7 +25,7 @@
  * Ownership:  a job is embedded in the asker's object, and is the scanner's until done().
  * Failure:    every job is done once; how is in job->outcome. OURS is no fault of the image: no
  *             program, no database, no folder, too many waiting. IMAGE is: too slow, killed, an
- *             exit status, a report that does not count. Neither is "clean".
+ *             exit status, a report that does not count, or it is no image. Neither is "clean".
  * Threads:    open: main, before spawn_start(); start: after it. submit: any. done() comes where
  *             `home` is drained.
  */

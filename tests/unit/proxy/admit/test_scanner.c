@@ -337,6 +337,17 @@ TEST(what_is_not_in_the_store_is_not_scanned)
     close_all();
 }
 
+TEST(N11_what_is_no_image_is_not_scanned_and_that_is_its_own_fault)
+{
+    struct task t;
+
+    scan(SCANNER_TRIVY, "", "sha256:" LAYER, &t);
+    failed(&t, SCANNER_IMAGE, "");
+    clear(&t);
+    assert_false(is_there("db/runs"));
+    close_all();
+}
+
 /* ---- whose turn it is ---------------------------------------------------------------------- */
 
 static unsigned nruns(void)
@@ -390,7 +401,7 @@ TEST(who_is_waited_for_comes_first_and_one_scan_is_for_all)
     good(&again);
     assert_true(first.order <= 2 && same.order <= 2); /* one scan */
     assert_true(awaited.order < fresh.order && fresh.order < again.order);
-    failed(&fresh, SCANNER_OURS, "");
+    failed(&fresh, SCANNER_IMAGE, "");
     assert_int_equal(nruns(), 3);
     clear(&fresh);
     clear(&awaited);
@@ -454,6 +465,7 @@ int main(void)
         RUN(N11_without_a_program_no_image_is_blamed),
         RUN(a_program_that_others_can_change_is_not_run),
         RUN(what_is_not_in_the_store_is_not_scanned),
+        RUN(N11_what_is_no_image_is_not_scanned_and_that_is_its_own_fault),
         RUN(who_is_waited_for_comes_first_and_one_scan_is_for_all),
         RUN(N11_no_repository_takes_all_places),
         RUN(closed_in_the_middle_all_are_told),
