@@ -5,9 +5,12 @@
  */
 #include <stdlib.h>
 
+#include "base/list.h"
+#include "base/map.h"
 #include "scan/report_int.h"
 
-#define RUNS_MAX 16
+#define RUNS_MAX  16
+#define RULES_MAX REPORT_FINDINGS_MAX /* of one run */
 
 bool report_sarif_is(const json_t *root)
 {
@@ -15,9 +18,23 @@ bool report_sarif_is(const json_t *root)
            json_is_array(json_object_get(root, "runs"));
 }
 
+/* What lines of a text say. */
+struct said {
+    struct sl id, package, version, fixed, severity; /* each may be absent */
+};
+
+/* Its help is read once, however many results break it. */
+struct rule {
+    struct pg_map_node node; /* by its id */
+    const json_t *json;
+    struct said help;
+};
+
 struct run {
     struct report_filling *f;
-    const json_t *rules;
+    struct rule *rules;
+    size_t nrules;
+    struct pg_map ids;
 };
 
 /* What stands behind `key` at the start of a line; {NULL, 0} if no line begins so. */
@@ -34,43 +51,61 @@ static struct sl line_of(struct sl text, struct sl key)
     return (struct sl){NULL, 0};
 }
 
-struct said {
-    struct sl message, help;
-};
-
-static struct sl say(const struct said *s, struct sl key, struct sl other_key)
+static struct sl either(struct sl a, struct sl b)
 {
-    const struct sl texts[] = {s->message, s->help};
-    const struct sl keys[] = {key, other_key};
-
-    for (size_t t = 0; t < 2; t++) {
-        for (size_t k = 0; k < 2; k++) {
-            struct sl found = line_of(texts[t], keys[k]);
-            if (found.n > 0) {
-                return found;
-            }
-        }
-    }
-    return (struct sl){NULL, 0};
+    return a.n > 0 ? a : b;
 }
 
-static const json_t *rule_of(const struct run *run, const json_t *result)
+static struct said read_lines(struct sl text)
 {
-    const json_t *index = json_object_get(result, "ruleIndex"), *rule;
-    struct sl id = pg_json_str(result, "ruleId");
+    return (struct said){
+        .id = either(line_of(text, SL("Vulnerability ")), line_of(text, SL("Vulnerability: "))),
+        .package = line_of(text, SL("Package: ")),
+        .version = either(line_of(text, SL("Installed Version: ")), line_of(text, SL("Version: "))),
+        .fixed = either(line_of(text, SL("Fixed Version: ")), line_of(text, SL("Fix Version: "))),
+        .severity = line_of(text, SL("Severity: "))};
+}
+
+/* ---- rules --------------------------------------------------------------------------------- */
+
+static int take_rules(struct run *run, const json_t *list)
+{
+    struct report_filling *f = run->f;
+    const json_t *one;
     size_t i;
 
-    if (json_is_integer(index) && json_integer_value(index) >= 0) {
-        return json_array_get(run->rules, (size_t)json_integer_value(index));
+    if (json_array_size(list) > RULES_MAX) {
+        return pg_fail(f->err, PG_E_TOO_LARGE, "a run has more than %zu rules", RULES_MAX);
     }
-    json_array_foreach(run->rules, i, rule)
+    run->rules = pg_alloc(f->arena, (json_array_size(list) + 1) * sizeof(*run->rules));
+    json_array_foreach(list, i, one)
     {
-        if (id.p != NULL && sl_eq(pg_json_str(rule, "id"), id)) {
-            return rule;
+        struct rule *rule = &run->rules[run->nrules++];
+        struct sl id = pg_json_str(one, "id");
+        rule->json = one;
+        rule->help = read_lines(pg_json_str(json_object_get(one, "help"), "text"));
+        if (id.n > 0 && pg_map_get(&run->ids, id) == NULL) {
+            pg_map_put(&run->ids, &rule->node, id);
         }
     }
-    return NULL;
+    return 0;
 }
+
+static const struct rule *rule_of(const struct run *run, const json_t *result)
+{
+    static const struct rule none = {.json = NULL};
+    const json_t *index = json_object_get(result, "ruleIndex");
+    struct sl id = pg_json_str(result, "ruleId");
+
+    if (json_is_integer(index) && json_integer_value(index) >= 0) {
+        size_t at = (size_t)json_integer_value(index);
+        return at < run->nrules ? &run->rules[at] : &none;
+    }
+    struct pg_map_node *node = id.n > 0 ? pg_map_get(&run->ids, id) : NULL;
+    return node != NULL ? pg_container_of(node, struct rule, node) : &none;
+}
+
+/* ---- results ------------------------------------------------------------------------------- */
 
 /* In the order of who knows best: a word, a score, how loud the tool is about it. */
 static void rate(struct report_finding *one, const json_t *rule, struct sl level)
@@ -131,30 +166,45 @@ static int take_result(const struct run *run, const json_t *result)
 {
     struct report_finding one = {0};
     struct report_filling *f = run->f;
-    const json_t *rule;
 
     if (!json_is_object(result)) {
         return pg_fail(f->err, PG_E_UPSTREAM_WRONG, "a result is not an object");
     }
-    rule = rule_of(run, result);
-    struct said s = {pg_json_str(json_object_get(result, "message"), "text"),
-                     pg_json_str(json_object_get(rule, "help"), "text")};
-    struct sl id = say(&s, SL("Vulnerability "), SL("Vulnerability: "));
+    const struct rule *rule = rule_of(run, result);
+    const struct said said = read_lines(pg_json_str(json_object_get(result, "message"), "text"));
+    const struct said *help = &rule->help;
+    struct sl id = either(said.id, help->id);
     one.id = kept(f, id.n > 0 ? id : pg_json_str(result, "ruleId"));
-    one.package = kept(f, say(&s, SL("Package: "), SL("Package: ")));
-    one.version = kept(f, say(&s, SL("Installed Version: "), SL("Version: ")));
-    one.fixed = kept(f, say(&s, SL("Fixed Version: "), SL("Fix Version: ")));
-    one.raw = kept(f, say(&s, SL("Severity: "), SL("Severity: ")));
-    const json_t *purls = json_object_get(json_object_get(rule, "properties"), "purls");
+    one.package = kept(f, either(said.package, help->package));
+    one.version = kept(f, either(said.version, help->version));
+    one.fixed = kept(f, either(said.fixed, help->fixed));
+    one.raw = kept(f, either(said.severity, help->severity));
+    const json_t *purls = json_object_get(json_object_get(rule->json, "properties"), "purls");
     if (json_array_size(purls) == 1) {
         one.purl = kept(f, sl_str(json_string_value(json_array_get(purls, 0))));
     }
     one.fix = one.fixed.n > 0 ? REPORT_FIX_THERE : REPORT_FIX_UNKNOWN;
     one.is_suppressed = is_suppressed(result);
     struct sl level = pg_json_str(result, "level");
-    rate(&one, rule, level.p != NULL ? level : SL("warning")); /* what SARIF says it is, then */
+    rate(&one, rule->json, level.p != NULL ? level : SL("warning")); /* what SARIF says it is */
     take_place(f, result);
     return report_fill_finding(f, &one);
+}
+
+static int take_results(struct report_filling *f, const json_t *rules, const json_t *results)
+{
+    struct run run = {.f = f};
+    const json_t *one;
+    size_t i;
+
+    pg_map_init(&run.ids);
+    int rc = take_rules(&run, rules);
+    json_array_foreach(results, i, one)
+    {
+        rc = rc < 0 ? rc : take_result(&run, one);
+    }
+    pg_map_free(&run.ids);
+    return rc;
 }
 
 static int take_run(struct report_filling *f, const json_t *run, bool is_first)
@@ -185,14 +235,7 @@ static int take_run(struct report_filling *f, const json_t *run, bool is_first)
         report_fill_digest(f, sl_str(json_string_value(one)));
     }
     report_fill_config(f, pg_json_str(properties, "imageID"));
-    const struct run r = {f, rules};
-    json_array_foreach(results, i, one)
-    {
-        if (take_result(&r, one) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return take_results(f, rules, results);
 }
 
 int report_sarif_read(struct report_filling *f, const json_t *root)

@@ -82,12 +82,40 @@ TEST(F12_a_million_values_are_refused_before_they_cost_anything)
     assert_string_equal(r.why.p, "JSON has more than 1000000 values");
 }
 
+/* Results that break rules, and each rule looked at for each result, would take an hour. */
+TEST(F12_many_results_of_many_rules_take_a_second)
+{
+    pg_buf_clear(&bytes);
+    assert_int_equal(pg_buf_printf(&bytes,
+                                   "{\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":{"
+                                   "\"rules\":[{\"id\":\"CVE-0\",\"help\":{\"text\":\"%0*d\\n"
+                                   "Package: p\\nSeverity: HIGH\"}}",
+                                   4 << 20, 0),
+                     0);
+    for (size_t i = 1; i < 30000; i++) {
+        assert_int_equal(pg_buf_printf(&bytes, ",{\"id\":\"CVE-%zu\"}", i), 0);
+    }
+    assert_int_equal(pg_buf_put(&bytes, SL("]}},\"results\":[{\"ruleIndex\":0,\"ruleId\":\"x\"}")),
+                     0);
+    for (size_t i = 0; i < 30000; i++) {
+        assert_int_equal(pg_buf_put(&bytes, i % 2 == 0 ? SL(",{\"ruleId\":\"CVE-29999\"}")
+                                                       : SL(",{\"ruleId\":\"CVE-0\"}")),
+                         0);
+    }
+    assert_int_equal(pg_buf_put(&bytes, SL("]}]}")), 0);
+    struct report r = read();
+    assert_int_equal(r.reason, REPORT_GOOD);
+    assert_int_equal(r.counts[SEVERITY_HIGH], 15001);
+    assert_int_equal(r.counts[SEVERITY_MEDIUM], 15000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN(thirty_thousand_findings_are_read),
         RUN(F12_more_than_it_may_have_is_too_large),
         RUN(F12_a_million_values_are_refused_before_they_cost_anything),
+        RUN(F12_many_results_of_many_rules_take_a_second),
     };
 
     pg_buf_init(&bytes, (size_t)64 << 20);
