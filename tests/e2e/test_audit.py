@@ -88,8 +88,14 @@ def test_without_a_policy_pulls_are_recorded_too():
 
 
 def test_switched_off_there_is_none():
-    pg = Pullgate(Upstream(), more="audit: {enabled: false}")
-    pg.stop(fsck=False) if os.path.exists(pg.dir + "/data/audit") else pg.stop()
+    up = Upstream()
+    image(up)
+    pg = Pullgate(up, more="audit: {enabled: false}")
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    pg.end()
+    assert not os.path.exists(pg.dir + "/data/audit")
+    pg.start()
+    pg.stop()
 
 
 def test_acts_are_recorded_with_who_did_what_on_what_and_how_it_ended():
