@@ -8,6 +8,7 @@
 #include "cli/config.h"
 #include "cli/exam.h"
 #include "cli/input.h"
+#include "cli/policies.h"
 #include "cli/print.h"
 #include "cli/show.h"
 #include "cli/trusts.h"
@@ -157,26 +158,15 @@ static int name_image(struct verify *v, const char *text, struct pg_err *err)
 
 static int load_policy(struct verify *v, const struct config *c, struct pg_err *err)
 {
-    const char *file = v->args->signature.policy, *slash = strrchr(file, '/');
-    struct pg_buf text;
-
-    if (trusts_new(c, &v->trusts, err) < 0) {
+    if (policies_load(c, v->args->signature.policy, &v->trusts, &v->policy, err) < 0) {
         return -1;
     }
-    const struct policy_source source = trusts_source(v->trusts);
-
-    trusts_base(v->trusts, file);
-    pg_buf_init(&text, POLICY_BYTES_MAX);
-    int rc = trusts_read(v->trusts, sl_str(slash != NULL ? slash + 1 : file), POLICY_BYTES_MAX,
-                         &text, err);
-    rc = rc < 0 ? rc : policy_load(file, pg_buf_sl(&text), &source, &v->policy, err);
-    pg_buf_free(&text);
-    for (unsigned i = 0; rc == 0 && i < trusts_count(v->trusts); i++) {
+    for (unsigned i = 0; i < trusts_count(v->trusts); i++) {
         v->list[i] = trusts_get(v->trusts, i);
         v->exam.ntrusts = i + 1;
     }
     v->exam.policy = v->policy;
-    return rc;
+    return 0;
 }
 
 /* The trusted root of the command line comes before that of the configuration. */
