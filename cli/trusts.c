@@ -111,11 +111,13 @@ static int check_place(const char *path, struct pg_err *err)
 {
     _free_ char *directory = directory_of(path);
     _free_ char *real = realpath(path, NULL);
+    int why = errno;
     _free_ char *real_directory = realpath(directory, NULL);
     size_t n = real_directory != NULL ? strlen(real_directory) : 0;
 
     if (real == NULL || real_directory == NULL) {
-        return pg_fail(err, PG_E_STORE_IO, "cannot open %s: %s", path, strerror(errno));
+        return pg_fail(err, PG_E_STORE_IO, "cannot open %s: %s", path,
+                       strerror(real == NULL ? why : errno));
     }
     n -= n == 1 ? 1 : 0; /* "/" */
     if (strncmp(real, real_directory, n) != 0 || real[n] != '/') {

@@ -55,6 +55,9 @@ def test_a_policy_is_part_of_the_configuration():
     code, out, err = f.check()
     assert code == 1 and f"{f.conf}:2:16: {f.policy}:5:25: unknown key \"anyof\" in signature; did you mean " \
                          "\"any_of\"?\n" in out, (out, err)
+    f.write("policy.yaml", POLICY.replace("a.pub", "none.pub"))
+    code, out, err = f.check()
+    assert code == 1 and f"cannot open {f.dir}/none.pub: No such file or directory\n" in out, (out, err)
     f.write("pullgate.yaml", "policy:\n  default: deny\n  rules: [{nam: a}]\n")
     code, out, err = f.check()
     assert code == 1 and f"{f.conf}:3:12: unknown key \"nam\" in a rule; did you mean \"name\"?\n" in out, (out, err)
