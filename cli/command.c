@@ -472,6 +472,7 @@ static int refuse_option(const struct walk *w, const char *arg)
 
     for (size_t i = 0; i < command_option_count; i++) {
         if (takes(w->command, &command_options[i])) {
+            PG_CHECK(n < sizeof words / sizeof *words);
             words[n++] = command_options[i].name;
         }
     }
