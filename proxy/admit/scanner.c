@@ -342,9 +342,11 @@ const char *scanner_report_path(const struct digest *d, char out[SCANNER_PATH_MA
 
 static int keep(struct scanner *s, const struct digest *d, struct sl report, struct pg_err *err)
 {
-    char path[SCANNER_PATH_MAX];
-    _fd_ int fd = openat(s->folder_fd, TEMPORARY_NAME,
-                         O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    char path[SCANNER_PATH_MAX] = TEMPORARY_NAME;
+
+    (void)unlinkat(s->folder_fd, path, 0); /* the program may have put anything there */
+    _fd_ int fd =
+        openat(s->folder_fd, TEMPORARY_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
     if (fd < 0 || pg_fd_write(fd, report.p, report.n) < 0 ||
         renameat(s->folder_fd, TEMPORARY_NAME, s->folder_fd, scanner_report_path(d, path)) < 0) {

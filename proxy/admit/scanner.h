@@ -20,7 +20,8 @@
  *
  * The helper is confined as proxy/spawn.h says, with no network that it needs: it is told to use
  * the database that it has. It is as hostile as the image that it reads: what it says is a report,
- * and no more.
+ * and no more. It runs as our user, though: one that an image has taken over can write in the
+ * store.
  *
  * Ownership:  a job is embedded in the asker's object, and is the scanner's until done().
  * Failure:    every job is done once; how is in job->outcome. OURS is no fault of the image: no

@@ -348,6 +348,18 @@ TEST(N11_what_is_no_image_is_not_scanned_and_that_is_its_own_fault)
     close_all();
 }
 
+TEST(what_a_program_leaves_where_reports_are_written_holds_nothing_up)
+{
+    struct task t;
+
+    open_all(SCANNER_TRIVY, "");
+    assert_int_equal(mkfifo(scratch_path("scan/report.tmp"), 0600), 0);
+    submit(&t, DEBIAN, SCANNER_FIRST, "r/app");
+    wait_for(&t);
+    good(&t);
+    close_all();
+}
+
 /* ---- whose turn it is ---------------------------------------------------------------------- */
 
 static unsigned nruns(void)
@@ -466,6 +478,7 @@ int main(void)
         RUN(a_program_that_others_can_change_is_not_run),
         RUN(what_is_not_in_the_store_is_not_scanned),
         RUN(N11_what_is_no_image_is_not_scanned_and_that_is_its_own_fault),
+        RUN(what_a_program_leaves_where_reports_are_written_holds_nothing_up),
         RUN(who_is_waited_for_comes_first_and_one_scan_is_for_all),
         RUN(N11_no_repository_takes_all_places),
         RUN(closed_in_the_middle_all_are_told),
