@@ -170,13 +170,14 @@ static void note_result(struct trail *t, const struct pg_err *err)
     pg_metric_set(PG_M_AUDIT_DAMAGED, t->file.is_damaged ? 1 : 0);
 }
 
-/* Entries that were not taken leave a gap that says so. */
+/* Entries that were not taken leave a gap that says so: once it can be written, since the group
+ * must not grow for as long as it cannot. */
 static void tell_lost(struct trail *t)
 {
-    uint64_t n = atomic_exchange(&t->lost, 0);
     struct entry e = {.kind = ENTRY_LOST};
+    uint64_t n;
 
-    if (n == 0)
+    if (t->file.group.n > 0 || (n = atomic_exchange(&t->lost, 0)) == 0)
         return;
     e.number[ENTRY_NUMBER_COUNT] = n;
     trail_file_put(&t->file, &e);
@@ -193,6 +194,13 @@ static void write_group(struct trail *t)
     }
     note_result(t, &err);
     pg_err_clear(&err);
+}
+
+static void write_out(struct trail *t)
+{
+    write_group(t);
+    tell_lost(t);
+    write_group(t);
 }
 
 static void seal(struct trail *t)
@@ -227,8 +235,7 @@ static void turn(struct trail *t)
     uint64_t now_ms;
 
     (void)pg_mailbox_drain(&t->box);
-    tell_lost(t);
-    write_group(t);
+    write_out(t);
     now_ms = pg_clock_mono_ms();
     if (now_ms >= t->head_ms)
         seal(t);
@@ -268,8 +275,7 @@ static void do_order(struct pg_mail *mail)
 {
     struct order *o = pg_container_of(mail, struct order, mail);
 
-    tell_lost(o->trail);
-    write_group(o->trail);
+    write_out(o->trail);
     o->work(o);
     PG_CHECK(sem_post(&o->done) == 0); /* *o may be gone behind it */
 }
@@ -292,21 +298,25 @@ static void stop(struct order *o)
     o->trail->stops = true;
 }
 
-/* What could not be written stays in memory, and is tried again in the other file. */
+/* Its chain is of the file that is left: what could not be written there is lost, and counted. */
+static void give_up_group(struct trail *t)
+{
+    if (t->file.group.n == 0)
+        return;
+    pg_log_say(PG_LOG_ERROR, PG_LOG_STORE, "%zu entries of the audit log are lost", t->in_group);
+    atomic_fetch_add(&t->lost, t->in_group);
+    atomic_fetch_sub(&t->queued, t->in_group);
+    atomic_fetch_sub(&t->queued_bytes, t->in_group_bytes);
+    t->in_group = t->in_group_bytes = 0;
+    pg_buf_clear(&t->file.group);
+}
+
 static void hold(struct order *o)
 {
     struct trail_file *f = &o->trail->file;
 
     seal(o->trail);
-    if (f->group.n > 0) {
-        pg_log_say(PG_LOG_ERROR, PG_LOG_STORE, "%zu entries of the audit log are lost",
-                   o->trail->in_group);
-        atomic_fetch_add(&o->trail->lost, o->trail->in_group);
-        atomic_fetch_sub(&o->trail->queued, o->trail->in_group);
-        atomic_fetch_sub(&o->trail->queued_bytes, o->trail->in_group_bytes);
-        o->trail->in_group = o->trail->in_group_bytes = 0;
-        pg_buf_clear(&f->group);
-    }
+    give_up_group(o->trail);
     if (trail_given_begin(f, &o->err) < 0)
         note_result(o->trail, &o->err);
 }
@@ -317,14 +327,20 @@ static void resume(struct order *o)
 
     if (trail_file_open(&again, f->path, &o->err) < 0)
         return;
+    again.segment_bytes = f->segment_bytes;
+    give_up_group(o->trail);
     trail_file_close(f); /* its entries are in given-<pid> */
     *f = again;
+    write_group(o->trail);
     (void)trail_given_adopt(f);
 }
 
+/* Later, while nothing can be written. */
 static void adopt(struct order *o)
 {
-    o->n = o->trail->file.segment > 0 ? trail_given_adopt(&o->trail->file) : 0;
+    struct trail_file *f = &o->trail->file;
+
+    o->n = f->segment == 0 ? 0 : f->group.n > 0 ? 1 : trail_given_adopt(f);
 }
 
 void trail_hold(struct trail *t)

@@ -62,6 +62,8 @@ static int create(struct trail_file *f, struct pg_err *err)
 {
     char name[VOLUME_NAME_MAX];
 
+    if (f->segment == 0)
+        return trail_given_create(f, err);
     (void)volume_name(f->segment, name);
     (void)unlinkat(f->dir_fd, name, 0);
     f->fd =

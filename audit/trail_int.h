@@ -50,8 +50,10 @@ PG_MUST_USE int trail_file_seal(struct trail_file *f, struct pg_err *err);
 /* Removes segments that are too old or too many; says so first, with a write of its own. */
 void trail_file_expire(struct trail_file *f, uint64_t keep_ms, uint64_t max_bytes);
 
-/* Goes over to given-<pid>, all written before. */
+/* Goes over to given-<pid>, all written before. -1: the file is made with the next group. */
 PG_MUST_USE int trail_given_begin(struct trail_file *f, struct pg_err *err);
-/* Entries of given-* whose process has ended go into the group, and the files away. How many
- * are left. */
+PG_MUST_USE int trail_given_create(struct trail_file *f, struct pg_err *err);
+/* Entries of given-* whose process has ended go into the log, and the files away; with nothing in
+ * the group before. A file of which not all could be written is left, and taken whole again when
+ * there is room: entries may be there twice then, but none is missing. How many are left. */
 unsigned trail_given_adopt(struct trail_file *f);

@@ -275,8 +275,10 @@ TEST(a_full_queue_refuses_and_tells_how_many_are_lost)
     while (trail_append(trail, &e, &err) == 0)
         taken++;
     assert_int_equal(err.kind, PG_E_STORE_IO);
-    for (unsigned i = 0; i < 9; i++)
+    for (unsigned i = 0; i < 9; i++) {
         trail_note(trail, &e);
+        assert_int_equal(trail_adopt(trail), 1); /* the thread turns, and can do nothing */
+    }
     assert_int_equal(pg_fault_set(NULL), 0);
     wait_well(true);
     reopen();
@@ -311,6 +313,45 @@ TEST(a_retiring_process_writes_on_and_its_heir_adopts_it)
     assert_int_equal(count(ENTRY_ACT, NULL).n, 4);
     assert_int_equal(count(ENTRY_ADOPTED, NULL).n, 1);
 }
+
+#ifdef PG_WITH_FAULTS
+/* What waits while the heir's disk is full waits on, and does not pile up in its memory. */
+TEST(a_full_disk_puts_off_what_is_to_be_adopted)
+{
+    struct trail *old = trail;
+
+    trail_hold(trail);
+    say("retired");
+    open_trail(); /* the heir */
+    trail_close(old);
+    assert_int_equal(pg_fault_set("audit.write:ENOSPC@1+"), 0);
+    for (unsigned i = 0; i < 9; i++)
+        assert_int_equal(trail_adopt(trail), 1);
+    assert_int_equal(pg_fault_set(NULL), 0);
+    assert_int_equal(trail_adopt(trail), 0);
+    reopen();
+    assert_string_equal(verify(), "");
+    assert_in_range(count(ENTRY_ACT, "retired").n, 1, 2);
+    assert_in_range(count(ENTRY_ADOPTED, NULL).n, 1, 2);
+}
+
+/* A file that a retiring process cannot make at first is made later: its heir misses nothing. */
+TEST(a_retiring_process_tries_again_to_make_its_file)
+{
+    struct trail *old = trail;
+
+    assert_int_equal(pg_fault_set("audit.given:EMFILE@1"), 0);
+    trail_hold(trail);
+    assert_int_equal(pg_fault_set(NULL), 0);
+    say("retired");
+    open_trail(); /* the heir */
+    trail_close(old);
+    assert_int_equal(trail_adopt(trail), 0);
+    reopen();
+    assert_string_equal(verify(), "");
+    assert_int_equal(count(ENTRY_ACT, "retired").n, 1);
+}
+#endif
 
 TEST(an_heir_that_did_not_come_changes_nothing)
 {
@@ -370,6 +411,10 @@ int main(void)
         CASE(a_full_queue_refuses_and_tells_how_many_are_lost),
 #endif
         CASE(a_retiring_process_writes_on_and_its_heir_adopts_it),
+#ifdef PG_WITH_FAULTS
+        CASE(a_full_disk_puts_off_what_is_to_be_adopted),
+        CASE(a_retiring_process_tries_again_to_make_its_file),
+#endif
         CASE(an_heir_that_did_not_come_changes_nothing),
         CASE(a_full_segment_is_followed_by_another_and_the_oldest_are_removed),
     };
