@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/reading.h"
+#include "base/moment.h"
 #include "cli/control.h"
 #include "cli/print.h"
 #include "cli/retention.h"
@@ -195,19 +195,15 @@ static const json_t *only_row(const json_t *root, const char *list)
 static int was_pulled(struct retiring *r, const struct image *image)
 {
     _json_ json_t *root = NULL;
-    char ref[REF_MAX], whole[24] = "";
+    char ref[REF_MAX];
     int64_t last_s = 0;
     int rc = ask(r, "GET", "/api/v1/manifests?n=1&ref=", ref_of(image, SL(""), ref), &root);
 
     if (rc != ASKED) {
         return rc == ABSENT ? 0 : -1;
     }
-    struct sl text = pg_json_str(only_row(root, "manifests"), "last_pull");
-    if (text.n >= 20) { /* without its milliseconds */
-        memcpy(whole, text.p, 19);
-        whole[19] = 'Z';
-    }
-    return reading_parse_date(sl_str(whole), &last_s) == 0 && last_s > image->pulled_s;
+    return moment_parse(pg_json_str(only_row(root, "manifests"), "last_pull"), &last_s) &&
+           last_s > image->pulled_s;
 }
 
 /* It, or one of its children. */

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/json.h"
-#include "base/reading.h"
+#include "base/moment.h"
 #include "cache/blob.h"
 #include "cache/catalog.h"
 #include "oci/manifest.h"
@@ -80,15 +80,9 @@ static const struct image_pair *take_pairs(struct taking *t, const json_t *objec
 /* 0: 1970, or what cannot be read, is not known. */
 static int64_t read_created(struct sl text)
 {
-    char whole[21];
     int64_t when_s = 0;
 
-    if (text.n < 20) {
-        return 0;
-    }
-    memcpy(whole, text.p, 19);
-    whole[19] = 'Z';
-    return reading_parse_date((struct sl){whole, 20}, &when_s) < 0 ? 0 : when_s;
+    return moment_parse(text, &when_s) && when_s > 0 ? when_s : 0;
 }
 
 static void take_chain(struct taking *t, const json_t *ids, struct image *image)
