@@ -63,7 +63,8 @@ static bool is_of(enum index_edge_kind kind, bool of_blob)
                    : kind == INDEX_EDGE_CHILD;
 }
 
-/* 1 it is a manifest of this repository, and its sha256. */
+/* 1 it is a manifest of this repository, and its sha256. It may have been evicted: edges and links
+ * stay, and what is revoked is pulled no more, so that it goes first. */
 static int look_at_namer(struct index_view *v, struct sl repository, const struct digest *parent,
                          struct digest *sha256_r)
 {
@@ -72,10 +73,14 @@ static int look_at_namer(struct index_view *v, struct sl repository, const struc
     struct index_manifest m;
     int found = index_get_link(v, repository, parent, &link, &ignored);
 
-    if (found > 0)
-        found = link.kind == INDEX_LINK_MANIFEST ? index_get_manifest(v, parent, &m, &ignored) : 0;
-    if (found > 0)
-        *sha256_r = m.sha256;
+    *sha256_r = *parent;
+    if (found > 0 && link.kind != INDEX_LINK_MANIFEST)
+        found = 0;
+    if (found > 0 && parent->alg != PG_SHA256) {
+        found = index_get_manifest(v, parent, &m, &ignored) > 0 ? 1 : -1;
+        if (found > 0)
+            *sha256_r = m.sha256;
+    }
     pg_err_clear(&ignored);
     return found;
 }

@@ -69,7 +69,26 @@ def test_a_cold_image_is_refused_and_nothing_of_its_layers_is_fetched():
     pg = Pullgate(up)
     revoke(pg, f"{REPO}@{image.digest}")
     denied(pg, paths(image)[:2])
-    pg.get(f"/v2/{REPO}/blobs/{image.layers[0]}")
+    pg.landed(1)
+    got = pg.get(f"/v2/{REPO}/blobs/{image.layers[0]}")
+    assert got.status != 200 and up.count("GET", image.layers[0]) == 0, (got, up.asked)
+    pg.stop()
+
+
+def test_blobs_stay_refused_when_the_store_has_lost_the_manifest():
+    up = Upstream()
+    image = up.image(REPO, "v1", layers=[b"bad"])
+    pg = Pullgate(up)
+    served(pg, paths(image))
+    pg.landed(3)
+    revoke(pg, image.digest)
+    pg.end()
+    hexa = image.digest.split(":")[1]
+    [file] = [f for f in glob.glob(pg.dir + "/data/blobs/**", recursive=True) if f.endswith(hexa)]
+    os.unlink(file)
+    pg.start()
+    pg.landed(2)
+    denied(pg, paths(image)[2:])
     pg.stop()
 
 
