@@ -286,6 +286,11 @@ static int open_log(struct trail_file *f, bool key_is_new, struct pg_err *err)
 
     if (volume_list(f->dir_fd, &list, err) < 0)
         return -1;
+    if (list.n > 0 && list.numbers[list.n - 1] == VOLUME_NUMBER_MAX) {
+        volume_list_free(&list);
+        return pg_fail(err, PG_E_STORE_IO, "%s has a segment %d, behind which there is no number",
+                       f->path, VOLUME_NUMBER_MAX);
+    }
     pg_buf_init(&bytes, VOLUME_READ_MAX);
     rc = drop_unborn(f, &list, &bytes, err);
     if (rc == 0 && list.n > 0) {

@@ -242,6 +242,19 @@ TEST(a_lost_key_is_damage_and_a_foreign_one_is_refused)
     assert_true(trail_is_damaged(trail));
 }
 
+TEST(a_segment_of_the_last_number_is_refused)
+{
+    _fd_ int fd = -1;
+
+    trail_close(trail);
+    trail = NULL;
+    fd = open(segment(VOLUME_NUMBER_MAX), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(pg_fd_write(fd, "x\n", 2), 0);
+    const struct trail_config c = {.path = dir()};
+    assert_int_equal(trail_open(&c, &trail, &err), -1);
+    assert_int_equal(err.kind, PG_E_STORE_IO);
+}
+
 #ifdef PG_WITH_FAULTS
 static void wait_well(bool well)
 {
@@ -406,6 +419,7 @@ int main(void)
         CASE(an_edit_is_found_at_the_start_and_stays_as_it_is),
         CASE(all_segments_gone_are_damage_while_a_head_is_there),
         CASE(a_lost_key_is_damage_and_a_foreign_one_is_refused),
+        CASE(a_segment_of_the_last_number_is_refused),
 #ifdef PG_WITH_FAULTS
         CASE(what_could_not_be_written_is_written_later),
         CASE(a_full_queue_refuses_and_tells_how_many_are_lost),
