@@ -232,12 +232,28 @@ static int take(void *arg, const struct journal_record *j, struct pg_err *err)
     return 0;
 }
 
+static void swap_with(struct revoked *r, struct revoked *read)
+{
+    struct pg_map map = read->map;
+
+    lock(r);
+    read->map = r->map;
+    r->map = map;
+    for (size_t k = 0; k < REVOKED_KINDS; k++)
+        atomic_store(&read->counts[k],
+                     atomic_exchange(&r->counts[k], atomic_load(&read->counts[k])));
+    unlock(r);
+}
+
 int revoked_load(struct store *s, struct pg_err *err)
 {
-    lock(s->revoked);
-    forget_all(s->revoked);
-    unlock(s->revoked);
-    return journal_read(s->journal, 0, take, s->revoked, err);
+    struct revoked *read = revoked_new();
+    int rc = journal_read(s->journal, 0, take, read, err);
+
+    if (rc == 0)
+        swap_with(s->revoked, read);
+    revoked_free(read);
+    return rc;
 }
 
 struct change {

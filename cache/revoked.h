@@ -9,8 +9,9 @@
  * Ownership:  the store's. Texts that are found are copied into the arena given.
  * Failure:    load: STORE_IO. change: STORE_IO; DENIED when there are too many; NAME_UNKNOWN when
  *             what is to be given back was not taken.
- * Threads:    open and load: before others look. Looking: any; with nothing revoked it is one
- *             atomic read. change: any but a loop's or the writer's: it waits for the commit.
+ * Threads:    open: before others look. Looking: any, also while it is loaded; with nothing revoked
+ *             it is one atomic read. change: any but a loop's or the writer's: it waits for the
+ *             commit.
  * Lock:       one, around its map; innermost; no I/O in it.
  */
 #pragma once
@@ -37,7 +38,8 @@ struct revoked_entry {
 struct revoked *revoked_new(void);
 void revoked_free(struct revoked *r); /* NULL is allowed */
 
-/* All that the journal says; what was known before goes. */
+/* All that the journal says, in place of what was known before; that is in force until it is read
+ * whole, and stays if it cannot be. */
 PG_MUST_USE int revoked_load(struct store *s, struct pg_err *err);
 
 bool revoked_any(const struct store *s, enum revoked_kind kind);

@@ -3,6 +3,8 @@
  */
 #include "shelf.h"
 
+#include <pthread.h>
+
 #include "cache/revoked.h"
 
 static struct shelf sh;
@@ -88,6 +90,42 @@ TEST(N06_it_outlives_a_restart_and_what_was_given_back_stays_so)
     assert_true(is_revoked(REVOKED_IDENTITY, "a@b"));
 }
 
+#define LOADS 200
+
+static atomic_bool is_loaded;
+static unsigned nmissed; /* the looker's, until it is joined */
+
+static void *look(void *unused)
+{
+    struct pg_arena own;
+    struct revoked_entry e;
+
+    (void)unused;
+    pg_arena_init(&own, (size_t)1 << 20);
+    while (!atomic_load(&is_loaded)) {
+        nmissed += !revoked_find(sh.store, REVOKED_KEY, SL("aaaa"), &own, &e);
+        pg_arena_free(&own);
+    }
+    pg_arena_free(&own);
+    return NULL;
+}
+
+/* A process whose heir died reads it again while its loops serve. */
+TEST(N06_what_is_revoked_is_so_while_it_is_read_again)
+{
+    pthread_t looker;
+
+    assert_int_equal(change(REVOKED_KEY, "aaaa", true), 0);
+    atomic_store(&is_loaded, false);
+    nmissed = 0;
+    assert_int_equal(pthread_create(&looker, NULL, look, NULL), 0);
+    for (unsigned i = 0; i < LOADS; i++)
+        assert_int_equal(revoked_load(sh.store, &err), 0);
+    atomic_store(&is_loaded, true);
+    assert_int_equal(pthread_join(looker, NULL), 0);
+    assert_int_equal(nmissed, 0);
+}
+
 TEST(twice_is_once_and_what_is_not_revoked_is_not_given_back)
 {
     const struct revoked_entry *list;
@@ -124,6 +162,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_kind_is_found_by_its_name_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(N06_it_outlives_a_restart_and_what_was_given_back_stays_so,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(N06_what_is_revoked_is_so_while_it_is_read_again, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(twice_is_once_and_what_is_not_revoked_is_not_given_back,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_too_long_is_refused, set_up, tear_down),
