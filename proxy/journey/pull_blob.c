@@ -47,8 +47,9 @@ struct pull_blob {
     bool beside;         /* flying: another upstream's flight takes too long, so one of our own */
     uint64_t boarded_ms; /* board */
     unsigned ticket, tries;
-    int allowed; /* lookup: an enum allowed */
-    bool shown;  /* by this upstream, just now */
+    int allowed;          /* lookup: an enum allowed */
+    bool shown;           /* by this upstream, just now */
+    uint64_t admitted_ms; /* lookup */
 };
 
 static void off_board(struct pull_blob *p)
@@ -106,6 +107,7 @@ static enum rq_next st_look(struct rq *rq)
     int64_t age_s;
     int linked;
 
+    p->admitted_ms = rq->queue->now_ms;
     j->told.digest = j->want.digest;
     j->told.has_digest = true;
     linked =
@@ -471,10 +473,15 @@ static enum rq_next st_flying(struct rq *rq)
     return serve(j, j->told.cache);
 }
 
-/* Once more: a download may have taken long. */
+/* Once more, where it was waited for since: a download may have taken long. */
 static enum rq_next st_admit(struct rq *rq)
 {
-    return admit_blob(journey_of(rq), &ST_deliver);
+    struct journey *j = journey_of(rq);
+    const struct pull_blob *p = j->op;
+
+    if (p->admitted_ms == rq->queue->now_ms)
+        return rq_go(rq, &ST_deliver);
+    return admit_blob(j, &ST_deliver);
 }
 
 static void say_range(struct journey *j, const struct range *r, uint64_t size)
