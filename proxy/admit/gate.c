@@ -94,9 +94,11 @@ static void find_tags(const struct gate_question *q, const struct digest *d, str
     struct pg_err ignored = {0};
     int found;
 
-    while ((found = index_next_tag_of(&v, q->repository, name, &name, &tag, &ignored)) > 0)
-        if (digest_eq(&tag.digest, d))
+    do {
+        found = index_next_tag_of(&v, q->repository, name, &name, &tag, &ignored);
+        if (found > 0 && digest_eq(&tag.digest, d))
             add_tag(t, arena, name, tag.first_seen_s);
+    } while (found > 0 && !t->over);
     t->failed = t->failed || found < 0;
     pg_err_clear(&ignored);
 }
