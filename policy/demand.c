@@ -180,29 +180,14 @@ static void stand_no_labels(const struct asked *a)
 }
 
 /* The value is not told: it is a secret. */
-static bool has_secret(const struct asked *a, const char *where, const struct facts_pair *all,
-                       size_t n)
-{
-    bool by_name = all == a->c->env;
-
-    for (size_t i = 0; i < n; i++) {
-        const char *what = secret_look(all[i].name, all[i].value, by_name);
-        if (what != NULL) {
-            say(a, DEMAND_FAILS, "build the image without it, and revoke the secret",
-                "%s \"%.*s\" holds %s", where, SHOWN(all[i].name), what);
-            return true;
-        }
-    }
-    return false;
-}
-
 static void stand_no_secrets(const struct asked *a)
 {
-    const struct facts_content *c = a->c;
+    struct facts_secret found = a->c->secret.is_looked_for ? a->c->secret : secret_find(a->c);
 
-    (void)(has_secret(a, "its variable", c->env, c->nenv) ||
-           has_secret(a, "its label", c->labels, c->nlabels) ||
-           has_secret(a, "its annotation", c->annotations, c->nannotations));
+    if (found.what != NULL) {
+        say(a, DEMAND_FAILS, "build the image without it, and revoke the secret",
+            "%s \"%.*s\" holds %s", found.where, SHOWN(found.name), found.what);
+    }
 }
 
 /* "debian:12" is docker.io/library/debian. */

@@ -64,6 +64,13 @@ struct facts_pair {
     struct sl name, value;
 };
 
+/* A secret in it: where, under which name, what. Looking takes long in what is large. */
+struct facts_secret {
+    bool is_looked_for;
+    const char *where, *what; /* what: NULL: there is none */
+    struct sl name;
+};
+
 /* What a manifest and its config say, by their verified bytes; never a descriptor's word. What an
  * author writes here proves nothing about its author. */
 struct facts_content {
@@ -75,6 +82,7 @@ struct facts_content {
     struct sl platform; /* IMAGE: "linux/arm64/v8"; {NULL, 0}: it says none */
     const struct facts_pair *labels, *env, *annotations; /* annotations: of the manifest */
     size_t nlabels, nenv, nannotations;
+    struct facts_secret secret; /* by secret_find() */
 };
 
 struct facts {

@@ -124,6 +124,27 @@ static bool is_named_so(struct sl name, struct sl value)
     return false;
 }
 
+static bool find_in(const char *where, const struct facts_pair *all, size_t n, bool by_name,
+                    struct facts_secret *s)
+{
+    for (size_t i = 0; i < n && s->what == NULL; i++) {
+        s->where = where;
+        s->name = all[i].name;
+        s->what = secret_look(all[i].name, all[i].value, by_name);
+    }
+    return s->what != NULL;
+}
+
+struct facts_secret secret_find(const struct facts_content *c)
+{
+    struct facts_secret s = {.is_looked_for = true};
+
+    (void)(find_in("its variable", c->env, c->nenv, true, &s) ||
+           find_in("its label", c->labels, c->nlabels, false, &s) ||
+           find_in("its annotation", c->annotations, c->nannotations, false, &s));
+    return s;
+}
+
 const char *secret_look(struct sl name, struct sl value, bool by_name)
 {
     if (value.p == NULL || value.n == 0) {

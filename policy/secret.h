@@ -9,7 +9,11 @@
  */
 #pragma once
 
-#include "base/slice.h"
+#include "policy/facts.h"
 
 /* What it looks like, "a private key"; NULL: it looks like none. by_name: the name counts, too. */
 const char *secret_look(struct sl name, struct sl value, bool by_name);
+
+/* The first in variables, labels, annotations. Tens of milliseconds for the largest config: whoever
+ * gathers facts keeps it in them. */
+struct facts_secret secret_find(const struct facts_content *c);

@@ -2,6 +2,7 @@
 #include "proxy/admit/content.h"
 
 #include "base/json.h"
+#include "policy/secret.h"
 
 #define OCI_CONFIG    "application/vnd.oci.image.config.v1+json"
 #define DOCKER_CONFIG "application/vnd.docker.container.image.v1+json"
@@ -208,16 +209,15 @@ static void read_types(const struct manifest *m, struct pg_arena *arena, struct 
     c->types = types;
 }
 
-const struct facts_content *content_read(const struct content_input *in, struct pg_arena *arena)
+static void read_all(const struct content_input *in, struct pg_arena *arena,
+                     struct facts_content *c)
 {
-    struct facts_content *c = pg_new(arena, struct facts_content);
     const struct manifest *m = in->manifest;
 
-    *c = (struct facts_content){.shape = FACTS_OTHER};
     if (m == NULL) {
         c->trouble = "is not known, since its manifest is not here";
         c->is_unknown = true;
-        return c;
+        return;
     }
     c->shape = m->kind == MANIFEST_INDEX   ? FACTS_INDEX
                : is_image(m)               ? FACTS_IMAGE
@@ -226,7 +226,7 @@ const struct facts_content *content_read(const struct content_input *in, struct 
     read_types(m, arena, c);
     read_annotations(m, arena, c);
     if (c->trouble != NULL || c->shape != FACTS_IMAGE)
-        return c;
+        return;
     if (m->config.size > CONTENT_CONFIG_MAX) {
         c->trouble = "is larger than 4 MiB";
     } else if (in->config.p != NULL) {
@@ -235,5 +235,14 @@ const struct facts_content *content_read(const struct content_input *in, struct 
         c->trouble = in->trouble != NULL ? pg_copy(arena, sl_str(in->trouble)).p : "is not here";
         c->is_unknown = in->is_unknown;
     }
+}
+
+const struct facts_content *content_read(const struct content_input *in, struct pg_arena *arena)
+{
+    struct facts_content *c = pg_new(arena, struct facts_content);
+
+    *c = (struct facts_content){.shape = FACTS_OTHER};
+    read_all(in, arena, c);
+    c->secret = secret_find(c);
     return c;
 }

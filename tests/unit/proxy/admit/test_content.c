@@ -56,6 +56,20 @@ TEST(all_that_it_says)
     is(c->types[0], "application/x");
 }
 
+/* Not on the loop, at each request. */
+TEST(a_secret_was_looked_for)
+{
+    const struct facts_content *c =
+        content_of("{\"config\":{\"Env\":[\"A=b\",\"DB_PASSWORD=hunter22\"]}}", "");
+
+    assert_true(c->secret.is_looked_for);
+    assert_non_null(c->secret.what);
+    is(c->secret.name, "DB_PASSWORD");
+    c = content_of("{\"config\":{\"Env\":[\"A=b\"]}}", "");
+    assert_true(c->secret.is_looked_for);
+    assert_null(c->secret.what);
+}
+
 TEST(a_config_may_say_nothing)
 {
     static const char *const configs[] = {
@@ -129,6 +143,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN(all_that_it_says),
+        RUN(a_secret_was_looked_for),
         RUN(a_config_may_say_nothing),
         RUN(what_two_readers_would_read_differently_is_trouble),
         RUN(what_is_not_here_is_unknown),
