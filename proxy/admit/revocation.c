@@ -54,7 +54,7 @@ bool revocation_of_repository(struct store *s, struct sl repository, struct pg_a
 struct namers {
     unsigned nrevoked, nothers;
     struct revoked_entry entry; /* of a revoked one */
-    bool failed;
+    bool failed, is_cut;
 };
 
 static bool is_of(enum index_edge_kind kind, bool of_blob)
@@ -85,6 +85,12 @@ static int look_at_namer(struct index_view *v, struct sl repository, const struc
     return found;
 }
 
+/* A revoked index is enough to refuse a manifest; another image is enough to let a blob go. */
+static bool is_enough(const struct namers *n, bool of_blob)
+{
+    return of_blob ? n->nothers > 0 : n->nrevoked > 0;
+}
+
 static void find_namers(const struct revocation_question *q, bool of_blob, struct pg_arena *arena,
                         struct namers *n)
 {
@@ -93,8 +99,9 @@ static void find_namers(const struct revocation_question *q, bool of_blob, struc
     struct pg_err ignored = {0};
     struct digest sha256;
     int found = 0, is_here;
+    size_t i;
 
-    for (size_t i = 0; i < EDGES_MAX; i++) {
+    for (i = 0; i < EDGES_MAX && !is_enough(n, of_blob); i++) {
         found = index_next_parent(&v, &q->digest, after, &edge, &ignored);
         if (found <= 0)
             break;
@@ -108,6 +115,7 @@ static void find_namers(const struct revocation_question *q, bool of_blob, struc
             n->nothers++;
     }
     n->failed = n->failed || found < 0;
+    n->is_cut = i == EDGES_MAX;
     pg_err_clear(&ignored);
 }
 
@@ -158,6 +166,8 @@ bool revocation_of_manifest(const struct revocation_question *q, struct pg_arena
     find_namers(q, false, arena, &n);
     if (n.nrevoked > 0)
         return deny(v_r, say_why(&n.entry, "the index that lists it ", arena));
+    if (n.is_cut)
+        return deny(v_r, "digests are revoked, and more manifests name it than are looked at");
     return n.failed && deny_failed(v_r);
 }
 

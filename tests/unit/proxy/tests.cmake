@@ -61,6 +61,7 @@ pg_fuzz(proxy/upstream response_head)
 pg_fuzz(proxy/upstream token)
 
 pg_unit(proxy/admit shelf)
+pg_unit(proxy/admit revocation)
 pg_unit(proxy/admit gate)
 pg_unit(proxy/admit gate_orders TIMEOUT 120)
 pg_fuzz(proxy/admit admit)
