@@ -212,10 +212,13 @@ static bool name_subject(struct subject *s, struct sl tag, const struct digest *
             find_tags(q, d, s->arena, &t);
             add_noted(q, d, s->arena, &t);
         }
-        if (t.failed || t.over) {
+        if (t.over)
+            refuse(r, GATE_PENDING, "tags", "more tags name it here than are looked at",
+                   "take some of them away; rules without tags do not ask for them");
+        else if (t.failed)
             no_index(r);
+        if (t.over || t.failed)
             return false;
-        }
         s->facts.known_tags = t.all;
         s->facts.nknown_tags = t.n;
         s->wants = policy_wants(q->admission->policy, &s->facts);
@@ -576,10 +579,13 @@ static void put_explained(const struct gate_question *q, const struct explain_no
         explain_put_json(root, q->explained);
 }
 
-static void explain_evidence(const struct gate_question *q, const struct gate_result *r)
+/* What no rule decided. */
+static void explain_alone(const struct gate_question *q, const struct gate_result *r)
 {
     const struct explain_node root = {.kind = "verdict",
-                                      .state = EXPLAIN_HOLDS,
+                                      .state = r->answer == GATE_ALLOWS    ? EXPLAIN_HOLDS
+                                               : r->answer == GATE_PENDING ? EXPLAIN_WAITS
+                                                                           : EXPLAIN_FAILS,
                                       .name = r->verdict.rule,
                                       .text = r->verdict.reason,
                                       .until_s = INT64_MAX};
@@ -605,12 +611,15 @@ void gate_manifest(const struct gate_question *q, struct pg_arena *arena, struct
 
     if (q->tag.p != NULL)
         shelf_note_tag(q->shelf, q->repository, &q->digest, q->tag);
-    if (!name_subject(&s, q->tag, &q->digest, &q->sha256, r))
+    if (!name_subject(&s, q->tag, &q->digest, &q->sha256, r)) {
+        if (q->explained != NULL)
+            explain_alone(q, r);
         return;
+    }
     as = try_as_evidence(q, &s.wants, arena, r);
     if (as == IS_SAID) {
         if (q->explained != NULL && r->answer != GATE_NEEDS)
-            explain_evidence(q, r);
+            explain_alone(q, r);
         return;
     }
     decide_manifest(&s, &q->digest, &q->sha256, r);

@@ -334,6 +334,32 @@ TEST(N01_a_parent_of_another_repository_helps_nobody)
     assert_int_equal(manifest(REPO, NULL, 2).answer, GATE_DENIES);
 }
 
+TEST(N02_with_more_tags_than_are_looked_at_it_waits_and_says_why)
+{
+    struct index_txn *txn;
+    const struct index_tag t = {digest(1), NOW_S, NOW_S};
+    struct gate_question q;
+    struct gate_result r;
+    struct pg_buf told;
+    char name[16];
+
+    use(TAGGED);
+    assert_int_equal(index_txn_begin(store.index, &txn, &err), 0);
+    for (int i = 0; i <= GATE_TAGS_MAX; i++) {
+        assert_true(snprintf(name, sizeof(name), "t%d", i) > 0);
+        assert_int_equal(index_put_tag(txn, REPO, sl_str(name), &t, &err), 0);
+    }
+    assert_int_equal(index_txn_commit(txn, &err), 0);
+    q = question(REPO, 1);
+    pg_buf_init(&told, 10000);
+    q.explained = &told;
+    gate_manifest(&q, &arena, &r);
+    assert_int_equal(r.answer, GATE_PENDING);
+    assert_true(sl_eq(r.verdict.rule, SL("tags")));
+    assert_non_null(memmem(told.p, told.n, "more tags", 9));
+    pg_buf_free(&told);
+}
+
 /* ---- blobs --------------------------------------------------------------------------------- */
 
 TEST(a_blob_leaves_with_a_manifest_that_names_it_and_passes)
@@ -500,6 +526,7 @@ int main(void)
         T(D06_another_tag_and_N13_another_hash_are_no_way_around_a_tags_rule),
         T(N01_a_child_has_the_signatures_of_an_index_that_passes),
         T(N01_a_parent_of_another_repository_helps_nobody),
+        T(N02_with_more_tags_than_are_looked_at_it_waits_and_says_why),
         T(a_blob_leaves_with_a_manifest_that_names_it_and_passes),
         T(D05_an_index_gives_out_no_manifest_as_a_blob_nor_an_image_a_layer_as_a_child),
         T(who_is_known_to_pass_is_asked_before_anything_is_looked_for),
