@@ -210,8 +210,7 @@ static struct admit_wait *begin(struct journey *j, const struct rq_stage *then)
     return j->admit;
 }
 
-/* Over the control socket alone: it tells who signed what, and which rules there are. */
-static bool wants_explained(const struct journey *j)
+bool admit_is_explained(const struct journey *j)
 {
     return j->http->is_control && conn_header(j->http, SL(ADMIT_EXPLAIN)).p != NULL;
 }
@@ -220,7 +219,7 @@ static void want_explained(struct journey *j)
 {
     struct sl how = conn_header(j->http, SL(ADMIT_EXPLAIN));
 
-    if (!wants_explained(j))
+    if (!admit_is_explained(j))
         return;
     pg_buf_init(&j->body, EXPLAINED_MAX);
     j->admit->q.explained = &j->body;
@@ -239,7 +238,7 @@ enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,
     rev.sha256 = m->sha256;
     rev.bytes = m->bytes;
     revoked = revocation_of_manifest(&rev, &j->rq.arena, &v);
-    if (revoked && !(has_policy(j) && wants_explained(j)))
+    if (revoked && !(has_policy(j) && admit_is_explained(j)))
         return refuse_revoked(j, &v);
     if (!has_policy(j)) {
         j->verdict = no_policy;

@@ -53,5 +53,9 @@ PG_MUST_USE int admit_list(struct journey *j);
 /* Is there no verdict yet, or one that lets it leave? */
 bool admit_may_list(struct journey *j, const struct digest *d);
 
+/* Does the operator ask why, and not for the thing? Over the control socket alone: the answer tells
+ * who signed what, and which rules there are. */
+bool admit_is_explained(const struct journey *j);
+
 /* The journey ends. */
 void admit_end(struct journey *j);

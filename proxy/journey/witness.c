@@ -66,12 +66,6 @@ int witness_allowed(struct journey *j, const struct digest *d)
     return trail_append(trail, &e, &j->rq.err);
 }
 
-/* What the operator asks to have explained is no pull. */
-static bool is_question(const struct journey *j)
-{
-    return j->http->is_control && conn_header(j->http, SL(ADMIT_EXPLAIN)).p != NULL;
-}
-
 /* As it was named, where nothing was found yet. */
 static const struct digest *digest_of_denied(const struct journey *j)
 {
@@ -80,13 +74,15 @@ static const struct digest *digest_of_denied(const struct journey *j)
     return j->told.has_digest ? &j->told.digest : is_named ? &j->want.digest : NULL;
 }
 
+/* What the operator asks to have explained is no pull. */
 void witness_end(const struct journey *j)
 {
     const char *word = j->verdict.word;
     struct entry e;
     struct texts t;
 
-    if (j->home->trail == NULL || word == NULL || strcmp(word, "allow") == 0 || is_question(j))
+    if (j->home->trail == NULL || word == NULL || strcmp(word, "allow") == 0 ||
+        admit_is_explained(j))
         return;
     say(j, digest_of_denied(j), &e, &t);
     trail_note(j->home->trail, &e);
