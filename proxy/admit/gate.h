@@ -11,11 +11,11 @@
  *   - A child of an index has besides its own facts the verified ones of an index of the same
  *     repository that names it and passes by itself now; nothing else of it (N01).
  *   - A blob leaves where nothing that can deny speaks of its repository, or with a manifest of
- * this repository that names it and passes now.
+ *     this repository that names it and passes now.
  *   - Evidence about a manifest leaves with it, by whomever it is (N03), where evidence decides:
- * not where a rule forbids either of them, nor where nothing may be pulled.
+ *     not where a rule forbids either of them, nor where nothing may be pulled.
  *   - Facts older than `ttl_ms` are looked for again, and hold while that fails (N22). Where they
- * are not enough they are looked for again after GATE_ABSENT_MS.
+ *     are not enough they are looked for again after GATE_ABSENT_MS.
  *
  * Ownership:  slices of a result are in the arena, the policy's, or static.
  * Failure:    none that allows: what cannot be looked up is PENDING.
@@ -30,7 +30,7 @@
 #define GATE_ABSENT_MS   10000
 #define GATE_FRESH_MAX   8
 #define GATE_PARENTS_MAX 16
-#define GATE_TAGS_MAX    1024 /* of a digest that are asked about; with more it waits */
+#define GATE_TAGS_MAX    1024 /* of a digest that are asked about; with more it is PENDING */
 
 /* In order of hope; what is not filled in denies. */
 enum gate_answer { GATE_DENIES, GATE_PENDING, GATE_NEEDS, GATE_ALLOWS };
