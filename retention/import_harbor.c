@@ -258,6 +258,7 @@ static int take_collection(struct reading *r, const struct pg_tree *root, struct
         return 0;
     }
     rules->has_schedule = true;
+    rules->schedule_at = pg_tree_get(map, SL("schedule"))->at;
     rules->schedule_text = schedule;
     return 0;
 }

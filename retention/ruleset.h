@@ -5,7 +5,7 @@
  *     retention:
  *       order: keep_wins               or first_match
  *       untagged: 48h                  what no rule names and no tag; or keep
- *       schedule: "30 2 * * *"         when the server is to carry it out
+ *       schedule: "30 2 * * *"         when to carry it out: for whoever does
  *       rules:
  *         - {name, description, match: {...}, keep: forever | {...}}
  *         - {name, description, match: {...}, delete: {...}}
@@ -67,8 +67,9 @@ struct ruleset_rule {
     struct pg_tree_at at, match_at, action_at;
     struct ruleset_match match;
     bool deletes, forever;
-    bool last_copy_too; /* it deletes even what upstream has no more */
-    bool bases_too;     /* and what others are built on */
+    bool last_copy_too;             /* it deletes even what upstream has no more */
+    struct pg_tree_at last_copy_at; /* line 0: nothing is said of it */
+    bool bases_too;                 /* and what others are built on */
     struct ruleset_limits limits;
 };
 
@@ -93,6 +94,7 @@ struct ruleset {
     struct ruleset_pin *pins;
     size_t npins;
     bool has_schedule;
+    struct pg_tree_at schedule_at;
     struct cron schedule;
     struct sl schedule_text;
     struct sl remark; /* of an import: what stands as a comment before all */

@@ -260,6 +260,9 @@ static int take_exceptions(struct reading *r, const struct pg_tree *map, struct 
         if (t != NULL && !rule->deletes) {
             return reading_bad(r, t->key_at, "%s is for a rule that deletes", keys[i]);
         }
+        if (t != NULL && to[i] == &rule->last_copy_too) {
+            rule->last_copy_at = t->key_at;
+        }
         *to[i] = word == 1;
     }
     return 0;
@@ -448,6 +451,9 @@ static int take_schedule(struct reading *r, const struct pg_tree *map, struct ru
     rules->has_schedule = rules->schedule_text.p != NULL;
     if (rules->has_schedule && cron_read(rules->schedule_text, &rules->schedule, r->err) < 0) {
         return reading_wrap(r, pg_tree_get(map, SL("schedule"))->at);
+    }
+    if (rules->has_schedule) {
+        rules->schedule_at = pg_tree_get(map, SL("schedule"))->at;
     }
     return 0;
 }
