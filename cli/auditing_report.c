@@ -204,15 +204,20 @@ static void put_page(struct report *r)
 
 /* ---- the command --------------------------------------------------------------------------- */
 
-/* Nothing is overwritten. */
+/* Nothing is overwritten, and no half of it stays. */
 static int write_file(const char *path, struct sl text)
 {
     _fd_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int why = errno;
 
-    if (fd < 0 || pg_fd_write(fd, text.p, text.n) < 0) {
-        return print_failure("cannot write %s: %s", path, strerrordesc_np(errno));
+    if (fd >= 0 && pg_fd_write(fd, text.p, text.n) == 0) {
+        return COMMAND_GOOD;
     }
-    return COMMAND_GOOD;
+    if (fd >= 0) {
+        why = errno;
+        (void)unlink(path);
+    }
+    return print_failure("cannot write %s: %s", path, strerrordesc_np(why));
 }
 
 static int deliver(struct report *r)

@@ -31,15 +31,22 @@ static int ask(struct control *c, const char *path, const char *what, const char
     return rc;
 }
 
+static void put_json(const json_t *root, struct pg_buf *out)
+{
+    char *text = json_dumps(root, JSON_COMPACT);
+
+    PG_CHECK(text != NULL);
+    (void)pg_buf_printf(out, "%s\n", text);
+    free(text);
+}
+
 static int print_one(const struct command_args *args, const json_t *root, const char *verb)
 {
     struct pg_buf out;
 
     pg_buf_init(&out, PRINT_BYTES_MAX);
     if (args->json) {
-        char *text = json_dumps(root, JSON_COMPACT);
-        (void)pg_buf_printf(&out, "%s\n", text != NULL ? text : "");
-        free(text);
+        put_json(root, &out);
     } else {
         print_put_safe(pg_json_str(root, "what"), &out);
         (void)pg_buf_printf(&out, ": %s\n", verb);
@@ -121,9 +128,7 @@ int revoke_list(const struct command_args *args)
     }
     pg_buf_init(&out, PRINT_BYTES_MAX);
     if (args->json) {
-        char *text = json_dumps(root, JSON_COMPACT);
-        (void)pg_buf_printf(&out, "%s\n", text != NULL ? text : "");
-        free(text);
+        put_json(root, &out);
     } else {
         put_table(json_object_get(root, "revocations"), &out);
     }
