@@ -17,6 +17,7 @@ struct subject {
     struct policy_wants wants;
     struct dossier *dossier; /* a reference, or NULL: nothing has to be known */
     bool is_fresh, is_stale; /* stale: what was known, where looking again failed */
+    bool is_recalled;        /* the verdict is one that was remembered */
 };
 
 static void refuse(struct gate_result *r, enum gate_answer answer, const char *rule,
@@ -252,7 +253,8 @@ static void ask_policy(struct subject *s, struct policy_verdict *v)
     struct dossier *d = s->dossier;
     bool may_recall = is_by_dossier(s);
 
-    if (may_recall && dossier_recall(d, s->facts.tag, s->facts.now_s, s->arena, v))
+    s->is_recalled = may_recall && dossier_recall(d, s->facts.tag, s->facts.now_s, s->arena, v);
+    if (s->is_recalled)
         return;
     policy_decide(s->q->admission->policy, &s->facts, s->arena, v);
     if (may_recall && v->decision == POLICY_ALLOW && v->observed.n == 0)
@@ -623,6 +625,8 @@ void gate_manifest(const struct gate_question *q, struct pg_arena *arena, struct
         return;
     }
     decide_manifest(&s, &q->digest, &q->sha256, r);
+    if (r->answer == GATE_ALLOWS && s.dossier != NULL && !s.is_recalled)
+        shelf_note_admitted(q->shelf, s.dossier);
     if (q->explained != NULL && r->answer != GATE_NEEDS)
         explain(&s, arena);
     free_subject(&s);

@@ -10,7 +10,7 @@
 #include "oci/ref.h"
 
 #define TAGS_SHARE ((size_t)16) /* of tags there are so many fewer */
-#define WAYS       4            /* places for one hash */
+#define WAYS       ((size_t)4)  /* places for one hash, of a kind */
 #define SCOPE_MAX  16
 #define KEY_MAX    (1024 + PG_HASH_BYTES_MAX + SCOPE_MAX)
 
@@ -135,14 +135,15 @@ static void unlock(struct shelf *s)
 
 static struct witness *places(const struct shelf *s, struct witness *all, uint64_t hash)
 {
-    return &all[(hash >> 1 & (s->nhints - 1)) & ~(uint64_t)(WAYS - 1)];
+    return &all[(hash >> 1 & (s->nhints - 1)) & ~(uint64_t)(2 * WAYS - 1)];
 }
 
+/* Manifests that were admitted have places of their own: no number of others takes them. */
 static void note_witness(const struct shelf *s, struct witness *all, const struct dossier *d,
-                         const struct digest *named)
+                         const struct digest *named, bool was_admitted)
 {
     uint64_t hash = hash_of(d->repository, named);
-    struct witness *at = places(s, all, hash);
+    struct witness *at = places(s, all, hash) + (was_admitted ? 0 : WAYS);
 
     for (size_t i = 0; i < WAYS; i++)
         if (at[i].of == hash && digest_eq(&at[i].by, &d->subject))
@@ -178,7 +179,15 @@ void shelf_put(struct shelf *s, struct dossier *d)
     if (d->state != FACTS_FAILED && (d->content == NULL || !d->content->is_unknown))
         put(s, d, key_of(d->repository, &d->subject, &d->scope, key));
     for (size_t i = 0; i < d->nnames; i++)
-        note_witness(s, d->scope.as_evidence ? s->evidence : s->witnesses, d, &d->names[i]);
+        note_witness(s, d->scope.as_evidence ? s->evidence : s->witnesses, d, &d->names[i], false);
+    unlock(s);
+}
+
+void shelf_note_admitted(struct shelf *s, const struct dossier *d)
+{
+    lock(s);
+    for (size_t i = 0; i < d->nnames; i++)
+        note_witness(s, s->witnesses, d, &d->names[i], true);
     unlock(s);
 }
 
@@ -209,7 +218,7 @@ static bool look(struct shelf *s, struct witness *all, uint64_t hash, size_t i, 
     bool found = false;
 
     lock(s);
-    for (size_t k = 0; k < WAYS && !found; k++) {
+    for (size_t k = 0; k < 2 * WAYS && !found; k++) {
         found = at[k].of == hash && i-- == 0;
         if (found)
             *by_r = at[k].by;

@@ -7,7 +7,7 @@
  * Of a dossier whose looking failed nothing is kept: a failure is never remembered.
  *
  * Bounds:   SHELF_DOSSIERS_MAX and SHELF_BYTES_MAX; the oldest goes. Of hints at one place four are
- *           kept, the latest.
+ *           kept, the latest, and four of those that were admitted.
  * Lock:     one, around its lists; innermost; no I/O in it.
  * Threads:  any.
  */
@@ -32,6 +32,8 @@ void shelf_put(struct shelf *s, struct dossier *d);
 struct dossier *shelf_get(struct shelf *s, struct sl repository, const struct digest *subject,
                           const struct dossier_scope *scope, const uint8_t revision[32]);
 
+/* It was admitted, as it was asked for: for what it names, it is told first. */
+void shelf_note_admitted(struct shelf *s, const struct dossier *d);
 /* Number i of the manifests (sha256) that named it. False: no more. */
 bool shelf_witness(struct shelf *s, struct sl repository, const struct digest *named, size_t i,
                    struct digest *by_r);

@@ -55,6 +55,21 @@ TEST(who_named_a_blob_lately_is_not_lost_to_other_blobs)
     shelf_free(s);
 }
 
+TEST(who_was_admitted_is_told_first_however_many_others_name_it)
+{
+    struct shelf *s = shelf_new(SHELF_HINTS);
+    struct digest named = digest_with(200), is = digest_with(1), by;
+    struct dossier d = {.repository = REPOSITORY, .subject = is, .names = &named, .nnames = 1};
+
+    note(s, 1, 200);
+    shelf_note_admitted(s, &d);
+    for (uint8_t i = 2; i < 100; i++)
+        note(s, i, 200);
+    assert_true(shelf_witness(s, REPOSITORY, &named, 0, &by));
+    assert_true(digest_eq(&by, &is));
+    shelf_free(s);
+}
+
 TEST(a_tag_that_was_asked_for_lately_is_not_lost_to_other_tags)
 {
     struct shelf *s = shelf_new(SHELF_HINTS);
@@ -77,6 +92,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RUN(who_named_a_blob_lately_is_not_lost_to_other_blobs),
+        RUN(who_was_admitted_is_told_first_however_many_others_name_it),
         RUN(a_tag_that_was_asked_for_lately_is_not_lost_to_other_tags),
     };
 
