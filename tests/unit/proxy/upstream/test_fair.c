@@ -8,6 +8,13 @@
 
 static struct fair f;
 
+/* A seed of its own kind each time would let two of a test share a place once in some hundred runs. */
+static void start(void)
+{
+    fair_init(&f);
+    f.seed = 1;
+}
+
 static struct fair_party party(const char *caller, const char *repo)
 {
     return fair_party(&f, (struct sl){caller, strlen(caller)}, (struct sl){repo, strlen(repo)});
@@ -15,7 +22,7 @@ static struct fair_party party(const char *caller, const char *repo)
 
 TEST(who_has_none_goes_before_who_has_many)
 {
-    fair_init(&f);
+    start();
     struct fair_party greedy = party("10.0.0.1", "a"), modest = party("10.0.0.2", "b");
 
     assert_false(fair_is_before(&f, &greedy, &modest)); /* nobody has any: who came first */
@@ -33,7 +40,7 @@ TEST(who_has_none_goes_before_who_has_many)
 
 TEST(a_caller_of_many_repositories_is_one_caller)
 {
-    fair_init(&f);
+    start();
     struct fair_party many[16], other = party("10.0.0.2", "x");
 
     for (int i = 0; i < 16; i++) {
@@ -51,7 +58,7 @@ TEST(a_caller_of_many_repositories_is_one_caller)
 
 TEST(builds_behind_one_address_share_by_repository)
 {
-    fair_init(&f);
+    start();
     struct fair_party a = party("10.0.0.1", "a"), b = party("10.0.0.1", "b");
 
     fair_begin(&f, &a);
@@ -65,7 +72,7 @@ TEST(builds_behind_one_address_share_by_repository)
 
 TEST(of_three_who_want_all_each_gets_a_third)
 {
-    fair_init(&f);
+    start();
     struct fair_party p[3] = {party("1", "a"), party("2", "b"), party("3", "c")};
     unsigned got[3] = {0}, line[300], n = 0;
 
