@@ -68,6 +68,8 @@ static void meet_heads(struct examine *x)
         h->is_met = true;
         if (memcmp(h->hash, x->chain.hash, CHAIN_HASH) != 0)
             tell(x, "the head of entry %" PRIu64 " is of another log", x->seq);
+        else
+            x->removed = x->said_removed;
     }
 }
 
@@ -98,6 +100,8 @@ static void check_begin(struct examine *x, const struct entry *e, const struct c
         return; /* what it goes on from is not there */
     if (!sl_eq(said, entry_hex(before->hash, CHAIN_HASH, digits)))
         tell(x, "it does not go on from the end of the segment before it");
+    else
+        x->removed = x->said_removed;
 }
 
 static void take_entry(struct examine *x, const struct entry *e, const struct chain_line *l)
@@ -110,8 +114,8 @@ static void take_entry(struct examine *x, const struct entry *e, const struct ch
     if (e->kind == ENTRY_DAMAGED)
         tell(x, "the server found damage when it started: " SL_FMT,
              SL_ARG(e->text[ENTRY_TEXT_REASON]));
-    if (e->kind == ENTRY_REMOVED && e->number[ENTRY_NUMBER_SEGMENT] > x->removed)
-        x->removed = e->number[ENTRY_NUMBER_SEGMENT];
+    if (e->kind == ENTRY_REMOVED && e->number[ENTRY_NUMBER_SEGMENT] > x->said_removed)
+        x->said_removed = e->number[ENTRY_NUMBER_SEGMENT];
     meet_heads(x);
 }
 
@@ -175,7 +179,9 @@ void examine_end(struct examine *x)
     if (x->segments == 0)
         tell(x, "there is no segment");
     if (x->first > 1 && x->removed + 1 < x->first)
-        tell(x, "segments up to %" PRIu32 " are missing, and no entry says that they were removed",
+        tell(x,
+             "segments up to %" PRIu32 " are missing, and no entry that is signed says that they "
+             "were removed",
              x->first - 1);
     for (size_t i = 0; i < x->nheads; i++)
         if (!x->heads[i].is_met && x->heads[i].seq > x->seq)
@@ -183,4 +189,11 @@ void examine_end(struct examine *x)
                  x->heads[i].seq);
         else if (!x->heads[i].is_met && x->heads[i].seq >= 1 && x->first == 1)
             tell(x, "entry %" PRIu64 ", of which there is a head, is missing", x->heads[i].seq);
+}
+
+void examine_headless(struct examine *x)
+{
+    if (x->entries > 1)
+        tell(x, "the head, a file beside the segments, is missing: how much there was behind the "
+                "last entry cannot be told");
 }

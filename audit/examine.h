@@ -10,7 +10,8 @@
  *
  * Each entry is read, its hash computed from the one before it; each segment's first entry bears a
  * signature and the hash that it goes on from. Old segments may be missing in front if an entry
- * says that they were removed.
+ * says that they were removed, and a signature stands behind that entry: the beginning of a later
+ * segment, or a head.
  *
  * Ownership:  examine_free(). key: NULL: whichever the log names, but one alone.
  * Failure:    what is wrong is a finding.
@@ -44,7 +45,8 @@ struct examine {
     struct chain chain;
     uint64_t seq;
     uint32_t segment, first; /* the one under way, the first that is there; 0: none yet */
-    uint64_t removed;        /* up to this one */
+    uint64_t removed;        /* up to this one, as a signature bears out */
+    uint64_t said_removed;   /* as entries say that no signature has followed yet */
     uint64_t line;           /* under way */
     bool is_last;            /* segment */
     bool has_key, adopt;     /* adopt: the next entry's number is believed */
@@ -60,3 +62,6 @@ void examine_init(struct examine *x, const uint8_t *key, examine_found *found, v
 PG_MUST_USE int examine_expect(struct examine *x, struct sl head, struct pg_err *err);
 void examine_segment(struct examine *x, uint32_t number, struct sl bytes, bool is_last);
 void examine_end(struct examine *x);
+/* Behind it, if there was no head beside the log, where one lies as soon as there is a second
+ * entry. */
+void examine_headless(struct examine *x);

@@ -90,11 +90,13 @@ static int search_segment(struct run *r, int dir_fd, uint32_t number, struct pg_
     char name[VOLUME_NAME_MAX];
     struct chain c = {0};
     struct chain_walk w;
+    int is_there;
 
     if (is_too_old(r, dir_fd, volume_name(number, name)))
         return 0;
-    if (volume_read(dir_fd, name, bytes, r->err) < 0)
-        return -1;
+    is_there = volume_read_segment(dir_fd, number, bytes, r->err);
+    if (is_there <= 0)
+        return is_there;
     chain_walk(pg_buf_sl(bytes), &c, true, on_line, r, &w);
     return r->rc < 0 ? -1 : 0;
 }

@@ -396,7 +396,8 @@ int trail_open(const struct trail_config *config, struct trail **trail_r, struct
         free(t);
         return pg_fail(err, PG_E_INTERNAL, "no descriptor for the audit log");
     }
-    if (trail_file_open(&t->file, config->path, err) < 0 || trail_file_write(&t->file, err) < 0) {
+    if (trail_file_open(&t->file, config->path, err) < 0 || trail_file_write(&t->file, err) < 0 ||
+        trail_file_seal(&t->file, err) < 0) {
         trail_file_close(&t->file);
         pg_fd_close(&t->wake_fd);
         free(t);

@@ -217,13 +217,16 @@ static int read_last(struct trail_file *f, struct look *l, struct pg_buf *bytes,
     return w.torn_bytes > 0 && l->why[0] == '\0' ? cut(l, &w, err) : 0;
 }
 
-/* Was there more, by the head that was signed last? */
+/* Was there more, by the head that was signed last? There is one before a second entry is. */
 static void check_head(struct trail_file *f, struct look *l)
 {
     struct pg_buf text;
     struct pg_err err = {0};
     struct entry e;
 
+    if (f->seq > 1 && faccessat(f->dir_fd, "head", F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+        errno == ENOENT)
+        note(l, f->segment, 0, "the head of it, a file beside it, is gone");
     pg_buf_init(&text, ENTRY_LINE_MAX + 1);
     if (volume_read(f->dir_fd, "head", &text, &err) == 0 && text.n > 0 &&
         entry_read((struct sl){text.p, text.n - 1}, &e, &err) == 0) {
@@ -402,7 +405,7 @@ static void remove_first(struct trail_file *f, const struct volume_list *l, uint
     e.number[ENTRY_NUMBER_SEGMENT] = l->numbers[n - 1];
     e.number[ENTRY_NUMBER_COUNT] = n;
     trail_file_put(f, &e);
-    if (trail_file_write(f, &err) == 0)
+    if (trail_file_write(f, &err) == 0 && trail_file_seal(f, &err) == 0) /* borne out, then done */
         for (uint64_t i = 0; i < n; i++)
             (void)unlinkat(f->dir_fd, volume_name(l->numbers[i], name), 0);
     pg_err_clear(&err);

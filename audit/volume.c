@@ -108,3 +108,16 @@ int volume_read(int dir_fd, const char *name, struct pg_buf *out, struct pg_err 
             return pg_fail(err, PG_E_STORE_IO, "%s of the audit log is too large", name);
     return n < 0 ? fail(name, err) : 0;
 }
+
+int volume_read_segment(int dir_fd, uint32_t number, struct pg_buf *out, struct pg_err *err)
+{
+    char name[VOLUME_NAME_MAX];
+
+    if (volume_read(dir_fd, volume_name(number, name), out, err) == 0)
+        return 1;
+    if (faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+        return -1;
+    pg_err_clear(err);
+    pg_buf_clear(out);
+    return 0;
+}

@@ -30,3 +30,6 @@ void volume_list_free(struct volume_list *list);
 
 /* A file of the directory, in place of what out had; out has VOLUME_READ_MAX as its maximum. */
 PG_MUST_USE int volume_read(int dir_fd, const char *name, struct pg_buf *out, struct pg_err *err);
+/* The same of a segment. 1, or 0: it is gone, since it is old. */
+PG_MUST_USE int volume_read_segment(int dir_fd, uint32_t number, struct pg_buf *out,
+                                    struct pg_err *err);

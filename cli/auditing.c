@@ -21,6 +21,7 @@
 
 #define FINDINGS_MAX 1000 /* more are counted only */
 #define KEY_MAX      ((size_t)16384)
+#define LOOKS_MAX    20 /* at a log of which segments expire meanwhile */
 
 /* ---- where it is --------------------------------------------------------------------------- */
 
@@ -81,6 +82,7 @@ struct verification {
     const struct command_args *args;
     struct examine examine;
     struct pg_buf out;
+    bool has_head; /* a file of the log's directory */
 };
 
 static void on_finding(void *arg, const struct examine_finding *f)
@@ -146,7 +148,8 @@ static int read_heads(struct verification *v, int dir_fd)
     const struct command_list *heads = &v->args->audit.heads;
     int rc = COMMAND_GOOD;
 
-    if (faccessat(dir_fd, "head", F_OK, 0) == 0) {
+    v->has_head = faccessat(dir_fd, "head", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    if (v->has_head) {
         rc = expect(v, dir_fd, "head");
     }
     for (size_t i = 0; rc == COMMAND_GOOD && i < heads->n; i++) {
@@ -155,28 +158,34 @@ static int read_heads(struct verification *v, int dir_fd)
     return rc;
 }
 
-static int read_segments(struct verification *v, int dir_fd)
+/* COMMAND_GOOD; *is_gone_r: a segment expired meanwhile. */
+static int read_segments(struct verification *v, int dir_fd, const struct volume_list *list,
+                         bool *is_gone_r)
 {
-    struct volume_list list;
     struct pg_err err = {0};
     struct pg_buf bytes;
-    char name[VOLUME_NAME_MAX];
+    int found = 1;
 
-    if (volume_list(dir_fd, &list, &err) < 0) {
-        int rc = print_failure("%s", err.msg);
-        pg_err_clear(&err);
-        return rc;
-    }
     pg_buf_init(&bytes, VOLUME_READ_MAX);
-    int rc = COMMAND_GOOD;
-    for (size_t i = 0; rc == COMMAND_GOOD && i < list.n; i++) {
-        rc = read_small(dir_fd, volume_name(list.numbers[i], name), &bytes);
-        if (rc == COMMAND_GOOD) {
-            examine_segment(&v->examine, list.numbers[i], pg_buf_sl(&bytes), i + 1 == list.n);
+    for (size_t i = 0; found > 0 && i < list->n; i++) {
+        found = volume_read_segment(dir_fd, list->numbers[i], &bytes, &err);
+        if (found > 0) {
+            examine_segment(&v->examine, list->numbers[i], pg_buf_sl(&bytes), i + 1 == list->n);
         }
     }
     pg_buf_free(&bytes);
-    volume_list_free(&list);
+    *is_gone_r = found == 0;
+    int rc = found < 0 ? print_failure("%s", err.msg) : COMMAND_GOOD;
+    pg_err_clear(&err);
+    return rc;
+}
+
+static int list_segments(int dir_fd, struct volume_list *list_r)
+{
+    struct pg_err err = {0};
+    int rc = volume_list(dir_fd, list_r, &err) < 0 ? print_failure("%s", err.msg) : COMMAND_GOOD;
+
+    pg_err_clear(&err);
     return rc;
 }
 
@@ -213,19 +222,54 @@ static int print_result(struct verification *v)
     return x->findings > 0 ? COMMAND_FOUND : COMMAND_GOOD;
 }
 
-/* The heads before the segments: what is written meanwhile is no finding. */
-static int look(struct verification *v, int dir_fd)
+/* What the heads are of is read behind them: what is written meanwhile is no finding. And what
+ * expired is borne out by a head that is older than its end, so that one that was read between two
+ * lists that begin alike does so. */
+static int look_once(struct verification *v, int dir_fd, bool *again_r)
 {
-    int rc = read_key(v, dir_fd);
+    struct volume_list before = {0}, list = {0};
+    int rc = list_segments(dir_fd, &before);
 
+    *again_r = false;
     if (rc == COMMAND_GOOD) {
         rc = read_heads(v, dir_fd);
     }
     if (rc == COMMAND_GOOD) {
-        rc = read_segments(v, dir_fd);
+        rc = list_segments(dir_fd, &list);
+    }
+    if (rc == COMMAND_GOOD) {
+        *again_r = before.n > 0 && (list.n == 0 || list.numbers[0] != before.numbers[0]);
+    }
+    if (rc == COMMAND_GOOD && !*again_r) {
+        rc = read_segments(v, dir_fd, &list, again_r);
+    }
+    volume_list_free(&before);
+    volume_list_free(&list);
+    return rc;
+}
+
+static int look(struct verification *v, int dir_fd)
+{
+    size_t begin = v->out.n;
+    bool again = true;
+    int rc = COMMAND_GOOD;
+
+    for (unsigned i = 0; rc == COMMAND_GOOD && again; i++) {
+        if (i == LOOKS_MAX) {
+            return print_failure("segments expire faster than they can be read: copy the "
+                                 "directory, and verify the copy");
+        }
+        v->out.n = begin;
+        rc = read_key(v, dir_fd);
+        if (rc == COMMAND_GOOD) {
+            rc = look_once(v, dir_fd, &again);
+        }
     }
     if (rc == COMMAND_GOOD) {
         examine_end(&v->examine);
+        if (!v->has_head) {
+            examine_headless(&v->examine);
+        }
     }
     return rc;
 }

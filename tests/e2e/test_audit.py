@@ -195,6 +195,8 @@ def test_N23_a_cut_tail_is_found_by_the_head_that_was_kept():
     image(up)
     pg = Pullgate(up)
     assert pg.get("/v2/library/app/manifests/v1").status == 200
+    beside = pg.dir + "/data/audit/head"
+    old = open(beside).read()
     pg.end()
     code, head, err = run(pg, "head")
     assert code == 0 and json.loads(head)["kind"] == "head", err
@@ -204,11 +206,25 @@ def test_N23_a_cut_tail_is_found_by_the_head_that_was_kept():
     path = last_segment(pg)
     lines = open(path).readlines()
     open(path, "w").writelines(lines[:-2])
-    os.unlink(pg.dir + "/data/audit/head")
+    open(beside, "w").write(old)
     verified(pg)                                   # nobody could tell
     code, out, err = run(pg, "verify", "--json", "--head", kept)
     assert code == 1 and json.loads(out)["found"] == 1 and "it ends with entry" in out, (out, err)
     pg.start()
+    pg.stop()
+
+
+def test_N23_a_log_without_its_head_is_not_whole():
+    up = Upstream()
+    image(up)
+    pg = Pullgate(up)
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    pg.end()
+    os.unlink(pg.dir + "/data/audit/head")
+    code, out, err = run(pg, "verify", "--json")
+    assert code == 1 and json.loads(out)["found"] == 1 and "the head" in out, (out, err)
+    pg.start()
+    assert pg.metric("pullgate_audit_damaged") == 1    # and the server finds it, too
     pg.stop()
 
 

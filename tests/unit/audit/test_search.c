@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "harness/test.h"
+#include "harness/scratch.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "audit/search.h"
+#include "audit/volume.h"
+#include "base/fd.h"
 
 static struct entry decision(void)
 {
@@ -68,6 +73,26 @@ TEST(all_that_is_asked_for_must_hold)
     assert_false(matches((struct search_wanted){.act = SL("purge")}));
 }
 
+/* The oldest go while others read: that is no failure, and nothing else is taken for it. */
+TEST(a_segment_that_is_gone_is_no_failure)
+{
+    struct pg_buf bytes;
+    struct pg_err err = {0};
+    char name[VOLUME_NAME_MAX];
+    _fd_ int fd = -1;
+
+    scratch_make();
+    fd = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    pg_buf_init(&bytes, 1024);
+    assert_int_equal(volume_read_segment(fd, 1, &bytes, &err), 0);
+    assert_int_equal(err.kind, PG_E_NONE);
+    assert_int_equal(mkdirat(fd, volume_name(1, name), 0700), 0);
+    assert_int_equal(volume_read_segment(fd, 1, &bytes, &err), -1);
+    pg_err_clear(&err);
+    pg_buf_free(&bytes);
+    scratch_remove();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -76,6 +101,7 @@ int main(void)
         RUN(an_image_is_a_pattern_of_its_name_with_or_without_its_tag),
         RUN(a_caller_is_a_name_or_an_address_without_its_port),
         RUN(all_that_is_asked_for_must_hold),
+        RUN(a_segment_that_is_gone_is_no_failure),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
