@@ -8,7 +8,8 @@
 
 static struct fair f;
 
-/* A seed of its own kind each time would let two of a test share a place once in some hundred runs. */
+/* A seed of its own kind each time would let two of a test share a place once in some hundred runs.
+ */
 static void start(void)
 {
     fair_init(&f);
