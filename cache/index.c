@@ -476,6 +476,21 @@ int index_get_memo(struct index_view *v, const struct digest *d, struct sl kind,
     return found > 0 ? got(v, index_value_read_memo(body, r), err) : found;
 }
 
+int index_next_memo(struct index_view *v, const struct digest *d, struct sl after,
+                    struct sl *kind_r, struct index_memo *r, struct pg_err *err)
+{
+    struct key at = key_of_memo(d, after);
+    struct index_row row;
+    struct digest of;
+    int found = index_row_next(v, INDEX_TABLE_MEMO, &at, &row, err);
+
+    if (found <= 0)
+        return found;
+    if (key_read_memo(row.key, &of, kind_r) < 0 || !digest_eq(&of, d))
+        return 0;
+    return index_get_memo(v, d, *kind_r, r, err);
+}
+
 int index_get_repo(struct index_view *v, const struct key_repo *repo, struct sl *name_r,
                    struct pg_err *err)
 {

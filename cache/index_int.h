@@ -117,6 +117,9 @@ PG_MUST_USE int index_del_memo(struct index_txn *txn, const struct digest *d, st
                                struct pg_err *err);
 int index_get_memo(struct index_view *v, const struct digest *d, struct sl kind,
                    struct index_memo *r, struct pg_err *err);
+/* The first memo of the digest whose kind is after `after`, in order of bytes. */
+int index_next_memo(struct index_view *v, const struct digest *d, struct sl after,
+                    struct sl *kind_r, struct index_memo *r, struct pg_err *err);
 
 struct index_event {
     int64_t when_s;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cache/journal.h"
 #include "cache/purge_int.h"
+#include "cache/scanned.h"
 #include "cache/writer.h"
 
 #define LINKS_A_COMMIT 1024
@@ -65,7 +66,9 @@ static int forget_manifest(struct index_txn *txn, const struct digest *d, struct
     while ((found = index_next_child(&v, d, NULL, &edge, err)) > 0)
         if (index_del_edge(txn, &edge, err) < 0)
             return -1;
-    return found < 0 || index_del_manifest(txn, d, err) < 0 ? -1 : 0;
+    if (found < 0 || index_del_manifest(txn, d, err) < 0)
+        return -1;
+    return scanned_forget(txn, d, err);
 }
 
 static int forget_link(struct batch *b, struct index_txn *txn, const struct purge_content *c,

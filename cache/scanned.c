@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cache/scanned.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/list.h"
+#include "cache/index_int.h"
+#include "cache/writer.h"
+
+#define PREFIX   SL("scan:")
+#define KIND_MAX (5 + SCANNED_SOURCE_MAX)
+
+static _Atomic uint64_t revision = 1;
+
+struct change {
+    struct writer_op op;
+    struct digest digest;
+    struct sl source;
+    scanned_merge_fn *merge;
+    void *context;
+};
+
+bool scanned_is_source(struct sl name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') &&
+            (i == 0 || (c != '.' && c != '_' && c != '-')))
+            return false;
+    }
+    return name.n > 0 && name.n <= SCANNED_SOURCE_MAX;
+}
+
+static struct sl kind_of(struct sl source, char out[KIND_MAX])
+{
+    struct sl prefix = PREFIX;
+
+    PG_CHECK(source.n <= SCANNED_SOURCE_MAX);
+    memcpy(out, prefix.p, prefix.n);
+    if (source.n > 0)
+        memcpy(out + prefix.n, source.p, source.n);
+    return (struct sl){out, prefix.n + source.n};
+}
+
+int scanned_next(struct index_view *v, const struct digest *sha256, struct sl after,
+                 struct scanned_row *r, struct pg_err *err)
+{
+    struct sl prefix = PREFIX, kind;
+    char before[KIND_MAX];
+    struct index_memo memo;
+    int found = index_next_memo(v, sha256, kind_of(after, before), &kind, &memo, err);
+
+    if (found <= 0 || kind.n <= prefix.n || memcmp(kind.p, prefix.p, prefix.n) != 0)
+        return found < 0 ? -1 : 0;
+    r->source = (struct sl){kind.p + prefix.n, kind.n - prefix.n};
+    r->bytes = memo.bytes;
+    return 1;
+}
+
+/* Is there room for a source more? */
+static int count(struct index_view *v, const struct digest *sha256, struct pg_err *err)
+{
+    struct scanned_row row = {.source = {NULL, 0}};
+    int n = 0, found;
+
+    while ((found = scanned_next(v, sha256, row.source, &row, err)) > 0)
+        n++;
+    return found < 0 ? -1 : n;
+}
+
+static int write_merged(const struct change *c, struct index_txn *txn, struct sl old,
+                        struct pg_err *err)
+{
+    char kind[KIND_MAX];
+    struct pg_buf bytes;
+    int rc;
+
+    pg_buf_init(&bytes, SCANNED_BYTES_MAX);
+    rc = c->merge(c->context, old, &bytes, err);
+    if (rc == 0 && bytes.over)
+        rc = pg_fail(err, PG_E_TOO_LARGE, "what the scan found is more than can be kept");
+    if (rc == 0 && bytes.n > 0) {
+        const struct index_memo memo = {.expires_s = INT64_MAX, .bytes = pg_buf_sl(&bytes)};
+
+        rc = index_put_memo(txn, &c->digest, kind_of(c->source, kind), &memo, err);
+    } else if (rc == 0) {
+        rc = index_del_memo(txn, &c->digest, kind_of(c->source, kind), err) < 0 ? -1 : 0;
+    }
+    pg_buf_free(&bytes);
+    return rc;
+}
+
+/* A row that cannot be read is written anew. */
+static int apply(struct writer_op *op, struct index_txn *txn, struct pg_err *err)
+{
+    const struct change *c = pg_container_of(op, struct change, op);
+    struct index_view v = index_txn_view(txn);
+    struct pg_err unreadable = {0};
+    struct index_memo old = {.bytes = {NULL, 0}};
+    char kind[KIND_MAX];
+    int found = index_get_memo(&v, &c->digest, kind_of(c->source, kind), &old, &unreadable);
+
+    if (found < 0) {
+        pg_err_clear(&unreadable);
+        return write_merged(c, txn, (struct sl){NULL, 0}, err);
+    }
+    if (found == 0) {
+        int n = count(&v, &c->digest, err);
+
+        if (n < 0)
+            return -1;
+        if (n >= SCANNED_SOURCES_MAX)
+            return pg_fail(err, PG_E_DENIED, "there are results of %d sources already", n);
+    }
+    return write_merged(c, txn, found > 0 ? old.bytes : (struct sl){NULL, 0}, err);
+}
+
+static void settle(struct writer_op *op)
+{
+    (void)op;
+    atomic_fetch_add(&revision, 1);
+}
+
+int scanned_change(struct store *s, const struct digest *sha256, struct sl source,
+                   scanned_merge_fn *merge, void *context, struct pg_err *err)
+{
+    struct change c = {.digest = *sha256, .source = source, .merge = merge, .context = context};
+
+    PG_CHECK(sha256->alg == PG_SHA256 && scanned_is_source(source));
+    c.op = (struct writer_op){.apply = apply, .settle = settle};
+    return writer_do(s->writer, &c.op, err);
+}
+
+uint64_t scanned_revision(void)
+{
+    return atomic_load(&revision);
+}
+
+int scanned_forget(struct index_txn *txn, const struct digest *d, struct pg_err *err)
+{
+    char kind[KIND_MAX], name[SCANNED_SOURCE_MAX];
+    struct scanned_row row;
+    int found;
+
+    for (;;) {
+        struct index_view v = index_txn_view(txn);
+
+        found = scanned_next(&v, d, (struct sl){NULL, 0}, &row, err);
+        if (found <= 0)
+            return found;
+        if (row.source.n > SCANNED_SOURCE_MAX)
+            return pg_fail(err, PG_E_STORE_IO, "the index is damaged");
+        memcpy(name, row.source.p, row.source.n);
+        if (index_del_memo(txn, d, kind_of((struct sl){name, row.source.n}, kind), err) < 0)
+            return -1;
+    }
+}
