@@ -157,12 +157,15 @@ static int scan(struct work *w)
     return tell(w);
 }
 
-static int open_scanner(struct work *w, struct pg_err *err)
+static int open_scanner(struct work *w, const struct config *c, struct pg_err *err)
 {
     const struct command_scan *a = &w->args->scan;
     const char *slash = strrchr(a->program, '/');
-    struct scanner_options o = {
-        .program = a->program, .folder = w->folder, .database = a->database};
+    struct scanner_options o = {.program = a->program,
+                                .folder = w->folder,
+                                .database = a->database,
+                                .reserve_bytes = c->storage_reserve,
+                                .is_free = !c->top_sandbox};
     struct sl name = sl_str(slash != NULL ? slash + 1 : a->program);
 
     if (slash == NULL || a->program[0] != '/' || a->database[0] != '/') {
@@ -194,7 +197,7 @@ static int work(struct work *w, const struct config *c)
     }
     PG_CHECK(sem_init(&w->rung, 0, 0) == 0);
     pg_mailbox_init(&w->home, wake, w);
-    int rc = open_scanner(w, &err) < 0 ? fail(&err) : scan(w);
+    int rc = open_scanner(w, c, &err) < 0 ? fail(&err) : scan(w);
     scanner_close(w->scanner);
     if (w->spawn != NULL) {
         spawn_close(w->spawn);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/landlock.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,32 +15,21 @@
 #include "base/check.h"
 #include "base/fd.h"
 #include "base/slice.h"
+#include "proxy/landlock_int.h"
 
 /* The first ABI in which a file can be renamed into another directory, as a blob is that is
  * published; Linux 5.19. */
-#define ABI_MIN       2
-#define ABI_TRUNCATE  3
-#define ABI_IOCTL_DEV 5
-#define ABI_SCOPED    6
-
-/* Of headers that are newer than Debian 12's. */
-#define FS_TRUNCATE  (UINT64_C(1) << 14)
-#define FS_IOCTL_DEV (UINT64_C(1) << 15)
-#define SCOPE_SIGNAL (UINT64_C(1) << 1)
+#define ABI_MIN 2
 
 #define READ_FILE  (LANDLOCK_ACCESS_FS_READ_FILE)
 #define READ_BELOW (READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define CHANGE                                                                                     \
     (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                               \
      LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |  \
-     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE)
+     LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_REFER | LANDLOCK_FS_TRUNCATE)
 #define NEVER                                                                                      \
     (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_FIFO |    \
-     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM | FS_IOCTL_DEV)
-
-struct ruleset {
-    uint64_t fs, net, scoped;
-};
+     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_FS_IOCTL_DEV)
 
 struct let {
     char *path;
@@ -127,10 +115,10 @@ static uint64_t known(int abi)
 {
     uint64_t all = READ_BELOW | CHANGE | NEVER;
 
-    if (abi < ABI_TRUNCATE)
-        all &= ~FS_TRUNCATE;
-    if (abi < ABI_IOCTL_DEV)
-        all &= ~FS_IOCTL_DEV;
+    if (abi < LANDLOCK_ABI_TRUNCATE)
+        all &= ~LANDLOCK_FS_TRUNCATE;
+    if (abi < LANDLOCK_ABI_IOCTL_DEV)
+        all &= ~LANDLOCK_FS_IOCTL_DEV;
     return all;
 }
 
@@ -138,7 +126,7 @@ static uint64_t rights(enum sandbox_access access, bool is_dir)
 {
     uint64_t file = access == SANDBOX_READ
                         ? READ_FILE
-                        : READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE;
+                        : READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_FS_TRUNCATE;
 
     if (!is_dir)
         return file;
@@ -167,7 +155,7 @@ static int add_rule(int ruleset, int abi, const struct let *let, struct pg_err *
 int sandbox_close_files(struct pg_err *err)
 {
     int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    struct ruleset rs = {.fs = known(abi), .scoped = SCOPE_SIGNAL};
+    struct landlock_ruleset rs = {.fs = known(abi), .scoped = LANDLOCK_SCOPE_SIGNAL};
 
     PG_CHECK(!box.closed);
     if (abi < ABI_MIN) {
@@ -175,7 +163,7 @@ int sandbox_close_files(struct pg_err *err)
         return 0;
     }
     _fd_ int fd = (int)syscall(SYS_landlock_create_ruleset, &rs,
-                               abi < ABI_SCOPED ? sizeof(rs.fs) : sizeof(rs), 0);
+                               abi < LANDLOCK_ABI_SCOPED ? sizeof(rs.fs) : sizeof(rs), 0);
     if (fd < 0)
         return pg_fail(err, PG_E_INTERNAL, "the sandbox cannot be made: %s", strerror(errno));
     for (size_t i = 0; i < box.n; i++)

@@ -17,6 +17,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "proxy/cage_int.h"
 #include "proxy/spawn_list_int.h"
 #include "proxy/spawner_int.h"
 
@@ -630,14 +631,32 @@ int spawn_permit(struct spawn *s, const char *const *argv, const char *const *en
     PG_CHECK(!s->started);
     if (spawn_list_find(&s->programs, argv) >= 0)
         return 0;
-    return spawn_list_add(&s->programs, false, argv, env, err);
+    return spawn_list_add(&s->programs, &(struct spawn_list_entry){.argv = argv, .env = env}, err);
+}
+
+bool spawn_can_cage(void)
+{
+    return cage_is_possible();
+}
+
+int spawn_permit_caged(struct spawn *s, const char *const *argv, const char *const *env,
+                       const struct spawn_cage *cage, struct pg_err *err)
+{
+    const struct spawn_list_entry e = {.argv = argv, .env = env, .cage = cage};
+
+    PG_CHECK(!s->started);
+    if (spawn_list_find(&s->programs, argv) >= 0)
+        return pg_fail(err, PG_E_INTERNAL, "a helper program stands twice in the configuration");
+    return spawn_list_add(&s->programs, &e, err);
 }
 
 int spawn_permit_launch(struct spawn *s, const char *const *argv, const char *const *env,
                         struct pg_err *err)
 {
     PG_CHECK(!s->started && spawn_list_find(&s->programs, NULL) < 0);
-    return spawn_list_add(&s->programs, true, argv, env, err);
+    const struct spawn_list_entry e = {.is_started = true, .argv = argv, .env = env};
+
+    return spawn_list_add(&s->programs, &e, err);
 }
 
 void spawn_start(struct spawn *s)

@@ -15,6 +15,10 @@
  * / as its folder, nothing open but its three pipes, limits, no way to gain rights, a process
  * group that is killed whole when it ends, and it dies with the spawner, which dies with us.
  *
+ * One that is as hostile as what it reads is caged as well: it reads the system's programs and what
+ * it was told, writes where it was told, has no sockets, and cannot change files that it may only
+ * read (cage_int.h says more).
+ *
  * Ownership:  a request is embedded in the asker's object. It, and all it points at, belongs to
  *             the spawn from submit until done(); the results are the asker's then, who ends them
  *             with spawn_request_free(). done() comes exactly once, whatever happens.
@@ -47,6 +51,8 @@
 #define SPAWN_STRINGS_MAX  512                /* arguments and variables together */
 #define SPAWN_BYTES_MAX    ((size_t)60 << 10) /* of them all, with their NULs */
 #define SPAWN_TAIL_MAX     1024
+#define SPAWN_PATHS_MAX    16                  /* of a cage, each kind */
+#define SPAWN_CAGED_FILE   ((uint64_t)4 << 30) /* bytes of a file that a caged helper writes */
 
 struct spawn;
 
@@ -87,6 +93,13 @@ PG_MUST_USE int spawn_open(unsigned running_max, struct spawn **spawn_r, struct 
  */
 PG_MUST_USE int spawn_permit(struct spawn *s, const char *const *argv, const char *const *env,
                              struct pg_err *err);
+/* The same, in a cage; lists of absolute paths that NULL ends, looked up anew at each run. */
+struct spawn_cage {
+    const char *const *reads, *const *writes;
+};
+PG_MUST_USE int spawn_permit_caged(struct spawn *s, const char *const *argv, const char *const *env,
+                                   const struct spawn_cage *cage, struct pg_err *err);
+bool spawn_can_cage(void); /* no: this kernel has no Landlock, and what is caged is not run */
 /* As the one program that spawn_launch() starts. */
 PG_MUST_USE int spawn_permit_launch(struct spawn *s, const char *const *argv,
                                     const char *const *env, struct pg_err *err);

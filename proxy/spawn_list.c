@@ -43,15 +43,24 @@ static int put_strings(char *order, size_t *n, const char *const *strings, unsig
 }
 
 /* As the order's; the strings follow it. */
-static int put_order(char *order, struct spawner_order *o, const char *const *argv,
-                     const char *const *env, size_t *n_r)
+static int put_order(char *order, struct spawner_order *o, const struct spawn_list_entry *e,
+                     size_t *n_r)
 {
     size_t n = sizeof(*o);
-    int argc = put_strings(order, &n, argv, SPAWN_STRINGS_MAX);
-    int envc = argc < 0 ? -1 : put_strings(order, &n, env, SPAWN_STRINGS_MAX - (unsigned)argc);
+    int argc = put_strings(order, &n, e->argv, SPAWN_STRINGS_MAX);
+    int envc = argc < 0 ? -1 : put_strings(order, &n, e->env, SPAWN_STRINGS_MAX - (unsigned)argc);
+    int reads = 0, writes = 0;
 
-    if (envc < 0)
+    if (e->cage != NULL) {
+        reads = put_strings(order, &n, e->cage->reads, SPAWN_PATHS_MAX);
+        writes = put_strings(order, &n, e->cage->writes, SPAWN_PATHS_MAX);
+    }
+    if (envc < 0 || reads < 0 || writes < 0)
         return -1;
+    o->is_started = e->is_started;
+    o->is_caged = e->cage != NULL;
+    o->nreads = (uint32_t)reads;
+    o->nwrites = (uint32_t)writes;
     o->argc = (uint32_t)argc;
     o->envc = (uint32_t)envc;
     memcpy(order, o, sizeof(*o));
@@ -73,22 +82,21 @@ static void note(struct spawn_list *l, bool is_started, const char *const *argv,
     l->n++;
 }
 
-int spawn_list_add(struct spawn_list *l, bool is_started, const char *const *argv,
-                   const char *const *env, struct pg_err *err)
+int spawn_list_add(struct spawn_list *l, const struct spawn_list_entry *e, struct pg_err *err)
 {
     char order[SPAWNER_ORDER_MAX];
-    struct spawner_order o = {.what = SPAWNER_PERMIT, .is_started = is_started};
+    struct spawner_order o = {.what = SPAWNER_PERMIT};
     size_t n;
 
-    if (argv[0] == NULL || argv[0][0] != '/')
+    if (e->argv[0] == NULL || e->argv[0][0] != '/')
         return pg_fail(err, PG_E_INTERNAL, "a helper program has no absolute path");
     if (l->n == SPAWN_PROGRAMS_MAX)
         return pg_fail(err, PG_E_INTERNAL, "there are too many helper programs");
-    if (put_order(order, &o, argv, env, &n) < 0)
-        return pg_fail(err, PG_E_INTERNAL, "a program has too many arguments or variables");
+    if (put_order(order, &o, e, &n) < 0)
+        return pg_fail(err, PG_E_INTERNAL, "a program has too many arguments, variables or paths");
     if (send(l->sock, order, n, MSG_NOSIGNAL) != (ssize_t)n)
         return pg_fail(err, PG_E_INTERNAL, "what runs helper programs has ended");
-    note(l, is_started, argv, o.argc);
+    note(l, e->is_started, e->argv, o.argc);
     return 0;
 }
 

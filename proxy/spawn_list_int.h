@@ -22,6 +22,13 @@ struct spawn_list {
 /* The place of what is run with these arguments, or with NULL of what is started; -1: none. */
 int spawn_list_find(const struct spawn_list *l, const char *const *argv);
 
-PG_MUST_USE int spawn_list_add(struct spawn_list *l, bool is_started, const char *const *argv,
-                               const char *const *env, struct pg_err *err);
+/* What is added. */
+struct spawn_list_entry {
+    bool is_started;
+    const char *const *argv, *const *env;
+    const struct spawn_cage *cage; /* or NULL */
+};
+
+PG_MUST_USE int spawn_list_add(struct spawn_list *l, const struct spawn_list_entry *e,
+                               struct pg_err *err);
 void spawn_list_free(struct spawn_list *l);

@@ -20,6 +20,7 @@
 
 #include "base/check.h"
 #include "base/fd.h"
+#include "proxy/cage_int.h"
 
 /* Where descriptors stand: in the spawner its socket, in a child the way to say why there was no
  * exec. What is handed over is moved up first, so that nothing is overwritten on the way down. */
@@ -40,6 +41,7 @@ static struct child {
 /* Strings of its own, and the lists of them that execve() takes. */
 struct program {
     char **argv, **env;
+    char **reads, **writes; /* of its cage; NULL: it has none */
     bool is_started;
 };
 
@@ -69,8 +71,10 @@ static int limit(int what, uint64_t soft, uint64_t hard)
 
 /* The address space last: nothing may want memory after it. One more second of CPU between the
  * signal that says why and the one that cannot be ignored. */
-static int set_limits(const struct spawner_order *o)
+static int set_limits(const struct spawner_order *o, bool is_caged)
 {
+    if (is_caged && limit(RLIMIT_FSIZE, SPAWN_CAGED_FILE, SPAWN_CAGED_FILE) < 0)
+        return -1;
     if (limit(RLIMIT_CORE, 0, 0) < 0 || limit(RLIMIT_CPU, o->cpu_s, o->cpu_s + 1) < 0 ||
         limit(RLIMIT_NOFILE, o->files, o->files) < 0)
         return -1;
@@ -111,7 +115,8 @@ static noreturn void become(const struct spawner_order *o, const struct program 
     (void)setpgid(0, 0);
     if (arrange_fds(fds, status) == 0) {
         status = STATUS_FD;
-        if (set_limits(o) == 0)
+        if ((p->reads == NULL || cage_enter(p->argv[0], p->reads, p->writes) == 0) &&
+            set_limits(o, p->reads != NULL) == 0)
             (void)execve(p->argv[0], p->argv, p->env);
     }
     error = errno;
@@ -233,10 +238,15 @@ static void permit(const struct spawner_order *o, size_t n)
     struct program *p = &programs[nprograms];
 
     PG_CHECK(!sealed && nprograms < SPAWN_PROGRAMS_MAX);
+    PG_CHECK(o->nreads <= SPAWN_PATHS_MAX && o->nwrites <= SPAWN_PATHS_MAX);
     PG_CHECK(o->argc > 0 && o->argc <= SPAWN_STRINGS_MAX && o->envc <= SPAWN_STRINGS_MAX);
     n -= sizeof(*o);
     p->argv = take_strings(&text, &n, o->argc);
     p->env = take_strings(&text, &n, o->envc);
+    if (o->is_caged != 0) {
+        p->reads = take_strings(&text, &n, o->nreads);
+        p->writes = take_strings(&text, &n, o->nwrites);
+    }
     p->is_started = o->is_started != 0;
     PG_CHECK(n == 0);
     nprograms++;

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -23,11 +25,12 @@
 #define FILES          1024
 #define PROBE_MS       60000
 #define PROBE_BYTES    ((size_t)64 << 10)
-#define LATER_EACH     8 /* one of so many scans is of a later turn */
+#define LATER_EACH     4 /* one of so many scans is of a later turn */
 #define ARGV_MAX       16
 #define ENV_MAX        8
 #define TEXT_MAX       (PATH_MAX + 64)
-#define SBOM_NAME      "sbom.json"
+#define SBOM_NAME      "tmp/sbom.json"
+#define BLOCK          512 /* of st_blocks */
 #define TEMPORARY_NAME "report.tmp"
 
 /* What is run: its texts are the scanner's. */
@@ -37,9 +40,14 @@ struct command {
     size_t n;
 };
 
+struct bounds {
+    unsigned time_ms;
+    uint64_t scratch_bytes, reserve_bytes;
+};
+
 struct scanner {
     enum scanner_kind kind;
-    unsigned time_ms;
+    struct bounds bounds;
     char folder[PATH_MAX], temporary[TEXT_MAX];
     struct command probe, scan;
     char env_texts[ENV_MAX][TEXT_MAX];
@@ -126,6 +134,31 @@ static void say_grype(struct scanner *s, const struct scanner_options *o)
     set_env(s, 5, "TMPDIR", s->temporary);
 }
 
+static int permit(struct scanner *s, const struct scanner_options *o, struct pg_err *err)
+{
+    char view[TEXT_MAX];
+    const char *const reads[] = {view, NULL}, *const writes[] = {s->temporary, o->database, NULL};
+    const struct spawn_cage cage = {.reads = reads, .writes = writes};
+
+    (void)snprintf(view, sizeof(view), "%s/view", s->folder);
+    if (o->is_free) {
+        return spawn_permit(s->spawn, s->probe.argv, s->env, err) < 0 ||
+                       spawn_permit(s->spawn, s->scan.argv, s->env, err) < 0
+                   ? -1
+                   : 0;
+    }
+    if (!spawn_can_cage()) {
+        return pg_fail(err, PG_E_UNSUPPORTED,
+                       "scanners are not run on a kernel without Landlock (Linux 5.13): an image "
+                       "that takes one over could write in the store; sandbox: false runs them "
+                       "all the same");
+    }
+    return spawn_permit_caged(s->spawn, s->probe.argv, s->env, &cage, err) < 0 ||
+                   spawn_permit_caged(s->spawn, s->scan.argv, s->env, &cage, err) < 0
+               ? -1
+               : 0;
+}
+
 int scanner_open(struct spawn *spawn, const struct scanner_options *o, struct scanner **s_r,
                  struct pg_err *err)
 {
@@ -139,7 +172,9 @@ int scanner_open(struct spawn *spawn, const struct scanner_options *o, struct sc
     PG_CHECK(s != NULL);
     *s = (struct scanner){
         .kind = o->kind, .spawn = spawn, .folder_fd = -1, .lock_fd = -1, .view_fd = -1};
-    s->time_ms = o->time_ms > 0 ? o->time_ms : SCANNER_TIME_MS;
+    s->bounds.time_ms = o->time_ms > 0 ? o->time_ms : SCANNER_TIME_MS;
+    s->bounds.scratch_bytes = o->scratch_bytes > 0 ? o->scratch_bytes : SCANNER_SCRATCH_BYTES;
+    s->bounds.reserve_bytes = o->reserve_bytes;
     for (size_t i = 0; i < SCANNER_TURNS; i++) {
         pg_list_init(&s->waiting[i]);
     }
@@ -151,8 +186,7 @@ int scanner_open(struct spawn *spawn, const struct scanner_options *o, struct sc
     (void)snprintf(s->folder, sizeof(s->folder), "%s", o->folder);
     (void)snprintf(s->temporary, sizeof(s->temporary), "%s/tmp", o->folder);
     (o->kind == SCANNER_TRIVY ? say_trivy : say_grype)(s, o);
-    if (spawn_permit(spawn, s->probe.argv, s->env, err) < 0 ||
-        spawn_permit(spawn, s->scan.argv, s->env, err) < 0) {
+    if (permit(s, o, err) < 0) {
         free(s);
         return -1;
     }
@@ -229,14 +263,16 @@ static void take(struct scanner *s, struct scanner_job *job)
     s->nwaiting--;
 }
 
-/* The first of the first turn that has any; each eighth time of the last that has. */
+/* The first of the first turn that has any; each fourth time one of the later turns is looked at
+ * before the others. */
 static struct scanner_job *next_job(struct scanner *s)
 {
+    static const enum scanner_turn later[] = {SCANNER_FIRST, SCANNER_AGAIN};
     struct scanner_job *job = NULL;
-    bool later = s->nscans % LATER_EACH == LATER_EACH - 1;
+    size_t first = s->nscans % LATER_EACH == LATER_EACH - 1 ? later[s->nscans / LATER_EACH % 2] : 0;
 
-    for (size_t i = 0; i < SCANNER_TURNS && job == NULL; i++) {
-        const struct pg_list *list = &s->waiting[later ? SCANNER_TURNS - 1 - i : i];
+    for (size_t i = 0; i <= SCANNER_TURNS && job == NULL; i++) {
+        const struct pg_list *list = &s->waiting[i == 0 ? first : i - 1];
         if (!pg_list_empty(list)) {
             job = pg_container_of(list->next, struct scanner_job, link);
         }
@@ -284,6 +320,60 @@ static void wait_for_mail(struct scanner *s)
     (void)pg_mailbox_drain(&s->box);
 }
 
+/* ---- what it writes ------------------------------------------------------------------------ */
+
+static _Thread_local uint64_t counted;
+
+static int count_one(const char *path, const struct stat *st, int what, struct FTW *where)
+{
+    (void)path;
+    (void)what;
+    (void)where;
+    counted += (uint64_t)st->st_blocks * BLOCK;
+    return 0;
+}
+
+/* A helper that fills the disk is ended. */
+static void look_at_scratch(struct scanner *s, struct pg_err *err)
+{
+    struct statvfs fs;
+
+    if (err->kind != PG_E_NONE) {
+        return;
+    }
+    counted = 0;
+    (void)nftw(s->temporary, count_one, 8, FTW_PHYS | FTW_MOUNT);
+    if (counted > s->bounds.scratch_bytes) {
+        (void)pg_fail(err, PG_E_INTERNAL, "the scanner wrote more than %llu bytes of files",
+                      (unsigned long long)s->bounds.scratch_bytes);
+    } else if (s->bounds.reserve_bytes > 0 && fstatvfs(s->folder_fd, &fs) == 0 &&
+               (uint64_t)fs.f_bavail * fs.f_frsize < s->bounds.reserve_bytes) {
+        (void)pg_fail(err, PG_E_STORE_IO, "the disk is full: the scanner was ended");
+    }
+    if (err->kind != PG_E_NONE) {
+        spawn_stop(s->spawn, &s->rq);
+    }
+}
+
+/* False: nothing came for a moment. */
+static bool wait_a_moment(struct scanner *s)
+{
+    struct timespec until;
+
+    PG_CHECK(clock_gettime(CLOCK_REALTIME, &until) == 0); /* as sem_timedwait() wants it */
+    until.tv_nsec += SCANNER_LOOK_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    while (sem_timedwait(&s->rung, &until) < 0) {
+        PG_CHECK(errno == EINTR || errno == ETIMEDOUT);
+        if (errno == ETIMEDOUT) {
+            return false;
+        }
+    }
+    (void)pg_mailbox_drain(&s->box);
+    return true;
+}
+
 /* 0: it ended with exit status 0; its output is in s->rq, to be freed in any case. */
 static int run(struct scanner *s, const struct command *c, unsigned time_ms, size_t output_bytes,
                struct pg_err *err)
@@ -302,7 +392,12 @@ static int run(struct scanner *s, const struct command *c, unsigned time_ms, siz
     s->is_running = true;
     spawn_submit(s->spawn, &s->rq);
     while (s->is_running) {
-        wait_for_mail(s);
+        if (!wait_a_moment(s)) {
+            look_at_scratch(s, err);
+        }
+    }
+    if (err->kind != PG_E_NONE) {
+        return -1;
     }
     if (s->rq.err.kind != PG_E_NONE) {
         pg_err_move(err, &s->rq.err);
@@ -430,10 +525,10 @@ static void clear_temporary(const struct scanner *s)
 static void scan_shown(struct scanner *s, struct scanner_job *job, const struct view_image *image,
                        struct pg_arena *arena)
 {
-    (void)unlinkat(s->folder_fd, SBOM_NAME, 0);
-    int rc = run(s, &s->scan, s->time_ms, REPORT_BYTES_MAX, &job->err);
-    bool is_ours = rc < 0 && (job->err.kind == PG_E_CANCELED || !spawn_is_alive(s->spawn) ||
-                              job->err.kind == PG_E_TOO_MANY_REQUESTS);
+    int rc = run(s, &s->scan, s->bounds.time_ms, REPORT_BYTES_MAX, &job->err);
+    bool is_ours =
+        rc < 0 && (job->err.kind == PG_E_CANCELED || !spawn_is_alive(s->spawn) ||
+                   job->err.kind == PG_E_TOO_MANY_REQUESTS || job->err.kind == PG_E_STORE_IO);
 
     job->outcome = is_ours ? SCANNER_OURS : SCANNER_IMAGE;
     if (rc == 0) {

@@ -12,16 +12,17 @@
  *     job->done(job) <--------- for all who asked about this digest
  *
  * In turn: images that somebody waits for, then those seen for the first time, then those that are
- * scanned again; but each eighth scan is of a later kind if one waits, so that no flood starves
- * them. No repository has more than a quarter of the places.
+ * scanned again; but each fourth scan is of a later kind if one waits, of the two by turns, so that
+ * no flood starves them. No repository has more than a quarter of the places.
  *
  * A scan begins with a look at the scanner's database: what fails there is no image's fault, and
  * what fails after it is.
  *
- * The helper is confined as proxy/spawn.h says, with no network that it needs: it is told to use
- * the database that it has. It is as hostile as the image that it reads: what it says is a report,
- * and no more. It runs as our user, though: one that an image has taken over can write in the
- * store.
+ * The helper is as hostile as the image that it reads: what it says is a report, and no more. It is
+ * caged as proxy/spawn.h says: it reads the view and writes its temporary folder and that of its
+ * database; no network, no file of the store. What it leaves in its temporary folder is counted
+ * while it runs, and cleared after it. Where the kernel cannot do that, nothing is scanned, unless
+ * the operator has switched cages off.
  *
  * Ownership:  a job is embedded in the asker's object, and is the scanner's until done().
  * Failure:    every job is done once; how is in job->outcome. OURS is no fault of the image: no
@@ -35,11 +36,13 @@
 #include "proxy/spawn.h"
 #include "scan/report.h"
 
-#define SCANNER_WAITING_MAX  256
-#define SCANNER_SHARE_MAX    (SCANNER_WAITING_MAX / 4) /* of one repository */
-#define SCANNER_REPO_MAX     512
-#define SCANNER_TIME_MS      600000
-#define SCANNER_MEMORY_BYTES ((uint64_t)16 << 30) /* of addresses: Go takes many, and uses few */
+#define SCANNER_WAITING_MAX   256
+#define SCANNER_SHARE_MAX     (SCANNER_WAITING_MAX / 4) /* of one repository */
+#define SCANNER_REPO_MAX      512
+#define SCANNER_TIME_MS       600000
+#define SCANNER_SCRATCH_BYTES ((uint64_t)8 << 30)
+#define SCANNER_LOOK_MS       250                  /* how often its temporary files are counted */
+#define SCANNER_MEMORY_BYTES  ((uint64_t)16 << 30) /* of addresses: Go takes many, and uses few */
 
 enum scanner_kind { SCANNER_TRIVY, SCANNER_GRYPE };
 enum scanner_turn { SCANNER_AWAITED, SCANNER_FIRST, SCANNER_AGAIN, SCANNER_TURNS };
@@ -47,10 +50,13 @@ enum scanner_outcome { SCANNER_GOOD, SCANNER_OURS, SCANNER_IMAGE };
 
 struct scanner_options {
     enum scanner_kind kind;
-    const char *program;  /* an absolute path */
-    const char *folder;   /* on the filesystem of the store, ours alone: views and reports */
-    const char *database; /* the folder of the scanner's database */
-    unsigned time_ms;     /* 0: ten minutes */
+    const char *program;    /* an absolute path */
+    const char *folder;     /* on the filesystem of the store, ours alone: views and reports */
+    const char *database;   /* the folder of the scanner's database */
+    unsigned time_ms;       /* 0: ten minutes */
+    uint64_t scratch_bytes; /* of temporary files; 0: SCANNER_SCRATCH_BYTES */
+    uint64_t reserve_bytes; /* that stay free on the filesystem */
+    bool is_free;           /* no cage: the operator wants none */
 };
 
 struct scanner;

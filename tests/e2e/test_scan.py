@@ -124,7 +124,7 @@ class Store:
     """The blobs of a store, and a scanner with its database; what a server would have pulled."""
     def __init__(self, scanner):
         self.dir = tempfile.mkdtemp(prefix="pg-scan-")
-        os.mkdir(f"{self.dir}/database")
+        shutil.copytree(FIXTURES, f"{self.dir}/database/fixtures")
         for path in glob.glob(f"{FIXTURES}/oci/*/blobs/sha256/*"):
             name = os.path.basename(path)
             os.makedirs(f"{self.dir}/data/blobs/sha256/{name[:2]}", 0o700, exist_ok=True)

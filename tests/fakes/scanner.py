@@ -4,9 +4,9 @@
 their reports in tests/fixtures/scan. How it fails stands in the file `mode` of its database's folder."""
 import hashlib, json, os, signal, sys
 
-FIXTURES = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../fixtures/scan")
 IS_GRYPE = "GRYPE_DB_CACHE_DIR" in os.environ
 DATABASE = os.environ["GRYPE_DB_CACHE_DIR" if IS_GRYPE else "TRIVY_CACHE_DIR"]
+FIXTURES = os.path.join(DATABASE, "fixtures")  # whoever starts it puts them there: it sees no other files
 NAME = "grype" if IS_GRYPE else "trivy"
 
 
@@ -72,6 +72,10 @@ def main(args):
     elif how == "error":
         print("cannot do that", file=sys.stderr)
         return 1
+    elif how == "fill":
+        with open(os.path.join(os.environ["TMPDIR"], "much"), "wb") as f:
+            while True:
+                f.write(b"x" * 65536)
     elif how == "endless":
         while True:
             sys.stdout.write("x" * 65536)

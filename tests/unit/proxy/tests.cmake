@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 pg_unit(proxy config)
+pg_unit(proxy cage)
 pg_unit(proxy sandbox)
 pg_unit(proxy trace FAKES clock)
 pg_fuzz(proxy traceparent)

@@ -75,6 +75,37 @@ static const char *const blobs[][2] = {
     {"clean", "d5192ee16465731379c3deaf5c58f5a9b68e80d9945a8f84c96b58c037693cc8"},
 };
 
+/* The stand-in sees the folder of its database, and no other file of ours. */
+static void copy_fixture(const char *name)
+{
+    char to[512], from[512], bytes[1 << 16];
+
+    (void)snprintf(from, sizeof(from), FIXTURES "%s", name);
+    (void)snprintf(to, sizeof(to), "db/fixtures/%s", name);
+    FILE *f = fopen(from, "rb");
+    assert_non_null(f);
+    size_t n = fread(bytes, 1, sizeof(bytes), f);
+    assert_true(feof(f));
+    (void)fclose(f);
+    put_file(scratch_path(to), (struct sl){bytes, n});
+}
+
+static void copy_fixtures(void)
+{
+    static const char *const names[] = {
+        "grype-db-status.json", "trivy-version.json",  "clean/grype.cdx.json",
+        "clean/grype.json",     "clean/trivy.json",    "debian12/grype.cdx.json",
+        "debian12/grype.json",  "debian12/trivy.json",
+    };
+
+    assert_int_equal(mkdir(scratch_path("db/fixtures"), 0700), 0);
+    assert_int_equal(mkdir(scratch_path("db/fixtures/clean"), 0700), 0);
+    assert_int_equal(mkdir(scratch_path("db/fixtures/debian12"), 0700), 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        copy_fixture(names[i]);
+    }
+}
+
 static void set_mode(const char *mode)
 {
     put_file(scratch_path("db/mode"), sl_str(mode));
@@ -88,6 +119,7 @@ static void open_all(enum scanner_kind kind, const char *mode)
     pg_hash_setup();
     scratch_make();
     assert_int_equal(mkdir(scratch_path("db"), 0700), 0);
+    copy_fixtures();
     set_mode(mode);
     blobs_fd = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < sizeof(blobs) / sizeof(*blobs); i++) {
@@ -100,6 +132,7 @@ static void open_all(enum scanner_kind kind, const char *mode)
                                       .program = program,
                                       .folder = scratch_path("scan"),
                                       .database = scratch_path("db"),
+                                      .scratch_bytes = (uint64_t)1 << 20,
                                       .time_ms = strcmp(mode, "hang") == 0 ? 1500 : 0};
     assert_int_equal(scanner_open(spawn, &o, &scanner, &err), 0);
     spawn_start(spawn);
@@ -274,7 +307,8 @@ TEST(F12_a_scanner_that_hangs_dies_lies_or_does_not_end)
     clear(&t);
     close_all();
     fails("cut", SCANNER_IMAGE, "ends too early");
-    fails("endless", SCANNER_IMAGE, "wrote more than");
+    fails("endless", SCANNER_IMAGE, "wrote more than 33554432 bytes");
+    fails("fill", SCANNER_IMAGE, "wrote more than 1048576 bytes of files");
     fails("nothing", SCANNER_IMAGE, "saw any package");
 }
 
