@@ -84,14 +84,15 @@ const struct command command_table[] = {
      "ImageValidatingPolicy. Prints a policy that never says less. What cannot be honoured stands "
      "in it as a comment with its place; exit status 1 if there is any such.",
      policies_import, "FILE"},
-    {"verify", "cLkiIoTYj", "Say who has signed an image, and whether that is what is wanted.",
-     "Looks at an OCI image layout: finds all signatures and attestations of the image in it "
-     "(cosign's "
-     "tags, Sigstore bundles, Notation), verifies them, and says who signed what, when, and where "
-     "it "
-     "was logged. What is wanted is one of --key, --identity with --issuer, and --policy; IMAGE is "
-     "the name by which the policy knows the image. Needs no network, and asks for no key. Exit "
-     "status 1 if it is not verified.",
+    {"verify", "csLkiIoTYj", "Say who has signed an image, and whether that is what is wanted.",
+     "Finds all signatures and attestations of an image (cosign's tags, Sigstore bundles, "
+     "Notation), verifies them, and says who signed what, when, and where it was logged. What is "
+     "wanted is one of --key, --identity with --issuer, and --policy; else what the policy of the "
+     "configuration wants. IMAGE is named as behind the proxy: the running server is asked, and "
+     "fetches what it has not; where it gives nothing, or none runs, its store is looked at. With "
+     "--layout an OCI image layout is looked at, without a network, and IMAGE is the name by which "
+     "the policy knows it. Asks for no key. Exit status 1 if it is not verified, 2 if it could not "
+     "be looked at.",
      verify_image_run, "[IMAGE]"},
     {"verify-bundle", "ukeET", "Verify one Sigstore bundle about one file or digest.",
      "As the public conformance suite asks for it: signed by the key, or by the identity with at "

@@ -22,24 +22,6 @@ void exam_free(struct exam *x)
 
 /* ---- fetching ------------------------------------------------------------------------------ */
 
-static int fetch(const struct layout *l, const struct evidence_step *step, struct pg_bytes **bytes,
-                 struct pg_err *err)
-{
-    struct digest digest = step->digest;
-
-    if (step->what == EVIDENCE_REFERRERS) {
-        *bytes = layout_referrers(l, &step->digest);
-        return *bytes != NULL;
-    }
-    if (step->what == EVIDENCE_TAG) {
-        int rc = layout_find(l, sl_str(step->tag), &digest, err);
-        if (rc <= 0) {
-            return rc;
-        }
-    }
-    return layout_read(l, &digest, step->size_max, bytes, err);
-}
-
 static void gather(struct exam *x)
 {
     struct evidence_step step;
@@ -47,7 +29,7 @@ static void gather(struct exam *x)
     while (evidence_next(x->evidence, &step)) {
         struct evidence_answer a = {.outcome = EVIDENCE_ABSENT, .media_type = SL("")};
         struct pg_err err = {0};
-        int rc = fetch(x->layout, &step, &a.bytes, &err);
+        int rc = x->source.fetch(x->source.owner, &step, &a, &err);
 
         if (rc > 0) {
             a.outcome = EVIDENCE_FOUND;
@@ -115,6 +97,11 @@ static void look(struct exam *x, struct sl media_type)
     case EVIDENCE_TROUBLED:
         x->facts.state = FACTS_FAILED;
         break;
+    }
+    const char *stale = x->source.stale != NULL ? x->source.stale(x->source.owner) : NULL;
+    if (stale != NULL && x->facts.state != FACTS_FAILED) {
+        x->facts.state = FACTS_FAILED;
+        x->facts.trouble = stale;
     }
 }
 
@@ -238,11 +225,16 @@ int exam_run(struct exam *x, struct pg_err *err)
     struct pg_arena scratch;
     struct manifest m;
 
-    if (layout_read(x->layout, &x->digest, MANIFEST_BYTES_MAX, &x->manifest, err) != 1) {
+    const struct evidence_step whole = {
+        .what = EVIDENCE_MANIFEST, .digest = x->digest, .size_max = MANIFEST_BYTES_MAX};
+    struct evidence_answer a = {.media_type = SL("")};
+
+    if (x->source.fetch(x->source.owner, &whole, &a, err) != 1) {
         return err->kind != PG_E_NONE
                    ? -1
                    : pg_fail(err, PG_E_MANIFEST_UNKNOWN, "the image's manifest is not there");
     }
+    x->manifest = a.bytes;
     PG_CHECK(x->manifest != NULL);
     struct digest is = digest_of(x->digest.alg, pg_bytes_sl(x->manifest));
     if (x->digest.alg != PG_SHA256 || !digest_eq(&is, &x->digest)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * exam - one image is looked at: all its signatures and attestations are fetched from a layout and
- * verified, and then it is said whether that is what was wanted: by a policy, or by one signer.
+ * exam - one image is looked at: all its signatures and attestations are fetched from its source
+ * and verified, and then it is said whether that is what was wanted: by a policy, or by one signer.
  *
  * Ownership:  exam_init() to exam_free(); what is asked (trusts, policy, texts) outlives it.
  * Failure:    exam_run: -1 with what could not be read. That something is not verified is no
@@ -11,7 +11,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "cli/layout.h"
+#include "cli/source.h"
 #include "policy/policy.h"
 #include "proxy/admit/finding.h"
 
@@ -24,7 +24,7 @@ struct exam_wanted {
 
 struct exam {
     /* asked */
-    const struct layout *layout;
+    struct source source;
     struct sl repository, tag; /* as a policy knows it; tag {NULL, 0}: by digest */
     struct digest digest;
     struct trust *const *trusts;

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "cli/asker.h"
+#include "cli/cached.h"
 #include "cli/config.h"
 #include "cli/exam.h"
 #include "cli/input.h"
@@ -17,7 +18,8 @@
 struct verify {
     const struct command_args *args;
     struct exam exam;
-    struct layout *layout;
+    struct layout *layout; /* or */
+    struct cached *cached;
     struct asker asker;
     struct trust *trust; /* without a policy */
     struct trusts *trusts;
@@ -33,11 +35,13 @@ static int refuse_args(const struct command_args *args)
     const struct command_signed *a = &args->signature;
     bool by_identity = a->identity != NULL || a->issuer != NULL;
 
-    if (a->layout == NULL) {
-        return print_failure("verify needs --layout DIR:TAG: an OCI image layout and what of it is "
-                             "looked at");
+    int nwanted = (a->key != NULL) + by_identity + (a->policy != NULL);
+
+    if (a->layout == NULL && args->noperands != 1) {
+        return print_failure("verify needs one IMAGE, as it is named behind the proxy, or --layout "
+                             "DIR:TAG: an OCI image layout and what of it is looked at");
     }
-    if ((a->key != NULL) + by_identity + (a->policy != NULL) != 1) {
+    if (nwanted > 1 || (nwanted == 0 && a->layout != NULL)) {
         return print_failure("verify needs one of --key FILE, --identity NAME with --issuer URL, "
                              "and --policy FILE: who has to have signed");
     }
@@ -49,12 +53,18 @@ static int refuse_args(const struct command_args *args)
         return print_failure("--identity needs --trusted-root FILE: Sigstore's trusted_root.json, "
                              "which says whose certificates and logs are believed");
     }
-    if (a->policy != NULL && a->type != NULL) {
+    if (nwanted - (a->policy != NULL) == 0 && a->type != NULL) {
         return print_failure("--type goes with --key and --identity; a policy says itself what it "
                              "wants");
     }
-    if (args->noperands > 1 || (args->noperands == 1 && a->policy == NULL)) {
-        return print_failure("with --policy, IMAGE is the one name by which it knows the image");
+    if (nwanted == 0 && a->trusted_root != NULL) {
+        return print_failure("--trusted-root goes with --identity, --key and --policy; the "
+                             "configuration says itself what its policy trusts");
+    }
+    if (a->layout != NULL && (args->noperands > 1 || (args->noperands == 1 && a->policy == NULL))) {
+        return print_failure(
+            "with --layout and --policy, IMAGE is the one name by which the policy "
+            "knows the image");
     }
     return COMMAND_GOOD;
 }
@@ -156,8 +166,27 @@ static int name_image(struct verify *v, const char *text, struct pg_err *err)
     return ref_check_name((struct sl){first + 1, name.n - host.n - 1}, err);
 }
 
+static int take_configured(struct verify *v, const struct config *c, struct pg_err *err)
+{
+    if (c->admission.policy == NULL) {
+        return pg_fail(err, PG_E_INTERNAL,
+                       "the configuration has no policy: say who has to have signed, with --key, "
+                       "--identity and --issuer, or --policy");
+    }
+    for (unsigned i = 0; i < c->admission.ntrusts; i++) {
+        v->list[i] = c->admission.trusts[i];
+        v->exam.ntrusts = i + 1;
+    }
+    v->exam.policy = c->admission.policy;
+    return 0;
+}
+
 static int load_policy(struct verify *v, const struct config *c, struct pg_err *err)
 {
+    PG_CHECK(c != NULL);
+    if (v->args->signature.policy == NULL) {
+        return take_configured(v, c, err);
+    }
     if (policies_load(c, v->args->signature.policy, &v->trusts, &v->policy, err) < 0) {
         return -1;
     }
@@ -199,25 +228,61 @@ static int print_answer(const struct verify *v)
     return rc < 0 ? COMMAND_CANNOT : v->exam.is_good ? COMMAND_GOOD : COMMAND_FOUND;
 }
 
-/* c: NULL without a policy. */
+/* ---- what is looked at --------------------------------------------------------------------- */
+
+static int open_cached(struct verify *v, const struct config *c, struct pg_err *err)
+{
+    struct exam *x = &v->exam;
+
+    if (cached_open(v->args, c, v->args->operands[0], &v->cached, err) < 0 ||
+        cached_find(v->cached, &x->digest, err) < 0) {
+        return pg_wrap(err, "%s", v->args->operands[0]);
+    }
+    x->source = cached_source(v->cached);
+    x->repository = cached_repository(v->cached);
+    x->tag = cached_tag(v->cached);
+    return 0;
+}
+
+static int open_source(struct verify *v, const struct config *c, struct pg_err *err)
+{
+    if (v->args->signature.layout == NULL) {
+        return open_cached(v, c, err);
+    }
+    if (open_layout(v, err) < 0 ||
+        (v->args->noperands > 0 && name_image(v, v->args->operands[0], err) < 0)) {
+        return -1;
+    }
+    v->exam.source = source_of_layout(v->layout);
+    if (v->exam.repository.p == NULL) {
+        v->exam.repository = SL("localhost/layout");
+    }
+    return 0;
+}
+
+static bool is_by_policy(const struct command_signed *a)
+{
+    return a->key == NULL && a->identity == NULL;
+}
+
+/* c: NULL for a layout without a policy. */
 static int run(struct verify *v, const struct config *c)
 {
+    bool by_policy = is_by_policy(&v->args->signature);
     struct pg_err err = {0};
+    int rc;
 
-    if (asker_open(&v->asker, &err) < 0 || open_layout(v, &err) < 0 ||
-        (c != NULL ? load_policy(v, c, &err) : trust_one(v, &err)) < 0 ||
-        (v->args->noperands > 0 && name_image(v, v->args->operands[0], &err) < 0)) {
-        int rc = print_failure("%s", err.msg);
+    if (asker_open(&v->asker, &err) < 0 ||
+        (by_policy ? load_policy(v, c, &err) : trust_one(v, &err)) < 0 ||
+        open_source(v, c, &err) < 0) {
+        rc = print_failure("%s", err.msg);
         pg_err_clear(&err);
         return rc;
     }
-    if (v->exam.repository.p == NULL)
-        v->exam.repository = SL("localhost/layout");
-    v->exam.layout = v->layout;
     v->exam.trusts = v->list;
     v->exam.stamp = &v->asker.stamp;
     if (exam_run(&v->exam, &err) < 0) {
-        int rc = print_failure("%s", err.msg);
+        rc = print_failure("%s", err.msg);
         pg_err_clear(&err);
         return rc;
     }
@@ -227,6 +292,7 @@ static int run(struct verify *v, const struct config *c)
 static void end(struct verify *v)
 {
     exam_free(&v->exam);
+    cached_close(v->cached);
     layout_close(v->layout);
     policy_unref(v->policy);
     trusts_free(v->trusts);
@@ -234,7 +300,8 @@ static void end(struct verify *v)
     asker_close(&v->asker);
 }
 
-/* The configuration has the trust of a policy, and other names of registries. */
+/* The configuration has the trust of a policy, other names of registries, and where the store and
+ * the server are. */
 static int run_configured(struct verify *v)
 {
     struct config_load load;
@@ -262,7 +329,7 @@ int verify_image_run(const struct command_args *args)
     }
     pg_hash_setup();
     exam_init(&v.exam);
-    if (args->signature.policy != NULL) {
+    if (args->signature.layout == NULL || is_by_policy(&args->signature)) {
         return run_configured(&v);
     }
     rc = run(&v, NULL);

@@ -64,7 +64,7 @@ _pullgate() {
     "policy lint") words="-c --config -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "policy diff") words="-c --config -h --help " ;;
     "policy import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
-    "verify "*) words="-c --config --json --layout --key --identity --issuer --policy --trusted-root --type -h --help " ;;
+    "verify "*) words="-c --config --control --json --layout --key --identity --issuer --policy --trusted-root --type -h --help " ;;
     "verify-bundle "*) words="--key --trusted-root --bundle --certificate-identity --certificate-oidc-issuer -h --help FILE DIGEST" ;;
     "scan image") words="-c --config --json --static --scanner --database -h --help " ;;
     "scan read") words="--json --digest --image --sbom --waivers --vex --static -h --help " ;;

@@ -40,6 +40,7 @@ complete -c pullgate -n '__fish_seen_subcommand_from policy' -F
 complete -c pullgate -n '__fish_seen_subcommand_from policy; and __fish_seen_subcommand_from import' -s h -l help -d 'Say what a command does and which options it takes.'
 complete -c pullgate -n __fish_use_subcommand -a verify -d 'Say who has signed an image, and whether that is what is wanted.'
 complete -c pullgate -n '__fish_seen_subcommand_from verify' -s c -l config -r -F -d 'The configuration file.'
+complete -c pullgate -n '__fish_seen_subcommand_from verify' -l control -r -F -d 'Ask this control socket, not the configured one.'
 complete -c pullgate -n '__fish_seen_subcommand_from verify' -l json -d 'Answer in JSON'
 complete -c pullgate -n '__fish_seen_subcommand_from verify' -l layout -x -d 'An image in an OCI image layout'
 complete -c pullgate -n '__fish_seen_subcommand_from verify' -l key -r -F -d 'Signed by this public key (PEM), as cosign.pub.'

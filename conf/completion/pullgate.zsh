@@ -88,6 +88,7 @@ _pullgate() {
             '*:FILE:_files' ;;
     (verify) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
             '--json[Answer in JSON]' \
             '--layout[An image in an OCI image layout]:DIRTAG: ' \
             '--key[Signed by this public key (PEM), as cosign.pub.]:FILE:_files' \

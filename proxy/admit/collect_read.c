@@ -5,13 +5,11 @@
 #include "base/fd.h"
 #include "cache/land.h"
 #include "cache/overlay.h"
-#include "cache/subject.h"
 #include "oci/link.h"
 #include "oci/manifest.h"
 #include "oci/media.h"
 #include "proxy/admit/collect_int.h"
-
-#define OWN_LIST_MAX ((size_t)64 * 1024)
+#include "proxy/admit/own.h"
 
 /* ---- what came from upstream --------------------------------------------------------------- */
 
@@ -138,84 +136,6 @@ static bool is_absent(const struct collect_piece *p)
     return is_unknown(p->err.kind) && (!p->denied || is_first_list);
 }
 
-static int find_own(struct collect *c, const struct collect_piece *p, struct pg_arena *arena,
-                    struct overlay_manifest *m)
-{
-    struct pg_err ignored = {0};
-    struct index_tag tag = {.digest = p->step.digest};
-    struct index_link link;
-    int found = 1;
-
-    if (p->step.what == EVIDENCE_TAG)
-        found = overlay_get_tag(c->store, c->order.canonical, sl_str(p->step.tag), &tag, &ignored);
-    if (found > 0)
-        found = overlay_get_link(c->store, c->order.canonical, &tag.digest, &link, &ignored);
-    if (found > 0)
-        found = overlay_get_manifest(c->store, &tag.digest, arena, m, &ignored);
-    pg_err_clear(&ignored);
-    return found;
-}
-
-static struct pg_bytes *own_document(struct collect *c, const struct collect_piece *p,
-                                     struct pg_arena *arena, struct sl *type_r)
-{
-    struct overlay_manifest m = {0};
-
-    if (find_own(c, p, arena, &m) <= 0)
-        return NULL;
-    *type_r = m.media_type;
-    return m.held != NULL ? m.held : pg_bytes_new(m.bytes);
-}
-
-static void put_descriptor(struct collect *c, struct pg_buf *b, const struct digest *d)
-{
-    struct pg_arena arena;
-    struct overlay_manifest m = {0};
-    struct index_link link;
-    struct pg_err ignored = {0};
-    char text[DIGEST_TEXT_MAX];
-
-    pg_arena_init(&arena, OVERLAY_INLINE_MAX * 2);
-    if (overlay_get_link(c->store, c->order.canonical, d, &link, &ignored) > 0 &&
-        overlay_get_manifest(c->store, d, &arena, &m, &ignored) > 0) {
-        (void)pg_buf_put(b, b->p[b->n - 1] == '[' ? SL("{\"mediaType\":") : SL(",{\"mediaType\":"));
-        (void)pg_buf_put_json(b, m.media_type);
-        (void)pg_buf_printf(b, ",\"digest\":\"" SL_FMT "\",\"size\":%zu}",
-                            SL_ARG(digest_write(d, text)), m.bytes.n);
-        pg_bytes_unref(m.held);
-    }
-    pg_err_clear(&ignored);
-    pg_arena_free(&arena);
-}
-
-/* The manifests of the store whose subject it is. */
-static struct pg_bytes *own_list(struct collect *c, struct sl *type_r)
-{
-    struct pg_buf b;
-    struct digest at, next;
-    const struct digest *after = NULL;
-    struct pg_err ignored = {0};
-    struct pg_bytes *bytes = NULL;
-
-    pg_buf_init(&b, OWN_LIST_MAX);
-    (void)pg_buf_put(
-        &b, SL("{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"manifests\":["));
-    for (size_t i = 0; i < EVIDENCE_TRIED_MAX; i++) {
-        if (subject_next_referrer(c->store, &c->order.subject, after, &next, &ignored) <= 0)
-            break;
-        put_descriptor(c, &b, &next);
-        at = next;
-        after = &at;
-    }
-    pg_err_clear(&ignored);
-    (void)pg_buf_put(&b, SL("]}"));
-    if (!b.over)
-        bytes = pg_bytes_new(pg_buf_sl(&b));
-    pg_buf_free(&b);
-    *type_r = SL(MEDIA_OCI_INDEX);
-    return bytes;
-}
-
 static const char *why(struct collect *c, const struct collect_piece *p)
 {
     const char *text = p->is_own            ? "it is not in the store any more"
@@ -226,6 +146,11 @@ static const char *why(struct collect *c, const struct collect_piece *p)
     return pg_copy(&c->names, sl_str(text)).p;
 }
 
+static struct sl own_tag(const struct collect_piece *p)
+{
+    return p->step.what == EVIDENCE_TAG ? sl_str(p->step.tag) : (struct sl){NULL, 0};
+}
+
 /* What is here may be old, and more may be there: that is a failure, with evidence. */
 static void put_own(struct collect *c, struct collect_piece *p)
 {
@@ -233,11 +158,15 @@ static void put_own(struct collect *c, struct collect_piece *p)
     const char *trouble = why(c, p);
     struct pg_arena arena;
 
-    pg_arena_init(&arena, OVERLAY_INLINE_MAX * 2);
-    if (p->step.what == EVIDENCE_REFERRERS)
-        put.bytes = p->step.next.p == NULL ? own_list(c, &put.media_type) : NULL;
-    else if (p->step.what != EVIDENCE_BLOB)
-        put.bytes = own_document(c, p, &arena, &put.media_type);
+    pg_arena_init(&arena, OWN_ARENA_BYTES);
+    if (p->step.what == EVIDENCE_REFERRERS && p->step.next.p == NULL) {
+        put.bytes =
+            own_referrers(c->store, c->order.canonical, &p->step.digest, EVIDENCE_TRIED_MAX);
+        put.media_type = SL(MEDIA_OCI_INDEX);
+    } else if (p->step.what == EVIDENCE_TAG || p->step.what == EVIDENCE_MANIFEST) {
+        put.bytes = own_manifest(c->store, c->order.canonical, own_tag(p), &p->step.digest, &arena,
+                                 &put.media_type);
+    }
     if (put.bytes != NULL) {
         c->stale = p->is_own ? c->stale : trouble;
     } else {

@@ -136,6 +136,8 @@ static enum rq_next pend(struct journey *j, const char *why)
 /* The operator asked why: that is the answer, whatever the verdict. */
 static enum rq_next tell(struct journey *j)
 {
+    char digest[DIGEST_TEXT_MAX];
+
     pg_err_clear(&j->rq.err);
     j->verdict.allow = true; /* to tell him */
     if (j->body.over) {
@@ -143,7 +145,12 @@ static enum rq_next tell(struct journey *j)
         return rq_fail_now(&j->rq);
     }
     j->told.cache = JOURNEY_NONE;
-    return reply_json(j, pg_buf_sl(&j->body));
+    reply_begin(j, 200);
+    send_field(j->conn, SL("Content-Type"), SL("application/json"));
+    if (j->told.has_digest) /* of what is explained */
+        send_field(j->conn, SL("Docker-Content-Digest"), digest_write(&j->told.digest, digest));
+    send_mem(j->conn, pg_buf_sl(&j->body));
+    return reply_go(j);
 }
 
 static enum rq_next ask_gate(struct journey *j)

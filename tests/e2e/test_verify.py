@@ -4,6 +4,8 @@
 import base64, glob, hashlib, json, os, shutil, subprocess, sys, tempfile
 
 import pg as stage
+from gated import OPEN, Gated, Signer, signed
+from upstream import Upstream
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../check"))
 from generated import misfits
@@ -267,6 +269,96 @@ def test_without_pullgate_tsa_a_timestamp_is_refused():
         p = subprocess.run([alone, *args, f"{FIXTURES}/keyless/oci/legacy-sig:v1"],
                            stdout=subprocess.PIPE, timeout=stage.DEADLINE)
         assert p.returncode == 0  # which has none
+
+
+# ---- an image behind a server ----------------------------------------------------------------
+
+IMAGE = "origin.test/library/app"
+
+
+def looked_at(pg, *args):
+    """As answer(), of an image behind this server."""
+    code, out, err = pg.command("verify", "--json", *args)
+    assert code in (0, 1), (args, code, err)
+    said = json.loads(out)
+    with open(os.path.join(ROOT, "docs/api/verify.schema.json")) as f:
+        wrong = list(misfits(said, json.load(f)))
+    assert not wrong, wrong
+    assert said["verified"] == (code == 0), said
+    return GOOD if code == 0 else said["code"], said, err
+
+
+def a_server(policy=None):
+    up = Upstream()
+    signed_one, other = up.image("library/app", "v1"), up.image("library/app", "v2", arch="other")
+    pg = Gated(up, policy) if policy else Gated(up, OPEN)
+    pg.signer.sign(up, "library/app", signed_one.digest)
+    return up, pg, signed_one, other
+
+
+def test_the_policy_of_the_server_is_what_is_wanted():
+    up, pg, image, other = a_server(signed("deny"))
+    code, said, err = looked_at(pg, IMAGE + ":v1")
+    assert code == GOOD and said["rule"] == "signed" and said["digest"] == image.digest, said
+    assert said["repository"] == IMAGE and said["tag"] == "v1" and said["state"] == "complete", said
+    assert [f["signer"] for f in said["found"]] == ["key"] and not err, (said, err)
+    assert looked_at(pg, f"{IMAGE}@{image.digest}")[0] == GOOD
+    code, said, _ = looked_at(pg, IMAGE + ":v2")     # which no client gets a byte of
+    assert code == "policy" and said["digest"] == other.digest and "rule signed" in said["reason"], said
+    pg.signer.sign(up, "library/app", other.digest)
+    assert looked_at(pg, IMAGE + ":v2", "--key", pg.signer.public)[0] == GOOD
+    for layer in image.layers + other.layers:        # to look at an image is not to pull it
+        assert up.count("GET", layer) == 0, layer
+    pg.stop()
+
+
+def test_a_key_is_enough_where_there_is_no_policy():
+    up, pg, image, _ = a_server()
+    key = ["--key", pg.signer.public]
+    code, said, err = looked_at(pg, IMAGE + ":v1", *key)
+    assert code == GOOD and said["digest"] == image.digest and not err, (said, err)
+    code, said, _ = looked_at(pg, IMAGE + ":v2", *key)
+    assert code == "none" and said["state"] == "complete", said
+    stranger = Signer(pg.folder, "stranger")
+    code, said, _ = looked_at(pg, IMAGE + ":v1", "--key", stranger.public)
+    assert code == "key" and len(said["refused"]) == 1, said
+    pg.stop()
+
+
+def test_what_upstream_has_no_more_is_looked_for_in_the_store():
+    up, pg, image, other = a_server(signed("deny"))
+    assert looked_at(pg, IMAGE + ":v1")[0] == GOOD
+    assert looked_at(pg, IMAGE + ":v2")[0] == "policy"
+    pg.landed(1)
+    up.die()
+    for _ in ("the server runs", "it does not"):
+        code, said, err = looked_at(pg, IMAGE + ":v1")
+        assert code == GOOD and said["digest"] == image.digest, (said, err)
+        assert said["state"] == "failed", said       # there may be more, which was not asked for
+        code, said, err = looked_at(pg, f"{IMAGE}@{other.digest}", "--key", pg.signer.public)
+        assert code == "unknown" and said["digest"] == other.digest, said
+        if pg.proc.poll() is None:
+            pg.end()
+    assert "upstream was not asked" in said["reason"], said
+    code, out, err = pg.command("verify", IMAGE + ":v3", "--key", pg.signer.public)
+    assert code == 2 and "not in the store" in err and "pullgate serve" in err and not out, err
+
+
+def test_what_cannot_be_looked_at_behind_a_server_is_said():
+    up, pg, _, _ = a_server()
+    key = ["--key", pg.signer.public]
+    for args, why in [([IMAGE + ":none", *key], "not known to upstream"), (["other.test/app", *key], "other.test"),
+                      ([IMAGE + ":"], "tag"), ([IMAGE + "@sha256:12", *key], "digest"),
+                      ([IMAGE, "more", *key], "one IMAGE"),
+                      ([IMAGE, "--trusted-root", "x"], "--trusted-root goes with")]:
+        code, out, err = pg.command("verify", *args)
+        assert code == 2 and why in err and not out, (args, code, err)
+    pg.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        config = os.path.join(folder, "pullgate.yaml")
+        open(config, "w").write("listen: 127.0.0.1:5000\n")
+        code, out, err = run("verify", "-c", config, "docker.io/library/app")
+        assert code == 2 and "has no policy" in err and not out, err
 
 
 # ---- the conformance suite's protocol --------------------------------------------------------
