@@ -76,6 +76,8 @@ X(STORE_BYTES, GAUGE, "pullgate_store_bytes", "", "Bytes of blobs in the store."
 X(STORE_PARTIAL_BYTES, GAUGE, "pullgate_store_partial_bytes", "",
   "Bytes of downloads that are not whole yet.")
 X(STORE_EVICTED, COUNTER, "pullgate_store_evicted_total", "", "Blobs evicted to make room.")
+X(STORE_RECLAIMED_BYTES, COUNTER, "pullgate_store_reclaimed_bytes_total", "",
+  "Bytes that came free as blobs left the store.")
 X(STORE_QUARANTINED, COUNTER, "pullgate_store_quarantined_total", "",
   "Blobs found damaged on disk and taken out.")
 X(STORE_COMMITS, COUNTER, "pullgate_store_commits_total", "", "Transactions of the index.")

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "cache/blob.h"
+#include "cache/growth.h"
 #include "cache/index_int.h"
 #include "cache/partial.h"
 #include "cache/publish.h"
@@ -29,7 +30,8 @@
 #define ROWS_A_VIEW        256
 #define PASSES_MAX         1000 /* plans made by one look */
 #define PROBE_NAME         "probe"
-#define DEPTH_MAX          4 /* of what is removed from quarantine/ */
+#define GROWTH_NOTE_MS     600000 /* how often the growth of today is written again */
+#define DEPTH_MAX          4      /* of what is removed from quarantine/ */
 #define CLOCK_SLACK_S      3600
 #define LOW_SHARE          16 /* the low-water mark is one part in so many below the limit */
 
@@ -40,6 +42,8 @@ struct gc {
     uint64_t asked; /* bytes that are to come, since the last look */
     bool is_asked, ending, held, rests;
     unsigned under_way; /* drops */
+    uint64_t reclaimed; /* bytes, as of the last note of growth */
+    uint64_t noted_ms;  /* when that was; 0: not yet */
     pthread_t thread;
 };
 
@@ -403,9 +407,26 @@ static void look(struct gc *gc, uint64_t asked)
     pg_metric_set(PG_M_STORE_PARTIAL_BYTES, (int64_t)atomic_load(&s->partial_bytes));
 }
 
+/* Other stores of this process count in the same metric: that is for tests alone. */
+static void note_growth(struct gc *gc)
+{
+    uint64_t reclaimed = (uint64_t)pg_metric_read(PG_M_STORE_RECLAIMED_BYTES);
+    uint64_t now_ms = pg_clock_mono_ms();
+    struct pg_err err = {0};
+
+    if (gc->noted_ms != 0 && now_ms - gc->noted_ms < GROWTH_NOTE_MS)
+        return;
+    if (growth_note(gc->store, pg_clock_wall_s(), reclaimed - gc->reclaimed, &err) < 0)
+        pg_log_say(PG_LOG_WARN, PG_LOG_STORE, "%s", err.msg);
+    pg_err_clear(&err);
+    gc->reclaimed = reclaimed;
+    gc->noted_ms = now_ms;
+}
+
 static void tick(struct gc *gc)
 {
     save_uses(gc->store);
+    note_growth(gc);
     (void)gc_empty_quarantine(gc->store, pg_clock_wall_s() - GC_QUARANTINE_S);
 }
 
@@ -463,6 +484,7 @@ struct gc *gc_new(struct store *s)
 
     PG_CHECK(gc != NULL);
     gc->store = s;
+    gc->reclaimed = (uint64_t)pg_metric_read(PG_M_STORE_RECLAIMED_BYTES);
     gc->is_asked = true; /* a first look */
     PG_CHECK(pthread_mutex_init(&gc->lock, NULL) == 0);
     PG_CHECK(pthread_condattr_init(&attr) == 0);
@@ -486,8 +508,11 @@ void gc_free(struct gc *gc)
     unlock(gc);
     PG_CHECK(pthread_join(gc->thread, NULL) == 0);
     PG_CHECK(gc->under_way == 0);
-    if (!gc->held)
+    if (!gc->held) {
         save_uses(gc->store);
+        gc->noted_ms = 0;
+        note_growth(gc);
+    }
     PG_CHECK(pthread_cond_destroy(&gc->news) == 0);
     PG_CHECK(pthread_mutex_destroy(&gc->lock) == 0);
     free(gc);

@@ -330,7 +330,10 @@ static void remove_evicted(struct leave *l)
         if (errno != ENOENT)
             say_stays(l, "removing an evicted blob");
     } else if (l->had_row) {
+        struct stat st = {0};
         pg_metric_inc(PG_M_STORE_EVICTED);
+        if (l->fd >= 0 && fstat(l->fd, &st) == 0)
+            pg_metric_add(PG_M_STORE_RECLAIMED_BYTES, st.st_size);
     }
 }
 

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/auditing_report.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "audit/tally.h"
 #include "base/clock.h"
 #include "base/fd.h"
-#include "base/utf8.h"
 #include "cli/auditing.h"
+#include "cli/markup.h"
 #include "cli/print.h"
 #include "cli/version.h"
 
@@ -93,40 +90,10 @@ static void put_json(struct report *r)
 
 /* ---- as HTML ------------------------------------------------------------------------------- */
 
-/* Nothing of an entry is markup, or reorders what is shown. */
-static void put_html(struct pg_buf *out, struct sl text)
-{
-    char escaped[PG_UTF8_ESCAPE_MAX];
-
-    while (text.n > 0) {
-        size_t n, taken = pg_utf8_escape(text, escaped, &n);
-        switch (text.p[0]) {
-        case '<':
-            (void)pg_buf_put(out, SL("&lt;"));
-            break;
-        case '>':
-            (void)pg_buf_put(out, SL("&gt;"));
-            break;
-        case '&':
-            (void)pg_buf_put(out, SL("&amp;"));
-            break;
-        case '"':
-            (void)pg_buf_put(out, SL("&quot;"));
-            break;
-        case '\'':
-            (void)pg_buf_put(out, SL("&#39;"));
-            break;
-        default:
-            (void)pg_buf_put(out, (struct sl){escaped, n});
-        }
-        text = (struct sl){text.p + taken, text.n - taken};
-    }
-}
-
 static void put_cell(struct pg_buf *out, struct sl text)
 {
     (void)pg_buf_put(out, SL("<td>"));
-    put_html(out, text);
+    markup_put(out, text);
     (void)pg_buf_put(out, SL("</td>"));
 }
 
@@ -172,15 +139,8 @@ static void put_page(struct report *r)
 {
     struct pg_buf *out = &r->out;
 
-    (void)pg_buf_put(
-        out,
-        SL("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
-           "'unsafe-inline'\">\n<title>pullgate: audit report</title>\n"
-           "<style>body{font:14px sans-serif;margin:2em}table{border-collapse:collapse}"
-           "td,th{border:1px solid #bbb;padding:.2em .5em;text-align:left;vertical-align:top;"
-           "word-break:break-word}th{background:#eee}</style></head><body>\n"
-           "<h1>Audit report</h1>\n<p>From "));
+    markup_begin(out, "pullgate: audit report");
+    (void)pg_buf_put(out, SL("<h1>Audit report</h1>\n<p>From "));
     put_time(out, from_ms(r));
     (void)pg_buf_put(out, SL(" until "));
     put_time(out, until_ms(r));
@@ -199,26 +159,10 @@ static void put_page(struct report *r)
     for (size_t i = 0; i < TALLY_NTABLES; i++) {
         put_table_html(r, (enum tally_table)i);
     }
-    (void)pg_buf_put(out, SL("</body></html>\n"));
+    markup_end(out);
 }
 
 /* ---- the command --------------------------------------------------------------------------- */
-
-/* Nothing is overwritten, and no half of it stays. */
-static int write_file(const char *path, struct sl text)
-{
-    _fd_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    int why = errno;
-
-    if (fd >= 0 && pg_fd_write(fd, text.p, text.n) == 0) {
-        return COMMAND_GOOD;
-    }
-    if (fd >= 0) {
-        why = errno;
-        (void)unlink(path);
-    }
-    return print_failure("cannot write %s: %s", path, strerrordesc_np(why));
-}
 
 static int deliver(struct report *r)
 {
@@ -233,7 +177,7 @@ static int deliver(struct report *r)
         return print_failure("the report is too long: ask for less time, with --since and --until");
     }
     if (r->args->audit.html != NULL) {
-        rc = write_file(r->args->audit.html, pg_buf_sl(&r->out));
+        rc = markup_write(r->args->audit.html, pg_buf_sl(&r->out));
     } else if (print_out(pg_buf_sl(&r->out)) < 0) {
         rc = COMMAND_CANNOT;
     }

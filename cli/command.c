@@ -30,6 +30,7 @@
 #include "cli/serve.h"
 #include "cli/show.h"
 #include "cli/status.h"
+#include "cli/storage.h"
 #include "cli/trials.h"
 #include "cli/verify_bundle.h"
 #include "cli/verify_image.h"
@@ -228,6 +229,14 @@ const struct command command_table[] = {
      "they are about, and images with what they are built on: by the annotation base.digest, else "
      "by the lowest layers. Reads the store, with or without a server running.",
      retention_deps, "IMAGE"},
+    {"report storage", "cjR2F7",
+     "Say what takes the room, whose it is, how it grows, and until when.",
+     "Bytes stored, those that only one upstream, namespace or team has and those that are shared, "
+     "duplicates that need not be stored, waste that was found and what was reclaimed, growth a "
+     "week and the day on which there is no room left: by the record that the server keeps of each "
+     "day, else by when what is there came. With --rules, what rules of retention would free is "
+     "waste, too. Reads the index, with or without a server running, and changes nothing.",
+     storage_report, NULL},
     {"audit verify", "cjH", "Say whether the audit log is as it was written.",
      "Computes the hash of every entry and checks each signature. DIR is the log's directory, "
      "without it audit/ of the storage directory; a copy will do, the server may run. Each finding "
@@ -373,6 +382,9 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, retention.as_of)},
     {'4', 0, "rate", "N", "Images removed a second: 50 unless told.",
      offsetof(struct command_args, retention.rate)},
+    {'7', 0, "team", "LABEL",
+     "The label of an image, or annotation, that says whose it is: `team` unless told.",
+     offsetof(struct command_args, retention.label)},
     {'1', 0, "csv", NULL, "Answer in CSV.", offsetof(struct command_args, retention.csv)},
     {'2', 0, "all", NULL, "Show what stays, too.", offsetof(struct command_args, retention.all)},
     {'H', 0, "head", "FILE...",

@@ -57,7 +57,7 @@ struct command_backup {
 
 /* Of retention's. */
 struct command_retention {
-    const char *rules, *as_of, *rate;
+    const char *rules, *as_of, *rate, *label;
     bool csv, all;
 };
 

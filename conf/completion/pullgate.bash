@@ -3,11 +3,12 @@ _pullgate() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     case "$COMP_CWORD:${COMP_WORDS[1]}" in
-    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain retention deps audit revoke unrevoke revocations version completion man " -- "$cur")); return ;;
+    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain retention deps report audit revoke unrevoke revocations version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check test lint diff import " -- "$cur")); return ;;
     2:scan) COMPREPLY=($(compgen -W "image read " -- "$cur")); return ;;
     2:retention) COMPREPLY=($(compgen -W "plan apply lint import " -- "$cur")); return ;;
+    2:report) COMPREPLY=($(compgen -W "storage " -- "$cur")); return ;;
     2:audit) COMPREPLY=($(compgen -W "verify head query export report " -- "$cur")); return ;;
     esac
     case "${COMP_WORDS[COMP_CWORD-1]}" in
@@ -41,6 +42,7 @@ _pullgate() {
     --rules) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --as-of) return ;;
     --rate) return ;;
+    --team) return ;;
     --head) return ;;
     --since) return ;;
     --until) return ;;
@@ -84,6 +86,7 @@ _pullgate() {
     "retention lint") words="--json -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "retention import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "deps "*) words="-c --config -h --help " ;;
+    "report storage") words="-c --config --json --rules --team --all --html -h --help " ;;
     "audit verify") words="-c --config --json --head -h --help " ;;
     "audit head") words="-c --config -h --help " ;;
     "audit query") words="-c --config --json --since --until --image --digest --caller --verdict --rule --act -h --help " ;;

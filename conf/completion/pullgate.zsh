@@ -23,6 +23,7 @@ _pullgate() {
         'explain:Say why an image may be pulled, or not.'
         'retention:Several commands.'
         'deps:Show what an image needs, and what needs it.'
+        'report:Several commands.'
         'audit:Several commands.'
         'revoke:Take something back'
         'unrevoke:Serve again what was revoked.'
@@ -36,6 +37,7 @@ _pullgate() {
     (policy) words2=('check:Read a policy and say what it was understood to be.' 'test:Run table tests of a policy.' 'lint:Say what is wrong with a policy that loads.' 'diff:Say what a new policy says otherwise than an old one.' 'import:Make a policy of one of Kubernetes.' );;
     (scan) words2=('image:Scan an image of the store with Trivy or Grype.' 'read:Say what scanners reports say, and whether they count.' );;
     (retention) words2=('plan:Say what rules of retention would remove, and why.' 'apply:Carry out what rules of retention say.' 'lint:Find what rules of retention do against their own words.' 'import:Make rules of retention of another registrys.' );;
+    (report) words2=('storage:Say what takes the room, whose it is, how it grows, and until when.' );;
     (audit) words2=('verify:Say whether the audit log is as it was written.' 'head:Print the newest signed head of the audit log, to be kept elsewhere.' 'query:Print entries of the audit log.' 'export:Write entries of the audit log as CSV or JSON lines.' 'report:Write what an auditor asks for, of a span of time, as one file.' );;
     esac
     if (( CURRENT == 2 )); then
@@ -233,6 +235,14 @@ _pullgate() {
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:IMAGE:()' ;;
+    (report\ storage) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--rules[Rules of retention]:FILE:_files' \
+            '--team[The label of an image, or annotation, that says whose it is]:LABEL: ' \
+            '--all[Show what stays, too.]' \
+            '--html[Write it there, as HTML]:FILE:_files' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
     (audit\ verify) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \
