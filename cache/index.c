@@ -19,6 +19,7 @@
 
 #define REOPEN_WAIT_US ((uint64_t)2 * 1000 * 1000) /* views are short: far more than any takes */
 #define NO_SLOT        UINT_MAX                    /* a view of a write transaction */
+#define TAGGED_SEQ     SL(".tagged")               /* the journal's number that `tagged` is of */
 
 static _Thread_local unsigned open_views;
 static bool forked; /* an environment must not be used across fork() */
@@ -88,6 +89,42 @@ static int open_env(struct index *index, struct pg_err *err)
     return 0;
 }
 
+/* ---- which tags name a digest ---- */
+
+static int tag_by_digest(struct index_txn *txn, struct pg_err *err)
+{
+    struct index_view v = index_txn_view(txn);
+    struct index_tag_row row;
+    bool begun = false;
+    int found;
+
+    while ((found = index_next_tag(&v, begun ? &row : NULL, &row, err)) > 0) {
+        begun = true;
+        if (!row.damaged && index_row_put_tagged(txn, &row.repo, &row.tag.digest,
+                                                 (struct sl){row.name, row.ntag}, err) < 0)
+            return -1;
+    }
+    return found;
+}
+
+/* 1: it was made anew. An older release writes tags and knows nothing of this table. It leaves a
+ * trace: the journal's number in the index has gone on, and TAGGED_SEQ has not. */
+static int settle_tagged(struct index_txn *txn, struct pg_err *err)
+{
+    struct index_view v = index_txn_view(txn);
+    uint64_t seq = 0;
+    int found = index_get_meta(&v, TAGGED_SEQ, &seq, err), rc;
+
+    if (found < 0 || (found > 0 && seq == txn->counts.journal))
+        return found < 0 ? -1 : 0;
+    rc = mdb_drop(txn->txn, txn->index->tables[INDEX_TABLE_TAGGED], 0);
+    if (rc != 0)
+        return index_row_fail(txn->index, rc, "empty", err);
+    if (tag_by_digest(txn, err) < 0)
+        return -1;
+    return index_put_meta(txn, TAGGED_SEQ, txn->counts.journal, err) < 0 ? -1 : 1;
+}
+
 /* The first time: says of what version the tables are. */
 static int check_schema(struct index *index, struct pg_err *err)
 {
@@ -105,10 +142,14 @@ static int check_schema(struct index *index, struct pg_err *err)
     if (found > 0 && schema != INDEX_SCHEMA)
         found = pg_fail(err, PG_E_STORE_IO, "the index %s is of version %" PRIu64 ", not %d",
                         index->path, schema, INDEX_SCHEMA);
-    if (found == 0 && index_put_meta(txn, SL(".schema"), INDEX_SCHEMA, err) == 0)
+    if (found == 0)
+        found = index_put_meta(txn, SL(".schema"), INDEX_SCHEMA, err);
+    if (found >= 0)
+        found = settle_tagged(txn, err);
+    if (found > 0)
         return index_txn_commit(txn, err);
     index_txn_abort(txn);
-    return found > 0 ? 0 : -1;
+    return found;
 }
 
 int index_copy(struct index *index, const char *path, struct pg_err *err)
@@ -361,6 +402,8 @@ static int store_counts(struct index_txn *txn, struct pg_err *err)
     if (store_count(txn, SL(".blobs"), now->blobs, was->blobs, err) < 0 ||
         store_count(txn, SL(".bytes"), now->bytes, was->bytes, err) < 0 ||
         store_count(txn, SL(".events"), now->events, was->events, err) < 0)
+        return -1;
+    if (store_count(txn, TAGGED_SEQ, now->journal, was->journal, err) < 0)
         return -1;
     return store_count(txn, SL(".journal"), now->journal, was->journal, err);
 }

@@ -6,6 +6,7 @@
  *     manifest  digest              -> media type, kind, sha256, bytes
  *     link      hash(repo), digest  -> first seen, last pull, kind (manifest or blob)
  *     tag       hash(repo), tag     -> digest, validated at, first seen
+ *     tagged    hash(repo), digest, tag       (which tags name it; kept with the rows of tag)
  *     edge      parent, child       -> kind of edge (config, layer, child, subject); and reverse
  *     memo      digest, kind        -> opaque facts with an expiry
  *     event     time, number        -> who pulled what
@@ -110,3 +111,8 @@ int index_next_parent(struct index_view *v, const struct digest *child,
  * *name_r points into the map. */
 int index_next_tag_of(struct index_view *v, struct sl repo, struct sl after, struct sl *name_r,
                       struct index_tag *r, struct pg_err *err);
+
+/* The same, of those that name this digest, after *name: a lookup, however many tags the repository
+ * has. */
+int index_next_tag_naming(struct index_view *v, struct sl repo, const struct digest *d,
+                          struct sl *name, struct index_tag *r, struct pg_err *err);

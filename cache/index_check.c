@@ -128,9 +128,9 @@ static int check_pages(MDB_env *env, uint64_t until_us)
 static int walk(MDB_env *env, const MDB_dbi tables[INDEX_TABLES], uint64_t until_us)
 {
     static const enum index_table small_first[INDEX_TABLES] = {
-        INDEX_TABLE_META,  INDEX_TABLE_REPO,     INDEX_TABLE_TAG,   INDEX_TABLE_LINK,
-        INDEX_TABLE_BLOB,  INDEX_TABLE_EDGE,     INDEX_TABLE_REDGE, INDEX_TABLE_MEMO,
-        INDEX_TABLE_EVENT, INDEX_TABLE_MANIFEST,
+        INDEX_TABLE_META,  INDEX_TABLE_REPO,     INDEX_TABLE_TAG,    INDEX_TABLE_LINK,
+        INDEX_TABLE_BLOB,  INDEX_TABLE_EDGE,     INDEX_TABLE_REDGE,  INDEX_TABLE_MEMO,
+        INDEX_TABLE_EVENT, INDEX_TABLE_MANIFEST, INDEX_TABLE_TAGGED,
     };
     MDB_envinfo info;
     MDB_txn *txn;
@@ -140,7 +140,8 @@ static int walk(MDB_env *env, const MDB_dbi tables[INDEX_TABLES], uint64_t until
         return -1;
     rc = walk_free_list(txn, info.me_last_pgno);
     for (int i = 0; i < INDEX_TABLES && rc == 0; i++)
-        rc = walk_table(txn, tables[small_first[i]], small_first[i], until_us);
+        if (tables[small_first[i]] != INDEX_ROW_NO_TABLE)
+            rc = walk_table(txn, tables[small_first[i]], small_first[i], until_us);
     mdb_txn_abort(txn);
     return rc;
 }

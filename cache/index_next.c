@@ -200,6 +200,35 @@ int index_next_tag_of(struct index_view *v, struct sl repo, struct sl after, str
     return 1;
 }
 
+int index_next_tag_naming(struct index_view *v, struct sl repo, const struct digest *d,
+                          struct sl *name, struct index_tag *r, struct pg_err *err)
+{
+    struct key_repo hashed = key_repo_of(repo), of;
+    struct key at = key_of_tagged(&hashed, d, *name);
+    struct digest named;
+    struct index_row row;
+    struct sl body, next;
+    int found;
+
+    do {
+        struct key key;
+
+        found = index_row_next(v, INDEX_TABLE_TAGGED, &at, &row, err);
+        if (found <= 0)
+            return found;
+        if (key_read_tagged(row.key, &of, &named, &next) < 0 || !digest_eq(&named, d) ||
+            memcmp(&of, &hashed, sizeof(of)) != 0)
+            return 0;
+        at = key_of_tagged(&hashed, d, next);
+        key = key_of_tag(&hashed, next);
+        found = index_row_get(v, INDEX_TABLE_TAG, &key, &body, err);
+        if (found < 0 || (found > 0 && index_value_read_tag(body, r) < 0))
+            return found < 0 ? -1 : index_row_fail(v->index, MDB_CORRUPTED, "a tag", err);
+    } while (found == 0 || !digest_eq(&r->digest, d));
+    *name = next;
+    return 1;
+}
+
 static int table_of(const char *name)
 {
     int table = 0;

@@ -81,6 +81,20 @@ int index_put_link(struct index_txn *txn, struct sl repo, const struct digest *d
     return put_repo(txn, &hashed, repo, err);
 }
 
+/* What the tag was is not named by it any more. Of a damaged row nobody knows what it was: the row
+ * that says so is passed over by who reads it, since the tag says otherwise. */
+static int move_tagged(struct index_txn *txn, const struct key_repo *repo, struct sl tag,
+                       const struct digest *was, const struct digest *now, struct pg_err *err)
+{
+    if (was != NULL && !digest_eq(was, now)) {
+        struct key key = key_of_tagged(repo, was, tag);
+
+        if (index_row_del(txn, INDEX_TABLE_TAGGED, &key, err) < 0)
+            return -1;
+    }
+    return index_row_put_tagged(txn, repo, now, tag, err);
+}
+
 int index_put_tag(struct index_txn *txn, struct sl repo, struct sl tag, const struct index_tag *t,
                   struct pg_err *err)
 {
@@ -90,10 +104,12 @@ int index_put_tag(struct index_txn *txn, struct sl repo, struct sl tag, const st
     struct index_tag old, now = *t;
     struct sl body;
     int found = index_row_look(&v, INDEX_TABLE_TAG, &key, &body, err);
+    bool known = found == 1 && index_value_read_tag(body, &old) == 0;
 
-    if (found < 0)
+    if (found < 0 ||
+        move_tagged(txn, &hashed, tag, known ? &old.digest : NULL, &t->digest, err) < 0)
         return -1;
-    if (found == 1 && index_value_read_tag(body, &old) == 0 && digest_eq(&old.digest, &t->digest))
+    if (known && digest_eq(&old.digest, &t->digest))
         now.first_seen_s = earlier(old.first_seen_s, t->first_seen_s);
     index_value_begin(&txn->value);
     index_value_put_tag(&txn->value, &now);

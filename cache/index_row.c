@@ -12,6 +12,7 @@ const char *const index_row_tables[INDEX_TABLES] = {
     [INDEX_TABLE_LINK] = "link",         [INDEX_TABLE_TAG] = "tag",
     [INDEX_TABLE_EDGE] = "edge",         [INDEX_TABLE_REDGE] = "redge",
     [INDEX_TABLE_MEMO] = "memo",         [INDEX_TABLE_EVENT] = "event",
+    [INDEX_TABLE_TAGGED] = "tagged",
 };
 
 int index_row_fail(struct index *index, int rc, const char *doing, struct pg_err *err)
@@ -62,6 +63,8 @@ int index_row_look(struct index_view *v, enum index_table table, const struct ke
 
     if (v->txn == NULL)
         return no_view(v->index, err);
+    if (v->index->tables[table] == INDEX_ROW_NO_TABLE)
+        return 0;
     rc = mdb_get(v->txn, v->index->tables[table], &k, &value);
     if (rc == MDB_NOTFOUND)
         return 0;
@@ -108,6 +111,8 @@ int index_row_next(struct index_view *v, enum index_table table, const struct ke
 
     if (v->txn == NULL)
         return no_view(v->index, err);
+    if (v->index->tables[table] == INDEX_ROW_NO_TABLE)
+        return 0;
     rc = mdb_cursor_open(v->txn, v->index->tables[table], &cursor);
     if (rc != 0)
         return index_row_fail(v->index, rc, "walk", err);
@@ -152,6 +157,15 @@ int index_row_del(struct index_txn *txn, enum index_table table, const struct ke
     return rc == 0 ? 1 : index_row_fail(txn->index, rc, "delete", err);
 }
 
+int index_row_put_tagged(struct index_txn *txn, const struct key_repo *repo, const struct digest *d,
+                         struct sl tag, struct pg_err *err)
+{
+    struct key key = key_of_tagged(repo, d, tag);
+
+    index_value_begin(&txn->value);
+    return index_row_put(txn, INDEX_TABLE_TAGGED, &key, err);
+}
+
 static int open_tables(MDB_env *env, bool read_only, MDB_dbi tables_r[INDEX_TABLES])
 {
     MDB_txn *txn;
@@ -159,8 +173,13 @@ static int open_tables(MDB_env *env, bool read_only, MDB_dbi tables_r[INDEX_TABL
 
     if (rc != 0)
         return rc;
-    for (int i = 0; i < INDEX_TABLES && rc == 0; i++)
+    for (int i = 0; i < INDEX_TABLES && rc == 0; i++) {
         rc = mdb_dbi_open(txn, index_row_tables[i], read_only ? 0 : MDB_CREATE, &tables_r[i]);
+        if (rc == MDB_NOTFOUND && i > INDEX_TABLE_EVENT) { /* the store is of an older release */
+            tables_r[i] = INDEX_ROW_NO_TABLE;
+            rc = 0;
+        }
+    }
     if (rc != 0) {
         mdb_txn_abort(txn);
         return rc;

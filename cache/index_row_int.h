@@ -7,13 +7,15 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <lmdb.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
 #include "cache/index_value_int.h"
 
-#define INDEX_ROW_SLOTS 64
+#define INDEX_ROW_SLOTS    64
+#define INDEX_ROW_NO_TABLE UINT_MAX /* an older store has it not, and is only read */
 
 /* Where a thread leaves its read transaction, reset, for its next view. Threads share a slot only
  * when there are more of them than slots. */
@@ -70,6 +72,10 @@ PG_MUST_USE int index_row_put(struct index_txn *txn, enum index_table table, con
                               struct pg_err *err);
 PG_MUST_USE int index_row_del(struct index_txn *txn, enum index_table table, const struct key *key,
                               struct pg_err *err); /* 1, 0 or -1 */
+
+/* One row of `tagged`. index_put_tag() and index_del_tag() keep them. */
+PG_MUST_USE int index_row_put_tagged(struct index_txn *txn, const struct key_repo *repo,
+                                     const struct digest *d, struct sl tag, struct pg_err *err);
 
 /* The environment of a directory, its tables open; on failure LMDB's or the system's error. */
 PG_MUST_USE int index_row_env_open(const struct index_config *config, MDB_env **env_r,

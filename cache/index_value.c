@@ -287,6 +287,8 @@ static bool named_is_sound(enum index_table table, struct sl key, struct sl body
     struct index_tag tag;
     struct index_memo memo;
 
+    if (table == INDEX_TABLE_TAGGED)
+        return key_read_tagged(key, &repo, &d, &text) == 0 && body.n == 0;
     if (table == INDEX_TABLE_LINK)
         return key_read_link(key, &repo, &d) == 0 && index_value_read_link(body, &link) == 0;
     if (table == INDEX_TABLE_TAG)
@@ -316,6 +318,7 @@ bool index_value_is_sound(enum index_table table, struct sl key, struct sl value
         return repo_is_sound(key, body);
     case INDEX_TABLE_LINK:
     case INDEX_TABLE_TAG:
+    case INDEX_TABLE_TAGGED:
     case INDEX_TABLE_MEMO:
         return named_is_sound(table, key, body);
     case INDEX_TABLE_EDGE:

@@ -29,6 +29,7 @@ enum index_table {
     INDEX_TABLE_REDGE,
     INDEX_TABLE_MEMO,
     INDEX_TABLE_EVENT,
+    INDEX_TABLE_TAGGED,
     INDEX_TABLES
 };
 

@@ -95,6 +95,16 @@ struct key key_of_tag(const struct key_repo *repo, struct sl tag)
     return k;
 }
 
+struct key key_of_tagged(const struct key_repo *repo, const struct digest *d, struct sl tag)
+{
+    struct key k = key_of_link(repo, d);
+
+    PG_CHECK(tag.n <= KEY_TAG_MAX);
+    if (tag.n > 0)
+        add(&k, tag.p, tag.n);
+    return k;
+}
+
 struct key key_of_edge(const struct digest *from, uint8_t kind, const struct digest *to)
 {
     struct key k = key_of_digest(from);
@@ -209,6 +219,15 @@ int key_read_link(struct sl key, struct key_repo *repo_r, struct digest *d_r)
 int key_read_tag(struct sl key, struct key_repo *repo_r, struct sl *tag_r)
 {
     if (take_repo(&key, repo_r) < 0 || key.n == 0 || key.n > KEY_TAG_MAX)
+        return -1;
+    *tag_r = key;
+    return 0;
+}
+
+int key_read_tagged(struct sl key, struct key_repo *repo_r, struct digest *d_r, struct sl *tag_r)
+{
+    if (take_repo(&key, repo_r) < 0 || take_digest(&key, d_r) < 0 || key.n == 0 ||
+        key.n > KEY_TAG_MAX)
         return -1;
     *tag_r = key;
     return 0;

@@ -7,6 +7,7 @@
  *     repository  SHA-256 of the canonical name (32)         repo
  *     link        repository, digest
  *     tag         repository, tag
+ *     tagged      repository, digest, tag
  *     edge        digest, kind (1), digest
  *     memo        digest, kind (text)
  *     event       seconds (8, big endian), number (8, big endian)
@@ -53,6 +54,8 @@ struct key key_of_digest(const struct digest *d);
 struct key key_of_repo(const struct key_repo *repo);
 struct key key_of_link(const struct key_repo *repo, const struct digest *d);
 struct key key_of_tag(const struct key_repo *repo, struct sl tag);
+/* tag {NULL, 0}: before the first */
+struct key key_of_tagged(const struct key_repo *repo, const struct digest *d, struct sl tag);
 struct key key_of_edge(const struct digest *from, uint8_t kind, const struct digest *to);
 struct key key_of_memo(const struct digest *d, struct sl kind);
 struct key key_of_event(int64_t when_s, uint64_t number);
@@ -62,6 +65,8 @@ PG_MUST_USE int key_read_digest(struct sl key, struct digest *d_r);
 PG_MUST_USE int key_read_repo(struct sl key, struct key_repo *repo_r);
 PG_MUST_USE int key_read_link(struct sl key, struct key_repo *repo_r, struct digest *d_r);
 PG_MUST_USE int key_read_tag(struct sl key, struct key_repo *repo_r, struct sl *tag_r);
+PG_MUST_USE int key_read_tagged(struct sl key, struct key_repo *repo_r, struct digest *d_r,
+                                struct sl *tag_r);
 PG_MUST_USE int key_read_edge(struct sl key, struct digest *from_r, uint8_t *kind_r,
                               struct digest *to_r);
 PG_MUST_USE int key_read_memo(struct sl key, struct digest *d_r, struct sl *kind_r);

@@ -162,10 +162,10 @@ static int drop_tags(const struct landing *l, struct journal *j, struct index_tx
     struct index_tag tag;
     char kept[KEY_TAG_MAX];
 
-    while (knows(index_next_tag_of(&v, l->repo, name, &name, &tag, err), err)) {
+    while (knows(index_next_tag_naming(&v, l->repo, &l->digest, &name, &tag, err), err)) {
         memcpy(kept, name.p, name.n); /* it dies with the row */
         name.p = kept;
-        if (digest_eq(&tag.digest, &l->digest) && drop_tag(l, name, j, txn, err) < 0)
+        if (drop_tag(l, name, j, txn, err) < 0)
             return -1;
     }
     return 0;

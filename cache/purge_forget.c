@@ -27,32 +27,14 @@ static struct sl repo_of(const struct batch *b)
 
 /* Somebody has pulled it since: what a tag names stays linked, or the tag would be worth nothing.
  */
-static int spare_tagged(struct batch *b, struct index_view *v, struct pg_err *err)
-{
-    char name[KEY_TAG_MAX];
-    struct sl next = {name, 0};
-    struct index_tag tag;
-    int found;
-
-    while ((found = index_next_tag_of(v, repo_of(b), next, &next, &tag, err)) > 0) {
-        struct purge_content *c = purge_find(b->plan, &tag.digest);
-
-        if (c != NULL)
-            c->is_kept = true;
-    }
-    return found;
-}
-
-static int is_tagged(struct batch *b, struct index_view *v, const struct purge_content *c,
+static int is_tagged(struct batch *b, struct index_view *v, struct purge_content *c,
                      struct pg_err *err)
 {
-    struct sl next = {NULL, 0};
+    struct sl name = {NULL, 0};
     struct index_tag tag;
-    int found = 0;
+    int found = index_next_tag_naming(v, repo_of(b), &c->digest, &name, &tag, err);
 
-    while (c->is_kept && (found = index_next_tag_of(v, repo_of(b), next, &next, &tag, err)) > 0)
-        if (digest_eq(&tag.digest, &c->digest))
-            return 1;
+    c->is_kept = c->is_kept || found > 0;
     return found;
 }
 
@@ -102,8 +84,6 @@ static int apply(struct writer_op *op, struct index_txn *txn, struct pg_err *err
     if (found <= 0)
         return found;
     (void)snprintf(b->repo, sizeof(b->repo), SL_FMT, SL_ARG(name));
-    if (spare_tagged(b, &v, err) < 0)
-        return -1;
     for (size_t i = 0; i < b->n; i++, it = it->next) {
         struct purge_content *c = pg_container_of(it, struct purge_link, node)->content;
         int tagged = is_tagged(b, &v, c, err);

@@ -96,8 +96,8 @@ static void find_tags(const struct gate_question *q, const struct digest *d, str
     int found;
 
     do {
-        found = index_next_tag_of(&v, q->repository, name, &name, &tag, &ignored);
-        if (found > 0 && digest_eq(&tag.digest, d))
+        found = index_next_tag_naming(&v, q->repository, d, &name, &tag, &ignored);
+        if (found > 0)
             add_tag(t, arena, name, tag.first_seen_s);
     } while (found > 0 && !t->over);
     t->failed = t->failed || found < 0;

@@ -288,6 +288,103 @@ TEST(tags_of_a_repository_are_listed_in_order_and_no_others)
     assert_int_equal(n, 4);
 }
 
+static void put_tag(struct index_txn *txn, const char *tag, unsigned n)
+{
+    struct index_tag t = {digest(n), 200, 100};
+
+    assert_int_equal(index_put_tag(txn, REPO, sl_str(tag), &t, &err), 0);
+}
+
+/* "a b " for the tags a and b. */
+static const char *naming(struct sl repo, unsigned n)
+{
+    static char all[200];
+    _index_view_ struct index_view v = index_view_begin(ix);
+    struct digest d = digest(n);
+    struct sl name = {NULL, 0};
+    struct index_tag t;
+    int found;
+
+    all[0] = '\0';
+    while ((found = index_next_tag_naming(&v, repo, &d, &name, &t, &err)) > 0) {
+        size_t len = strlen(all);
+
+        assert_true(digest_eq(&t.digest, &d));
+        (void)snprintf(all + len, sizeof(all) - len, SL_FMT " ", SL_ARG(name));
+    }
+    assert_int_equal(found, 0);
+    return all;
+}
+
+TEST(the_tags_that_name_a_digest_are_found_by_it)
+{
+    struct index_txn *txn = begin();
+
+    put_tag(txn, "v1", 2);
+    put_tag(txn, "latest", 2);
+    put_tag(txn, "v1.0", 3); /* of another algorithm */
+    put_tag(txn, "v0", 4);
+    commit(txn);
+    assert_string_equal(naming(REPO, 2), "latest v1 ");
+    assert_string_equal(naming(REPO, 3), "v1.0 ");
+    assert_string_equal(naming(REPO, 6), "");
+    assert_string_equal(naming(SL("docker.io/library/ngin"), 2), "");
+    txn = begin();
+    put_tag(txn, "latest", 4); /* it moves */
+    put_tag(txn, "v1", 2);     /* it is confirmed */
+    assert_int_equal(index_del_tag(txn, REPO, SL("v1.0"), &err), 1);
+    commit(txn);
+    assert_string_equal(naming(REPO, 2), "v1 ");
+    assert_string_equal(naming(REPO, 3), "");
+    assert_string_equal(naming(REPO, 4), "latest v0 ");
+    open_again();
+    assert_string_equal(naming(REPO, 4), "latest v0 ");
+}
+
+/* What an older release did: it writes tags, journals them, and knows nothing of the other table.
+ */
+TEST(an_older_release_leaves_no_tag_that_is_not_found)
+{
+    const struct digest now = digest(4);
+    struct key_repo repo = key_repo_of(REPO);
+    struct key key = key_of_tag(&repo, SL("v1"));
+    struct index_tag moved = {now, 300, 300};
+    struct index_txn *txn = begin();
+
+    put_tag(txn, "v1", 2);
+    index_txn_set_journal(txn, 7);
+    commit(txn);
+    txn = begin();
+    index_value_begin(&txn->value);
+    index_value_put_tag(&txn->value, &moved);
+    assert_int_equal(index_row_put(txn, INDEX_TABLE_TAG, &key, &err), 0);
+    assert_int_equal(index_put_meta(txn, SL(".journal"), 8, &err), 0);
+    commit(txn);
+    assert_string_equal(naming(REPO, 2), ""); /* it is passed over, the tag says otherwise */
+    open_again();
+    assert_string_equal(naming(REPO, 4), "v1 ");
+}
+
+TEST(a_damaged_row_of_tagged_is_written_again)
+{
+    const struct digest d = digest(2), none = digest(4);
+    struct key_repo repo = key_repo_of(REPO);
+    struct index_raw raw = {.table = "tagged", .key = key_of_tagged(&repo, &d, SL("v1"))};
+    struct index_txn *txn = begin();
+
+    put_tag(txn, "v1", 2);
+    assert_int_equal(index_row_put_tagged(txn, &repo, &none, SL("v1"), &err), 0); /* left over */
+    commit(txn);
+    assert_string_equal(naming(REPO, 4), "");
+    txn = begin();
+    assert_int_equal(index_del_raw(txn, &raw, &err), 1);
+    raw.key = key_of_tagged(&repo, &none, SL("v1"));
+    assert_int_equal(index_del_raw(txn, &raw, &err), 1);
+    assert_int_equal(index_del_raw(txn, &raw, &err), 0);
+    commit(txn);
+    assert_string_equal(naming(REPO, 2), "v1 ");
+}
+
 TEST(the_oldest_events_leave_when_there_are_too_many)
 {
     struct index_txn *txn = begin();
@@ -498,6 +595,9 @@ int main(void)
         CASE(H01_a_full_map_is_an_error_and_not_the_end),
         CASE(a_walk_sees_every_blob_once_in_order_however_it_is_cut),
         CASE(tags_of_a_repository_are_listed_in_order_and_no_others),
+        CASE(the_tags_that_name_a_digest_are_found_by_it),
+        CASE(an_older_release_leaves_no_tag_that_is_not_found),
+        CASE(a_damaged_row_of_tagged_is_written_again),
         CASE(the_oldest_events_leave_when_there_are_too_many),
         CASE(a_flipped_bit_in_a_row_is_never_believed),
         CASE(a_row_in_the_place_of_another_is_never_believed),

@@ -46,6 +46,11 @@ TEST(every_key_comes_back)
     k = key_of_tag(&repo, SL("1.25-alpine"));
     assert_int_equal(key_read_tag(key_sl(&k), &r, &text), 0);
     assert_true(sl_eq(text, SL("1.25-alpine")));
+    k = key_of_tagged(&repo, &b, SL("v1"));
+    assert_int_equal(key_read_tagged(key_sl(&k), &r, &d1, &text), 0);
+    assert_true(same(&d1, &b) && sl_eq(text, SL("v1")));
+    k = key_of_tagged(&repo, &a, (struct sl){NULL, 0}); /* where a walk begins, and no row */
+    assert_int_equal(key_read_tagged(key_sl(&k), &r, &d1, &text), -1);
     k = key_of_edge(&a, 3, &b);
     assert_int_equal(key_read_edge(key_sl(&k), &d1, &kind, &d2), 0);
     assert_true(same(&d1, &a) && kind == 3 && same(&d2, &b));
@@ -69,6 +74,7 @@ TEST(H07_the_longest_key_fits_lmdb)
     assert_true(key_of_edge(&d, 1, &d).n <= KEY_MAX);
     assert_true(key_of_link(&repo, &d).n <= KEY_MAX);
     assert_true(key_of_tag(&repo, (struct sl){longest, sizeof(longest)}).n <= KEY_MAX);
+    assert_true(key_of_tagged(&repo, &d, (struct sl){longest, sizeof(longest)}).n <= KEY_MAX);
     assert_true(key_of_memo(&d, (struct sl){longest, KEY_KIND_MAX}).n <= KEY_MAX);
 }
 
