@@ -24,6 +24,11 @@ X(ADMISSION_DENY, COUNTER, "pullgate_admission_total", "verdict=\"deny\"",
   "Verdicts of the policy, where there is one.")
 X(ADMISSION_PENDING, COUNTER, "pullgate_admission_total", "verdict=\"pending\"",
   "Verdicts of the policy, where there is one.")
+X(OPA_YES, COUNTER, "pullgate_opa_total", "said=\"yes\"", "Questions to OPA, by what it said.")
+X(OPA_NO, COUNTER, "pullgate_opa_total", "said=\"no\"", "Questions to OPA, by what it said.")
+X(OPA_NOTHING, COUNTER, "pullgate_opa_total", "said=\"nothing\"",
+  "Questions to OPA, by what it said.")
+X(OPA_SECONDS, SECONDS, "pullgate_opa_seconds", "", "Time that OPA took to answer.")
 X(COLLECT_SECONDS, SECONDS, "pullgate_evidence_seconds", "",
   "Time from asking for evidence about one manifest until it was verified.")
 X(BYTES_SENT, COUNTER, "pullgate_sent_bytes_total", "", "Bytes of bodies sent to clients.")

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "oci/manifest.h"
+#include "proxy/admit/counsel.h"
 
 #define ARENA_BYTES ((size_t)4 << 20)
 
@@ -212,6 +213,10 @@ static void decide_wanted(struct exam *x)
 static void decide_policy(struct exam *x)
 {
     policy_decide(x->policy, &x->facts, &x->arena, &x->verdict);
+    if (x->verdict.asks_opa) {
+        counsel_ask_now(x->policy, &x->facts, &x->arena);
+        policy_decide(x->policy, &x->facts, &x->arena, &x->verdict);
+    }
     x->is_good = x->verdict.decision == POLICY_ALLOW;
     if (!x->is_good) {
         say(x, "policy", "rule " SL_FMT ": " SL_FMT "%s" SL_FMT, SL_ARG(x->verdict.rule),

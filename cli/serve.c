@@ -46,6 +46,7 @@
 #define DATA_THREADS_MAX 8
 #define SLOW_THREADS     4
 #define VERIFY_THREADS   2 /* who verifies may wait for pullgate-tsa */
+#define OPA_THREADS      4 /* questions to OPA at a time */
 #define SPAWN_HELPERS    4
 #define FILES_MAX        ((rlim_t)1 << 20)
 #define DRAIN_LOOK_MS    20 /* how often the connections that are left are counted */
@@ -61,7 +62,7 @@ struct succession {
 };
 
 struct serve_pools {
-    struct pg_pool *data, *slow, *verify;
+    struct pg_pool *data, *slow, *verify, *opa;
 };
 
 struct serve {
@@ -171,6 +172,7 @@ static int open_store(struct serve *s, struct pg_err *err)
     s->pools.data = pg_pool_new("pg-data", n);
     s->pools.slow = pg_pool_new("pg-slow", SLOW_THREADS);
     s->pools.verify = pg_pool_new("pg-verify", VERIFY_THREADS);
+    s->pools.opa = pg_pool_new("pg-opa", OPA_THREADS);
     const struct store_config sc = {.path = c->storage_path,
                                     .max_bytes = c->storage_max_size,
                                     .reserve_bytes = c->storage_reserve,
@@ -193,6 +195,7 @@ static void make_loops(struct serve *s)
     s->service = service_new(s->store, s->fetch);
     service_audit_to(s->service, s->turn.trail);
     service_verify_with(s->service, s->pools.verify, s->stamper);
+    service_ask_opa_with(s->service, s->pools.opa);
     for (unsigned i = 0; i < s->nloops; i++) {
         service_attach(s->service, s->loops[i]);
     }
@@ -512,6 +515,18 @@ static void restore_signals(void)
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* Those that work for loops. */
+static void end_pools(struct serve_pools *p)
+{
+    struct pg_pool *all[] = {p->data, p->verify, p->opa};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        if (all[i] != NULL) {
+            pg_pool_free(all[i]);
+        }
+    }
+}
+
 /* The reverse of start(), from wherever that came to. The pools that work for
  * loops end before those do: they
  * let go of what its jobs held, and the store closes when nothing is held. */
@@ -535,12 +550,7 @@ static void end(struct serve *s)
     if (s->fetch != NULL) {
         fetch_stop(s->fetch);
     }
-    if (s->pools.data != NULL) {
-        pg_pool_free(s->pools.data);
-    }
-    if (s->pools.verify != NULL) {
-        pg_pool_free(s->pools.verify);
-    }
+    end_pools(&s->pools);
     if (s->admin != NULL) {
         admin_stop(s->admin);
     }

@@ -2,6 +2,7 @@
 #include "policy/contrast.h"
 
 #include "policy/explain.h"
+#include "policy/opa.h"
 #include "policy/policy_int.h"
 
 #define RULE_BYTES_MAX ((size_t)1 << 20)
@@ -38,6 +39,30 @@ static void put_marked(const struct policy *p, const struct rule *r, const char 
     pg_buf_free(&b);
 }
 
+static void put_opa(const struct policy *p, const char *mark, struct pg_buf *out)
+{
+    struct pg_buf b;
+
+    if (p->opa == NULL) {
+        return;
+    }
+    pg_buf_init(&b, RULE_BYTES_MAX);
+    opa_put(p->opa, &b);
+    (void)pg_buf_printf(out, "%s" SL_FMT "; timeout %ums, cache %ums, on_error: %s\n", mark,
+                        SL_ARG(pg_buf_sl(&b)), p->opa->timeout_ms, p->opa->cache_ms,
+                        p->opa->waits ? "wait" : "deny");
+    pg_buf_free(&b);
+}
+
+static bool is_same_opa(const struct opa *a, const struct opa *b)
+{
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    return sl_eq(a->url, b->url) && sl_eq(a->path, b->path) && a->timeout_ms == b->timeout_ms &&
+           a->cache_ms == b->cache_ms && a->waits == b->waits;
+}
+
 size_t contrast_policies(const struct policy *old, const struct policy *new, struct pg_buf *out)
 {
     size_t n = 0;
@@ -46,6 +71,11 @@ size_t contrast_policies(const struct policy *old, const struct policy *new, str
         (void)pg_buf_printf(out, "- what no rule speaks of is %s\n+ what no rule speaks of is %s\n",
                             old->allows_rest ? "allowed" : "denied",
                             new->allows_rest ? "allowed" : "denied");
+        n++;
+    }
+    if (!is_same_opa(old->opa, new->opa)) {
+        put_opa(old, "- ", out);
+        put_opa(new, "+ ", out);
         n++;
     }
     for (size_t i = 0; i < old->nrules; i++) {

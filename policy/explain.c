@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "policy/opa.h"
 #include "policy/policy_int.h"
 
 #define TEXT_MAX      ((size_t)1500)
@@ -143,6 +144,28 @@ static void add_rule(struct explain_node *parent, const struct rule *r, const st
     }
 }
 
+/* What it said, as far as it was asked: it is asked of what all rules allow. */
+static void add_opa(struct explain_node *root, const struct policy *p, const struct facts *f,
+                    struct pg_arena *arena)
+{
+    struct policy_verdict v = {0};
+    struct pg_buf b;
+
+    if (p->opa == NULL || (f->opinion == NULL && root->state == EXPLAIN_FAILS)) {
+        return;
+    }
+    opa_decide(p->opa, f, arena, &v);
+    struct explain_node *n = add(root, "opa", state_of(v.decision), v.reason, arena);
+    n->name = p->opa->path;
+    if (f->opinion != NULL && f->opinion->revision.n > 0) {
+        pg_buf_init(&b, TEXT_MAX);
+        (void)pg_buf_printf(&b, SL_FMT " (bundles: " SL_FMT ")", SL_ARG(v.reason),
+                            SL_ARG(f->opinion->revision));
+        n->text = pg_copy(arena, pg_buf_sl(&b));
+        pg_buf_free(&b);
+    }
+}
+
 static void add_evidence(struct explain_node *root, const struct facts *f, struct pg_arena *arena)
 {
     for (size_t i = 0; i < f->nrefused && i < REFUSED_SHOWN; i++) {
@@ -179,6 +202,7 @@ const struct explain_node *explain_decision(const struct policy *p, const struct
             add_rule(root, &p->rules[rules[i]], f, arena);
         }
     }
+    add_opa(root, p, f, arena);
     add_evidence(root, f, arena);
     if (v_r->remedy.n > 0) {
         (void)add(root, "remedy", EXPLAIN_TOLD, v_r->remedy, arena);
@@ -389,5 +413,13 @@ void explain_put_policy(const struct policy *p, struct pg_buf *out)
     } else {
         (void)pg_buf_printf(out, "what no rule speaks of is %s\n",
                             p->allows_rest ? "allowed" : "denied");
+    }
+    if (p->opa != NULL) {
+        struct pg_buf b;
+        pg_buf_init(&b, TEXT_MAX);
+        opa_put(p->opa, &b);
+        (void)pg_buf_printf(out, "what all rules allow leaves when " SL_FMT "\n",
+                            SL_ARG(pg_buf_sl(&b)));
+        pg_buf_free(&b);
     }
 }

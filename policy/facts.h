@@ -85,6 +85,17 @@ struct facts_content {
     struct facts_secret secret; /* by secret_find() */
 };
 
+/* What OPA said of all the others. */
+enum facts_said { FACTS_SAID_NOTHING, FACTS_SAID_NO, FACTS_SAID_YES };
+
+struct facts_opinion {
+    enum facts_said said;
+    const char *trouble; /* NOTHING: why */
+    const struct sl *reasons;
+    size_t nreasons;
+    struct sl revision; /* of its bundles; "": it has none */
+};
+
 struct facts {
     struct sl repository;        /* canonical: "docker.io/library/nginx" */
     struct sl tag;               /* asked for by it; {NULL, 0}: by digest */
@@ -103,4 +114,5 @@ struct facts {
     int64_t
         since_s; /* by our clock: since when the tag names it without a break; by digest: since
                     the first of its tags does, or since it was first named here. 0: not known */
+    const struct facts_opinion *opinion; /* NULL: OPA was not asked */
 };

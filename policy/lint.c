@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "policy/opa.h"
 #include "policy/policy_int.h"
 
 struct lint {
@@ -138,6 +139,37 @@ static void look_at_two(struct lint *l, const struct rule *a, const struct rule 
     look_at_labels(l, b, a);
 }
 
+/* ---- OPA ----------------------------------------------------------------------------------- */
+
+static bool is_at_home(struct sl url)
+{
+    static const char *const homes[] = {"http://localhost", "http://127.", "http://[::1]"};
+
+    for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++) {
+        if (sl_starts(url, sl_str(homes[i]))) {
+            return true;
+        }
+    }
+    return !sl_starts(url, SL("http://"));
+}
+
+static void say_of_opa(struct lint *l, const struct opa *o, const char *text)
+{
+    (void)pg_buf_printf(l->out, "%s:%u:%u: opa: %s\n", l->file, o->at.line, o->at.col, text);
+    l->n++;
+}
+
+static void look_at_opa(struct lint *l, const struct opa *o)
+{
+    if (!is_at_home(o->url)) {
+        say_of_opa(l, o, "asks over a network without TLS: who is on the way can say yes");
+    }
+    if (l->policy->nrules == 0 && !l->policy->allows_rest) {
+        say_of_opa(l, o,
+                   "is never asked: there are no rules, and what no rule speaks of is denied");
+    }
+}
+
 size_t lint_policy(const char *file, const struct policy *p, struct pg_buf *out)
 {
     struct lint l = {.file = file, .policy = p, .out = out};
@@ -149,6 +181,9 @@ size_t lint_policy(const char *file, const struct policy *p, struct pg_buf *out)
                 look_at_two(&l, &p->rules[i], &p->rules[k]);
             }
         }
+    }
+    if (p->opa != NULL) {
+        look_at_opa(&l, p->opa);
     }
     return l.n;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "policy/opa.h"
 #include "policy/parse_demand.h"
 #include "policy/parse_signer.h"
 #include "policy/provenance.h"
@@ -364,7 +365,7 @@ static int take_rules(struct parse *p, const struct pg_tree *list)
 
 int parse_rules(struct parse *p, const struct pg_tree *root)
 {
-    static const char *const words[] = {"default", "authorities", "rules", NULL};
+    static const char *const words[] = {"default", "authorities", "rules", "opa", NULL};
     static const char *const defaults[] = {"allow", "deny", NULL};
     unsigned rest = 2;
 
@@ -383,5 +384,8 @@ int parse_rules(struct parse *p, const struct pg_tree *root)
     if (p->authorities != NULL && parse_signer_authorities(p, p->authorities) < 0) {
         return -1;
     }
-    return rules != NULL ? take_rules(p, rules) : 0;
+    if (rules != NULL && take_rules(p, rules) < 0) {
+        return -1;
+    }
+    return opa_parse(p, root, &p->policy->opa);
 }

@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "policy/containers.h"
+#include "policy/opa.h"
 
 #define ARENA_BYTES    ((size_t)64 << 20)
 #define OBSERVED_BYTES ((size_t)2000)
@@ -168,6 +169,11 @@ int policy_load(const char *file, struct sl text, const struct policy_source *so
     return rc;
 }
 
+const struct opa *policy_opa(const struct policy *p)
+{
+    return p->opa;
+}
+
 void policy_revision(const struct policy *p, uint8_t sha256_r[32])
 {
     memcpy(sha256_r, p->revision, sizeof(p->revision));
@@ -206,6 +212,15 @@ static void add_demand(const struct demand *d, struct policy_wants *w)
     w->tags = w->tags || age;
 }
 
+/* OPA is told all that there is to know; of who signed, as far as the rules' signers and the
+ * configured trust tell. */
+static void add_opa(struct policy_wants *w)
+{
+    w->governed = w->tags = w->content = w->age = true;
+    w->signatures = w->attestations = w->simple = w->bundle = true;
+    w->trusts |= 1;
+}
+
 struct policy_wants policy_wants(const struct policy *p, const struct facts *name)
 {
     struct policy_wants w = {0};
@@ -229,6 +244,9 @@ struct policy_wants policy_wants(const struct policy *p, const struct facts *nam
         }
     }
     w.closed = !is_spoken_of && !p->allows_rest;
+    if (p->opa != NULL && !w.forbidden && !w.closed) {
+        add_opa(&w);
+    }
     pg_arena_free(&arena);
     return w;
 }
@@ -313,6 +331,9 @@ void policy_decide(const struct policy *p, const struct facts *f, struct pg_aren
         decide_rest(p, &v);
     } else if (v.decision == POLICY_ALLOW) {
         v.reason = SL("all that the rules want is there");
+    }
+    if (v.decision == POLICY_ALLOW && p->opa != NULL) {
+        opa_decide(p->opa, f, arena, &v);
     }
     v.observed = pg_copy(arena, pg_buf_sl(&observed));
     pg_buf_free(&observed);

@@ -64,6 +64,7 @@ struct policy_verdict {
     struct sl remedy;    /* what would make it pass; "" when allowed */
     struct sl observed;  /* rules of mode observe that would have denied, and why; "" for none */
     int64_t not_after_s; /* the verdict holds no longer than this */
+    bool asks_opa;       /* PENDING: all rules allow, and facts->opinion is not there */
 };
 
 /* What has to be looked for before policy_decide() can be asked about this name. */
@@ -99,5 +100,9 @@ struct policy_verdict policy_revoked(const char *why);
 /* The texts of *v_r are in the arena, or the policy's. Never fails. */
 void policy_decide(const struct policy *p, const struct facts *f, struct pg_arena *arena,
                    struct policy_verdict *v_r);
+
+/* Who is asked besides; NULL: nobody. */
+struct opa;
+const struct opa *policy_opa(const struct policy *p);
 
 void policy_revision(const struct policy *p, uint8_t sha256_r[32]);

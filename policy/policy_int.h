@@ -17,6 +17,7 @@ struct policy {
     size_t nrules;
     struct match_index index;
     struct pg_map scopes;   /* by_scope: what a scope's rule is */
+    const struct opa *opa;  /* NULL: nobody is asked */
     struct signer *signers; /* all, to be freed */
     uint8_t revision[32];
 };

@@ -290,12 +290,28 @@ static int take_content(struct trial *t)
     return 0;
 }
 
+/* What OPA would say: a test is of the rules. */
+static int take_opa(struct trial *t)
+{
+    static const char *const words[] = {"allow", "deny", "fail", NULL};
+    static const struct facts_opinion opinions[] = {
+        {.said = FACTS_SAID_YES, .revision = SL("")},
+        {.said = FACTS_SAID_NO, .revision = SL("")},
+        {.said = FACTS_SAID_NOTHING, .trouble = "the test says so", .revision = SL("")},
+    };
+    unsigned said = 0;
+    int has = take_word(t, "opa", words, &said);
+
+    t->facts.opinion = &opinions[said];
+    return has < 0 ? -1 : 0;
+}
+
 static int take_facts(struct trial *t)
 {
     static const char *const words[] = {
         "name",        "image",  "known_tags", "now",    "age",      "shape",    "platform",
         "labels",      "env",    "types",      "signed", "attested", "evidence", "revoked",
-        "annotations", "expect", "rule",       "reason", NULL};
+        "annotations", "expect", "rule",       "reason", "opa",      NULL};
     static const char *const states[] = {"complete", "cut", "failed", NULL};
     unsigned state = 0;
     struct sl revoked;
@@ -308,6 +324,9 @@ static int take_facts(struct trial *t)
         return -1;
     }
     t->facts.state = (enum facts_state)state;
+    if (take_opa(t) < 0) {
+        return -1;
+    }
     t->facts.revoked = revoked.p != NULL ? kept(t, revoked).p : NULL;
     return 0;
 }

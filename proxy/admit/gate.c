@@ -244,21 +244,41 @@ static bool is_by_dossier(const struct subject *s)
 
     return d != NULL && !s->is_stale && f->revoked == NULL && f->is_signed == d->is_signed &&
            f->nsigned == d->nsigned && f->content == d->content && !s->wants.age &&
-           f->nknown_tags == 0;
+           f->nknown_tags == 0 && policy_opa(s->q->admission->policy) == NULL;
+}
+
+/* OPA is heard where all rules allow. False: it has to be asked first, as r says. */
+static bool ask_rules(struct subject *s, struct policy_verdict *v, struct gate_result *r)
+{
+    const struct policy *p = s->q->admission->policy;
+    struct sl document;
+
+    s->facts.opinion = NULL;
+    policy_decide(p, &s->facts, s->arena, v);
+    if (!v->asks_opa)
+        return true;
+    if (!counsel_hear(&s->q->hearing, p, &s->facts, s->arena, &document)) {
+        *r = (struct gate_result){.answer = GATE_NEEDS, .document = document};
+        return false;
+    }
+    policy_decide(p, &s->facts, s->arena, v);
+    return true;
 }
 
 /* What policy said of the same facts, name and tag holds for as long as it said. */
-static void ask_policy(struct subject *s, struct policy_verdict *v)
+static bool ask_policy(struct subject *s, struct policy_verdict *v, struct gate_result *r)
 {
     struct dossier *d = s->dossier;
     bool may_recall = is_by_dossier(s);
 
     s->is_recalled = may_recall && dossier_recall(d, s->facts.tag, s->facts.now_s, s->arena, v);
     if (s->is_recalled)
-        return;
-    policy_decide(s->q->admission->policy, &s->facts, s->arena, v);
+        return true;
+    if (!ask_rules(s, v, r))
+        return false;
     if (may_recall && v->decision == POLICY_ALLOW && v->observed.n == 0)
         dossier_remember(d, s->facts.tag, s->facts.now_s, v);
+    return true;
 }
 
 /* By its own facts alone. Facts that are not enough may be old. */
@@ -266,7 +286,8 @@ static void decide(struct subject *s, struct gate_result *r)
 {
     struct policy_verdict v;
 
-    ask_policy(s, &v);
+    if (!ask_policy(s, &v, r))
+        return;
     say(r, &v);
     if (r->answer != GATE_ALLOWS && s->facts.revoked == NULL && s->wants.governed && !s->is_fresh &&
         is_older(s->q, s->dossier, GATE_ABSENT_MS))
@@ -410,10 +431,9 @@ static int inherit(struct subject *child, const struct digest *d, const struct d
         struct policy_verdict v;
 
         add_inherited(child, &s.facts);
-        policy_decide(child->q->admission->policy, &child->facts, child->arena, &v);
-        if (v.decision == POLICY_ALLOW)
+        result = ask_rules(child, &v, r) ? v.decision == POLICY_ALLOW : -1;
+        if (result > 0)
             say(r, &v);
-        result = v.decision == POLICY_ALLOW;
     }
     free_subject(&s);
     return result;

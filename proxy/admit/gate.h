@@ -6,6 +6,7 @@
  *
  *     for (;;) gate_manifest(&q, &arena, &r);
  *              r.answer == GATE_NEEDS: collect r.needs; add the dossier to q.fresh
+ *                                      or ask OPA about r.document; add the ask to q.hearing
  *
  *   - A manifest is asked about with its tag, and with all others that name it here.
  *   - A child of an index has besides its own facts the verified ones of an index of the same
@@ -14,6 +15,8 @@
  *     this repository that names it and passes now.
  *   - Evidence about a manifest leaves with it, by whomever it is (N03), where evidence decides:
  *     not where a rule forbids either of them, nor where nothing may be pulled.
+ *   - Where the policy names an OPA, it is asked about what all rules allow, with all facts, those
+ * of the index included; what it denies stays.
  *   - Facts older than `ttl_ms` are looked for again, and hold while that fails (N22). Where they
  *     are not enough they are looked for again after GATE_ABSENT_MS.
  *
@@ -25,6 +28,7 @@
 
 #include "base/buf.h"
 #include "cache/store.h"
+#include "proxy/admit/counsel.h"
 #include "proxy/admit/shelf.h"
 
 #define GATE_ABSENT_MS   10000
@@ -49,6 +53,7 @@ struct gate_question {
     bool explain_as_text;
     struct dossier *fresh[GATE_FRESH_MAX]; /* that were collected for this question */
     size_t nfresh;
+    struct counsel_hearing hearing; /* what OPA said for this question */
     int64_t now_s;
     uint64_t now_ms, ttl_ms;
 };
@@ -58,6 +63,7 @@ struct gate_result {
     struct policy_verdict verdict; /* unless NEEDS */
     struct digest needs;           /* NEEDS: of this manifest */
     struct dossier_scope scope;    /* NEEDS: this */
+    struct sl document;            /* NEEDS: instead, that OPA be asked about it; else {NULL, 0} */
     bool is_evidence;              /* it leaves with its subject */
 };
 

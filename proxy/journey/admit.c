@@ -14,6 +14,7 @@ struct admit_wait {
     struct gate_question q; /* with references to its fresh dossiers */
     bool is_blob;
     struct collect_reader reader;
+    struct counsel_ask *opa; /* that is waited for; NULL: none */
     unsigned ticket;
     uint64_t began_ms;
     const struct rq_stage *then;
@@ -21,6 +22,8 @@ struct admit_wait {
 
 static enum rq_next st_collected(struct rq *rq);
 static const struct rq_stage ST_collected = {"admit", st_collected, RQ_UPSTREAM};
+static enum rq_next st_advised(struct rq *rq);
+static const struct rq_stage ST_advised = {"opa", st_advised, RQ_UPSTREAM};
 
 static const struct admit_verdict no_policy = {.allow = true, .rule = "none", .reason = "no rules"};
 
@@ -122,15 +125,46 @@ static enum rq_next collect(struct journey *j, const struct gate_result *r)
     return rq_wait_or_go(&j->rq, &ST_collected, journey_left_ms(j), stop_waiting);
 }
 
-static enum rq_next pend(struct journey *j, const char *why)
+static enum rq_next pend(struct journey *j, const char *rule, const char *why)
 {
     struct gate_result r = {
         .answer = GATE_PENDING,
-        .verdict = {.rule = SL("signatures"), .reason = sl_str(why), .remedy = SL("try again")}};
+        .verdict = {.rule = sl_str(rule), .reason = sl_str(why), .remedy = SL("try again")}};
     int failed = take_verdict(j, &r);
 
     PG_CHECK(failed < 0);
     return rq_fail_now(&j->rq);
+}
+
+/* ---- OPA ----------------------------------------------------------------------------------- */
+
+static void on_advised(void *owner)
+{
+    struct admit_wait *w = owner;
+
+    rq_wake(&w->journey->rq, w->ticket);
+}
+
+static void stop_advice(struct rq *rq)
+{
+    struct admit_wait *w = journey_of(rq)->admit;
+
+    counsel_leave(w->opa);
+    w->opa = NULL;
+}
+
+static enum rq_next ask_opa(struct journey *j, struct sl document)
+{
+    struct admit_wait *w = j->admit;
+
+    if (w->q.hearing.nasks == COUNSEL_ASKS_MAX)
+        return pend(j, "opa", "OPA would have to be asked about too many manifests at once");
+    w->ticket = rq_ticket(&j->rq);
+    w->opa = counsel_ask(w->q.hearing.counsel, w->q.admission->policy, document,
+                         &j->home->loop->mail, on_advised, w);
+    if (counsel_is_answered(w->opa))
+        return rq_go(&j->rq, &ST_advised);
+    return rq_wait_or_go(&j->rq, &ST_advised, journey_left_ms(j), stop_advice);
 }
 
 /* The operator asked why: that is the answer, whatever the verdict. */
@@ -158,6 +192,7 @@ static enum rq_next ask_gate(struct journey *j)
     struct admit_wait *w = j->admit;
     struct gate_result r;
     struct pg_arena arena;
+    enum rq_next next = 0;
     int failed = 0;
 
     w->q.now_s = pg_clock_wall_s();
@@ -169,13 +204,17 @@ static enum rq_next ask_gate(struct journey *j)
         gate_manifest(&w->q, &arena, &r);
     if (r.answer != GATE_NEEDS)
         failed = take_verdict(j, &r);
+    else if (r.document.p != NULL)
+        next = ask_opa(j, r.document);
     pg_arena_free(&arena);
+    if (r.answer == GATE_NEEDS && r.document.p != NULL)
+        return next;
     if (r.answer != GATE_NEEDS && w->q.explained != NULL)
         return tell(j);
     if (r.answer != GATE_NEEDS)
         return failed < 0 ? rq_fail_now(&j->rq) : rq_go(&j->rq, w->then);
     if (w->q.nfresh == GATE_FRESH_MAX)
-        return pend(j, "too many manifests have to be looked at for it at once");
+        return pend(j, "signatures", "too many manifests have to be looked at for it at once");
     return collect(j, &r);
 }
 
@@ -185,9 +224,21 @@ static enum rq_next st_collected(struct rq *rq)
     struct admit_wait *w = j->admit;
 
     if (!w->reader.answered)
-        return pend(j, "its signatures are being looked for");
+        return pend(j, "signatures", "its signatures are being looked for");
     w->q.fresh[w->q.nfresh++] = dossier_ref(collect_look(&w->reader));
     collect_leave(&w->reader);
+    return ask_gate(j);
+}
+
+static enum rq_next st_advised(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct admit_wait *w = j->admit;
+
+    if (w->opa == NULL || !counsel_is_answered(w->opa))
+        return pend(j, "opa", "OPA is being asked");
+    w->q.hearing.asks[w->q.hearing.nasks++] = w->opa;
+    w->opa = NULL;
     return ask_gate(j);
 }
 
@@ -199,6 +250,7 @@ static struct gate_question question(struct journey *j)
                                   .shelf = j->home->collects.shelf,
                                   .admission = &j->snapshot->config.admission,
                                   .repository = j->target.canonical,
+                                  .hearing = {.counsel = j->home->counsel},
                                   .ttl_ms = j->snapshot->config.evidence_ttl};
 }
 
@@ -206,6 +258,10 @@ static void drop_fresh(struct admit_wait *w)
 {
     while (w->q.nfresh > 0)
         dossier_unref(w->q.fresh[--w->q.nfresh]);
+    while (w->q.hearing.nasks > 0)
+        counsel_leave(w->q.hearing.asks[--w->q.hearing.nasks]);
+    counsel_leave(w->opa);
+    w->opa = NULL;
 }
 
 static struct admit_wait *begin(struct journey *j, const struct rq_stage *then)

@@ -57,6 +57,7 @@ struct journey_home {
     struct pg_list refreshes;            /* under way on this loop */
     struct aheads *aheads;
     struct collect_home collects; /* of evidence */
+    struct counsel *counsel;      /* NULL: OPA is not asked */
     struct trail *trail;          /* NULL: no audit log is kept */
     struct pg_list live;          /* journeys */
     struct pg_list spare;

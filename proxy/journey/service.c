@@ -24,6 +24,7 @@ struct service {
     struct stamp stamp; /* with has_stamp */
     bool has_stamp;
     struct trail *trail;
+    struct counsel *counsel;
 };
 
 static void begin(const struct conn_service *service, struct conn *c)
@@ -96,6 +97,7 @@ void service_free(struct service *s)
     list_cache_free(s->tags);
     list_cache_free(s->referrers);
     shelf_free(s->shelf);
+    counsel_free(s->counsel);
     free(s);
 }
 
@@ -105,6 +107,11 @@ void service_verify_with(struct service *s, struct pg_pool *pool, struct stamper
     s->has_stamp = stamper != NULL;
     if (stamper != NULL)
         s->stamp = stamper_stamp(stamper);
+}
+
+void service_ask_opa_with(struct service *s, struct pg_pool *pool)
+{
+    s->counsel = counsel_new(pool);
 }
 
 void service_audit_to(struct service *s, struct trail *trail)
@@ -121,6 +128,7 @@ void service_attach(struct service *s, struct loop *l)
     home->collects.pool = s->verify_pool != NULL ? s->verify_pool : l->data_pool;
     home->collects.stamp = s->has_stamp ? &s->stamp : NULL;
     home->trail = s->trail;
+    home->counsel = s->counsel;
     home->tags = s->tags;
     home->referrers = s->referrers;
     l->app = home;

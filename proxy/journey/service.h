@@ -34,6 +34,10 @@ void service_free(struct service *s);
 struct stamper;
 void service_verify_with(struct service *s, struct pg_pool *pool, struct stamper *stamper);
 
+/* Before the loops are attached: where OPA is asked, by threads that may wait, which end before the
+ * loops are freed. */
+void service_ask_opa_with(struct service *s, struct pg_pool *pool);
+
 /* Before the loops are attached. The trail outlives them; NULL is allowed. */
 struct trail;
 void service_audit_to(struct service *s, struct trail *trail);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/document.h"
+
+#include "base/clock.h"
+
+static void put_text(struct pg_buf *out, const char *before, struct sl text)
+{
+    (void)pg_buf_put(out, sl_str(before));
+    (void)pg_buf_put_json(out, text);
+}
+
+static void put_time(struct pg_buf *out, const char *before, int64_t at_s)
+{
+    char text[PG_CLOCK_TEXT_MAX];
+
+    put_text(out, before, sl_str(pg_clock_rfc3339(at_s * 1000, text)));
+}
+
+static void put_texts(struct pg_buf *out, const char *before, const struct sl *all, size_t n)
+{
+    (void)pg_buf_put(out, sl_str(before));
+    for (size_t i = 0; i < n; i++) {
+        put_text(out, i > 0 ? "," : "", all[i]);
+    }
+    (void)pg_buf_put(out, SL("]"));
+}
+
+static void put_pairs(struct pg_buf *out, const char *before, const struct facts_pair *all,
+                      size_t n)
+{
+    (void)pg_buf_put(out, sl_str(before));
+    for (size_t i = 0; i < n; i++) {
+        put_text(out, i > 0 ? "," : "", all[i].name);
+        put_text(out, ":", all[i].value);
+    }
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static void put_names(struct pg_buf *out, const char *before, const struct facts_pair *all,
+                      size_t n)
+{
+    (void)pg_buf_put(out, sl_str(before));
+    for (size_t i = 0; i < n; i++) {
+        put_text(out, i > 0 ? "," : "", all[i].name);
+    }
+    (void)pg_buf_put(out, SL("]"));
+}
+
+static void put_content(const struct facts_content *c, struct pg_buf *out)
+{
+    static const char *const shapes[] = {[FACTS_OTHER] = "other",
+                                         [FACTS_INDEX] = "index",
+                                         [FACTS_IMAGE] = "image",
+                                         [FACTS_ARTIFACT] = "artifact"};
+
+    put_text(out, ",\"content\":{\"shape\":", sl_str(shapes[c->shape]));
+    if (c->trouble != NULL) {
+        put_text(out, ",\"trouble\":", sl_str(c->trouble));
+    }
+    put_texts(out, ",\"types\":[", c->types, c->ntypes);
+    if (c->platform.p != NULL) {
+        put_text(out, ",\"platform\":", c->platform);
+    }
+    put_pairs(out, ",\"labels\":{", c->labels, c->nlabels);
+    put_pairs(out, ",\"annotations\":{", c->annotations, c->nannotations);
+    put_names(out, ",\"variables\":[", c->env, c->nenv);
+    if (c->secret.is_looked_for && c->secret.what != NULL) {
+        put_text(out, ",\"secret\":{\"where\":", sl_str(c->secret.where));
+        put_text(out, ",\"name\":", c->secret.name);
+        put_text(out, ",\"what\":", sl_str(c->secret.what));
+        (void)pg_buf_put(out, SL("}"));
+    }
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static void put_signer(const struct facts_signed *s, struct pg_buf *out)
+{
+    if (s->signer == FACTS_BY_KEY) {
+        put_text(out, ",\"by\":\"key\",\"key\":", s->key_id);
+    } else if (s->signer == FACTS_BY_IDENTITY) {
+        put_text(out, ",\"by\":\"identity\",\"issuer\":", s->issuer);
+        put_text(out, ",\"subject\":", s->subject);
+    } else {
+        put_text(out, ",\"by\":\"notation\",\"policy\":", s->notation);
+        put_text(out, ",\"subject\":", s->subject);
+    }
+}
+
+static void put_signed(const struct facts_signed *s, struct pg_buf *out)
+{
+    (void)pg_buf_put(out, s->kind == FACTS_SIGNATURE ? SL("{\"kind\":\"signature\"")
+                                                     : SL("{\"kind\":\"attestation\""));
+    put_signer(s, out);
+    if (s->reference.p != NULL) {
+        put_text(out, ",\"reference\":", s->reference);
+    }
+    if (s->kind == FACTS_ATTESTATION) {
+        put_text(out, ",\"predicate_type\":", s->predicate_type);
+    }
+    if (s->signed_at_s != 0) {
+        put_time(out, ",\"signed_at\":", s->signed_at_s);
+    }
+    (void)pg_buf_printf(out, ",\"logs\":%u,\"certificate_logs\":%u,\"timestamps\":%u", s->nlogs,
+                        s->nscts, s->nstamps);
+    (void)pg_buf_printf(out, ",\"inherited\":%s}", s->inherited ? "true" : "false");
+}
+
+static void put_evidence(const struct facts *f, struct pg_buf *out)
+{
+    static const char *const states[] = {
+        [FACTS_COMPLETE] = "complete", [FACTS_CUT] = "cut", [FACTS_FAILED] = "failed"};
+    size_t shown = f->nsigned < DOCUMENT_SIGNED_MAX ? f->nsigned : DOCUMENT_SIGNED_MAX;
+
+    put_text(out, ",\"evidence\":{\"state\":", sl_str(states[f->state]));
+    (void)pg_buf_printf(out, ",\"signed\":%zu,\"refused\":%zu},\"signed\":[", f->nsigned,
+                        f->nrefused);
+    for (size_t i = 0; i < shown; i++) {
+        (void)pg_buf_put(out, i > 0 ? SL(",") : SL(""));
+        put_signed(&f->is_signed[i], out);
+    }
+    (void)pg_buf_put(out, SL("]"));
+}
+
+void document_put(const struct facts *f, struct pg_buf *out)
+{
+    const char *slash = memchr(f->repository.p, '/', f->repository.n);
+    size_t host = slash != NULL ? (size_t)(slash - f->repository.p) : f->repository.n;
+    char digest[DIGEST_TEXT_MAX];
+
+    put_text(out, "{\"version\":1,\"image\":{\"registry\":", (struct sl){f->repository.p, host});
+    put_text(out, ",\"repository\":", f->repository);
+    if (f->tag.p != NULL) {
+        put_text(out, ",\"tag\":", f->tag);
+    }
+    put_texts(out, ",\"tags\":[", f->known_tags, f->nknown_tags);
+    put_text(out, ",\"digest\":", digest_write(&f->digest, digest));
+    if (f->since_s != 0) {
+        put_time(out, ",\"known_since\":", f->since_s);
+    }
+    (void)pg_buf_put(out, SL("}"));
+    if (f->content != NULL) {
+        put_content(f->content, out);
+    }
+    put_evidence(f, out);
+    (void)pg_buf_put(out, SL("}"));
+}
