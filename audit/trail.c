@@ -30,8 +30,11 @@ struct trail {
     atomic_size_t queued, queued_bytes; /* posted, and not durable yet */
     atomic_uint_fast64_t lost;          /* not told yet */
     atomic_uint_fast64_t keep_ms, max_bytes;
+    atomic_uint_fast64_t last;       /* seq, durable */
     size_t in_group, in_group_bytes; /* of `queued`: the thread's */
-    uint64_t head_ms, expire_ms;     /* when it is time, monotonic */
+    int bells[TRAIL_BELLS_MAX];      /* the thread's */
+    size_t nbells;
+    uint64_t head_ms, expire_ms; /* when it is time, monotonic */
 };
 
 /* ---- the queue ----------------------------------------------------------------------------- */
@@ -183,11 +186,21 @@ static void tell_lost(struct trail *t)
     trail_file_put(&t->file, &e);
 }
 
+static void ring(const struct trail *t)
+{
+    for (size_t i = 0; i < t->nbells; i++)
+        (void)eventfd_write(t->bells[i], 1);
+}
+
 static void write_group(struct trail *t)
 {
     struct pg_err err = {0};
+    bool is_news = t->file.group.n > 0;
 
     if (trail_file_write(&t->file, &err) == 0) {
+        atomic_store(&t->last, t->file.seq);
+        if (is_news)
+            ring(t);
         atomic_fetch_sub(&t->queued, t->in_group);
         atomic_fetch_sub(&t->queued_bytes, t->in_group_bytes);
         t->in_group = t->in_group_bytes = 0;
@@ -209,6 +222,8 @@ static void seal(struct trail *t)
 
     if (trail_file_seal(&t->file, &err) < 0)
         pg_log_say(PG_LOG_WARN, PG_LOG_STORE, "%s", err.msg);
+    else
+        ring(t);
     pg_err_clear(&err);
     t->head_ms = pg_clock_mono_ms() + HEAD_MS;
 }
@@ -265,6 +280,7 @@ static void *run(void *arg)
 struct order {
     struct pg_mail mail;
     struct trail *trail;
+    int fd;
     void (*work)(struct order *o);
     sem_t done;
     unsigned n;
@@ -374,6 +390,45 @@ unsigned trail_adopt(struct trail *t)
         return 0;
     give_order(t, &o, adopt);
     return o.n;
+}
+
+static void add_bell(struct order *o)
+{
+    struct trail *t = o->trail;
+
+    PG_CHECK(t->nbells < TRAIL_BELLS_MAX);
+    t->bells[t->nbells++] = o->fd;
+    ring(t);
+}
+
+static void take_bell(struct order *o)
+{
+    struct trail *t = o->trail;
+
+    for (size_t i = 0; i < t->nbells; i++)
+        if (t->bells[i] == o->fd)
+            t->bells[i--] = t->bells[--t->nbells];
+}
+
+void trail_ring(struct trail *t, int fd)
+{
+    struct order o = {.fd = fd};
+
+    if (t != NULL)
+        give_order(t, &o, add_bell);
+}
+
+void trail_unring(struct trail *t, int fd)
+{
+    struct order o = {.fd = fd};
+
+    if (t != NULL)
+        give_order(t, &o, take_bell);
+}
+
+uint64_t trail_last(const struct trail *t)
+{
+    return t != NULL ? atomic_load(&t->last) : 0;
 }
 
 void trail_limit(struct trail *t, uint64_t keep_ms, uint64_t max_bytes)

@@ -28,7 +28,7 @@
  *             or of the machine loses what was appended since the last group.
  * Ownership:  trail_open() to trail_close(). Everything takes NULL for a trail and does nothing.
  * Failure:    open: STORE_IO. Later: counted, logged, told by trail_is_well().
- * Threads:    append, note, is_well: any. The rest: main.
+ * Threads:    append, note, is_well, last: any. The rest: main.
  */
 #pragma once
 
@@ -56,6 +56,14 @@ void trail_note(struct trail *t, const struct entry *e);
 /* May it be counted on that entries are written? */
 bool trail_is_well(struct trail *t);
 bool trail_is_damaged(const struct trail *t);
+
+/* From now on, or no more: an eventfd that is rung when something was written, or a head signed. At
+ * most TRAIL_BELLS_MAX. It waits for the thread. */
+#define TRAIL_BELLS_MAX 16
+void trail_ring(struct trail *t, int fd);
+void trail_unring(struct trail *t, int fd);
+/* The number of the newest entry that is durable. */
+uint64_t trail_last(const struct trail *t);
 
 void trail_limit(struct trail *t, uint64_t keep_ms, uint64_t max_bytes);
 
