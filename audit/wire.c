@@ -52,9 +52,9 @@ static void put_host(const char *host, struct pg_buf *out)
     size_t n = 0;
 
     for (; host[n] != '\0' && n < WIRE_HOST_MAX; n++) {
-        char c = host[n] > 0x20 && host[n] < 0x7f ? host[n] : '-';
+        bool is_plain = host[n] > 0x20 && host[n] < 0x7f;
 
-        (void)pg_buf_put(out, (struct sl){&c, 1});
+        (void)pg_buf_put(out, is_plain ? (struct sl){host + n, 1} : SL("-"));
     }
     if (n == 0)
         (void)pg_buf_put(out, SL("-"));

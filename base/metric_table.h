@@ -76,6 +76,16 @@ X(AUDIT_LOST, COUNTER, "pullgate_audit_lost_total", "",
 X(AUDIT_FAILING, GAUGE, "pullgate_audit_failing", "", "1: the audit log cannot be written now.")
 X(AUDIT_DAMAGED, GAUGE, "pullgate_audit_damaged", "",
   "1: the audit log was found not as it was written when the server started.")
+X(FORWARDED, COUNTER, "pullgate_audit_forwarded_total", "",
+  "Entries of the audit log sent to sinks, those sent again included.")
+X(FORWARD_FAILURES, COUNTER, "pullgate_audit_forward_failures_total", "",
+  "Times that a sink of the audit log took nothing.")
+X(FORWARD_MISSED, COUNTER, "pullgate_audit_forward_missed_total", "",
+  "Entries that the audit log removed, being old, before a sink had them.")
+X(FORWARD_FAILING, GAUGE, "pullgate_audit_forward_failing", "",
+  "Sinks of the audit log that take nothing now.")
+X(FORWARD_BEHIND, GAUGE, "pullgate_audit_forward_behind", "",
+  "Entries of the audit log that the sink furthest behind has not got.")
 X(STORE_BLOBS, GAUGE, "pullgate_store_blobs", "", "Blobs in the store.")
 X(STORE_BYTES, GAUGE, "pullgate_store_bytes", "", "Bytes of blobs in the store.")
 X(STORE_PARTIAL_BYTES, GAUGE, "pullgate_store_partial_bytes", "",

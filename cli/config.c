@@ -17,6 +17,7 @@
 #include "cli/listener.h"
 #include "cli/print.h"
 #include "cli/rules.h"
+#include "cli/sinks.h"
 
 #define ARENA_BYTES ((size_t)16 << 20) /* PG_TREE_NODES_MAX nodes and their texts */
 
@@ -154,6 +155,9 @@ static struct config_words words_of(const char *section)
         } else if (top) {
             add_word(&w, o->section);
         }
+    }
+    if (strcmp(section, "audit") == 0) {
+        add_word(&w, "forward");
     }
     if (top) {
         add_word(&w, "listen");
@@ -476,6 +480,7 @@ static void read_root(struct config_load *load, const struct pg_tree *root)
     }
     listener_read(load, root);
     admission_read(load, root);
+    sinks_read(load, root);
     read_upstreams(load, root);
     rules_check(load);
 }
@@ -512,6 +517,7 @@ void config_load_free(struct config_load *load)
     free(load->problems);
     free(load->listener_at);
     free(load->tls_at);
+    free(load->sink_at);
     free(load->upstream_at);
     pg_arena_free(&load->arena);
     config_free(&load->config);
@@ -586,6 +592,7 @@ int config_load(const char *file, struct config_load *load_r, struct pg_err *err
     pg_buf_free(&text);
     if (rc == 0) {
         rules_check_world(load_r);
+        sinks_check_world(load_r);
         admission_load(load_r);
         rc = end_parse(load_r);
     }

@@ -162,11 +162,25 @@ static int let_admission(const struct config_admission *a, struct pg_err *err)
                                            : 0;
 }
 
+static int let_sinks(const struct config *c, struct pg_err *err)
+{
+    for (size_t i = 0; i < c->nsinks; i++) {
+        const struct config_sink *s = &c->sinks[i];
+        const char *const files[] = {s->ca_file, s->client_cert, s->client_key, s->token_file};
+        for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++) {
+            if (files[k] != NULL && sandbox_let_file(files[k], err) < 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
 static int let_all(const struct config *c, struct pg_err *err)
 {
     if (let_written(c, err) < 0 || let_system(err) < 0 || let_config_file(c->file, err) < 0 ||
         let_options(option_global, OPTION_NGLOBAL, c, err) < 0 || let_listeners(c, err) < 0 ||
-        let_admission(&c->admission, err) < 0) {
+        let_admission(&c->admission, err) < 0 || let_sinks(c, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < c->nupstreams; i++) {

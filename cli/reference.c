@@ -60,6 +60,17 @@ static const char trust_doc[] =
     "notation_store: "
     "FOLDER (x509/ca/NAME/*.pem) and crls: [FILE]. Files that change are taken over by "
     "themselves.";
+/* Lists that are read by hand and stand behind the options of a section. */
+static const struct {
+    const char *section, *name, *doc, *example;
+} lists[] = {
+    {"audit", "forward",
+     "A list of who gets the entries, too: {name, url}, and for TLS ca_file, client_cert, "
+     "client_key, for https:// also token_file. url: https://HOST/PATH for JSON lines, "
+     "syslog+tls://HOST:PORT or syslog+tcp://HOST:PORT for RFC 5424. docs/audit.md says what comes "
+     "how often.",
+     "[{name: siem, url: \"syslog+tls://siem.example.com:6514\"}]"},
+};
 static const char units_doc[] =
     "Sizes are numbers with B, KiB, MiB, GiB or TiB; times with ms, s, m, h or d. Unknown keys are "
     "errors. A reload (SIGHUP) takes over what is marked \"reload\"; the rest waits for a restart. "
@@ -111,6 +122,23 @@ static void put_comment(struct pg_buf *out, const char *prefix, const struct opt
     pg_buf_free(&text);
 }
 
+/* Behind the last option of a section. */
+static bool is_last(size_t i)
+{
+    return i + 1 == OPTION_NGLOBAL ||
+           strcmp(option_global[i].section, option_global[i + 1].section) != 0;
+}
+
+static void put_list_examples(struct pg_buf *out, const char *section)
+{
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (strcmp(lists[i].section, section) == 0) {
+            print_put_wrapped(out, "  # ", text_of(lists[i].doc));
+            (void)pg_buf_printf(out, "  # %s: %s\n", lists[i].name, lists[i].example);
+        }
+    }
+}
+
 static void put_options(struct pg_buf *out, const struct config *c)
 {
     const char *section = "";
@@ -130,6 +158,9 @@ static void put_options(struct pg_buf *out, const struct config *c)
         (void)pg_buf_printf(out, "%s%s: ", top ? "" : "  ", o->name);
         option_put(o, c, out);
         (void)pg_buf_put(out, SL("\n"));
+        if (is_last(i)) {
+            put_list_examples(out, o->section);
+        }
     }
 }
 
@@ -220,6 +251,16 @@ static void put_listen_table(struct pg_buf *out, const struct config *c)
                         upstreams_doc);
 }
 
+static void put_list_rows(struct pg_buf *out, const char *section)
+{
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (strcmp(lists[i].section, section) == 0) {
+            (void)pg_buf_printf(out, "| `%s` | a list | | reload | %s |\n", lists[i].name,
+                                lists[i].doc);
+        }
+    }
+}
+
 static void put_sections(struct pg_buf *out)
 {
     const char *section = "top";
@@ -236,6 +277,9 @@ static void put_sections(struct pg_buf *out)
         }
         section = o->section;
         put_row(out, o);
+        if (is_last(i)) {
+            put_list_rows(out, section);
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 #include "cli/ledger.h"
 #include "cli/print.h"
 #include "cli/rules.h"
+#include "proxy/upstream/forward.h"
 
 struct reload {
     struct reload_target target;
@@ -180,6 +181,7 @@ static void hand_over(struct reload *r)
     door_reload(r->target.door, c);
     listen_limit(r->target.listen, c->limits_connections);
     trail_limit(r->target.trail, c->audit_keep, c->audit_max_size);
+    forward_set(r->target.forward, c);
     store_set_limits(r->target.store, c->storage_max_size, c->storage_reserve);
     r->under_way = true;
     r->mail = (struct pg_mail){.deliver = on_done};

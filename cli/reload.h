@@ -34,6 +34,7 @@ struct reload_target {
     struct door *door;
     struct store *store;
     struct trail *trail; /* NULL: none */
+    struct forward *forward;
     struct notify *notify;
     struct pg_mailbox *home;
 };

@@ -41,6 +41,7 @@
 #include "proxy/upstream/credential.h"
 #include "proxy/upstream/export.h"
 #include "proxy/upstream/fetch.h"
+#include "proxy/upstream/forward.h"
 
 #define DATA_THREADS_MIN 2
 #define DATA_THREADS_MAX 8
@@ -59,6 +60,7 @@ struct succession {
     struct upgrade *upgrade;
     bool is_lost;        /* the store, in an upgrade that failed */
     struct trail *trail; /* goes over, too; NULL: no audit log is kept */
+    struct forward *forward;
 };
 
 struct serve_pools {
@@ -253,6 +255,14 @@ static int permit_programs(struct serve *s, struct pg_err *err)
     return credential_permit(config_of(s), s->spawn, err);
 }
 
+static void start_forward(struct serve *s)
+{
+    char *path = ledger_path(config_of(s));
+
+    s->turn.forward = forward_start(config_of(s), s->turn.trail, path);
+    free(path);
+}
+
 /* All that can fail is done before anything runs. */
 static int start(struct serve *s, struct pg_err *err)
 {
@@ -269,6 +279,7 @@ static int start(struct serve *s, struct pg_err *err)
         export_start(config_of(s)->trace_endpoint, VERSION_TEXT, &s->export, err) < 0) {
         return -1;
     }
+    start_forward(s);
     make_loops(s);
     make_admin(s);
     if (open_listeners(s, err) < 0) {
@@ -282,6 +293,7 @@ static int start(struct serve *s, struct pg_err *err)
                                          .door = s->door,
                                          .store = s->store,
                                          .trail = s->turn.trail,
+                                         .forward = s->turn.forward,
                                          .notify = s->notify,
                                          .home = &s->mail};
     s->reload = reload_new(&target, s->first);
@@ -293,7 +305,8 @@ static int start(struct serve *s, struct pg_err *err)
     if (confine_calls(config_of(s), err) < 0) {
         return -1;
     }
-    upgrade_aim(s->turn.upgrade, s->spawn, s->store, s->turn.trail, s->listen);
+    upgrade_aim(s->turn.upgrade, &(struct upgrade_aim){s->spawn, s->store, s->turn.trail,
+                                                       s->turn.forward, s->listen});
     heir_serves(&s->turn.heir);
     listen_start(s->listen);
     pg_metric_inc(PG_M_RELOADS);
@@ -527,6 +540,12 @@ static void end_pools(struct serve_pools *p)
     }
 }
 
+static void close_log(struct serve *s)
+{
+    forward_stop(s->turn.forward);
+    ledger_close(s->turn.trail, s->turn.is_lost ? "the store is lost" : "ok");
+}
+
 /* The reverse of start(), from wherever that came to. The pools that work for
  * loops end before those do: they
  * let go of what its jobs held, and the store closes when nothing is held. */
@@ -565,7 +584,7 @@ static void end(struct serve *s)
     door_free(s->door);
     export_stop(s->export);
     notify_close(s->notify);
-    ledger_close(s->turn.trail, s->turn.is_lost ? "the store is lost" : "ok");
+    close_log(s);
     store_close(s->store);
     upgrade_free(s->turn.upgrade); /* which tells an heir that we have ended */
     heir_close(&s->turn.heir);

@@ -14,6 +14,7 @@
 #include "cache/handover.h"
 #include "cli/heir.h"
 #include "cli/relay.h"
+#include "proxy/upstream/forward.h"
 
 #define PREPARE_MS   60000 /* from its start until it is prepared */
 #define GIVE_MS      60000 /* from then until it serves */
@@ -25,10 +26,7 @@ enum state { IDLE, STARTING, GIVING, GIVEN };
 struct upgrade {
     char *program, *config_file; /* absolute; the second may be NULL */
     bool json;
-    struct spawn *spawn;
-    struct store *store;
-    struct trail *trail;
-    struct listen *listen;
+    struct upgrade_aim at;
     enum state state;
     int fd; /* the relay */
     uint64_t until_ms;
@@ -98,13 +96,9 @@ int upgrade_permit(const struct upgrade *u, struct spawn *spawn, struct pg_err *
     return spawn_permit_launch(spawn, argv, env, err);
 }
 
-void upgrade_aim(struct upgrade *u, struct spawn *spawn, struct store *store, struct trail *trail,
-                 struct listen *listen)
+void upgrade_aim(struct upgrade *u, const struct upgrade_aim *at)
 {
-    u->spawn = spawn;
-    u->store = store;
-    u->trail = trail;
-    u->listen = listen;
+    u->at = *at;
 }
 
 /* ---- the end of it ------------------------------------------------------------------------- */
@@ -130,16 +124,18 @@ static bool take_back(struct upgrade *u)
     if (u->state != GIVING) {
         return true;
     }
-    if (handover_resume(u->store, TAKE_BACK_MS, &err) < 0) {
+    if (handover_resume(u->at.store, TAKE_BACK_MS, &err) < 0) {
         pg_log_say(PG_LOG_ERROR, PG_LOG_STOP, "the store cannot be taken back: %s", err.msg);
         pg_err_clear(&err);
         return false;
     }
-    if (trail_resume(u->trail, &err) < 0) {
+    if (trail_resume(u->at.trail, &err) < 0) {
         pg_log_say(PG_LOG_ERROR, PG_LOG_STOP, "the audit log cannot be taken back: %s", err.msg);
         pg_err_clear(&err);
+    } else {
+        forward_resume(u->at.forward);
     }
-    listen_pause(u->listen, false);
+    listen_pause(u->at.listen, false);
     return true;
 }
 
@@ -150,7 +146,7 @@ static enum upgrade_news give_up(struct upgrade *u, const char *why)
     (void)pg_fail(&err, PG_E_INTERNAL, "the upgrade failed: %s", why);
     pg_log_say(PG_LOG_ERROR, PG_LOG_CONTROL, "%s; this process goes on", err.msg);
     pg_fd_close(&u->fd); /* by which it ends */
-    spawn_launch_kill(u->spawn);
+    spawn_launch_kill(u->at.spawn);
     bool has_store = take_back(u);
     u->state = IDLE;
     answer(u, &err);
@@ -165,7 +161,7 @@ static bool send_listeners(const struct upgrade *u)
     struct socket_bound bound;
     bool ok = true;
 
-    for (unsigned i = 0; ok && listen_share(u->listen, i, &bound); i++) {
+    for (unsigned i = 0; ok && listen_share(u->at.listen, i, &bound); i++) {
         struct relay_message m = {.what = RELAY_LISTENER, .is_passed = bound.is_passed};
         memcpy(m.asked, bound.asked, sizeof(m.asked));
         memcpy(m.address, bound.address, sizeof(m.address));
@@ -187,7 +183,7 @@ static int begin(struct upgrade *u, struct pg_err *err)
     }
     u->fd = ends[0];
     const int fds[4] = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, ends[1]};
-    int rc = send_listeners(u) ? spawn_launch(u->spawn, fds, err)
+    int rc = send_listeners(u) ? spawn_launch(u->at.spawn, fds, err)
                                : pg_fail(err, PG_E_INTERNAL, "too many listeners to hand over");
     pg_fd_close(&ends[1]);
     if (rc < 0) {
@@ -221,14 +217,15 @@ static enum upgrade_news give(struct upgrade *u)
 {
     struct pg_err err = {0};
 
-    listen_pause(u->listen, true);
-    if (handover_hold(u->store, &err) < 0) {
-        listen_pause(u->listen, false);
+    listen_pause(u->at.listen, true);
+    if (handover_hold(u->at.store, &err) < 0) {
+        listen_pause(u->at.listen, false);
         enum upgrade_news news = give_up(u, err.msg);
         pg_err_clear(&err);
         return news;
     }
-    trail_hold(u->trail);
+    forward_hold(u->at.forward);
+    trail_hold(u->at.trail);
     u->state = GIVING;
     u->until_ms = pg_clock_mono_ms() + GIVE_MS;
     (void)relay_say(u->fd, RELAY_STORE, "");
@@ -238,8 +235,8 @@ static enum upgrade_news give(struct upgrade *u)
 /* The relay stays open: that it closes tells the heir that we have ended. */
 static enum upgrade_news succeed(struct upgrade *u, pid_t pid)
 {
-    handover_give(u->store);
-    listen_bequeath(u->listen);
+    handover_give(u->at.store);
+    listen_bequeath(u->at.listen);
     u->state = GIVEN;
     pg_log_say(PG_LOG_INFO, PG_LOG_STOP, "upgrade: process %d serves now", (int)pid);
     answer(u, NULL);

@@ -23,15 +23,22 @@
 
 struct upgrade;
 struct trail;
+struct forward;
 
 /* Notes where the program and the configuration are; before the sandbox. */
 struct upgrade *upgrade_new(const char *program, const char *config_file, bool json);
 /* What is to be started then, with the arguments and the environment of now: before spawn_start().
  * -1: there will be no upgrade. */
 PG_MUST_USE int upgrade_permit(const struct upgrade *u, struct spawn *spawn, struct pg_err *err);
-/* trail: NULL: no audit log is kept. */
-void upgrade_aim(struct upgrade *u, struct spawn *spawn, struct store *store, struct trail *trail,
-                 struct listen *listen);
+struct upgrade_aim {
+    struct spawn *spawn;
+    struct store *store;
+    struct trail *trail; /* NULL: no audit log is kept */
+    struct forward *forward;
+    struct listen *listen;
+};
+
+void upgrade_aim(struct upgrade *u, const struct upgrade_aim *at);
 void upgrade_free(struct upgrade *u); /* NULL is allowed */
 
 /* c: who is to be told, or NULL. */

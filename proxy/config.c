@@ -144,6 +144,57 @@ bool config_same_sockets(const struct config *a, const struct config *b)
     return true;
 }
 
+/* ---- sinks --------------------------------------------------------------------------------- */
+
+void config_free_sink(struct config_sink *s)
+{
+    free(s->name);
+    free(s->url);
+    free(s->ca_file);
+    free(s->client_cert);
+    free(s->client_key);
+    free(s->token_file);
+    *s = (struct config_sink){.name = NULL};
+}
+
+void config_copy_sink(struct config_sink *to, const struct config_sink *from)
+{
+    *to = (struct config_sink){.name = copy_text(from->name),
+                               .url = copy_text(from->url),
+                               .ca_file = copy_text(from->ca_file),
+                               .client_cert = copy_text(from->client_cert),
+                               .client_key = copy_text(from->client_key),
+                               .token_file = copy_text(from->token_file)};
+}
+
+bool config_same_sinks(const struct config *a, const struct config *b)
+{
+    if (a->nsinks != b->nsinks) {
+        return false;
+    }
+    for (size_t i = 0; i < a->nsinks; i++) {
+        const struct config_sink *x = &a->sinks[i], *y = &b->sinks[i];
+        if (!is_same_text(x->name, y->name) || !is_same_text(x->url, y->url) ||
+            !is_same_text(x->ca_file, y->ca_file) ||
+            !is_same_text(x->client_cert, y->client_cert) ||
+            !is_same_text(x->client_key, y->client_key) ||
+            !is_same_text(x->token_file, y->token_file)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void free_sinks(struct config *c)
+{
+    for (size_t i = 0; i < c->nsinks; i++) {
+        config_free_sink(&c->sinks[i]);
+    }
+    free(c->sinks);
+    c->sinks = NULL;
+    c->nsinks = 0;
+}
+
 /* ---- admission ----------------------------------------------------------------------------- */
 
 static void free_texts(char **texts, size_t n)
@@ -179,6 +230,7 @@ void config_free(struct config *c)
 #undef X
     free_listeners(c);
     free_admission(&c->admission);
+    free_sinks(c);
     for (size_t i = 0; i < c->nupstreams; i++) {
         free_upstream(&c->upstreams[i]);
     }

@@ -105,6 +105,16 @@ struct config_admission {
     uint8_t revision[32]; /* of the policy and all trusts; zero without */
 };
 
+#define CONFIG_SINKS_MAX     8
+#define CONFIG_SINK_NAME_MAX 32
+
+/* Who gets the entries of the audit log, too: one of `audit: {forward: [...]}`. */
+struct config_sink {
+    char *name; /* [a-z0-9-], up to CONFIG_SINK_NAME_MAX */
+    char *url;  /* https://..., http://...; syslog+tls://HOST:PORT, syslog+tcp://HOST:PORT */
+    char *ca_file, *client_cert, *client_key, *token_file; /* absolute; NULL: none */
+};
+
 struct config {
     CONFIG_GLOBAL(CONFIG_FIELD)
     struct config_admission admission;
@@ -112,6 +122,8 @@ struct config {
     size_t nlisteners;
     struct config_upstream *upstreams;
     size_t nupstreams;
+    struct config_sink *sinks;
+    size_t nsinks;
     char *file; /* where it came from; "" for the defaults alone */
 };
 
@@ -132,6 +144,9 @@ void config_copy_listeners(struct config *to, const struct config *from);
 /* Whether one can go over to the other without being bound again: all may differ but the address,
  * the mode, the owner, and that it speaks TLS. */
 bool config_same_sockets(const struct config *a, const struct config *b);
+bool config_same_sinks(const struct config *a, const struct config *b);
+void config_copy_sink(struct config_sink *to, const struct config_sink *from);
+void config_free_sink(struct config_sink *s); /* what it holds */
 bool config_same_tls(const struct config_tls *a, const struct config_tls *b);
 
 struct snapshot *config_snapshot_new(struct config *c, uint64_t revision); /* takes c's contents */

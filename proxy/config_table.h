@@ -11,8 +11,8 @@
  *   DELETED  enum config_deleted
  * CONFIG_GLOBAL: each section is a mapping of that name in the file; section `top` is the file's
  * own level. CONFIG_UPSTREAM: the options of one entry of `upstreams`. `listen`, `tls` (for
- * all of `listen`; see cli/listener.h), `upstreams`, and of each of them `urls` (a list of URLs or
- * {url, authoritative}), are read by hand.
+ * all of `listen`; see cli/listener.h), `upstreams`, of each of them `urls` (a list of URLs or
+ * {url, authoritative}), and `audit.forward` (see cli/sinks.h) are read by hand.
  */
 #pragma once
 

@@ -208,6 +208,11 @@ static void write_problems(const struct admin *a, const struct snapshot *s, stru
     if (pg_metric_read(PG_M_CONFIG_STALE) > 0)
         put_problem(&p, "the last reload was refused, the old configuration is in use; `pullgate "
                         "config check` and the log say why");
+    if (pg_metric_read(PG_M_FORWARD_FAILING) > 0)
+        put_problem(&p,
+                    "sinks of the audit log that take nothing: %" PRId64 "; up to %" PRId64
+                    " entries wait in the log; the server's log says why",
+                    pg_metric_read(PG_M_FORWARD_FAILING), pg_metric_read(PG_M_FORWARD_BEHIND));
     if (atomic_load(&a->draining))
         put_problem(&p, "it drains: no new connections are accepted");
     for (size_t i = 0; i < s->config.nupstreams; i++)

@@ -14,6 +14,8 @@
 #include "base/fd.h"
 #include "base/hash.h"
 
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
 static struct pg_err err;
 static char path[512];
 static uint64_t seqs[4096];
@@ -219,10 +221,10 @@ TEST(a_position_that_makes_no_sense_reads_all)
     struct trail *t = open_trail(0);
     _fd_ int fd = open_dir();
     struct follow f;
+    static const char far[] =
+        "{\"segment\":99999999,\"offset\":99,\"seq\":7,\"hash\":\"" ZEROS "\"}";
     static const char *const texts[] = {
-        "", "{", "{}", "{\"segment\":-1,\"offset\":0,\"seq\":0,\"hash\":\"\"}",
-        "{\"segment\":99999999,\"offset\":99,\"seq\":7,\"hash\":"
-        "\"0000000000000000000000000000000000000000000000000000000000000000\"}"};
+        "", "{", "{}", "{\"segment\":-1,\"offset\":0,\"seq\":0,\"hash\":\"\"}", far};
 
     trail_close(t);
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

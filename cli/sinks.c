@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/sinks.h"
+
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "base/guarded.h"
+#include "cli/config_int.h"
+#include "cli/rules.h"
+#include "proxy/upstream/url.h"
+
+#define SYSLOG     "syslog+"
+#define SYSLOG_TLS "syslog+tls://"
+#define SYSLOG_TCP "syslog+tcp://"
+
+static void *zeroed(size_t n, size_t size)
+{
+    void *p = calloc(n > 0 ? n : 1, size);
+
+    PG_CHECK(p != NULL);
+    return p;
+}
+
+/* ---- words --------------------------------------------------------------------------------- */
+
+static bool is_name(struct sl s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (!(s.p[i] >= 'a' && s.p[i] <= 'z') && !(s.p[i] >= '0' && s.p[i] <= '9') &&
+            s.p[i] != '-') {
+            return false;
+        }
+    }
+    return s.n >= 1 && s.n <= CONFIG_SINK_NAME_MAX;
+}
+
+/* "logs.example.com" as "logs-example-com". */
+static char *name_of(const char *host)
+{
+    char *name = sl_dup((struct sl){host, strnlen(host, CONFIG_SINK_NAME_MAX)});
+
+    for (char *c = name; *c != '\0'; c++) {
+        if (!is_name((struct sl){c, 1})) {
+            *c = '-';
+        }
+    }
+    return name;
+}
+
+static char *read_text(struct config_load *load, const struct pg_tree *map, const char *key)
+{
+    const struct pg_tree *t = pg_tree_get(map, sl_str(key));
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "audit.forward: %s", key);
+    return t != NULL && config_check_scalar(load, t, name) ? sl_dup(t->text) : NULL;
+}
+
+static char *read_path(struct config_load *load, const struct pg_tree *map, const char *key)
+{
+    char *path = read_text(load, map, key);
+
+    if (path != NULL && path[0] != '/') {
+        config_add_problem(load, pg_tree_get(map, sl_str(key))->at,
+                           "audit.forward: %s: \"%s\" must be an absolute path", key, path);
+    }
+    return path;
+}
+
+/* ---- a sink -------------------------------------------------------------------------------- */
+
+/* As the https or http URL of the same place: to be checked, and connected to. */
+static char *plain_url(const char *url)
+{
+    char *plain = NULL;
+    int n = strncmp(url, SYSLOG_TLS, strlen(SYSLOG_TLS)) == 0
+                ? asprintf(&plain, "https://%s", url + strlen(SYSLOG_TLS))
+            : strncmp(url, SYSLOG_TCP, strlen(SYSLOG_TCP)) == 0
+                ? asprintf(&plain, "http://%s", url + strlen(SYSLOG_TCP))
+                : asprintf(&plain, "%s", url);
+
+    PG_CHECK(n >= 0);
+    return plain;
+}
+
+static bool is_place_alone(const char *url)
+{
+    const char *path = strchr(url + strlen(SYSLOG_TLS), '/');
+
+    return path == NULL || path[1] == '\0';
+}
+
+static void check_url(struct config_load *load, const struct pg_tree *t, struct config_sink *s)
+{
+    struct url u = {.text = NULL};
+    struct pg_err err = {0};
+    char *plain = plain_url(s->url);
+
+    if (url_parse(NULL, sl_str(plain), &u, &err) < 0) {
+        config_add_problem(load, t->at,
+                           "audit.forward: url: \"%s\" is none of https://HOST/PATH, "
+                           "syslog+tls://HOST:PORT, syslog+tcp://HOST:PORT",
+                           s->url);
+    } else if (strncmp(s->url, SYSLOG, strlen(SYSLOG)) == 0 && !is_place_alone(s->url)) {
+        config_add_problem(load, t->at,
+                           "audit.forward: url: \"%s\": behind a syslog server's host and port "
+                           "there is nothing",
+                           s->url);
+    } else if (s->name == NULL) {
+        s->name = name_of(u.host);
+    }
+    if (u.text != NULL && !u.https &&
+        (s->token_file != NULL || s->ca_file != NULL || s->client_cert != NULL)) {
+        config_add_problem(load, t->at,
+                           "audit.forward: url: \"%s\" is not encrypted: token_file, ca_file and "
+                           "client_cert need https:// or syslog+tls://",
+                           s->url);
+    }
+    pg_err_clear(&err);
+    url_free(&u);
+    free(plain);
+}
+
+static void check_together(struct config_load *load, const struct pg_tree *t,
+                           const struct config_sink *s)
+{
+    if ((s->client_cert == NULL) != (s->client_key == NULL)) {
+        config_add_problem(load, t->at,
+                           "audit.forward: client_cert and client_key go together: the second is "
+                           "the key of the first");
+    }
+    if (s->token_file != NULL && strncmp(s->url, SYSLOG, strlen(SYSLOG)) == 0) {
+        config_add_problem(load, t->at,
+                           "audit.forward: token_file is for https://; syslog knows no tokens, but "
+                           "client certificates");
+    }
+}
+
+static void read_sink(struct config_load *load, const struct pg_tree *t, struct config_sink *s)
+{
+    const struct config_words w = {
+        .word = {"name", "url", "ca_file", "client_cert", "client_key", "token_file"}, .n = 6};
+
+    if (!config_check_map(load, t, "audit.forward", &w)) {
+        return;
+    }
+    s->name = read_text(load, t, "name");
+    s->url = read_text(load, t, "url");
+    s->ca_file = read_path(load, t, "ca_file");
+    s->client_cert = read_path(load, t, "client_cert");
+    s->client_key = read_path(load, t, "client_key");
+    s->token_file = read_path(load, t, "token_file");
+    if (s->name != NULL && !is_name(sl_str(s->name))) {
+        config_add_problem(load, pg_tree_get(t, SL("name"))->at,
+                           "audit.forward: name: \"%s\" must be 1 to %d of a-z, 0-9 and -", s->name,
+                           CONFIG_SINK_NAME_MAX);
+    }
+    if (pg_tree_get(t, SL("url")) == NULL) {
+        config_add_problem(load, t->at, "audit.forward: url is missing");
+    } else if (s->url != NULL) {
+        check_url(load, pg_tree_get(t, SL("url")), s);
+        check_together(load, t, s);
+    }
+}
+
+static void check_names(struct config_load *load)
+{
+    const struct config *c = &load->config;
+
+    for (size_t i = 0; i < c->nsinks; i++) {
+        for (size_t k = 0; k < i; k++) {
+            if (c->sinks[i].name != NULL && c->sinks[k].name != NULL &&
+                strcmp(c->sinks[i].name, c->sinks[k].name) == 0) {
+                config_add_problem(load, load->sink_at[i],
+                                   "audit.forward: two are named \"%s\": give each a name of its "
+                                   "own",
+                                   c->sinks[i].name);
+            }
+        }
+    }
+}
+
+void sinks_read(struct config_load *load, const struct pg_tree *root)
+{
+    const struct pg_tree *audit = root != NULL ? pg_tree_get(root, SL("audit")) : NULL;
+    const struct pg_tree *list =
+        audit != NULL && audit->kind == PG_TREE_MAP ? pg_tree_get(audit, SL("forward")) : NULL;
+    struct config *c = &load->config;
+
+    if (list == NULL) {
+        return;
+    }
+    if (list->kind != PG_TREE_LIST || list->nchildren > CONFIG_SINKS_MAX) {
+        config_add_problem(load, list->at, "audit.forward must be a list of at most %d {name, url}",
+                           CONFIG_SINKS_MAX);
+        return;
+    }
+    if (list->nchildren > 0 && !c->audit_enabled) {
+        config_add_problem(load, list->at,
+                           "audit.forward sends what the audit log has: it needs audit.enabled");
+    }
+    c->sinks = zeroed(list->nchildren, sizeof(*c->sinks));
+    load->sink_at = zeroed(list->nchildren, sizeof(*load->sink_at));
+    for (const struct pg_tree *t = list->first; t != NULL; t = t->next) {
+        load->sink_at[c->nsinks] = t->at;
+        read_sink(load, t, &c->sinks[c->nsinks++]);
+    }
+    check_names(load);
+}
+
+/* ---- files --------------------------------------------------------------------------------- */
+
+static void check_file(struct config_load *load, size_t no, const char *path,
+                       enum pg_guarded_mode forbidden)
+{
+    struct pg_err err = {0};
+
+    if (path == NULL) {
+        return;
+    }
+    _fd_ int fd = pg_guarded_open(path, forbidden, &err);
+    if (fd < 0) {
+        config_add_problem(load, load->sink_at[no], "%s%s", err.msg, rules_hint(path));
+    }
+    pg_err_clear(&err);
+}
+
+void sinks_check_world(struct config_load *load)
+{
+    for (size_t i = 0; i < load->config.nsinks; i++) {
+        const struct config_sink *s = &load->config.sinks[i];
+        check_file(load, i, s->ca_file, PG_GUARDED_PUBLIC);
+        check_file(load, i, s->client_cert, PG_GUARDED_PUBLIC);
+        check_file(load, i, s->client_key, PG_GUARDED_PRIVATE);
+        check_file(load, i, s->token_file, PG_GUARDED_PRIVATE);
+    }
+}
