@@ -509,6 +509,14 @@ int index_get_tag(struct index_view *v, struct sl repo, struct sl tag, struct in
     return found > 0 ? got(v, index_value_read_tag(body, r), err) : found;
 }
 
+int index_get_edge(struct index_view *v, const struct index_edge *e, struct pg_err *err)
+{
+    struct key key = key_of_edge(&e->parent, (uint8_t)e->kind, &e->child);
+    struct sl body;
+
+    return index_row_get(v, INDEX_TABLE_EDGE, &key, &body, err);
+}
+
 int index_get_memo(struct index_view *v, const struct digest *d, struct sl kind,
                    struct index_memo *r, struct pg_err *err)
 {

@@ -100,6 +100,8 @@ int index_get_link(struct index_view *v, struct sl repo, const struct digest *d,
 int index_get_tag(struct index_view *v, struct sl repo, struct sl tag, struct index_tag *r,
                   struct pg_err *err);
 
+/* 1: it is there; 0, -1. */
+int index_get_edge(struct index_view *v, const struct index_edge *e, struct pg_err *err);
 /* The next edge of a parent, or of a child (who names it?), after `after`; NULL: the first.
  * 1 found, 0 the end, -1 STORE_IO. */
 int index_next_child(struct index_view *v, const struct digest *parent,

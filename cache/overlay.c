@@ -33,6 +33,8 @@ struct entry {
             struct pg_bytes *bytes;
             size_t nmedia;
             char media[MEDIA_TYPE_MAX];
+            struct digest digest;
+            struct pg_list in_sight;
         } manifest;
     };
     enum what what;
@@ -51,9 +53,10 @@ struct overlay_batch {
 struct overlay {
     pthread_mutex_t lock;
     struct pg_map map;
-    struct pg_list failed;   /* the oldest first */
-    size_t nentries, nbytes; /* of all batches shown */
-    _Atomic size_t n;        /* in the map */
+    struct pg_list failed;    /* the oldest first */
+    struct pg_list manifests; /* in the map */
+    size_t nentries, nbytes;  /* of all batches shown */
+    _Atomic size_t n;         /* in the map */
     struct access_table *access;
 };
 
@@ -75,6 +78,7 @@ struct overlay *overlay_new(void)
     PG_CHECK(pthread_mutex_init(&o->lock, NULL) == 0);
     pg_map_init(&o->map);
     pg_list_init(&o->failed);
+    pg_list_init(&o->manifests);
     o->access = access_new();
     return o;
 }
@@ -191,6 +195,8 @@ void overlay_add_manifest(struct overlay_batch *b, const struct digest *d,
 
     PG_CHECK(m->media_type.n <= MEDIA_TYPE_MAX);
     e->manifest.kind = m->kind;
+    e->manifest.digest = *d;
+    pg_list_init(&e->manifest.in_sight);
     e->manifest.sha256 = m->sha256;
     e->manifest.bytes = pg_bytes_ref(bytes);
     e->manifest.nmedia = m->media_type.n;
@@ -204,6 +210,8 @@ void overlay_add_manifest(struct overlay_batch *b, const struct digest *d,
 static void remove_entry(struct overlay *o, struct entry *e)
 {
     pg_map_remove(&o->map, &e->node);
+    if (e->what == WHAT_MANIFEST)
+        pg_list_remove(&e->manifest.in_sight);
     e->shown = false;
     (void)atomic_fetch_sub(&o->n, 1);
 }
@@ -268,6 +276,8 @@ static void show_entry(struct overlay *o, struct entry *e)
         old->hidden = true;
     }
     pg_map_put(&o->map, &e->node, key);
+    if (e->what == WHAT_MANIFEST)
+        pg_list_push(&o->manifests, &e->manifest.in_sight);
     e->shown = true;
     (void)atomic_fetch_add(&o->n, 1);
 }
@@ -479,6 +489,29 @@ int overlay_get_manifest(struct store *s, const struct digest *d, struct pg_aren
     r->media_type = pg_copy(arena, m.media_type);
     give_bytes(arena, m.bytes, r);
     return 1;
+}
+
+size_t overlay_manifests(struct store *s, enum manifest_kind kind, struct overlay_shown *all,
+                         size_t max)
+{
+    struct overlay *o = s->overlay;
+    size_t n = 0;
+
+    if (is_empty(o))
+        return 0;
+    lock(o);
+    pg_list_each_safe (it, tmp, &o->manifests) {
+        const struct entry *e = pg_container_of(it, struct entry, manifest.in_sight);
+
+        if (e->manifest.kind != kind)
+            continue;
+        if (n < max)
+            all[n] = (struct overlay_shown){e->manifest.digest, e->manifest.sha256,
+                                            pg_bytes_ref(e->manifest.bytes)};
+        n++;
+    }
+    unlock(o);
+    return n;
 }
 
 int overlay_next_tag(struct store *s, struct sl repo, struct sl after, struct overlay_tag *r,

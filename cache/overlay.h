@@ -37,6 +37,15 @@ int overlay_get_link(struct store *s, struct sl repo, const struct digest *d, st
 int overlay_get_manifest(struct store *s, const struct digest *d, struct pg_arena *arena,
                          struct overlay_manifest *r, struct pg_err *err);
 
+/* The manifests of a kind that wait for their commit, at most max of them; bytes are the caller's
+ * references. Returns how many there are: what they name no edge says yet. */
+struct overlay_shown {
+    struct digest digest, sha256;
+    struct pg_bytes *bytes;
+};
+size_t overlay_manifests(struct store *s, enum manifest_kind kind, struct overlay_shown *all,
+                         size_t max);
+
 /* The first tag of the repository after `after` ({NULL, 0}: of all), in order of bytes. Of those
  * that are committed. */
 struct overlay_tag {

@@ -181,6 +181,26 @@ size_t revoked_list(struct store *s, struct pg_arena *arena, const struct revoke
     return n;
 }
 
+size_t revoked_digests(struct store *s, struct digest *all, size_t max)
+{
+    struct revoked *r = s->revoked;
+    struct pg_err ignored = {0};
+    size_t n = 0;
+
+    lock(r);
+    for (struct pg_map_node *i = pg_map_next(&r->map, NULL); i != NULL;
+         i = pg_map_next(&r->map, i)) {
+        const struct revoked_entry *e = &pg_container_of(i, struct node, in_map)->entry;
+
+        if (e->kind == REVOKED_DIGEST &&
+            (n >= max || digest_parse(e->what, &all[n], &ignored) == 0))
+            n++;
+        pg_err_clear(&ignored);
+    }
+    unlock(r);
+    return n;
+}
+
 /* ---- in the journal ------------------------------------------------------------------------ */
 
 /* "who\nwhy" */

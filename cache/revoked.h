@@ -48,6 +48,9 @@ bool revoked_find(struct store *s, enum revoked_kind kind, struct sl what, struc
 bool revoked_find_digest(struct store *s, const struct digest *sha256, struct pg_arena *arena,
                          struct revoked_entry *e_r);
 
+/* The digests that are revoked, at most max of them; how many there are. */
+size_t revoked_digests(struct store *s, struct digest *all, size_t max);
+
 /* Takes it back, or gives it back again. */
 PG_MUST_USE int revoked_change(struct store *s, const struct revoked_entry *e, bool revoke,
                                struct pg_err *err);

@@ -2,13 +2,17 @@
 #include "proxy/admit/revocation.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "cache/index.h"
+#include "cache/overlay.h"
 #include "oci/manifest.h"
 
-#define EDGES_MAX 2048 /* of a child that are looked at */
-#define TEXT_MAX  1600
+#define EDGES_MAX   2048 /* of a child that are looked at */
+#define REVOKED_TRY 4096 /* where there are more: of those that are revoked */
+#define SHOWN_MAX   512  /* that wait for their commit */
+#define TEXT_MAX    1600
 
 static const char *say_why(const struct revoked_entry *e, const char *what, struct pg_arena *arena)
 {
@@ -119,6 +123,135 @@ static void find_namers(const struct revocation_question *q, bool of_blob, struc
     pg_err_clear(&ignored);
 }
 
+static void count_revoked(const struct revocation_question *q, const struct digest *sha256,
+                          struct pg_arena *arena, struct namers *n)
+{
+    if (revoked_find_digest(q->store, sha256, arena, &n->entry))
+        n->nrevoked++;
+}
+
+/* Of what is named by another algorithm it is not known which of those it is. */
+static bool is_named_otherwise(struct index_view *v, const struct digest *child,
+                               enum index_edge_kind kind)
+{
+    struct index_edge last = {.parent = {.alg = PG_SHA256}, .kind = kind}, edge;
+    struct pg_err ignored = {0};
+    int found;
+
+    memset(last.parent.bytes, 0xff, digest_bytes(&last.parent));
+    found = index_next_parent(v, child, &last, &edge, &ignored);
+    pg_err_clear(&ignored);
+    return found < 0 || (found > 0 && edge.kind == kind);
+}
+
+/* More name it than are looked at: each that is revoked is asked whether it does. */
+static void find_among_revoked(const struct revocation_question *q, bool of_blob,
+                               struct pg_arena *arena, struct namers *n)
+{
+    static const enum index_edge_kind kinds[] = {INDEX_EDGE_CHILD, INDEX_EDGE_CONFIG,
+                                                 INDEX_EDGE_LAYER};
+    _index_view_ struct index_view v = index_view_begin(q->store->index);
+    struct digest *all = calloc(REVOKED_TRY, sizeof(*all)), sha256;
+    struct pg_err ignored = {0};
+
+    PG_CHECK(all != NULL);
+    size_t nall = revoked_digests(q->store, all, REVOKED_TRY);
+
+    n->failed = n->failed || nall > REVOKED_TRY;
+    for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
+        if (!is_of(kinds[k], of_blob))
+            continue;
+        n->failed = n->failed || is_named_otherwise(&v, &q->digest, kinds[k]);
+        for (size_t i = 0; i < nall && i < REVOKED_TRY; i++) {
+            const struct index_edge e = {all[i], q->digest, kinds[k]};
+            int found = index_get_edge(&v, &e, &ignored);
+
+            found = found > 0 ? look_at_namer(&v, q->repository, &all[i], &sha256) : found;
+            n->failed = n->failed || found < 0;
+            if (found > 0)
+                count_revoked(q, &all[i], arena, n);
+        }
+    }
+    pg_err_clear(&ignored);
+    free(all);
+}
+
+/* ---- by what names it, and is not committed yet -------------------------------------------- */
+
+static bool names_it(struct sl bytes, const struct digest *d, bool of_blob)
+{
+    struct pg_arena work;
+    struct manifest m;
+    struct pg_err ignored = {0};
+    bool does = false;
+
+    pg_arena_init(&work, MANIFEST_ARENA_BYTES);
+    if (manifest_parse(bytes, SL(""), &work, &m, &ignored) == 0 &&
+        (m.kind == MANIFEST_INDEX) == !of_blob) {
+        does = m.has_config && digest_eq(&m.config.digest, d);
+        for (size_t i = 0; i < m.nchildren && !does; i++)
+            does = digest_eq(&m.children[i].digest, d);
+    }
+    pg_err_clear(&ignored);
+    pg_arena_free(&work);
+    return does;
+}
+
+/* Another image matters where one is revoked, for a blob. */
+static void look_at_shown(const struct revocation_question *q, bool of_blob,
+                          const struct overlay_shown *m, struct pg_arena *arena, struct namers *n)
+{
+    struct pg_err ignored = {0};
+    struct revoked_entry e;
+    struct index_link link;
+    bool is_revoked = revoked_find_digest(q->store, &m->sha256, arena, &e);
+    int found;
+
+    if (!is_revoked && (!of_blob || n->nrevoked == 0 || n->nothers > 0))
+        return;
+    found = overlay_get_link(q->store, q->repository, &m->digest, &link, &ignored);
+    n->failed = n->failed || found < 0;
+    pg_err_clear(&ignored);
+    if (found <= 0 || link.kind != INDEX_LINK_MANIFEST ||
+        !names_it(pg_bytes_sl(m->bytes), &q->digest, of_blob))
+        return;
+    if (is_revoked)
+        n->entry = e;
+    n->nrevoked += is_revoked;
+    n->nothers += !is_revoked;
+}
+
+/* Twice: whether one is revoked, and then whether there is another. */
+static void find_shown(const struct revocation_question *q, bool of_blob, struct pg_arena *arena,
+                       struct namers *n)
+{
+    enum manifest_kind kind = of_blob ? MANIFEST_IMAGE : MANIFEST_INDEX;
+    struct overlay_shown *all;
+    size_t nall;
+
+    if (q->store->overlay == NULL || is_enough(n, of_blob))
+        return;
+    all = calloc(SHOWN_MAX, sizeof(*all));
+    PG_CHECK(all != NULL);
+    nall = overlay_manifests(q->store, kind, all, SHOWN_MAX);
+    n->failed = n->failed || nall > SHOWN_MAX;
+    for (unsigned turn = 0; turn < 2; turn++)
+        for (size_t i = 0; i < nall && i < SHOWN_MAX; i++)
+            look_at_shown(q, of_blob, &all[i], arena, n);
+    for (size_t i = 0; i < nall && i < SHOWN_MAX; i++)
+        pg_bytes_unref(all[i].bytes);
+    free(all);
+}
+
+static void find_all(const struct revocation_question *q, bool of_blob, struct pg_arena *arena,
+                     struct namers *n)
+{
+    find_namers(q, of_blob, arena, n);
+    if (n->is_cut && !is_enough(n, of_blob))
+        find_among_revoked(q, of_blob, arena, n);
+    find_shown(q, of_blob, arena, n);
+}
+
 static bool deny_failed(struct policy_verdict *v)
 {
     return deny(v, "whether it was revoked could not be read from the index");
@@ -163,11 +296,9 @@ bool revocation_of_manifest(const struct revocation_question *q, struct pg_arena
         return deny(v_r, why);
     if (q->bytes.p != NULL && names_revoked(q, arena, v_r))
         return true;
-    find_namers(q, false, arena, &n);
+    find_all(q, false, arena, &n);
     if (n.nrevoked > 0)
         return deny(v_r, say_why(&n.entry, "the index that lists it ", arena));
-    if (n.is_cut)
-        return deny(v_r, "digests are revoked, and more manifests name it than are looked at");
     return n.failed && deny_failed(v_r);
 }
 
@@ -208,7 +339,7 @@ bool revocation_of_blob(const struct revocation_question *q, struct pg_arena *ar
     why = revocation_of_digest(q->store, &sha256, arena);
     if (why != NULL)
         return deny(v_r, why);
-    find_namers(q, true, arena, &n);
+    find_all(q, true, arena, &n);
     if (n.nrevoked > 0 && n.nothers == 0)
         return deny(v_r, say_why(&n.entry, "the image that it is of, ", arena));
     return n.failed && deny_failed(v_r);

@@ -8,11 +8,12 @@
  *
  *   - An image is revoked with its digest, its config, or one of its layers.
  *   - What an index lists is revoked with an index of the same repository; an index is not
- *     revoked with what it lists, since the rest of it may be good. Where more list it than are
- *     looked at, it does not leave while digests are revoked.
- *   - A blob is revoked with its digest; and where all manifests of the repository that name it, as
- *     far as they are looked at, are. Of a blob that is named by another algorithm, and of which
- * the sha256 is not known, it cannot be said, so that it does not leave while digests are revoked.
+ *     revoked with what it lists, since the rest of it may be good.
+ *   - A blob is revoked with its digest; and where all manifests of the repository that name it
+ *     are. Where more name it than are looked at, and one of those that are revoked does, too. Of a
+ *     blob that is named by another algorithm, and of which the sha256 is not known, it cannot be
+ *     said, so that it does not leave while digests are revoked.
+ *   - What landed a moment ago counts at once, before the index has it.
  *
  * Failure:  an index that cannot be read: revoked.
  * Threads:  any. It reads the index, microseconds; with nothing revoked, nothing.

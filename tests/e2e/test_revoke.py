@@ -129,6 +129,17 @@ def test_an_index_takes_what_it_lists_with_it_and_no_other():
     pg.stop()
 
 
+def test_a_revoked_index_takes_what_it_lists_with_it_from_the_next_request_on():
+    up = Upstream()
+    child = up.image(REPO, None, layers=[b"child"])
+    index = up.index(REPO, "v1", {"amd64": child})
+    pg = Pullgate(up)
+    revoke(pg, index)
+    denied(pg, [f"/v2/{REPO}/manifests/v1"])    # it was never here before; its edges are on their way
+    denied(pg, [f"/v2/{REPO}/manifests/{child.digest}"])
+    pg.stop()
+
+
 def test_a_repository_and_what_cannot_be_revoked():
     up = Upstream()
     image = up.image(REPO, "v1", layers=[b"x"])
