@@ -95,6 +95,18 @@ X(STORE_RECLAIMED_BYTES, COUNTER, "pullgate_store_reclaimed_bytes_total", "",
   "Bytes that came free as blobs left the store.")
 X(STORE_QUARANTINED, COUNTER, "pullgate_store_quarantined_total", "",
   "Blobs found damaged on disk and taken out.")
+X(RETENTION_RUNS, COUNTER, "pullgate_retention_runs_total", "",
+  "Times that rules of retention were carried out.")
+X(RETENTION_REMOVED, COUNTER, "pullgate_retention_images_total", "result=\"removed\"",
+  "Manifests that rules of retention were to remove, by what became of them.")
+X(RETENTION_SPARED, COUNTER, "pullgate_retention_images_total", "result=\"spared\"",
+  "Manifests that rules of retention were to remove, by what became of them.")
+X(RETENTION_FAILED, COUNTER, "pullgate_retention_images_total", "result=\"failed\"",
+  "Manifests that rules of retention were to remove, by what became of them.")
+X(RETENTION_BYTES, COUNTER, "pullgate_retention_freed_bytes_total", "",
+  "Bytes that rules of retention freed.")
+X(RETENTION_CLOCK_LAGS, GAUGE, "pullgate_retention_clock_lags", "",
+  "1: the clock went ahead, and ages do not follow it.")
 X(STORE_COMMITS, COUNTER, "pullgate_store_commits_total", "", "Transactions of the index.")
 X(STORE_ERRORS, COUNTER, "pullgate_store_errors_total", "",
   "Reads, writes and commits that failed.")

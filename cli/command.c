@@ -31,6 +31,7 @@
 #include "cli/show.h"
 #include "cli/status.h"
 #include "cli/storage.h"
+#include "cli/sweep.h"
 #include "cli/trials.h"
 #include "cli/verify_bundle.h"
 #include "cli/verify_image.h"
@@ -42,7 +43,8 @@ const struct command command_table[] = {
     {"serve", "cj", "Serve until SIGTERM.",
      "Says `listening on ADDR:PORT admin ADDR:PORT` on standard output when it is ready, and logs "
      "on standard error, with --json in JSON whatever log.format says. SIGHUP reads the "
-     "configuration again. SIGUSR2 lets a new process of the program, as it is on disk then, take "
+     "configuration again. SIGUSR1 carries rules of retention out now. SIGUSR2 lets a new process "
+     "of the program, as it is on disk then, take "
      "over. "
      "SIGTERM and SIGINT let running downloads end, for limits.drain_timeout at most; a second one "
      "ends it at once.",
@@ -200,6 +202,12 @@ const struct command command_table[] = {
      "why "
      "it counts or not. Exit status 1 if it may not be pulled now, 2 if that cannot be found out.",
      explain_run, "IMAGE"},
+    {"gc", "csMj", "Say what the server removes by rules, or let it do so now.",
+     "The rules are those of retention.rules in the configuration: which file, when they are "
+     "carried out next, what came of the last time. With --now it begins, or goes on with what is "
+     "under way, whatever the schedule says, and waits for the end; to interrupt it ends nothing. "
+     "Exit status 1 if something could not be removed. Asks the control socket.",
+     sweep_run, NULL},
     {"retention plan", "cRAj12", "Say what rules of retention would remove, and why.",
      "Reads the store, with or without a server running, and changes nothing. Each manifest that "
      "would go stands on a line with the bytes that it frees (what others share is counted once) "
@@ -385,6 +393,8 @@ const struct command_option command_options[] = {
     {'7', 0, "team", "LABEL",
      "The label of an image, or annotation, that says whose it is: `team` unless told.",
      offsetof(struct command_args, retention.label)},
+    {'M', 0, "now", NULL, "Do it now, and wait until it is done.",
+     offsetof(struct command_args, retention.now)},
     {'1', 0, "csv", NULL, "Answer in CSV.", offsetof(struct command_args, retention.csv)},
     {'2', 0, "all", NULL, "Show what stays, too.", offsetof(struct command_args, retention.all)},
     {'H', 0, "head", "FILE...",

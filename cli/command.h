@@ -58,7 +58,7 @@ struct command_backup {
 /* Of retention's. */
 struct command_retention {
     const char *rules, *as_of, *rate, *label;
-    bool csv, all;
+    bool csv, all, now;
 };
 
 /* Of the commands about the audit log: which entries. */

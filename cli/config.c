@@ -14,6 +14,7 @@
 #include "cli/admission.h"
 #include "cli/authority.h"
 #include "cli/config_int.h"
+#include "cli/keeping.h"
 #include "cli/listener.h"
 #include "cli/print.h"
 #include "cli/rules.h"
@@ -594,6 +595,7 @@ int config_load(const char *file, struct config_load *load_r, struct pg_err *err
         rules_check_world(load_r);
         sinks_check_world(load_r);
         admission_load(load_r);
+        keeping_load(load_r);
         rc = end_parse(load_r);
     }
     return rc;

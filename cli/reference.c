@@ -19,6 +19,7 @@ static const struct {
      "Programs that know logins (credential_helper, docker_config); each gets only these."},
     {"log", "Lines on standard error."},
     {"audit", "What was decided and done, as a log that cannot be changed unseen; docs/audit.md."},
+    {"retention", "Rules of what is kept and what goes; docs/retention.md."},
     {"trace", "Spans of requests, for a collector that speaks OTLP."},
     {"top", "The file's own level."},
     {"upstream", "The options of one entry of `upstreams`."},

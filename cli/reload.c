@@ -11,6 +11,7 @@
 #include "cli/ledger.h"
 #include "cli/print.h"
 #include "cli/rules.h"
+#include "proxy/admin/keeper.h"
 #include "proxy/upstream/forward.h"
 
 struct reload {
@@ -182,6 +183,7 @@ static void hand_over(struct reload *r)
     listen_limit(r->target.listen, c->limits_connections);
     trail_limit(r->target.trail, c->audit_keep, c->audit_max_size);
     forward_set(r->target.forward, c);
+    keeper_use(r->target.keeper, r->snapshot);
     store_set_limits(r->target.store, c->storage_max_size, c->storage_reserve);
     r->under_way = true;
     r->mail = (struct pg_mail){.deliver = on_done};

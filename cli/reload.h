@@ -23,6 +23,7 @@
 #include "proxy/http/listen.h"
 #include "proxy/http/loop.h"
 
+struct keeper;
 struct trail;
 
 struct reload_target {
@@ -33,6 +34,7 @@ struct reload_target {
     struct listen *listen;
     struct door *door;
     struct store *store;
+    struct keeper *keeper;
     struct trail *trail; /* NULL: none */
     struct forward *forward;
     struct notify *notify;

@@ -33,6 +33,7 @@
 #include "cli/upgrade.h"
 #include "cli/version.h"
 #include "proxy/admin/admin.h"
+#include "proxy/admin/keeper.h"
 #include "proxy/admit/stamper.h"
 #include "proxy/http/listen.h"
 #include "proxy/http/watch.h"
@@ -67,6 +68,11 @@ struct serve_pools {
     struct pg_pool *data, *slow, *verify, *opa;
 };
 
+struct background {
+    struct keeper *keeper;
+    struct export *export; /* NULL: no spans are kept */
+};
+
 struct serve {
     const struct command_args *args;
     struct snapshot *first; /* the one it began with */
@@ -86,7 +92,7 @@ struct serve {
     struct admission_watch policy_watch;
     struct notify *notify;
     struct watch *watch;
-    struct export *export; /* NULL: no spans are kept */
+    struct background back;
     struct pg_mailbox mail;
     int wake_fd, signal_fd;
     enum phase phase;
@@ -109,6 +115,7 @@ static sigset_t our_signals(void)
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGHUP);
+    (void)sigaddset(&set, SIGUSR1);
     (void)sigaddset(&set, SIGUSR2);
     return set;
 }
@@ -216,7 +223,12 @@ static void on_purged(struct sl name, void *owner)
 
 static void make_admin(struct serve *s)
 {
+    const struct keeper_config kc = {
+        .store = s->store, .trail = s->turn.trail, .purged = on_purged, .owner = s};
+    s->back.keeper = keeper_new(&kc);
+    keeper_use(s->back.keeper, s->first);
     const struct admin_config ac = {.store = s->store,
+                                    .keeper = keeper_for_admin(s->back.keeper),
                                     .fetch = s->fetch,
                                     .spawn = s->spawn,
                                     .trail = s->turn.trail,
@@ -276,7 +288,7 @@ static int start(struct serve *s, struct pg_err *err)
     pg_log_start();
     spawn_start(s->spawn);
     if (config_of(s)->trace_endpoint[0] != '\0' &&
-        export_start(config_of(s)->trace_endpoint, VERSION_TEXT, &s->export, err) < 0) {
+        export_start(config_of(s)->trace_endpoint, VERSION_TEXT, &s->back.export, err) < 0) {
         return -1;
     }
     start_forward(s);
@@ -292,6 +304,7 @@ static int start(struct serve *s, struct pg_err *err)
                                          .listen = s->listen,
                                          .door = s->door,
                                          .store = s->store,
+                                         .keeper = s->back.keeper,
                                          .trail = s->turn.trail,
                                          .forward = s->turn.forward,
                                          .notify = s->notify,
@@ -440,6 +453,17 @@ static void on_admin_command(struct admin_command *c, void *owner)
     pg_mailbox_post(&s->mail, &order->mail);
 }
 
+static void retain(struct serve *s)
+{
+    struct pg_err err = {0};
+    uint64_t run = 0;
+
+    if (keeper_ask(s->back.keeper, KEEPER_SIGNAL, &run, &err) < 0) {
+        pg_log_say(PG_LOG_WARN, PG_LOG_STORE, "SIGUSR1: %s", err.msg);
+    }
+    pg_err_clear(&err);
+}
+
 static void take_signals(struct serve *s)
 {
     struct signalfd_siginfo info;
@@ -448,6 +472,9 @@ static void take_signals(struct serve *s)
         switch (info.ssi_signo) {
         case SIGHUP:
             reload_start(s->reload, NULL);
+            break;
+        case SIGUSR1:
+            retain(s);
             break;
         case SIGUSR2:
             start_upgrade(s, NULL);
@@ -566,6 +593,7 @@ static void end(struct serve *s)
     for (unsigned i = 0; i < s->nloops; i++) {
         service_detach(s->loops[i]);
     }
+    keeper_stop(s->back.keeper);
     if (s->fetch != NULL) {
         fetch_stop(s->fetch);
     }
@@ -580,9 +608,10 @@ static void end(struct serve *s)
     if (s->admin != NULL) {
         admin_free(s->admin);
     }
+    keeper_free(s->back.keeper);
     service_free(s->service);
     door_free(s->door);
-    export_stop(s->export);
+    export_stop(s->back.export);
     notify_close(s->notify);
     close_log(s);
     store_close(s->store);

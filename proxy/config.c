@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/check.h"
+#include "retention/ruleset.h"
 
 /* Other names under which clients know a registry. */
 static const struct {
@@ -231,6 +232,7 @@ void config_free(struct config *c)
     free_listeners(c);
     free_admission(&c->admission);
     free_sinks(c);
+    ruleset_free(c->retention.rules);
     for (size_t i = 0; i < c->nupstreams; i++) {
         free_upstream(&c->upstreams[i]);
     }

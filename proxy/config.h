@@ -25,6 +25,8 @@
 #include "proxy/config_table.h"
 #include "signing/trust.h"
 
+struct ruleset;
+
 #define CONFIG_C_STRING    char *
 #define CONFIG_C_PATH      char *
 #define CONFIG_C_SIZE      uint64_t
@@ -115,9 +117,15 @@ struct config_sink {
     char *ca_file, *client_cert, *client_key, *token_file; /* absolute; NULL: none */
 };
 
+/* What `retention` names, read. */
+struct config_retention {
+    struct ruleset *rules; /* NULL: none */
+};
+
 struct config {
     CONFIG_GLOBAL(CONFIG_FIELD)
     struct config_admission admission;
+    struct config_retention retention;
     struct config_listener *listeners;
     size_t nlisteners;
     struct config_upstream *upstreams;

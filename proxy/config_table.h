@@ -28,6 +28,9 @@
       "Largest size of the store; the least recently used blobs are evicted.")                     \
     X(storage, reserve, SIZE, "1GiB", 0, UINT64_C(1) << 60, RELOAD,                                \
       "Space on the filesystem that is always left free.")                                         \
+    X(retention, rules, PATH, "", 0, 0, RELOAD,                                                    \
+      "File with rules of what is kept and what goes, carried out by their schedule: see "         \
+      "docs/retention.md. Not set: only the least recently used goes, when room is wanted.")       \
     X(tags, ttl, TIME, "60s", 0, UINT64_C(31536000000), RELOAD,                                    \
       "How long a tag, or a list of tags or referrers, is answered without asking upstream.")      \
     X(tags, max_stale, TIME, "7d", 0, UINT64_C(315360000000), RELOAD,                              \

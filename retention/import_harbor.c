@@ -251,6 +251,8 @@ static int take_collection(struct reading *r, const struct pg_tree *root, struct
         return reading_wrap(r, pg_tree_get(map, SL("schedule"))->at);
     }
     if (dry_run) {
+        rules->has_schedule = rules->by_hand_only = true;
+        rules->schedule_text = SL("never");
         rules->remark = import_text(r,
                                     SL_FMT "# dry_run was set: nothing is scheduled. To do so: "
                                            "schedule: \"" SL_FMT "\"\n",

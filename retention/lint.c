@@ -381,10 +381,6 @@ static void check_pins(struct linting *l)
 /* What is read, and changes nothing: nobody should count on it. */
 static void check_idle(struct linting *l)
 {
-    if (l->rules->has_schedule) {
-        tell(l, l->rules->schedule_at, "pullgate retention apply, by cron or a systemd timer",
-             "schedule: the server does not carry rules out by itself");
-    }
     for (size_t i = 0; i < l->rules->nrules; i++) {
         const struct ruleset_rule *rule = &l->rules->rules[i];
         if (rule->last_copy_at.line > 0) {

@@ -7,6 +7,7 @@
 #include "retention/ruleset_int.h"
 
 #define ARENA_BYTES ((size_t)64 * 1024 * 1024)
+#define DAY_S       ((int64_t)86400)
 
 struct ruleset *ruleset_new(void)
 {
@@ -141,4 +142,12 @@ bool ruleset_pins(const struct ruleset_pin *pin, const struct image *image, int6
                (pin->tag.n == 0 || has_tag(image, pin->tag));
     }
     PG_BUG("a kind of pin that there is not");
+}
+
+int64_t ruleset_next(const struct ruleset *r, int64_t after_s)
+{
+    if (r->by_hand_only) {
+        return 0;
+    }
+    return r->has_schedule ? cron_next(&r->schedule, after_s) : after_s - after_s % DAY_S + DAY_S;
 }

@@ -93,7 +93,8 @@ struct ruleset {
     size_t nrules;
     struct ruleset_pin *pins;
     size_t npins;
-    bool has_schedule;
+    bool has_schedule; /* else @daily */
+    bool by_hand_only; /* schedule: never */
     struct pg_tree_at schedule_at;
     struct cron schedule;
     struct sl schedule_text;
@@ -110,6 +111,9 @@ void ruleset_drop(struct ruleset **r);
 /* Its conditions aside: is the image one of those that the rule is about? */
 bool ruleset_fits(const struct ruleset_rule *rule, const struct image *image);
 bool ruleset_pins(const struct ruleset_pin *pin, const struct image *image, int64_t now_s);
+
+/* The first moment after after_s at which the schedule wants them carried out. 0: never. */
+int64_t ruleset_next(const struct ruleset *r, int64_t after_s);
 
 /* A file that loads to the same rules. */
 void ruleset_put_all(const struct ruleset *r, struct pg_buf *out);

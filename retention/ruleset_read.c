@@ -6,6 +6,7 @@
 
 #define SHOWN(s)  (int)((s).n < 100 ? (s).n : 100), (s).p
 #define PAIRS_MAX 20
+#define DAY_S     ((int64_t)86400)
 
 static const struct ruleset_limits no_limits = {-1, -1, -1, -1, RULESET_BY_SEEN};
 
@@ -411,6 +412,9 @@ static int take_pin(struct reading *r, const struct pg_tree *map, struct ruleset
         return reading_bad(r, pg_tree_get(map, SL("until"))->at,
                            "until must be a date such as 2027-01-31, or never");
     }
+    if (until.n == sizeof("2027-01-31") - 1) {
+        pin->until_s += DAY_S - 1; /* that day is the last */
+    }
     return 0;
 }
 
@@ -449,7 +453,9 @@ static int take_schedule(struct reading *r, const struct pg_tree *map, struct ru
         return -1;
     }
     rules->has_schedule = rules->schedule_text.p != NULL;
-    if (rules->has_schedule && cron_read(rules->schedule_text, &rules->schedule, r->err) < 0) {
+    rules->by_hand_only = rules->has_schedule && sl_eq(rules->schedule_text, SL("never"));
+    if (rules->has_schedule && !rules->by_hand_only &&
+        cron_read(rules->schedule_text, &rules->schedule, r->err) < 0) {
         return reading_wrap(r, pg_tree_get(map, SL("schedule"))->at);
     }
     if (rules->has_schedule) {

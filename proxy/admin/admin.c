@@ -93,6 +93,7 @@ static const struct path {
     bool is_private;                        /* on the control socket alone */
     bool changes;                           /* private, and POST */
     bool revokes;                           /* is told `what` or a ref, and a reason */
+    bool is_bare;                           /* changes, and is told nothing more */
     enum admin_verb verb;                   /* of `command` */
 } paths[] = {
     {.path = "/metrics", .stage = &ST_read, .write = write_metrics},
@@ -118,7 +119,9 @@ static const struct path {
     {.path = "/api/v1/revoke", .stage = &ST_work, REVOKES, .work = revocations_revoke},
     {.path = "/api/v1/unrevoke", .stage = &ST_work, REVOKES, .work = revocations_unrevoke},
 #undef REVOKES
+    {.path = "/api/v1/gc", .stage = &ST_work, CHANGES, .is_bare = true, .work = listing_gc},
 #undef CHANGES
+    {.path = "/api/v1/retention", .stage = &ST_work, .work = listing_retention, .is_private = true},
     {.path = "/api/v1/revocations",
      .stage = &ST_work,
      .work = revocations_list,
@@ -370,7 +373,9 @@ static int check_query(const struct path *p, const struct query *q, struct pg_er
 {
     if (!p->revokes && (q->what.p != NULL || q->reason.p != NULL))
         return pg_fail(err, PG_E_BAD_FRAMING, "what and reason are for a revocation");
-    if (p->changes && q->ref.p == NULL && q->what.p == NULL)
+    if (p->is_bare && q->ref.p != NULL)
+        return pg_fail(err, PG_E_BAD_FRAMING, "there is no parameter ref here");
+    if (p->changes && !p->is_bare && q->ref.p == NULL && q->what.p == NULL)
         return pg_fail(err, PG_E_BAD_FRAMING, "it must be said what is to be changed: ref=...");
     return 0;
 }

@@ -35,6 +35,7 @@
 #include "proxy/http/loop.h"
 #include "proxy/upstream/fetch.h"
 
+struct keeper;
 struct spawn;
 struct trail;
 
@@ -54,10 +55,18 @@ struct admin_command {
     struct admin_request *by; /* NULL: the asker went away */
 };
 
+/* Who carries rules of retention out: proxy/admin/keeper. No functions: nobody does. */
+struct admin_keeper {
+    struct keeper *keeper;
+    int (*ask)(struct keeper *k, uint64_t *run_r, struct pg_err *err);
+    void (*write)(struct keeper *k, struct pg_buf *out);
+};
+
 struct admin_config {
     struct store *store;
     struct fetch *fetch;
     const struct spawn *spawn; /* NULL: not told of */
+    struct admin_keeper keeper;
     struct trail *trail;       /* what is done is recorded there; NULL: nowhere */
     struct loop *const *loops; /* all of them, in order of their numbers */
     unsigned nloops;

@@ -125,3 +125,27 @@ void listing_purge(struct job *j)
         tell(j);
     pg_buf_free(&next);
 }
+
+/* ---- retention ---- */
+
+void listing_gc(struct job *j)
+{
+    const struct admin_keeper *k = &j->config->keeper;
+    uint64_t run = 0;
+
+    if (k->ask == NULL)
+        pg_fail(&j->err, PG_E_UNSUPPORTED, "nothing is removed by rules here");
+    else if (k->ask(k->keeper, &run, &j->err) == 0)
+        (void)pg_buf_printf(&j->body, "{\"run\":%" PRIu64 "}\n", run);
+}
+
+void listing_retention(struct job *j)
+{
+    const struct admin_keeper *k = &j->config->keeper;
+
+    if (k->write == NULL)
+        (void)pg_buf_put(&j->body,
+                         SL("{\"rules\":null,\"state\":\"idle\",\"next\":null,\"run\":null}\n"));
+    else
+        k->write(k->keeper, &j->body);
+}

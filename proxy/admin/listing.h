@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * listing - what is in the store and what a purge took out of it, as JSON: the bodies of jobs.
- * docs/api/ has the schemas. Threads: the pool's.
+ * listing - what is in the store and what a purge or rules took out of it, as JSON: the bodies of
+ * jobs. docs/api/ has the schemas. Threads: the pool's.
  */
 #pragma once
 
@@ -11,3 +11,5 @@ void listing_tags(struct job *j);
 void listing_manifests(struct job *j);
 void listing_blobs(struct job *j);
 void listing_purge(struct job *j);
+void listing_gc(struct job *j);        /* a run of retention begins */
+void listing_retention(struct job *j); /* what it does, and did */

@@ -139,8 +139,6 @@ TEST(pins_that_have_ended)
 
 TEST(what_is_read_and_changes_nothing)
 {
-    finds("retention:\n  schedule: \"30 2 * * *\"\n  rules: []\n",
-          "2:13: schedule: the server does not carry rules out by itself");
     finds("retention:\n  rules:\n    - {name: a, match: {repositories: [\"**\"]}, delete: "
           "{not_pulled_for: 7d}, last_copy: keep}\n",
           "3:78: last_copy changes nothing");

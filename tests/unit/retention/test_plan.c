@@ -232,6 +232,22 @@ TEST(pins_hold_until_they_end)
     stays(c);
 }
 
+TEST(a_pin_holds_on_its_last_day)
+{
+    struct image *a = world_tagged(APP, "ci-1", 300);
+    const time_t day = (time_t)WORLD_NOW_S;
+    struct tm tm;
+    char rules[1024], date[16];
+
+    assert_non_null(gmtime_r(&day, &tm));
+    assert_true(strftime(date, sizeof(date), "%Y-%m-%d", &tm) > 0);
+    (void)snprintf(rules, sizeof(rules),
+                   RULES(CI7) "  pins: [{tag: \"%s:ci-1\", owner: o, reason: r, until: %s}]\n", APP,
+                   date);
+    world_plan(rules);
+    stays(a);
+}
+
 TEST(an_index_stays_with_its_pinned_image)
 {
     struct image *index = world_tagged(APP, "ci-1", 300), *child = world_add(APP, "child", 300);
@@ -297,6 +313,7 @@ int main(void)
         CASE(counts_are_of_each_repository),
         CASE(G16_times_that_are_not_known_or_wrong_delete_nothing),
         CASE(pins_hold_until_they_end),
+        CASE(a_pin_holds_on_its_last_day),
         CASE(an_index_stays_with_its_pinned_image),
         CASE(first_match_has_an_image_to_itself),
         CASE(as_of_a_later_day_more_goes),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 pg_unit(retention semver)
 pg_unit(retention cron)
+pg_unit(retention ages)
 pg_unit(retention ruleset)
 pg_unit(retention plan)
 pg_unit(retention usage)
