@@ -17,11 +17,11 @@ static int64_t reckon(struct ages *a, int64_t wall_s)
     return least(a->now_s, wall_s);
 }
 
-void ages_begin(struct ages *a, int64_t kept_s, int64_t wall_s, uint64_t mono_s)
+void ages_begin(struct ages *a, const struct ages_kept *kept, int64_t wall_s, uint64_t mono_s)
 {
-    *a = (struct ages){.now_s = kept_s > 0 ? kept_s : wall_s, .mono_s = mono_s};
-    if (wall_s > a->now_s) {
-        a->now_s += least(wall_s - a->now_s, AGES_OFF_MAX_S);
+    *a = (struct ages){.now_s = kept->now_s > 0 ? kept->now_s : wall_s, .mono_s = mono_s};
+    if (kept->now_s > 0 && wall_s > kept->wall_s) {
+        a->now_s += least(wall_s - kept->wall_s, AGES_OFF_MAX_S);
     }
     (void)reckon(a, wall_s);
 }

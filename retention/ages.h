@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define AGES_SLACK_S   ((int64_t)3600)
-#define AGES_OFF_MAX_S ((int64_t)7 * 86400)
+#define AGES_OFF_MAX_S ((int64_t)86400)
 
 struct ages {
     int64_t now_s;
@@ -27,8 +27,12 @@ struct ages {
     bool lags;       /* the wall clock is further ahead than AGES_SLACK_S */
 };
 
-/* kept_s: now_s of when it ran last; 0: not known. */
-void ages_begin(struct ages *a, int64_t kept_s, int64_t wall_s, uint64_t mono_s);
+/* What was kept of it when it ran last, and the wall clock of then; 0: not known. */
+struct ages_kept {
+    int64_t now_s, wall_s;
+};
+
+void ages_begin(struct ages *a, const struct ages_kept *kept, int64_t wall_s, uint64_t mono_s);
 
 /* From when ages are to be reckoned now. To be called every few minutes. */
 int64_t ages_turn(struct ages *a, int64_t wall_s, uint64_t mono_s);

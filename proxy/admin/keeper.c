@@ -19,7 +19,8 @@
 #include "retention/ages.h"
 
 #define AGES_FILE   "ages"
-#define AGES_BYTES  32
+#define AGES_BYTES  64
+#define AGES_MAX_S  (INT64_C(1) << 40)
 #define TURN_S      60 /* the clock is looked at so often */
 #define SHARE       3  /* for each second of work it rests so many */
 #define REST_MAX_US 1000000
@@ -68,30 +69,34 @@ static const struct ruleset *rules_of(const struct snapshot *s)
 /* ---- the clock of ages --------------------------------------------------------------------- */
 
 /* What cannot be read is not known: then the wall clock is right. */
-static int64_t read_ages(struct store *s)
+static struct ages_kept read_ages(struct store *s)
 {
     char text[AGES_BYTES] = "";
     _fd_ int fd = openat(s->dir_fd, AGES_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-    int64_t value = 0;
+    struct ages_kept kept = {0};
+    char *end = NULL;
 
-    for (ssize_t i = 0; i < n && text[i] != '\n'; i++) {
-        if (text[i] < '0' || text[i] > '9' || i > 12) {
-            return 0;
-        }
-        value = value * 10 + (text[i] - '0');
+    if (n <= 0) {
+        return kept;
     }
-    return value;
+    kept.now_s = strtoll(text, &end, 10);
+    kept.wall_s = strtoll(end, &end, 10);
+    bool good = *end == '\n' && kept.now_s > 0 && kept.now_s < AGES_MAX_S && kept.wall_s > 0 &&
+                kept.wall_s < AGES_MAX_S;
+    return good ? kept : (struct ages_kept){0};
 }
 
 static void save_ages(struct keeper *k)
 {
     int dir_fd = k->config.store->dir_fd;
     char text[AGES_BYTES];
-    int n = snprintf(text, sizeof(text), "%" PRId64 "\n", k->ages.now_s);
+    int n =
+        snprintf(text, sizeof(text), "%" PRId64 " %" PRId64 "\n", k->ages.now_s, pg_clock_wall_s());
     _fd_ int fd = openat(dir_fd, AGES_FILE ".new",
                          O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 
+    PG_CHECK(n > 0 && (size_t)n < sizeof(text));
     if (fd < 0 || pg_fd_write(fd, text, (size_t)n) < 0 ||
         renameat(dir_fd, AGES_FILE ".new", dir_fd, AGES_FILE) < 0) {
         pg_metric_inc(PG_M_STORE_ERRORS);
@@ -279,7 +284,8 @@ struct keeper *keeper_new(const struct keeper_config *config)
 
     PG_CHECK(k != NULL);
     k->config = *config;
-    ages_begin(&k->ages, read_ages(config->store), pg_clock_wall_s(), pg_clock_mono_ms() / 1000);
+    const struct ages_kept kept = read_ages(config->store);
+    ages_begin(&k->ages, &kept, pg_clock_wall_s(), pg_clock_mono_ms() / 1000);
     PG_CHECK(pthread_mutex_init(&k->lock, NULL) == 0);
     PG_CHECK(pthread_condattr_init(&attr) == 0);
     PG_CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);

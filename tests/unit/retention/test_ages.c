@@ -15,9 +15,14 @@ static void turn_is(int64_t wall_s, uint64_t mono_s, int64_t then_s, bool lags)
     assert_int_equal(a.lags, lags);
 }
 
+static void begin(int64_t kept_now_s, int64_t kept_wall_s, int64_t wall_s)
+{
+    ages_begin(&a, &(struct ages_kept){kept_now_s, kept_wall_s}, wall_s, 100);
+}
+
 TEST(it_goes_with_the_wall_clock)
 {
-    ages_begin(&a, 0, T, 100);
+    begin(0, 0, T);
     turn_is(T + 60, 160, T + 60, false);
     turn_is(T + 130, 220, T + 130, false); /* set right by ten seconds */
     turn_is(T + 115, 225, T + 115, false);
@@ -25,7 +30,7 @@ TEST(it_goes_with_the_wall_clock)
 
 TEST(G16_ten_years_ahead_make_nothing_old)
 {
-    ages_begin(&a, 0, T, 100);
+    begin(0, 0, T);
     turn_is(T + 3650 * DAY, 160, T + 120, true); /* a second in each is caught up */
     turn_is(T + 3650 * DAY + HOUR, 160 + 3600, T + 120 + 2 * HOUR, true);
     turn_is(T + 60 + HOUR, 160 + 3600, T + 60 + HOUR, false); /* and is right again */
@@ -33,24 +38,26 @@ TEST(G16_ten_years_ahead_make_nothing_old)
 
 TEST(G16_an_hour_back_makes_all_younger)
 {
-    ages_begin(&a, 0, T, 100);
+    begin(0, 0, T);
     turn_is(T - 2 * HOUR, 160, T - 2 * HOUR, false);
     turn_is(T + 120, 220, T + 120, false);
 }
 
 TEST(what_a_restart_may_have_missed_is_bounded)
 {
-    ages_begin(&a, T, T + 2 * DAY, 100);
-    turn_is(T + 2 * DAY, 100, T + 2 * DAY, false);
-    ages_begin(&a, T, T + 3650 * DAY, 100);
+    begin(T, T, T + 20 * HOUR);
+    turn_is(T + 20 * HOUR, 100, T + 20 * HOUR, false);
+    begin(T, T, T + 3650 * DAY);
     turn_is(T + 3650 * DAY, 100, T + AGES_OFF_MAX_S, true);
-    ages_begin(&a, T, T - DAY, 100);
+    begin(T + DAY, T + 3650 * DAY, T + 3650 * DAY + 60); /* it went ahead before: once is enough */
+    turn_is(T + 3650 * DAY + 60, 100, T + DAY + 60, true);
+    begin(T, T, T - DAY);
     turn_is(T - DAY, 100, T - DAY, false);
 }
 
 TEST(a_machine_that_slept_is_right_again)
 {
-    ages_begin(&a, 0, T, 100);
+    begin(0, 0, T);
     turn_is(T + 5 * HOUR, 100, T, true);
     turn_is(T + 7 * HOUR, 100 + 7200, T + 4 * HOUR, true);
     turn_is(T + 9 * HOUR, 100 + 4 * 3600, T + 9 * HOUR, false);
