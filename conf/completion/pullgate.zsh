@@ -21,6 +21,7 @@ _pullgate() {
         'prewarm:Fetch images before anybody asks for them.'
         'refresh:Ask upstream now what tags are.'
         'explain:Say why an image may be pulled, or not.'
+        'gc:Say what the server removes by rules, or let it do so now.'
         'retention:Several commands.'
         'deps:Show what an image needs, and what needs it.'
         'report:Several commands.'
@@ -208,6 +209,12 @@ _pullgate() {
             '--json[Answer in JSON]' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:IMAGE:()' ;;
+    (gc) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--json[Answer in JSON]' \
+            '--now[Do it now, and wait until it is done.]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
     (retention\ plan) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \
