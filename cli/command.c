@@ -22,6 +22,7 @@
 #include "cli/print.h"
 #include "cli/reference.h"
 #include "cli/refresh.h"
+#include "cli/replay.h"
 #include "cli/retention.h"
 #include "cli/retire.h"
 #include "cli/revoke.h"
@@ -82,6 +83,13 @@ const struct command command_table[] = {
      "Rules that came, are gone, or were changed, with the keys that they name. Exit status 1 if "
      "they differ.",
      policies_diff, "OLD NEW"},
+    {"policy replay", "cogqG5J6vj", "Say what a policy would have decided otherwise.",
+     "Puts the requests that the audit log has to the policy of --policy, as of their time, with "
+     "what the store has of the images now, and says which would be decided otherwise than they "
+     "were: images, requests, callers, and the rule. Where the policy in force says the same by "
+     "now, it is no change. Reads log and store beside the server, and changes nothing; an OPA of "
+     "the policy is asked. Exit status 1 if something would change.",
+     replay_run, "[DIR]"},
     {"policy import", "", "Make a policy of one of Kubernetes.",
      "FILE has objects of the kinds ClusterImagePolicy, ClusterPolicy (verifyImages) and "
      "ImageValidatingPolicy. Prints a policy that never says less. What cannot be honoured stands "
@@ -349,7 +357,7 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, signature.identity)},
     {'I', 0, "issuer", "URL", "Who vouches for the identity, as its certificate has it.",
      offsetof(struct command_args, signature.issuer)},
-    {'o', 0, "policy", "FILE", "What this policy wants of the image.",
+    {'o', 0, "policy", "FILE", "This policy, in place of that of the configuration.",
      offsetof(struct command_args, signature.policy)},
     {'T', 0, "trusted-root", "FILE",
      "Sigstore's trusted_root.json: whose certificates, logs and timestamps are believed.",

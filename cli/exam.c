@@ -214,7 +214,7 @@ static void decide_policy(struct exam *x)
 {
     policy_decide(x->policy, &x->facts, &x->arena, &x->verdict);
     if (x->verdict.asks_opa) {
-        counsel_ask_now(x->policy, &x->facts, &x->arena);
+        counsel_ask_once(x->policy, &x->facts, &x->arena);
         policy_decide(x->policy, &x->facts, &x->arena, &x->verdict);
     }
     x->is_good = x->verdict.decision == POLICY_ALLOW;

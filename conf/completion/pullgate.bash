@@ -5,7 +5,7 @@ _pullgate() {
     case "$COMP_CWORD:${COMP_WORDS[1]}" in
     1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain gc retention deps report audit revoke unrevoke revocations version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
-    2:policy) COMPREPLY=($(compgen -W "check test lint diff import " -- "$cur")); return ;;
+    2:policy) COMPREPLY=($(compgen -W "check test lint diff replay import " -- "$cur")); return ;;
     2:scan) COMPREPLY=($(compgen -W "image read " -- "$cur")); return ;;
     2:retention) COMPREPLY=($(compgen -W "plan apply lint import " -- "$cur")); return ;;
     2:report) COMPREPLY=($(compgen -W "storage " -- "$cur")); return ;;
@@ -65,6 +65,7 @@ _pullgate() {
     "policy test") words="-c --config -h --help DIR FILE..." ;;
     "policy lint") words="-c --config -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "policy diff") words="-c --config -h --help " ;;
+    "policy replay") words="-c --config --json --policy --since --until --image --digest --caller --verdict --rule -h --help " ;;
     "policy import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "verify "*) words="-c --config --control --json --layout --key --identity --issuer --policy --trusted-root --type -h --help " ;;
     "verify-bundle "*) words="--key --trusted-root --bundle --certificate-identity --certificate-oidc-issuer -h --help FILE DIGEST" ;;

@@ -35,7 +35,7 @@ _pullgate() {
     )
     case $words[2] in
     (config) words2=('check:Read the configuration and say everything that is wrong with it.' 'show:Print the configuration in effect, defaults included.' 'example:Print a configuration file with every option and its default.' 'reference:Print the description of every option, in Markdown.' );;
-    (policy) words2=('check:Read a policy and say what it was understood to be.' 'test:Run table tests of a policy.' 'lint:Say what is wrong with a policy that loads.' 'diff:Say what a new policy says otherwise than an old one.' 'import:Make a policy of one of Kubernetes.' );;
+    (policy) words2=('check:Read a policy and say what it was understood to be.' 'test:Run table tests of a policy.' 'lint:Say what is wrong with a policy that loads.' 'diff:Say what a new policy says otherwise than an old one.' 'replay:Say what a policy would have decided otherwise.' 'import:Make a policy of one of Kubernetes.' );;
     (scan) words2=('image:Scan an image of the store with Trivy or Grype.' 'read:Say what scanners reports say, and whether they count.' );;
     (retention) words2=('plan:Say what rules of retention would remove, and why.' 'apply:Carry out what rules of retention say.' 'lint:Find what rules of retention do against their own words.' 'import:Make rules of retention of another registrys.' );;
     (report) words2=('storage:Say what takes the room, whose it is, how it grows, and until when.' );;
@@ -86,6 +86,19 @@ _pullgate() {
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:OLD NEW:()' ;;
+    (policy\ replay) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--policy[This policy, in place of that of the configuration.]:FILE:_files' \
+            '--since[Not before]:TIME: ' \
+            '--until[Before that.]:TIME: ' \
+            '--image[Of REPOSITORY or REPOSITORYTAG, with * and ?]:PATTERN: ' \
+            '--digest[About it.]:DIGEST: ' \
+            '--caller[By whom]:NAME: ' \
+            '--verdict[allow, deny or pending.]:WORD: ' \
+            '--rule[Decided by this rule.]:NAME: ' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:DIR:()' ;;
     (policy\ import) _arguments \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:FILE:_files' ;;
@@ -97,7 +110,7 @@ _pullgate() {
             '--key[Signed by this public key (PEM), as cosign.pub.]:FILE:_files' \
             '--identity[Signed by this identity, an e-mail address or URI, as its certificate has it]:NAME: ' \
             '--issuer[Who vouches for the identity, as its certificate has it.]:URL: ' \
-            '--policy[What this policy wants of the image.]:FILE:_files' \
+            '--policy[This policy, in place of that of the configuration.]:FILE:_files' \
             '--trusted-root[Sigstores trusted_root.json]:FILE:_files' \
             '--type[An attestation of this predicate type, instead of a signature of the image.]:TYPE: ' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \

@@ -381,18 +381,36 @@ static void put_body(struct pg_buf *b, struct sl document)
     PG_CHECK(!b->over);
 }
 
-struct counsel_ask *counsel_ask(struct counsel *c, struct policy *p, struct sl document,
-                                struct pg_mailbox *home, void (*done)(void *owner), void *owner)
+static struct counsel_ask *make(struct counsel *c, struct policy *p, struct sl document)
 {
     struct counsel_ask *a = calloc(1, sizeof(*a));
 
-    PG_CHECK(a != NULL && owner != NULL);
-    *a = (struct counsel_ask){.refs = 1, .counsel = c, .policy = policy_ref(p), .done = done};
-    a->owner = owner;
+    PG_CHECK(a != NULL);
+    *a = (struct counsel_ask){.refs = 1, .counsel = c, .policy = policy_ref(p)};
     a->made_ms = pg_clock_mono_ms();
     make_key(p, document, a->key);
     put_body(&a->body, document);
     pg_arena_init(&a->arena, OPA_ANSWER_MAX);
+    return a;
+}
+
+struct counsel_ask *counsel_ask_now(struct counsel *c, struct policy *p, struct sl document)
+{
+    struct counsel_ask *a = make(c, p, document);
+
+    run(&a->job);
+    a->answered = true;
+    return a;
+}
+
+struct counsel_ask *counsel_ask(struct counsel *c, struct policy *p, struct sl document,
+                                struct pg_mailbox *home, void (*done)(void *owner), void *owner)
+{
+    struct counsel_ask *a = make(c, p, document);
+
+    PG_CHECK(owner != NULL && c->pool != NULL);
+    a->done = done;
+    a->owner = owner;
     if (atomic_fetch_add(&c->nwaiting, 1) >= COUNSEL_WAITING_MAX) {
         atomic_fetch_sub(&c->nwaiting, 1);
         fail(&a->opinion, &a->arena, "too many wait for it");
@@ -481,7 +499,7 @@ bool counsel_hear(const struct counsel_hearing *h, const struct policy *p, struc
     return known;
 }
 
-void counsel_ask_now(const struct policy *p, struct facts *f, struct pg_arena *arena)
+void counsel_ask_once(const struct policy *p, struct facts *f, struct pg_arena *arena)
 {
     struct facts_opinion *o = pg_new(arena, struct facts_opinion);
     CURL *curl = curl_easy_init();

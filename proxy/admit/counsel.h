@@ -31,8 +31,8 @@
 struct counsel;
 struct counsel_ask;
 
-struct counsel *counsel_new(struct pg_pool *pool);
-void counsel_free(struct counsel *c); /* NULL is allowed */
+struct counsel *counsel_new(struct pg_pool *pool); /* NULL: for counsel_ask_now() alone */
+void counsel_free(struct counsel *c);              /* NULL is allowed */
 
 /* What a request has heard so far. */
 struct counsel_hearing {
@@ -51,5 +51,8 @@ struct counsel_ask *counsel_ask(struct counsel *c, struct policy *p, struct sl d
 bool counsel_is_answered(const struct counsel_ask *a);
 void counsel_leave(struct counsel_ask *a); /* NULL is allowed */
 
-/* The same for who may wait, and keeps nothing: a command. */
-void counsel_ask_now(const struct policy *p, struct facts *f, struct pg_arena *arena);
+/* The same for who may wait, a command: it is answered when this returns. */
+struct counsel_ask *counsel_ask_now(struct counsel *c, struct policy *p, struct sl document);
+
+/* Of one image alone: fills facts->opinion. */
+void counsel_ask_once(const struct policy *p, struct facts *f, struct pg_arena *arena);

@@ -226,6 +226,8 @@ static bool name_subject(struct subject *s, struct sl tag, const struct digest *
     }
     if (s->wants.age)
         s->facts.since_s = find_since(q, tag, d, &t);
+    if (s->wants.age && s->facts.since_s == 0 && digest_eq(sha256, &q->sha256))
+        s->facts.since_s = q->since_s;
     return true;
 }
 

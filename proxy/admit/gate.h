@@ -55,6 +55,7 @@ struct gate_question {
     size_t nfresh;
     struct counsel_hearing hearing; /* what OPA said for this question */
     int64_t now_s;
+    int64_t since_s; /* since when it is known, where the index does not tell; 0: nobody knows */
     uint64_t now_ms, ttl_ms;
 };
 
