@@ -10,8 +10,10 @@
 
 #define PREFIX   SL("scan:")
 #define KIND_MAX (5 + SCANNED_SOURCE_MAX)
+#define PLACES   65536
 
-static _Atomic uint64_t revision = 1;
+/* Of the digests that fall on the same place, together. */
+static _Atomic uint32_t revisions[PLACES];
 
 struct change {
     struct writer_op op;
@@ -117,10 +119,16 @@ static int apply(struct writer_op *op, struct index_txn *txn, struct pg_err *err
     return write_merged(c, txn, found > 0 ? old.bytes : (struct sl){NULL, 0}, err);
 }
 
+static _Atomic uint32_t *place_of(const struct digest *sha256)
+{
+    return &revisions[(size_t)sha256->bytes[0] << 8 | sha256->bytes[1]];
+}
+
 static void settle(struct writer_op *op)
 {
-    (void)op;
-    atomic_fetch_add(&revision, 1);
+    const struct change *c = pg_container_of(op, struct change, op);
+
+    atomic_fetch_add(place_of(&c->digest), 1);
 }
 
 int scanned_change(struct store *s, const struct digest *sha256, struct sl source,
@@ -133,9 +141,9 @@ int scanned_change(struct store *s, const struct digest *sha256, struct sl sourc
     return writer_do(s->writer, &c.op, err);
 }
 
-uint64_t scanned_revision(void)
+uint32_t scanned_revision(const struct digest *sha256)
 {
-    return atomic_load(&revision);
+    return atomic_load(place_of(sha256));
 }
 
 int scanned_forget(struct index_txn *txn, const struct digest *d, struct pg_err *err)

@@ -40,8 +40,9 @@ struct scanned_row {
 int scanned_next(struct index_view *v, const struct digest *sha256, struct sl after,
                  struct scanned_row *r, struct pg_err *err);
 
-/* Another number after each change, of any digest: what was read before is to be read again. */
-uint64_t scanned_revision(void);
+/* Another number after each change of what is said of this digest: what was read before is to be
+ * read again. It may be another one without reason. */
+uint32_t scanned_revision(const struct digest *sha256);
 
 /* For whoever forgets a manifest, in its transaction. */
 struct index_txn;

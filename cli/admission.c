@@ -13,6 +13,7 @@
 #include "cli/reload.h"
 #include "cli/rules.h"
 #include "cli/trusts.h"
+#include "scan/excuses.h"
 
 #define LOOK_MS  1000
 #define LIST_MAX 64
@@ -225,6 +226,10 @@ static void set_revision(struct config_admission *a)
 
     if (a->policy != NULL) {
         policy_revision(a->policy, one);
+        pg_hash_update(h, one, sizeof(one));
+    }
+    if (a->excuses != NULL) {
+        excuses_revision(a->excuses, one);
         pg_hash_update(h, one, sizeof(one));
     }
     for (unsigned i = 0; i < a->ntrusts; i++) {

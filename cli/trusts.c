@@ -14,6 +14,8 @@
 #include "base/hash.h"
 #include "cli/imprint.h"
 #include "cli/made_root.h"
+#include "policy/match.h"
+#include "scan/excuses.h"
 
 #define STORE_NAMES_MAX 64  /* folders of one type */
 #define STORE_FILES_MAX 256 /* of one folder */
@@ -33,6 +35,7 @@ struct trusts {
     bool has_root, has_notation; /* the configured one */
     const struct config *config;
     struct pg_hash *imprint;
+    struct excuses *excuses; /* NULL: none were named */
     char *base;
     char *files[TRUSTS_FILES_MAX];
     size_t nfiles;
@@ -448,12 +451,49 @@ static const char *source_host(void *context, struct sl host)
     return u != NULL ? u->name : config_alias_of(host);
 }
 
+static int canonical(struct sl text, struct pg_arena *arena, struct sl *pattern_r,
+                     struct pg_err *err)
+{
+    return match_canonical(text, NULL, NULL, arena, pattern_r, err);
+}
+
+static int source_excuses(struct trusts *t, struct sl file, bool is_vex, struct pg_err *err)
+{
+    size_t max = is_vex ? VEX_BYTES_MAX : WAIVER_BYTES_MAX;
+    _free_ char *path = path_of(t->base, file);
+    struct pg_buf text;
+
+    if (t->excuses == NULL) {
+        t->excuses = excuses_new();
+    }
+    pg_buf_init(&text, max);
+    int rc = read_path(t, path, max, &text, err);
+    if (rc == 0) {
+        rc = is_vex ? excuses_add_vex(t->excuses, path, pg_buf_sl(&text), err)
+                    : excuses_add_waivers(t->excuses, path, pg_buf_sl(&text), canonical, err);
+    }
+    pg_buf_free(&text);
+    return rc;
+}
+
+static int source_waivers(void *context, struct sl file, struct pg_err *err)
+{
+    return source_excuses(context, file, false, err);
+}
+
+static int source_vex(void *context, struct sl file, struct pg_err *err)
+{
+    return source_excuses(context, file, true, err);
+}
+
 struct policy_source trusts_source(struct trusts *t)
 {
     return (struct policy_source){.key = source_key,
                                   .root = source_root,
                                   .made = source_made,
                                   .notation = source_notation,
+                                  .waivers = source_waivers,
+                                  .vex = source_vex,
                                   .host = source_host,
                                   .context = t};
 }
@@ -514,6 +554,7 @@ void trusts_free(struct trusts *t)
         free(t->files[i]);
     }
     pg_hash_free(t->imprint);
+    excuses_free(t->excuses);
     free(t->base);
     free(t);
 }
@@ -542,4 +583,6 @@ void trusts_hand_over(struct trusts *t, struct config_admission *a)
         a->files[a->nfiles] = sl_dup(sl_str(t->files[a->nfiles]));
     }
     pg_hash_final(t->imprint, a->imprint);
+    a->excuses = t->excuses;
+    t->excuses = NULL;
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "policy/match.h"
+#include "policy/scans.h"
 #include "policy/secret.h"
 
 #define TEXT_MAX  700
@@ -286,6 +287,11 @@ static void stand_age(const struct asked *a)
     a->s->until_s = since_s + a->d->age_s;
 }
 
+static void stand_scan(const struct asked *a)
+{
+    scans_stand(a->d->scan, a->f, a->arena, a->s);
+}
+
 /* ---- any of them --------------------------------------------------------------------------- */
 
 static const struct {
@@ -300,6 +306,7 @@ static const struct {
     [DEMAND_BASE_IMAGES] = {true, false, stand_base},
     [DEMAND_NO_TAGS] = {false, true, stand_no_tags},
     [DEMAND_MIN_AGE] = {false, true, stand_age},
+    [DEMAND_SCAN] = {true, false, stand_scan},
 };
 
 bool demand_wants_content(const struct demand *d)
@@ -310,6 +317,11 @@ bool demand_wants_content(const struct demand *d)
 bool demand_wants_age(const struct demand *d)
 {
     return d->kind == DEMAND_MIN_AGE;
+}
+
+bool demand_wants_scans(const struct demand *d)
+{
+    return d->kind == DEMAND_SCAN;
 }
 
 /* An artifact, all of whose types a rule names, need not be an image for that rule. */
@@ -347,8 +359,11 @@ void demand_stand(const struct demand *d, const struct demand *types, const stru
 {
     struct asked a = {.d = d, .f = f, .c = f->content, .arena = arena, .s = s_r};
 
-    *s_r = (struct demand_standing){
-        .answer = DEMAND_HOLDS, .until_s = INT64_MAX, .found = SL(""), .help = SL("")};
+    *s_r = (struct demand_standing){.answer = DEMAND_HOLDS,
+                                    .until_s = INT64_MAX,
+                                    .found = SL(""),
+                                    .help = SL(""),
+                                    .warning = SL("")};
     if (kinds[d->kind].content) {
         stand_content(&a, types);
     } else {
@@ -414,6 +429,9 @@ void demand_put_want(const struct demand *d, struct pg_buf *out)
     case DEMAND_MIN_AGE:
         put_span(d->age_s, span);
         (void)pg_buf_printf(out, "that it has been known here for %s", span);
+        break;
+    case DEMAND_SCAN:
+        scans_put_want(d->scan, out);
         break;
     }
 }

@@ -6,6 +6,7 @@
  *     platforms: [linux/amd64]             tags: {deny: [latest]}      min_age: 72h
  *     artifact_types: [image, application/vnd.cncf.helm.*]             secrets: deny
  *     labels: {require: {NAME: PATTERN}, deny: {NAME: PATTERN}}        base_images: {allow: [...]}
+ *     scan: {max_severity: medium, ...}, see policy/scans.h
  *
  * An index is nothing that runs: what it lists is asked about one by one, when it is pulled. What
  * is no image has no platform and no labels, so that a rule which wants some denies it; unless the
@@ -32,7 +33,10 @@ enum demand_kind {
     DEMAND_BASE_IMAGES, /* as the annotation says */
     DEMAND_NO_TAGS,     /* it may not be asked for by one of these */
     DEMAND_MIN_AGE,
+    DEMAND_SCAN,
 };
+
+struct scans_want;
 
 struct demand {
     enum demand_kind kind;
@@ -41,6 +45,7 @@ struct demand {
     const struct facts_pair *pairs; /* a name and a pattern for its value */
     size_t npairs;
     int64_t age_s;
+    const struct scans_want *scan; /* SCAN: policy/scans.h */
 };
 
 /* How a demand stands. */
@@ -48,14 +53,17 @@ enum demand_answer { DEMAND_HOLDS, DEMAND_FAILS, DEMAND_UNKNOWN };
 
 struct demand_standing {
     enum demand_answer answer;
-    int64_t until_s; /* it stays so no longer than this; INT64_MAX: for ever */
-    struct sl found; /* FAILS, UNKNOWN: what was found, a half sentence */
-    struct sl help;  /* FAILS: what would help; "": nothing but another image */
+    int64_t until_s;   /* it stays so no longer than this; INT64_MAX: for ever */
+    struct sl found;   /* FAILS, UNKNOWN: what was found, a half sentence */
+    struct sl help;    /* FAILS: what would help; "": nothing but another image */
+    struct sl warning; /* HOLDS: what is told all the same; "": nothing */
+    bool asks_scan;    /* a scan would help */
 };
 
 /* What has to be known for it. */
 bool demand_wants_content(const struct demand *d);
 bool demand_wants_age(const struct demand *d);
+bool demand_wants_scans(const struct demand *d);
 
 /* types: the artifact_types of the same rule, which may excuse an artifact; or NULL. */
 void demand_stand(const struct demand *d, const struct demand *types, const struct facts *f,

@@ -96,6 +96,42 @@ struct facts_opinion {
     struct sl revision; /* of its bundles; "": it has none */
 };
 
+/* In the order of badness, but for the first: in none with the others. */
+enum facts_severity {
+    FACTS_UNKNOWN,
+    FACTS_NEGLIGIBLE,
+    FACTS_LOW,
+    FACTS_MEDIUM,
+    FACTS_HIGH,
+    FACTS_CRITICAL,
+    FACTS_SEVERITIES,
+};
+
+struct facts_finding {
+    struct sl id;
+    const struct sl *aliases; /* that somebody trusted says; not the author of the report */
+    size_t naliases;
+    struct sl package, version, fixed; /* fixed may be "" */
+    enum facts_severity severity;
+    bool is_fixable, is_exploited;
+    int64_t since_s;         /* by our clock: since when this source says so */
+    int64_t settled_until_s; /* by a waiver, or VEX that is believed; 0: it is open */
+};
+
+/* What one source says of the image. */
+struct facts_scan {
+    struct sl source;
+    int64_t good_s;     /* when its last report that counts came; 0: there is none */
+    int64_t first_s;    /* when the first one did */
+    int64_t database_s; /* when its database was made; 0: it did not say */
+    const struct facts_finding *findings;
+    size_t nfindings;
+    size_t unlisted[FACTS_SEVERITIES]; /* of which no more is known: open, and not new */
+    int64_t failed_s;                  /* its last attempt failed, then; 0: it did not */
+    struct sl failed;                  /* why */
+    const struct facts_signed *by;     /* it came as a signed statement by this; NULL: a source's */
+};
+
 struct facts {
     struct sl repository;        /* canonical: "docker.io/library/nginx" */
     struct sl tag;               /* asked for by it; {NULL, 0}: by digest */
@@ -115,4 +151,8 @@ struct facts {
         since_s; /* by our clock: since when the tag names it without a break; by digest: since
                     the first of its tags does, or since it was first named here. 0: not known */
     const struct facts_opinion *opinion; /* NULL: OPA was not asked */
+    const struct facts_scan *scans;
+    size_t nscans;
+    const char *scans_trouble; /* they could not be read; NULL: they could */
+    int64_t here_s; /* since when it is linked in this repository; 0: it is not, or not known */
 };

@@ -363,9 +363,30 @@ static int take_rules(struct parse *p, const struct pg_tree *list)
     return rc;
 }
 
+typedef int file_fn(void *context, struct sl file, struct pg_err *err);
+
+/* One file, or a list of them. */
+static int take_files(struct parse *p, const struct pg_tree *root, const char *key, file_fn *take)
+{
+    const struct pg_tree *t = pg_tree_get(root, sl_str(key));
+    bool many = t != NULL && t->kind == PG_TREE_LIST;
+
+    for (const struct pg_tree *c = many ? t->first : t; c != NULL; c = many ? c->next : NULL) {
+        if (c->kind != PG_TREE_SCALAR || pg_tree_is_null(c) || c->text.n == 0) {
+            return reading_bad(&p->in, c->at, "%s must be the name of a file, or a list of them",
+                               key);
+        }
+        if (take != NULL && take(p->source->context, c->text, p->in.err) < 0) {
+            return reading_wrap(&p->in, c->at);
+        }
+    }
+    return 0;
+}
+
 int parse_rules(struct parse *p, const struct pg_tree *root)
 {
-    static const char *const words[] = {"default", "authorities", "rules", "opa", NULL};
+    static const char *const words[] = {"default", "authorities", "rules", "opa",
+                                        "waivers", "vex",         NULL};
     static const char *const defaults[] = {"allow", "deny", NULL};
     unsigned rest = 2;
 
@@ -381,6 +402,10 @@ int parse_rules(struct parse *p, const struct pg_tree *root)
                            "no rule speaks of");
     }
     p->policy->allows_rest = rest == 0;
+    if (take_files(p, root, "waivers", p->source->waivers) < 0 ||
+        take_files(p, root, "vex", p->source->vex) < 0) {
+        return -1;
+    }
     if (p->authorities != NULL && parse_signer_authorities(p, p->authorities) < 0) {
         return -1;
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/parse_demand.h"
 
+#include "policy/parse_scan.h"
+
 /* The demands of one rule as they come. */
 struct list {
     struct parse *p;
@@ -230,6 +232,12 @@ int parse_demand_read(struct parse *p, const struct pg_tree *require, struct rul
     }
     if (secrets) {
         (void)add(&l, DEMAND_NO_SECRETS);
+    }
+    if (pg_tree_get(require, SL("scan")) != NULL) {
+        struct demand *d = add(&l, DEMAND_SCAN);
+        if (parse_scan_read(p, pg_tree_get(require, SL("scan")), &d->scan) < 0) {
+            return -1;
+        }
     }
     struct demand *all = pg_alloc(&p->policy->arena, l.n * sizeof(*all) + 1);
     memcpy(all, l.all, l.n * sizeof(*all));

@@ -6,6 +6,7 @@
 
 /* The keys of `require` that are read here. */
 #define PARSE_DEMANDS                                                                              \
-    "platforms", "artifact_types", "labels", "secrets", "base_images", "tags", "min_age", "on_young"
+    "platforms", "artifact_types", "labels", "secrets", "base_images", "tags", "min_age",          \
+        "on_young", "scan"
 
 PG_MUST_USE int parse_demand_read(struct parse *p, const struct pg_tree *require, struct rule *r);

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "policy/containers.h"
 #include "policy/opa.h"
+#include "policy/scans.h"
 
 #define ARENA_BYTES    ((size_t)64 << 20)
 #define OBSERVED_BYTES ((size_t)2000)
@@ -202,13 +203,29 @@ static void add_wants(const struct rule_requirement *q, struct policy_wants *w)
     }
 }
 
+/* Whose signed reports count is looked for with the other evidence. */
+static void add_attested(const struct scans_want *s, struct policy_wants *w)
+{
+    const struct rule_requirement q = {
+        .kind = FACTS_ATTESTATION, .signers = s->signers, .nsigners = s->nsigners};
+
+    if (s->nsigners > 0) {
+        add_wants(&q, w);
+    }
+}
+
 static void add_demand(const struct demand *d, struct policy_wants *w)
 {
     bool content = demand_wants_content(d), age = demand_wants_age(d);
+    bool scans = demand_wants_scans(d);
 
-    w->governed = w->governed || content || age;
+    w->governed = w->governed || content || age || scans;
     w->content = w->content || content;
     w->age = w->age || age;
+    w->scans = w->scans || scans;
+    if (scans) {
+        add_attested(d->scan, w);
+    }
     w->tags = w->tags || age;
 }
 
@@ -253,11 +270,11 @@ struct policy_wants policy_wants(const struct policy *p, const struct facts *nam
 
 /* ---- deciding ------------------------------------------------------------------------------ */
 
-static void observe(const struct rule *r, const struct rule_verdict *one, struct pg_buf *observed)
+static void observe(const struct rule *r, struct sl what, struct pg_buf *observed)
 {
-    if (one->decision != POLICY_ALLOW) {
+    if (what.n > 0) {
         (void)pg_buf_printf(observed, "%s" SL_FMT ": " SL_FMT, observed->n > 0 ? "; " : "",
-                            SL_ARG(r->name), SL_ARG(one->reason));
+                            SL_ARG(r->name), SL_ARG(what));
     }
 }
 
@@ -321,8 +338,10 @@ void policy_decide(const struct policy *p, const struct facts *f, struct pg_aren
         if (one.not_after_s < v.not_after_s && (!r->observes || one.decision == POLICY_ALLOW)) {
             v.not_after_s = one.not_after_s; /* what an observing rule tells changes then, too */
         }
+        v.asks_scan = v.asks_scan || one.asks_scan;
+        observe(r, one.warning, &observed);
         if (r->observes) {
-            observe(r, &one, &observed);
+            observe(r, one.decision != POLICY_ALLOW ? one.reason : SL(""), &observed);
         } else {
             enforce(r, &one, &v);
         }

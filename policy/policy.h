@@ -50,6 +50,9 @@ struct policy_source {
     int (*made)(void *context, const struct policy_made *m, unsigned *trust_r, struct pg_err *err);
     /* The trust that has this Notation trust policy and its store ("" is the configured one). */
     int (*notation)(void *context, struct sl file, unsigned *trust_r, struct pg_err *err);
+    /* Files of waivers, and VEX documents that are believed. NULL: there are none of them here. */
+    int (*waivers)(void *context, struct sl file, struct pg_err *err);
+    int (*vex)(void *context, struct sl file, struct pg_err *err);
     /* The canonical name of a registry that has several, else NULL. The function may be NULL. */
     const char *(*host)(void *context, struct sl host);
     void *context;
@@ -62,7 +65,9 @@ struct policy_verdict {
     struct sl rule;      /* that decided, or "default" */
     struct sl reason;    /* a sentence: what was wanted, what was found */
     struct sl remedy;    /* what would make it pass; "" when allowed */
-    struct sl observed;  /* rules of mode observe that would have denied, and why; "" for none */
+    struct sl observed;  /* rules of mode observe that would have denied, and why, and what the
+                            others tell besides; "" for none */
+    bool asks_scan;      /* a scan of it would help, now or soon */
     int64_t not_after_s; /* the verdict holds no longer than this */
     bool asks_opa;       /* PENDING: all rules allow, and facts->opinion is not there */
 };
@@ -76,6 +81,7 @@ struct policy_wants {
                        and with `age` on since when they do */
     bool content;   /* what the manifest and its config say */
     bool age;       /* since when it is known */
+    bool scans;     /* what sources of scan results say of it, and since when it is here */
     bool signatures, attestations;
     bool simple, bundle, notation; /* in which forms they count */
     uint64_t trusts;               /* bit n: verify with trust n (a policy has at most 64) */

@@ -461,7 +461,7 @@ static void explain_demand(const struct rule *r, const struct demand *d,
     (void)pg_buf_printf(&b, "; " SL_FMT, SL_ARG(s->found));
     v->reason = kept(&b, arena);
     if (s->answer == DEMAND_UNKNOWN) {
-        (void)pg_buf_put(&b, SL("try again when the upstream answers"));
+        (void)pg_buf_put(&b, s->help.n > 0 ? s->help : SL("try again when the upstream answers"));
     } else if (s->help.n > 0) {
         (void)pg_buf_printf(&b, SL_FMT ", or change the rule " SL_FMT, SL_ARG(s->help),
                             SL_ARG(r->name));
@@ -478,6 +478,10 @@ static void decide_demands(const struct rule *r, const struct facts *f, struct p
 {
     for (size_t i = 0; i < r->ndemands && v->decision != POLICY_DENY; i++) {
         struct demand_standing s = rule_stand_demand(r, &r->demands[i], f, arena);
+        v->asks_scan = v->asks_scan || s.asks_scan;
+        if (s.warning.n > 0) {
+            v->warning = s.warning;
+        }
         if (s.answer == DEMAND_HOLDS && s.until_s < v->not_after_s) {
             v->not_after_s = s.until_s;
         }
@@ -516,8 +520,11 @@ void rule_decide(const struct rule *r, const struct facts *f, struct pg_arena *a
 {
     struct rule_verdict by_demands;
 
-    *v_r = (struct rule_verdict){
-        .decision = POLICY_ALLOW, .reason = SL(""), .remedy = SL(""), .not_after_s = INT64_MAX};
+    *v_r = (struct rule_verdict){.decision = POLICY_ALLOW,
+                                 .reason = SL(""),
+                                 .remedy = SL(""),
+                                 .not_after_s = INT64_MAX,
+                                 .warning = SL("")};
     if (r->action != RULE_REQUIRE) {
         decide_fixed(r, arena, v_r);
         return;
@@ -529,6 +536,8 @@ void rule_decide(const struct rule *r, const struct facts *f, struct pg_arena *a
         return;
     }
     decide_signed(r, f, arena, v_r);
+    v_r->asks_scan = by_demands.asks_scan;
+    v_r->warning = by_demands.warning;
     if (v_r->decision == POLICY_ALLOW && by_demands.decision == POLICY_PENDING) {
         *v_r = by_demands;
     } else if (v_r->decision == POLICY_ALLOW && by_demands.not_after_s < v_r->not_after_s) {

@@ -66,6 +66,8 @@ struct rule_verdict {
     enum policy_decision decision;
     struct sl reason, remedy; /* "" when allowed */
     int64_t not_after_s;
+    struct sl warning; /* allowed, and told all the same; "" for nothing */
+    bool asks_scan;    /* whatever the decision: a scan would help */
 };
 
 bool rule_applies(const struct rule *r, const struct facts *f); /* its tags; not the repository */

@@ -6,6 +6,7 @@
 
 #include "policy/parse.h"
 #include "policy/provenance.h"
+#include "policy/trial_scan_int.h"
 
 #define NOW_S       INT64_C(1800000000) /* when a test does not say */
 #define ITEMS_MAX   200
@@ -280,7 +281,8 @@ static int take_content(struct trial *t)
     }
     c->shape = (enum facts_shape)shape;
     c->platform = kept(t, c->platform);
-    if (says > 0 || c->platform.p != NULL || c->ntypes > 0 || t->says_content) {
+    if (says > 0 || c->platform.p != NULL || c->ntypes > 0 || t->says_content ||
+        pg_tree_get(t->map, SL("scan")) != NULL) {
         t->facts.content = c;
     }
     if (c->ntypes == 0 && c->shape == FACTS_IMAGE) {
@@ -309,9 +311,9 @@ static int take_opa(struct trial *t)
 static int take_facts(struct trial *t)
 {
     static const char *const words[] = {
-        "name",        "image",  "known_tags", "now",    "age",      "shape",    "platform",
-        "labels",      "env",    "types",      "signed", "attested", "evidence", "revoked",
-        "annotations", "expect", "rule",       "reason", "opa",      NULL};
+        "name", "image",  "known_tags", "now",      "age",      "shape",   "platform",    "labels",
+        "env",  "types",  "signed",     "attested", "evidence", "revoked", "annotations", "expect",
+        "rule", "reason", "opa",        "scan",     "here",     NULL};
     static const char *const states[] = {"complete", "cut", "failed", NULL};
     unsigned state = 0;
     struct sl revoked;
@@ -320,6 +322,7 @@ static int take_facts(struct trial *t)
         take_texts(t, "known_tags", &t->facts.known_tags, &t->facts.nknown_tags) < 0 ||
         take_times(t) < 0 || take_content(t) < 0 || take_signed(t) < 0 ||
         take_word(t, "evidence", states, &state) < 0 ||
+        trial_scan_read(&t->parse.in, t->map, t->arena, &t->facts) < 0 ||
         reading_text(&t->parse.in, t->map, "revoked", &revoked) < 0) {
         return -1;
     }

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "retention/ruleset.h"
+#include "scan/excuses.h"
 
 /* Other names under which clients know a registry. */
 static const struct {
@@ -216,6 +217,7 @@ static void free_admission(struct config_admission *a)
     free(a->policy_file);
     free(a->policy_text);
     policy_unref(a->policy);
+    excuses_free(a->excuses);
     for (unsigned i = 0; i < a->ntrusts; i++) {
         trust_unref(a->trusts[i]);
     }

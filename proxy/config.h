@@ -94,12 +94,15 @@ struct config_trust {
 };
 
 /* What may be pulled: `policy`, and what it was made of. */
+struct excuses;
+
 struct config_admission {
     struct config_trust trust;
     char *policy_file;     /* policy: {file: ...}; NULL: none */
     char *policy_text;     /* the policy that stands in the file itself, in one line; NULL: none */
     struct policy *policy; /* NULL: there is none, and all passes */
-    struct trust **trusts; /* by the numbers that policy has for them */
+    struct excuses *excuses; /* waivers and VEX that the policy names; NULL: none */
+    struct trust **trusts;   /* by the numbers that policy has for them */
     unsigned ntrusts;
     char **files; /* that all this was read from, and directories; an imprint of them (cli) */
     size_t nfiles;

@@ -164,15 +164,15 @@ bool dossier_names_child(const struct dossier *d, const struct digest *manifest)
 
 /* ---- what was decided ---------------------------------------------------------------------- */
 
-bool dossier_recall(const struct dossier *d, struct sl tag, int64_t now_s, struct pg_arena *arena,
-                    struct policy_verdict *v_r)
+bool dossier_recall(const struct dossier *d, struct sl tag, int64_t now_s, uint32_t scanned,
+                    struct pg_arena *arena, struct policy_verdict *v_r)
 {
     for (size_t i = 0; i < DOSSIER_MEMOS; i++) {
         const struct dossier_memo *m = atomic_load(&d->memos[i]);
 
         if (m == NULL)
             return false;
-        if (now_s < m->from_s || now_s >= m->not_after_s ||
+        if (now_s < m->from_s || now_s >= m->not_after_s || m->scanned != scanned ||
             !sl_eq(tag, (struct sl){m->texts, m->ntag}))
             continue;
         *v_r = (struct policy_verdict){
@@ -188,7 +188,7 @@ bool dossier_recall(const struct dossier *d, struct sl tag, int64_t now_s, struc
 }
 
 /* The first ones stay, until the facts are looked for again. */
-void dossier_remember(struct dossier *d, struct sl tag, int64_t now_s,
+void dossier_remember(struct dossier *d, struct sl tag, int64_t now_s, uint32_t scanned,
                       const struct policy_verdict *v)
 {
     struct dossier_memo *m;
@@ -199,7 +199,7 @@ void dossier_remember(struct dossier *d, struct sl tag, int64_t now_s,
         return;
     m = malloc(sizeof(*m) + tag.n + v->rule.n + v->reason.n);
     PG_CHECK(m != NULL);
-    *m = (struct dossier_memo){now_s, v->not_after_s, tag.n, v->rule.n, v->reason.n};
+    *m = (struct dossier_memo){now_s, v->not_after_s, scanned, tag.n, v->rule.n, v->reason.n};
     if (tag.n > 0)
         memcpy(m->texts, tag.p, tag.n);
     memcpy(m->texts + tag.n, v->rule.p, v->rule.n);

@@ -5,7 +5,8 @@
  *
  * What is known is never changed: whoever looks again makes another one. What policy said of it,
  * and of nothing else, it remembers while that holds, if it was yes: it is made under one revision
- * of policy and trusts, so that only the tag and the time are left to be compared.
+ * of policy and trusts, so that only the tag, the time, and what scans found since are left to be
+ * compared.
  *
  * Or it says whether a manifest is itself evidence about another one, by its content (companion.h).
  *
@@ -38,6 +39,7 @@ struct dossier_scope {
 /* A yes, by these facts alone. */
 struct dossier_memo {
     int64_t from_s, not_after_s;
+    uint32_t scanned;            /* scanned_revision() of the image, from before it was decided */
     size_t ntag, nrule, nreason; /* no tag: by digest, and no tag names it */
     char texts[];
 };
@@ -90,10 +92,11 @@ bool dossier_names_blob(const struct dossier *d, const struct digest *blob);
 bool dossier_names_child(const struct dossier *d, const struct digest *manifest);
 
 /* A yes that holds now, its texts in the arena; tag {NULL, 0}: by digest, and no tag names it. */
-bool dossier_recall(const struct dossier *d, struct sl tag, int64_t now_s, struct pg_arena *arena,
-                    struct policy_verdict *v_r);
-/* v allows, tells of no rule that observes, and was made of d, the tag, and now_s. */
-void dossier_remember(struct dossier *d, struct sl tag, int64_t now_s,
+bool dossier_recall(const struct dossier *d, struct sl tag, int64_t now_s, uint32_t scanned,
+                    struct pg_arena *arena, struct policy_verdict *v_r);
+/* v allows, tells of no rule that observes, and was made of d, the tag, now_s, and what was known
+ * of scans by then. */
+void dossier_remember(struct dossier *d, struct sl tag, int64_t now_s, uint32_t scanned,
                       const struct policy_verdict *v);
 
 bool dossier_scopes_are_same(const struct dossier_scope *a, const struct dossier_scope *b);

@@ -2,9 +2,11 @@
 #include "proxy/admit/gate.h"
 
 #include "cache/overlay.h"
+#include "cache/scanned.h"
 #include "oci/manifest.h"
 #include "oci/ref.h"
 #include "policy/explain.h"
+#include "proxy/admit/heard.h"
 #include "proxy/admit/revocation.h"
 
 #define EDGES_MAX 2048 /* of a child that are looked at: a base layer has many */
@@ -267,19 +269,37 @@ static bool ask_rules(struct subject *s, struct policy_verdict *v, struct gate_r
     return true;
 }
 
+/* What sources of scan results say, and since when it is here: no more than once. */
+static void hear_scans(struct subject *s)
+{
+    struct index_link link;
+    struct pg_err ignored = {0};
+
+    if (!s->wants.scans || s->facts.scans != NULL)
+        return;
+    heard_gather(s->q->store, s->q->admission->excuses, s->arena, &s->facts);
+    if (overlay_get_link(s->q->store, s->facts.repository, &s->facts.digest, &link, &ignored) > 0 &&
+        link.landed)
+        s->facts.here_s = link.first_seen_s;
+    pg_err_clear(&ignored);
+}
+
 /* What policy said of the same facts, name and tag holds for as long as it said. */
 static bool ask_policy(struct subject *s, struct policy_verdict *v, struct gate_result *r)
 {
     struct dossier *d = s->dossier;
     bool may_recall = is_by_dossier(s);
+    uint32_t scanned = scanned_revision(&s->facts.digest);
 
-    s->is_recalled = may_recall && dossier_recall(d, s->facts.tag, s->facts.now_s, s->arena, v);
+    s->is_recalled =
+        may_recall && dossier_recall(d, s->facts.tag, s->facts.now_s, scanned, s->arena, v);
     if (s->is_recalled)
         return true;
+    hear_scans(s);
     if (!ask_rules(s, v, r))
         return false;
     if (may_recall && v->decision == POLICY_ALLOW && v->observed.n == 0)
-        dossier_remember(d, s->facts.tag, s->facts.now_s, v);
+        dossier_remember(d, s->facts.tag, s->facts.now_s, scanned, v);
     return true;
 }
 
@@ -618,12 +638,13 @@ static void explain_alone(const struct gate_question *q, const struct gate_resul
 }
 
 /* By the facts that it was decided by. */
-static void explain(const struct subject *s, struct pg_arena *arena)
+static void explain(struct subject *s, struct pg_arena *arena)
 {
     struct policy_verdict v;
-    const struct explain_node *root =
-        explain_decision(s->q->admission->policy, &s->facts, arena, &v);
+    const struct explain_node *root;
 
+    hear_scans(s); /* a verdict that was remembered needed none */
+    root = explain_decision(s->q->admission->policy, &s->facts, arena, &v);
     put_explained(s->q, root);
 }
 

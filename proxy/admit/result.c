@@ -228,11 +228,13 @@ static void put_failure(struct pg_buf *out, int64_t failed_s, bool is_ours, stru
     put_text(out, why, RESULT_WHY_MAX);
 }
 
-static void put_good(struct pg_buf *out, const struct result_news *news, const struct listing *l)
+static void put_good(struct pg_buf *out, const struct result_news *news, const struct listing *l,
+                     int64_t first_s)
 {
     const struct report *r = news->report;
 
     put_uint(out, (uint64_t)news->now_s, 8);
+    put_uint(out, (uint64_t)first_s, 8);
     put_text(out, r->scanner.name, TEXT_BYTES_MAX);
     put_text(out, r->scanner.database, TEXT_BYTES_MAX);
     put_uint(out, (uint64_t)(r->scanner.database_s > 0 ? r->scanner.database_s : 0), 8);
@@ -262,7 +264,7 @@ static void merge_good(const struct merging *m, const struct result *old, struct
     note_old(&seen, old, arena);
     list_findings(&l);
     put_failure(out, 0, false, SL(""));
-    put_good(out, m->news, &l);
+    put_good(out, m->news, &l, old->good_s > 0 ? old->first_s : m->news->now_s);
     pg_buf_free(&l.list);
     pg_map_free(&seen);
 }
@@ -324,6 +326,7 @@ static void take_good(struct reader *in, struct pg_arena *arena, struct result *
     int64_t *since_s;
     size_t n;
 
+    r->first_s = take_time(in);
     r->scanner = take_text(in);
     r->database = take_text(in);
     r->database_s = take_time(in);

@@ -44,7 +44,8 @@ PG_MUST_USE int result_put(struct store *s, const struct digest *sha256, struct 
 struct result {
     struct sl source;
     enum result_kind kind;
-    int64_t good_s; /* when the report that counts came; 0: there is none, and nothing below */
+    int64_t good_s;  /* when the report that counts came; 0: there is none, and nothing below */
+    int64_t first_s; /* the first of them, without a break in what is kept */
     struct sl scanner, database; /* name; version of its database, may be "" */
     int64_t database_s;          /* 0: not said */
     size_t npackages;

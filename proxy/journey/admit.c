@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "proxy/admit/revocation.h"
+#include "proxy/admit/wish.h"
+#include "proxy/journey/ahead.h"
 #include "proxy/journey/journey.h"
 #include "proxy/journey/reply.h"
 
@@ -13,6 +15,7 @@ struct admit_wait {
     struct journey *journey;
     struct gate_question q; /* with references to its fresh dossiers */
     bool is_blob;
+    struct sl media_type;
     struct collect_reader reader;
     struct counsel_ask *opa; /* that is waited for; NULL: none */
     unsigned ticket;
@@ -187,6 +190,19 @@ static enum rq_next tell(struct journey *j)
     return reply_go(j);
 }
 
+/* A scan is wished for. What a scanner looks at has to be here: it comes as it does for an image
+ * that was given to a client. */
+static void wish(struct journey *j, const struct gate_result *r)
+{
+    const struct admit_wait *w = j->admit;
+
+    if (w->is_blob || w->q.explained != NULL || !r->verdict.asks_scan || j->home->wishes == NULL)
+        return;
+    (void)wish_note(j->home->wishes, w->q.repository, &w->q.sha256, r->answer != GATE_ALLOWS);
+    if (r->answer == GATE_PENDING)
+        ahead_begin(j, w->q.manifest, w->media_type);
+}
+
 static enum rq_next ask_gate(struct journey *j)
 {
     struct admit_wait *w = j->admit;
@@ -202,10 +218,12 @@ static enum rq_next ask_gate(struct journey *j)
         gate_blob(&w->q, &arena, &r);
     else
         gate_manifest(&w->q, &arena, &r);
-    if (r.answer != GATE_NEEDS)
+    if (r.answer != GATE_NEEDS) {
         failed = take_verdict(j, &r);
-    else if (r.document.p != NULL)
+        wish(j, &r);
+    } else if (r.document.p != NULL) {
         next = ask_opa(j, r.document);
+    }
     pg_arena_free(&arena);
     if (r.answer == GATE_NEEDS && r.document.p != NULL)
         return next;
@@ -314,6 +332,7 @@ enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,
     w->q.digest = m->digest;
     w->q.sha256 = m->sha256;
     w->q.manifest = m->bytes;
+    w->media_type = m->media_type;
     want_explained(j);
     return ask_gate(j);
 }

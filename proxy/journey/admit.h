@@ -41,7 +41,7 @@ struct admit_verdict {
 /* A manifest that is to be served. */
 struct admit_subject {
     struct digest digest, sha256; /* as named; of its bytes */
-    struct sl bytes;              /* they outlive the wait */
+    struct sl bytes, media_type;  /* they outlive the wait */
 };
 
 PG_MUST_USE enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,

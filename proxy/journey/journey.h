@@ -47,6 +47,7 @@ enum journey_cache {
 struct list_cache;
 struct aheads;
 struct trail;
+struct wish_list;
 
 /* What the journeys of one loop share. */
 struct journey_home {
@@ -59,6 +60,7 @@ struct journey_home {
     struct collect_home collects; /* of evidence */
     struct counsel *counsel;      /* NULL: OPA is not asked */
     struct trail *trail;          /* NULL: no audit log is kept */
+    struct wish_list *wishes;     /* of all loops; NULL: nobody scans */
     struct pg_list live;          /* journeys */
     struct pg_list spare;
     unsigned nspare;

@@ -298,7 +298,8 @@ static enum rq_next st_admit(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
     struct pull_manifest *p = j->op;
-    struct admit_subject subject = {.digest = p->digest, .sha256 = p->sha256, .bytes = p->body};
+    struct admit_subject subject = {
+        .digest = p->digest, .sha256 = p->sha256, .bytes = p->body, .media_type = p->media_type};
 
     return admit_manifest(j, &subject, &ST_admitted);
 }

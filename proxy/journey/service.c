@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "proxy/admit/stamper.h"
+#include "proxy/admit/wish.h"
 #include "proxy/journey/ahead.h"
 #include "proxy/journey/journey.h"
 #include "proxy/journey/list_cache.h"
@@ -25,6 +26,7 @@ struct service {
     bool has_stamp;
     struct trail *trail;
     struct counsel *counsel;
+    struct wish_list *wishes;
 };
 
 static void begin(const struct conn_service *service, struct conn *c)
@@ -87,6 +89,7 @@ struct service *service_new(struct store *store, struct fetch *fetch)
     s->tags = list_cache_new(LISTS, LISTS_BYTES);
     s->referrers = list_cache_new(LISTS, LISTS_BYTES);
     s->shelf = shelf_new(SHELF_HINTS);
+    s->wishes = wish_list_new();
     return s;
 }
 
@@ -98,6 +101,7 @@ void service_free(struct service *s)
     list_cache_free(s->referrers);
     shelf_free(s->shelf);
     counsel_free(s->counsel);
+    wish_list_free(s->wishes);
     free(s);
 }
 
@@ -119,6 +123,11 @@ void service_audit_to(struct service *s, struct trail *trail)
     s->trail = trail;
 }
 
+struct wish_list *service_wishes(struct service *s)
+{
+    return s->wishes;
+}
+
 void service_attach(struct service *s, struct loop *l)
 {
     struct journey_home *home = malloc(sizeof(*home));
@@ -129,6 +138,7 @@ void service_attach(struct service *s, struct loop *l)
     home->collects.stamp = s->has_stamp ? &s->stamp : NULL;
     home->trail = s->trail;
     home->counsel = s->counsel;
+    home->wishes = s->wishes;
     home->tags = s->tags;
     home->referrers = s->referrers;
     l->app = home;

@@ -42,6 +42,11 @@ void service_ask_opa_with(struct service *s, struct pg_pool *pool);
 struct trail;
 void service_audit_to(struct service *s, struct trail *trail);
 
+/* The images that a policy wants to be scanned, for whoever scans: wish.h. It lives as long as the
+ * service. */
+struct wish_list;
+struct wish_list *service_wishes(struct service *s);
+
 void service_attach(struct service *s, struct loop *l); /* sets l->app */
 void service_detach(struct loop *l);
 

@@ -334,7 +334,6 @@ TEST(nothing_is_silently_ignored)
     is_refused("min_age: 3", "min_age must be a time");
     is_refused("on_young: deny", "on_young stands with min_age");
     is_refused("min_age: 3d, on_young: previous", "on_young can only be: deny");
-    is_refused("scan: {max_severity: high}", "unknown key \"scan\"");
 }
 
 int main(void)

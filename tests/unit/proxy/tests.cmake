@@ -62,6 +62,7 @@ pg_fuzz(proxy/upstream response_head)
 pg_fuzz(proxy/upstream token)
 
 pg_unit(proxy/admit result THREADS TIMEOUT 60)
+pg_unit(proxy/admit heard THREADS TIMEOUT 60)
 pg_unit(proxy/admit shelf)
 pg_unit(proxy/admit revocation)
 pg_unit(proxy/admit gate)

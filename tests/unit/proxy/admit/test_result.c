@@ -98,12 +98,12 @@ TEST(what_was_put_is_found_whole_and_after_a_restart)
 {
     struct report_finding all[] = {finding("CVE-1", SEVERITY_LOW),
                                    finding("CVE-2", SEVERITY_CRITICAL)};
-    uint64_t before = scanned_revision();
+    uint32_t before = scanned_revision(&image);
     struct result r;
 
     assert_int_equal(find("trivy", &r), 0);
     assert_int_equal(put("trivy", all, 2, DAY_S), 0);
-    assert_true(scanned_revision() != before);
+    assert_true(scanned_revision(&image) != before);
     shelf_close(&sh);
     shelf_open(&sh);
     _index_view_ struct index_view v = index_view_begin(sh.store->index);
@@ -155,7 +155,7 @@ TEST(N25_when_a_finding_was_first_seen_is_kept)
     assert_int_equal(put("trivy", all + 1, 1, 300), 0);
     assert_int_equal(put("trivy", all, 2, 400), 0);
     assert_int_equal(find("trivy", &r), 1);
-    assert_true(r.since_s[0] == 400 && r.since_s[1] == 200); /* it had gone, and came again */
+    assert_true(r.first_s == 100 && r.since_s[0] == 400 && r.since_s[1] == 200); /* it came again */
 }
 
 TEST(each_source_stands_by_itself_and_their_number_is_bounded)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * heard - what the sources of scan results say of an image, as facts for policy: with what waivers
+ * and VEX settle of it, at the time of the decision.
+ *
+ * What a report's author says are other names of a finding counts only where the author is a
+ * scanner that this proxy runs or asks: else a finding could be given the name of one that is
+ * waived (N09).
+ *
+ * Ownership:  all is copied into the arena given.
+ * Failure:    an index that cannot be read is `scans_trouble` in the facts.
+ * Threads:    any. It reads the index: tens of microseconds for some hundred findings.
+ */
+#pragma once
+
+#include "cache/store.h"
+#include "policy/facts.h"
+#include "scan/excuses.h"
+
+/* Fills scans, nscans, scans_trouble of *f, whose repository, digest and now_s are known. */
+void heard_gather(struct store *store, const struct excuses *excuses, struct pg_arena *arena,
+                  struct facts *f);

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What sources said becomes facts, with what waivers and VEX settle of it. */
+#include "unit/cache/shelf.h"
+
+#include "policy/match.h"
+#include "proxy/admit/heard.h"
+#include "proxy/admit/result.h"
+#include "proxy/admit/wish.h"
+
+#define NOW_S INT64_C(1790000000) /* September 2026 */
+#define WAIVERS                                                                                    \
+    "waivers:\n"                                                                                   \
+    "- {vulnerability: GHSA-1, package: openssl, images: [docker.io/library/nginx],\n"             \
+    "   owner: a@b, reason: it is in front of it, expires: 2026-12-31}\n"
+
+static struct shelf sh;
+static struct pg_err err;
+static struct pg_arena arena;
+static struct facts facts;
+static struct excuses *excuses;
+
+static int set_up(void **state)
+{
+    (void)state;
+    pg_arena_init(&arena, (size_t)64 << 20);
+    shelf_begin(&sh);
+    shelf_open(&sh);
+    facts = (struct facts){.repository = SL("docker.io/library/nginx"),
+                           .digest = digest_of(PG_SHA256, SL("image")),
+                           .now_s = NOW_S};
+    excuses = excuses_new();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    excuses_free(excuses);
+    pg_err_clear(&err);
+    shelf_end(&sh);
+    pg_arena_free(&arena);
+    return 0;
+}
+
+static int canonical(struct sl text, struct pg_arena *in, struct sl *pattern_r, struct pg_err *e)
+{
+    return match_canonical(text, NULL, NULL, in, pattern_r, e);
+}
+
+static const struct sl alias = SL("GHSA-1");
+static const struct report_finding finding = {.id = SL("CVE-1"),
+                                              .aliases = {&alias, 1},
+                                              .package = SL("openssl"),
+                                              .version = SL("3.0"),
+                                              .purl = SL("pkg:deb/debian/openssl@3.0"),
+                                              .fixed = SL("3.1"),
+                                              .severity = SEVERITY_CRITICAL,
+                                              .is_exploited = true};
+
+static void put(const char *source, enum result_kind kind)
+{
+    const struct report r = {
+        .scanner = {.name = SL("trivy"), .database_s = 77}, .findings = &finding, .nfindings = 1};
+    const struct result_news news = {.kind = kind, .report = &r, .now_s = NOW_S - 60};
+
+    assert_int_equal(result_put(sh.store, &facts.digest, sl_str(source), &news, &err), 0);
+}
+
+TEST(all_sources_are_heard_in_the_words_of_policy)
+{
+    const struct result_news failed = {
+        .kind = RESULT_SCANNER, .failed = SL("it died"), .now_s = NOW_S};
+
+    heard_gather(sh.store, NULL, &arena, &facts);
+    assert_true(facts.scans != NULL && facts.nscans == 0 && facts.scans_trouble == NULL);
+    put("trivy", RESULT_SCANNER);
+    assert_int_equal(result_put(sh.store, &facts.digest, SL("grype"), &failed, &err), 0);
+    heard_gather(sh.store, NULL, &arena, &facts);
+    assert_int_equal(facts.nscans, 2);
+    assert_true(sl_eq(facts.scans[0].source, SL("grype")) && facts.scans[0].good_s == 0);
+    assert_true(sl_eq(facts.scans[0].failed, SL("it died")) && facts.scans[0].failed_s == NOW_S);
+    assert_true(sl_eq(facts.scans[1].source, SL("trivy")) && facts.scans[1].database_s == 77);
+    assert_true(facts.scans[1].good_s == NOW_S - 60 && facts.scans[1].first_s == NOW_S - 60);
+    assert_int_equal(facts.scans[1].nfindings, 1);
+    const struct facts_finding *x = facts.scans[1].findings;
+    assert_true(sl_eq(x->id, SL("CVE-1")) && x->severity == FACTS_CRITICAL && x->is_fixable);
+    assert_true(x->is_exploited && x->settled_until_s == 0 && x->since_s == NOW_S - 60);
+    assert_true(x->naliases == 1 && sl_eq(x->aliases[0], alias));
+}
+
+TEST(N09_a_pushed_report_gives_its_finding_no_other_name)
+{
+    assert_int_equal(excuses_add_waivers(excuses, "w", SL(WAIVERS), canonical, &err), 0);
+    put("ci", RESULT_PUSHED);
+    put("trivy", RESULT_SCANNER);
+    heard_gather(sh.store, excuses, &arena, &facts);
+    assert_int_equal(facts.nscans, 2);
+    assert_int_equal(facts.scans[0].findings[0].naliases, 0);
+    assert_int_equal(facts.scans[0].findings[0].settled_until_s, 0);
+    assert_true(facts.scans[1].findings[0].settled_until_s > NOW_S);
+}
+
+TEST(a_waiver_is_for_its_images_and_until_its_end)
+{
+    assert_int_equal(excuses_add_waivers(excuses, "w", SL(WAIVERS), canonical, &err), 0);
+    put("trivy", RESULT_SCANNER);
+    facts.repository = SL("docker.io/library/other");
+    heard_gather(sh.store, excuses, &arena, &facts);
+    assert_int_equal(facts.scans[0].findings[0].settled_until_s, 0);
+    facts.repository = SL("docker.io/library/nginx");
+    facts.now_s = INT64_C(1798761600); /* 2027-01-01 */
+    heard_gather(sh.store, excuses, &arena, &facts);
+    assert_int_equal(facts.scans[0].findings[0].settled_until_s, 0);
+    facts.now_s--;
+    heard_gather(sh.store, excuses, &arena, &facts);
+    assert_int_equal(facts.scans[0].findings[0].settled_until_s, INT64_C(1798761600));
+}
+
+TEST(vex_that_is_believed_settles_for_good)
+{
+    const struct sl vex =
+        SL("{\"@context\":\"https://openvex.dev/ns/v0.2.0\",\"@id\":\"https://a.example/v\","
+           "\"author\":\"a\",\"timestamp\":\"2026-01-01T00:00:00Z\",\"version\":1,\"statements\":[{"
+           "\"vulnerability\":{\"name\":\"CVE-1\"},\"products\":[{\"@id\":"
+           "\"pkg:deb/debian/openssl@3.0\"}],\"status\":\"not_affected\",\"justification\":"
+           "\"vulnerable_code_not_present\"}]}");
+    uint8_t before[32], after[32];
+
+    excuses_revision(excuses, before);
+    if (excuses_add_vex(excuses, "v", vex, &err) < 0) {
+        fail_msg("%s", err.msg);
+    }
+    excuses_revision(excuses, after);
+    assert_memory_not_equal(before, after, 32);
+    put("trivy", RESULT_SCANNER);
+    heard_gather(sh.store, excuses, &arena, &facts);
+    assert_true(facts.scans[0].findings[0].settled_until_s == INT64_MAX);
+}
+
+TEST(N11_wishes_are_shared_and_who_waits_comes_first)
+{
+    struct wish_list *l = wish_list_new();
+    struct digest d = facts.digest;
+    struct wish w;
+
+    for (uint8_t i = 0; i < WISH_SHARE; i++) {
+        d.bytes[0] = i;
+        assert_true(wish_note(l, SL("docker.io/evil/app"), &d, true));
+    }
+    d.bytes[0] = WISH_SHARE;
+    assert_false(wish_note(l, SL("docker.io/evil/app"), &d, true));
+    assert_true(wish_note(l, SL("docker.io/library/nginx"), &d, false));
+    assert_true(wish_note(l, SL("docker.io/library/nginx"), &d, false)); /* once */
+    assert_int_equal(wish_count(l), WISH_SHARE + 1);
+    for (int i = 0; i < 3; i++) {
+        assert_true(wish_take(l, &w) && w.someone_waits);
+    }
+    assert_true(wish_take(l, &w) && !w.someone_waits); /* each fourth */
+    assert_string_equal(w.repository, "docker.io/library/nginx");
+    assert_true(digest_eq(&w.digest, &d));
+    while (wish_take(l, &w)) {
+    }
+    assert_int_equal(wish_count(l), 0);
+    assert_true(wish_note(l, SL("r"), &d, false) && wish_note(l, SL("r"), &d, true));
+    assert_true(wish_take(l, &w) && w.someone_waits && !wish_take(l, &w));
+    wish_list_free(l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        T(all_sources_are_heard_in_the_words_of_policy),
+        T(N09_a_pushed_report_gives_its_finding_no_other_name),
+        T(a_waiver_is_for_its_images_and_until_its_end),
+        T(vex_that_is_believed_settles_for_good),
+        T(N11_wishes_are_shared_and_who_waits_comes_first),
+#undef T
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
