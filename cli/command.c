@@ -15,6 +15,7 @@
 #include "cli/explain.h"
 #include "cli/forget.h"
 #include "cli/fsck.h"
+#include "cli/lifecycle.h"
 #include "cli/ls.h"
 #include "cli/manual.h"
 #include "cli/policies.h"
@@ -240,6 +241,16 @@ const struct command command_table[] = {
      "collection, in YAML. Prints rules that mean the same; what ECR would not take is refused. "
      "`retention plan --rules` takes such files as they are, too.",
      retention_import, "FILE"},
+    {"lifecycle", "890n$4fj12", "Carry out rules of retention in another registry.",
+     "Reads all tags of the repositories, through the registry's API, and what they name, makes a "
+     "plan by the same rules as `retention plan`, and deletes what goes, by digest. How old an "
+     "image is, its configuration says; when it was pulled, Harbor alone tells, and elsewhere no "
+     "rule takes an image for unused. What has a tag that the rule does not speak of stays, as do "
+     "children of what stays, and whatever a tag names by the time it would go. Asks Harbor for "
+     "its "
+     "garbage collection. Logs in as docker's config.json says. Exit status 1 if something could "
+     "not be deleted.",
+     lifecycle_run, NULL},
     {"deps", "c", "Show what an image needs, and what needs it.",
      "IMAGE is REPOSITORY:TAG or REPOSITORY@DIGEST. Indexes and their images, signatures and what "
      "they are about, and images with what they are built on: by the annotation base.digest, else "
@@ -398,6 +409,15 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, retention.as_of)},
     {'4', 0, "rate", "N", "Images removed a second: 50 unless told.",
      offsetof(struct command_args, retention.rate)},
+    {'8', 0, "registry", "URL", "Which: https://registry.acme.example",
+     offsetof(struct command_args, lifecycle.registry)},
+    {'9', 0, "repo", "PATTERN",
+     "Repositories, without the host: team/app, or, where it lists them, team/*.",
+     offsetof(struct command_args, lifecycle.repo)},
+    {'0', 0, "policy", "FILE", "Rules of retention: docs/retention.md.",
+     offsetof(struct command_args, lifecycle.policy)},
+    {'$', 0, "ca", "FILE", "Certificates (PEM) of the authority that signed the registry's.",
+     offsetof(struct command_args, ca)},
     {'7', 0, "team", "LABEL",
      "The label of an image, or annotation, that says whose it is: `team` unless told.",
      offsetof(struct command_args, retention.label)},

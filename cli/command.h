@@ -61,6 +61,11 @@ struct command_retention {
     bool csv, all, now;
 };
 
+/* Of lifecycle. */
+struct command_lifecycle {
+    const char *registry, *repo, *policy;
+};
+
 /* Of the commands about the audit log: which entries. */
 struct command_audit {
     const char *since, *until, *image, *digest, *caller, *verdict, *rule, *act;
@@ -94,6 +99,7 @@ struct command_args {
     struct command_change change;
     struct command_backup backup;
     struct command_retention retention;
+    struct command_lifecycle lifecycle;
 };
 
 struct command {

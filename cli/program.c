@@ -14,7 +14,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
-static int start(char *const argv[], int output, pid_t *pid_r)
+/* input -1: none, and both outputs are one. */
+static int start(char *const argv[], int input, int output, pid_t *pid_r)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -26,9 +27,14 @@ static int start(char *const argv[], int output, pid_t *pid_r)
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
     (void)posix_spawnattr_setpgroup(&attributes, 0);
     (void)posix_spawnattr_setsigmask(&attributes, &none);
-    (void)posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (input >= 0) {
+        (void)posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+        (void)posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    } else {
+        (void)posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        (void)posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
+    }
     (void)posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    (void)posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
     int rc = posix_spawnp(pid_r, argv[0], &actions, &attributes, argv, environ);
     (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&actions);
@@ -74,8 +80,8 @@ static bool has_ended(pid_t pid, uint64_t until_ms)
     return n > 0;
 }
 
-int program_run(char *const argv[], int timeout_ms, struct pg_buf *out,
-                struct program_result *result_r, struct pg_err *err)
+static int run(char *const argv[], int input, int timeout_ms, struct pg_buf *out,
+               struct program_result *result_r, struct pg_err *err)
 {
     uint64_t until_ms = pg_clock_mono_ms() + (uint64_t)timeout_ms;
     int ends[2], status = 0;
@@ -85,7 +91,7 @@ int program_run(char *const argv[], int timeout_ms, struct pg_buf *out,
         return pg_fail(err, PG_E_INTERNAL, "cannot make a pipe: %s", strerror(errno));
     }
     _fd_ int in = ends[0], output = ends[1];
-    int rc = start(argv, output, &pid);
+    int rc = start(argv, input, output, &pid);
     if (rc == ENOENT) {
         *result_r = (struct program_result){.end = PROGRAM_ABSENT};
         return 0;
@@ -105,4 +111,28 @@ int program_run(char *const argv[], int timeout_ms, struct pg_buf *out,
         .status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
     };
     return 0;
+}
+
+int program_run(char *const argv[], int timeout_ms, struct pg_buf *out,
+                struct program_result *result_r, struct pg_err *err)
+{
+    return run(argv, -1, timeout_ms, out, result_r, err);
+}
+
+/* A pipe takes that much without a reader. */
+int program_run_fed(char *const argv[], struct sl input, int timeout_ms, struct pg_buf *out,
+                    struct program_result *result_r, struct pg_err *err)
+{
+    int ends[2];
+
+    PG_CHECK(input.n <= PROGRAM_INPUT_MAX);
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        return pg_fail(err, PG_E_INTERNAL, "cannot make a pipe: %s", strerror(errno));
+    }
+    _fd_ int in = ends[0], feed = ends[1];
+    if (pg_fd_write(feed, input.p, input.n) < 0) {
+        return pg_fail(err, PG_E_INTERNAL, "cannot write to a pipe: %s", strerror(errno));
+    }
+    pg_fd_close(&feed);
+    return run(argv, in, timeout_ms, out, result_r, err);
 }

@@ -3,7 +3,7 @@ _pullgate() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     case "$COMP_CWORD:${COMP_WORDS[1]}" in
-    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain gc retention deps report audit revoke unrevoke revocations version completion man " -- "$cur")); return ;;
+    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain gc retention lifecycle deps report audit revoke unrevoke revocations version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check test lint diff replay import " -- "$cur")); return ;;
     2:scan) COMPREPLY=($(compgen -W "image read " -- "$cur")); return ;;
@@ -42,6 +42,10 @@ _pullgate() {
     --rules) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --as-of) return ;;
     --rate) return ;;
+    --registry) return ;;
+    --repo) return ;;
+    --policy) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    --ca) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     --team) return ;;
     --head) return ;;
     --since) return ;;
@@ -87,6 +91,7 @@ _pullgate() {
     "retention apply") words="-c --config --control --json --force --rules --rate -h --help " ;;
     "retention lint") words="--json -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "retention import") words="-h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
+    "lifecycle "*) words="-n --dry-run --json --force --rate --registry --repo --policy --ca --csv --all -h --help " ;;
     "deps "*) words="-c --config -h --help " ;;
     "report storage") words="-c --config --json --rules --team --all --html -h --help " ;;
     "audit verify") words="-c --config --json --head -h --help " ;;

@@ -23,6 +23,7 @@ _pullgate() {
         'explain:Say why an image may be pulled, or not.'
         'gc:Say what the server removes by rules, or let it do so now.'
         'retention:Several commands.'
+        'lifecycle:Carry out rules of retention in another registry.'
         'deps:Show what an image needs, and what needs it.'
         'report:Several commands.'
         'audit:Several commands.'
@@ -251,6 +252,18 @@ _pullgate() {
     (retention\ import) _arguments \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:FILE:_files' ;;
+    (lifecycle) _arguments \
+            '(-n --dry-run)'{-n,--dry-run}'[Say what would be done, and do not do it.]' \
+            '--json[Answer in JSON]' \
+            '--force[Do it all the same]' \
+            '--rate[Images removed a second]:N: ' \
+            '--registry[Which]:URL: ' \
+            '--repo[Repositories, without the host]:PATTERN: ' \
+            '--policy[Rules of retention]:FILE:_files' \
+            '--ca[Certificates (PEM) of the authority that signed the registrys.]:FILE:_files' \
+            '--csv[Answer in CSV.]' \
+            '--all[Show what stays, too.]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
     (deps) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \

@@ -14,7 +14,7 @@
 
 #define PAGE             512
 #define TAGS_MAX         10000 /* of one manifest */
-#define CONFIG_BYTES_MAX ((size_t)4 << 20)
+#define CONFIG_BYTES_MAX INVENTORY_CONFIG_MAX
 #define PAIRS_MAX        200
 #define ARENA_BYTES      ((size_t)1 << 40) /* what is in the store bounds it */
 #define PROMOTED         SL("pullgate.promoted")
@@ -57,10 +57,10 @@ static void on_row(void *arg, const struct catalog_row *row)
 
 /* ---- the configuration --------------------------------------------------------------------- */
 
-static const struct image_pair *take_pairs(struct taking *t, const json_t *object, size_t *n_r)
+static const struct image_pair *take_pairs(struct pg_arena *a, const json_t *object, size_t *n_r)
 {
     size_t n = json_object_size(object) < PAIRS_MAX ? json_object_size(object) : PAIRS_MAX;
-    struct image_pair *pairs = pg_alloc(&t->inventory->arena, (n + 1) * sizeof(*pairs));
+    struct image_pair *pairs = pg_alloc(a, (n + 1) * sizeof(*pairs));
     const char *key;
     json_t *value;
 
@@ -69,9 +69,8 @@ static const struct image_pair *take_pairs(struct taking *t, const json_t *objec
     {
         if (*n_r < n && json_is_string(value)) {
             pairs[(*n_r)++] = (struct image_pair){
-                pg_copy(&t->inventory->arena, sl_str(key)),
-                pg_copy(&t->inventory->arena,
-                        (struct sl){json_string_value(value), json_string_length(value)})};
+                pg_copy(a, sl_str(key)),
+                pg_copy(a, (struct sl){json_string_value(value), json_string_length(value)})};
         }
     }
     return pairs;
@@ -85,14 +84,14 @@ static int64_t read_created(struct sl text)
     return moment_parse(text, &when_s) && when_s > 0 ? when_s : 0;
 }
 
-static void take_chain(struct taking *t, const json_t *ids, struct image *image)
+static void take_chain(struct pg_arena *a, const json_t *ids, struct image *image)
 {
     size_t n = json_array_size(ids);
 
     if (n == 0 || n > MANIFEST_CHILDREN_MAX) {
         return;
     }
-    struct digest *chain = pg_alloc(&t->inventory->arena, n * sizeof(*chain));
+    struct digest *chain = pg_alloc(a, n * sizeof(*chain));
     for (size_t i = 0; i < n; i++) {
         const json_t *id = json_array_get(ids, i);
         struct pg_err ignored = {0};
@@ -128,33 +127,40 @@ static bool read_config(const struct store *s, const struct manifest_desc *confi
     return digest_eq(&d, &config->digest) && pg_buf_put(out, text) == 0;
 }
 
-static void take_config(struct taking *t, const struct manifest_desc *config, struct image *image)
+void inventory_take_config(struct pg_arena *a, struct sl text, struct image *image)
 {
     _json_ json_t *root = NULL;
     struct pg_err ignored = {0};
+
+    if (pg_json_parse(text, PG_E_UPSTREAM_WRONG, &root, &ignored) == 0) {
+        image->labels = take_pairs(a, json_object_get(json_object_get(root, "config"), "Labels"),
+                                   &image->nlabels);
+        image->pushed_s = read_created(pg_json_str(root, "created"));
+        take_chain(a, json_object_get(json_object_get(root, "rootfs"), "diff_ids"), image);
+    }
+    pg_err_clear(&ignored);
+}
+
+static void take_config(struct taking *t, const struct manifest_desc *config, struct image *image)
+{
     struct pg_buf bytes;
 
     pg_buf_init(&bytes, CONFIG_BYTES_MAX);
-    if (read_config(t->store, config, &bytes) &&
-        pg_json_parse(pg_buf_sl(&bytes), PG_E_UPSTREAM_WRONG, &root, &ignored) == 0) {
-        image->labels = take_pairs(t, json_object_get(json_object_get(root, "config"), "Labels"),
-                                   &image->nlabels);
-        image->pushed_s = read_created(pg_json_str(root, "created"));
-        take_chain(t, json_object_get(json_object_get(root, "rootfs"), "diff_ids"), image);
+    if (read_config(t->store, config, &bytes)) {
+        inventory_take_config(&t->inventory->arena, pg_buf_sl(&bytes), image);
     }
-    pg_err_clear(&ignored);
     pg_buf_free(&bytes);
 }
 
 /* ---- the manifest -------------------------------------------------------------------------- */
 
-static void take_annotations(struct taking *t, struct sl text, struct image *image)
+void inventory_take_annotations(struct pg_arena *a, struct sl text, struct image *image)
 {
     _json_ json_t *root = NULL;
     struct pg_err ignored = {0};
 
     if (text.n > 0 && pg_json_parse(text, PG_E_UPSTREAM_WRONG, &root, &ignored) == 0) {
-        image->annotations = take_pairs(t, root, &image->nannotations);
+        image->annotations = take_pairs(a, root, &image->nannotations);
     }
     pg_err_clear(&ignored);
     for (size_t i = 0; i < image->nannotations; i++) {
@@ -215,7 +221,7 @@ static void take_manifest(struct taking *t, struct index_view *v, const struct m
     if (m->has_subject) {
         image->subject = m->subject.digest;
     }
-    take_annotations(t, m->annotations, image);
+    inventory_take_annotations(&t->inventory->arena, m->annotations, image);
     if (m->kind == MANIFEST_IMAGE) {
         take_blobs(t, v, m, image);
     } else if (m->kind == MANIFEST_INDEX) {

@@ -16,7 +16,8 @@
 #include "cache/store.h"
 #include "retention/image.h"
 
-#define INVENTORY_MAX 500000
+#define INVENTORY_MAX        500000
+#define INVENTORY_CONFIG_MAX ((size_t)4 << 20) /* bytes of a configuration that is read */
 
 struct inventory {
     struct pg_arena arena;
@@ -28,3 +29,8 @@ struct inventory {
 PG_MUST_USE int inventory_take(struct store *s, const atomic_bool *stop, struct inventory *i_r,
                                struct pg_err *err);
 void inventory_free(struct inventory *i);
+
+/* What a configuration's text, and a manifest's annotations, tell: for images of elsewhere, too.
+ * What cannot be read tells nothing. */
+void inventory_take_config(struct pg_arena *a, struct sl text, struct image *image);
+void inventory_take_annotations(struct pg_arena *a, struct sl text, struct image *image);
