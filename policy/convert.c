@@ -390,20 +390,30 @@ static int regex_of(struct convert *c, struct sl text, struct sl *regex_r, bool 
 
 /* ---- authorities --------------------------------------------------------------------------- */
 
-static void add_item(struct convert *c, struct pg_tree_at at, struct pg_buf *b,
+/* nwho: how many bytes of it say who, before what else is asked of them. */
+static void add_item(struct convert *c, struct pg_tree_at at, struct pg_buf *b, size_t nwho,
                      struct convert_group *g)
 {
+    struct sl item = pg_buf_sl(b), who = {item.p, nwho};
+
     for (size_t i = 0; i < g->n; i++) {
-        if (sl_eq(g->item[i], pg_buf_sl(b))) {
+        if (sl_eq(g->item[i], item)) {
+            return;
+        }
+        if (sl_eq(g->who[i], who)) {
+            convert_drop(c, at, "the same authority once more, with other logs or timestamps");
+            g->broken = true;
             return;
         }
     }
     if (g->n == CONVERT_ITEMS_MAX) {
         convert_drop(c, at, "more than %d authorities", CONVERT_ITEMS_MAX);
         g->broken = true;
-    } else {
-        g->item[g->n++] = pg_copy(c->arena, pg_buf_sl(b));
+        return;
     }
+    g->item[g->n] = pg_copy(c->arena, item);
+    g->who[g->n] = (struct sl){g->item[g->n].p, nwho};
+    g->n++;
 }
 
 /* Each PEM block is a key of its own. */
@@ -412,7 +422,7 @@ bool convert_keys(struct convert *c, const struct pg_tree *t, struct sl more,
 {
     const struct sl begin = SL("-----BEGIN PUBLIC KEY-----"), end = SL("-----END PUBLIC KEY-----");
     struct sl text = t != NULL && t->kind == PG_TREE_SCALAR ? t->text : (struct sl){"", 0};
-    size_t before = g->n;
+    bool found = false;
 
     for (;;) {
         const char *from = text.n > 0 ? memmem(text.p, text.n, begin.p, begin.n) : NULL;
@@ -426,18 +436,20 @@ bool convert_keys(struct convert *c, const struct pg_tree *t, struct sl more,
         pg_buf_init(&b, POLICY_BYTES_MAX);
         (void)pg_buf_put(&b, SL("{key: "));
         (void)pg_buf_put_json(&b, (struct sl){from, (size_t)(last - from)});
+        size_t nwho = pg_buf_sl(&b).n;
         (void)pg_buf_put(&b, more);
         (void)pg_buf_put(&b, SL("}"));
-        add_item(c, t->at, &b, g);
+        add_item(c, t->at, &b, nwho, g);
+        found = true;
         pg_buf_free(&b);
         text = (struct sl){last, text.n - (size_t)(last - text.p)};
     }
-    if (g->n == before) {
+    if (!found) {
         convert_drop(c, t != NULL ? t->at : (struct pg_tree_at){1, 1},
                      "the key is not here in PEM form: a secret, a KMS or a reference; copy the "
                      "public key to a file and name it");
     }
-    return g->n > before;
+    return found;
 }
 
 /* One of issuer and issuerRegExp, ...; false when neither is there or can be had. */
@@ -485,6 +497,7 @@ bool convert_identity(struct convert *c, const struct pg_tree *t, struct sl more
     good = put_word(c, t, "issuer", issuers, &b, &any_issuer);
     (void)pg_buf_put(&b, SL(", "));
     good = good && put_word(c, t, "subject", subjects, &b, &any_subject);
+    size_t nwho = pg_buf_sl(&b).n;
     (void)pg_buf_put(&b, more);
     (void)pg_buf_put(&b, SL("}}"));
     if (good && any_issuer && any_subject) {
@@ -492,7 +505,7 @@ bool convert_identity(struct convert *c, const struct pg_tree *t, struct sl more
         good = false;
     }
     if (good) {
-        add_item(c, t->at, &b, g);
+        add_item(c, t->at, &b, nwho, g);
     }
     pg_buf_free(&b);
     return good;

@@ -12,6 +12,7 @@
 /* Authorities of which some have to sign. */
 struct convert_group {
     struct sl item[CONVERT_ITEMS_MAX]; /* each as it is written */
+    struct sl who[CONVERT_ITEMS_MAX];  /* its beginning: without what else is asked of it */
     size_t n;
     unsigned need; /* 0: each of them */
     bool broken;   /* it can never be fulfilled: the rule denies */

@@ -5,7 +5,7 @@
 
 #define SHOWN(s)   (int)((s).n < 100 ? (s).n : 100), (s).p
 #define DAY_S      86400
-#define DAYS_AHEAD (12 * 366) /* the 29th of February may be eight years away */
+#define DAYS_AHEAD (41 * 366) /* a 29th of February that is a Sunday may be 40 years away */
 
 struct field {
     const char *name;

@@ -18,8 +18,12 @@ static inline int world_key(void *context, const struct policy_pem *pem, unsigne
     if (pem->file.p != NULL && sl_starts(pem->file, SL("gone"))) {
         return pg_fail(err, PG_E_DENIED, "cannot open gone");
     }
-    memset(id_r, pem->file.p != NULL ? pem->file.p[0] : pem->text.p[pem->text.n - 1], 64);
+    memset(id_r, pem->file.p != NULL ? pem->file.p[0] : '0', 64);
     id_r[64] = '\0';
+    for (size_t i = 0; pem->file.p == NULL && i < pem->text.n; i++) { /* other text, another key */
+        unsigned char mixed = (unsigned char)(id_r[i % 64] * 5 + pem->text.p[i]);
+        id_r[i % 64] = "0123456789abcdef"[(mixed ^ (mixed >> 4)) % 16];
+    }
     return 0;
 }
 

@@ -157,6 +157,22 @@ TEST(what_is_no_policy_is_refused)
     pg_buf_free(&out);
 }
 
+TEST(one_authority_twice_is_one_or_denies)
+{
+    is_converted(CIP "  images: [{glob: 'a.test/b'}]\n  authorities:\n  - key: {data: \"" PEM
+                     "\"}\n  - key: {data: \"" PEM "\"}\n",
+                 0,
+                 "- name: \"p\"\n  match:\n    repositories: [\"a.test/b\"]\n  require:\n"
+                 "    signature:\n      any_of:\n      - " KEY_ITEM "\n");
+    is_converted(
+        CIP "  images: [{glob: 'a.test/b'}]\n  authorities:\n  - key: {data: \"" PEM
+            "\"}\n  - key: {data: \"" PEM "\"}\n    ctlog: {url: x}\n",
+        1,
+        "# NOT HONOURED: f:8:17: the same authority once more, with other logs or timestamps\n"
+        "- name: \"p\"\n  match:\n    repositories: [\"a.test/b\"]\n  description: what "
+        "the original asks for cannot be looked at here\n  action: deny\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +181,7 @@ int main(void)
         RUN(kyverno_verify_images),
         RUN(image_validating_policy),
         RUN(lines_are_those_of_the_whole_file),
+        RUN(one_authority_twice_is_one_or_denies),
         RUN(what_is_no_policy_is_refused),
     };
 
