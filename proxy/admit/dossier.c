@@ -26,6 +26,9 @@ static void verify_all(struct dossier *d, const struct dossier_input *in)
     d->nsigned = facts.nsigned;
     d->refused = facts.refused;
     d->nrefused = facts.nrefused;
+    if (in->scope.wants.scans && in->scope.wants.attestations)
+        d->nattested = attested_read(d->is_signed, d->nsigned, &d->subject, in->now_s, &d->arena,
+                                     &d->attested);
 }
 
 static void note_state(struct dossier *d, const struct dossier_input *in)
@@ -220,7 +223,8 @@ bool dossier_scopes_are_same(const struct dossier_scope *a, const struct dossier
     return a->wants.signatures == b->wants.signatures &&
            a->wants.attestations == b->wants.attestations && a->wants.simple == b->wants.simple &&
            a->wants.bundle == b->wants.bundle && a->wants.notation == b->wants.notation &&
-           a->wants.trusts == b->wants.trusts && a->wants.content == b->wants.content;
+           a->wants.trusts == b->wants.trusts && a->wants.content == b->wants.content &&
+           a->wants.scans == b->wants.scans;
 }
 
 size_t dossier_memory(const struct dossier *d)

@@ -21,6 +21,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "policy/policy.h"
+#include "proxy/admit/attested.h"
 #include "proxy/admit/companion.h"
 #include "proxy/admit/content.h"
 #include "proxy/admit/finding.h"
@@ -60,6 +61,8 @@ struct dossier {
     const struct facts_refused *refused;
     size_t nrefused;
     const struct facts_content *content; /* NULL: not wanted */
+    const struct attested *attested;     /* reports among what is signed, where scans are wanted */
+    size_t nattested;
     bool is_index;
     struct digest *names; /* of an index its manifests, else config and layers */
     size_t nnames;

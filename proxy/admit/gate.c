@@ -272,12 +272,17 @@ static bool ask_rules(struct subject *s, struct policy_verdict *v, struct gate_r
 /* What sources of scan results say, and since when it is here: no more than once. */
 static void hear_scans(struct subject *s)
 {
+    struct heard_from from = {.store = s->q->store, .excuses = s->q->admission->excuses};
     struct index_link link;
     struct pg_err ignored = {0};
 
     if (!s->wants.scans || s->facts.scans != NULL)
         return;
-    heard_gather(s->q->store, s->q->admission->excuses, s->arena, &s->facts);
+    if (s->dossier != NULL) {
+        from.attested = s->dossier->attested;
+        from.nattested = s->dossier->nattested;
+    }
+    heard_gather(&from, s->arena, &s->facts);
     if (overlay_get_link(s->q->store, s->facts.repository, &s->facts.digest, &link, &ignored) > 0 &&
         link.landed)
         s->facts.here_s = link.first_seen_s;

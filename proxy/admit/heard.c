@@ -72,10 +72,22 @@ static int next_row(struct store *store, const struct digest *d, struct pg_arena
     return found;
 }
 
-void heard_gather(struct store *store, const struct excuses *excuses, struct pg_arena *arena,
-                  struct facts *f)
+static void hear_attested(const struct heard_from *from, struct pg_arena *arena, struct facts *f,
+                          struct facts_scan *all)
 {
-    struct facts_scan *all = pg_alloc(arena, SCANNED_SOURCES_MAX * sizeof(*all));
+    for (size_t i = 0; i < from->nattested && i < ATTESTED_MAX; i++) {
+        const struct facts_signed *by = attested_by(&from->attested[i], f);
+
+        if (by != NULL) {
+            take_result(&from->attested[i].result, from->excuses, arena, f, &all[f->nscans]);
+            all[f->nscans++].by = by;
+        }
+    }
+}
+
+void heard_gather(const struct heard_from *from, struct pg_arena *arena, struct facts *f)
+{
+    struct facts_scan *all = pg_alloc(arena, (SCANNED_SOURCES_MAX + ATTESTED_MAX) * sizeof(*all));
     struct scanned_row row = {.source = {NULL, 0}};
     struct pg_err err = {0};
     struct result r;
@@ -84,15 +96,16 @@ void heard_gather(struct store *store, const struct excuses *excuses, struct pg_
     f->scans = all;
     f->nscans = 0;
     f->scans_trouble = NULL;
-    while ((found = next_row(store, &f->digest, arena, &row, &err)) > 0 &&
+    while ((found = next_row(from->store, &f->digest, arena, &row, &err)) > 0 &&
            f->nscans < SCANNED_SOURCES_MAX) {
         if (result_read(row.bytes, arena, &r) < 0) {
             found = pg_fail(&err, PG_E_STORE_IO, "a scan result in the index cannot be read");
             break;
         }
         r.source = row.source;
-        take_result(&r, excuses, arena, f, &all[f->nscans++]);
+        take_result(&r, from->excuses, arena, f, &all[f->nscans++]);
     }
+    hear_attested(from, arena, f, all);
     if (found < 0) {
         f->scans_trouble = pg_copy(arena, sl_str(err.msg)).p;
     }

@@ -15,8 +15,15 @@
 
 #include "cache/store.h"
 #include "policy/facts.h"
+#include "proxy/admit/attested.h"
 #include "scan/excuses.h"
 
-/* Fills scans, nscans, scans_trouble of *f, whose repository, digest and now_s are known. */
-void heard_gather(struct store *store, const struct excuses *excuses, struct pg_arena *arena,
-                  struct facts *f);
+struct heard_from {
+    struct store *store;
+    const struct excuses *excuses;   /* NULL: there are none */
+    const struct attested *attested; /* about this image */
+    size_t nattested;
+};
+
+/* Fills scans, nscans, scans_trouble of *f, of which name, time and what is signed are known. */
+void heard_gather(const struct heard_from *from, struct pg_arena *arena, struct facts *f);

@@ -66,16 +66,23 @@ static void put(const char *source, enum result_kind kind)
     assert_int_equal(result_put(sh.store, &facts.digest, sl_str(source), &news, &err), 0);
 }
 
+static void hear(const struct excuses *by)
+{
+    const struct heard_from from = {.store = sh.store, .excuses = by};
+
+    heard_gather(&from, &arena, &facts);
+}
+
 TEST(all_sources_are_heard_in_the_words_of_policy)
 {
     const struct result_news failed = {
         .kind = RESULT_SCANNER, .failed = SL("it died"), .now_s = NOW_S};
 
-    heard_gather(sh.store, NULL, &arena, &facts);
+    hear(NULL);
     assert_true(facts.scans != NULL && facts.nscans == 0 && facts.scans_trouble == NULL);
     put("trivy", RESULT_SCANNER);
     assert_int_equal(result_put(sh.store, &facts.digest, SL("grype"), &failed, &err), 0);
-    heard_gather(sh.store, NULL, &arena, &facts);
+    hear(NULL);
     assert_int_equal(facts.nscans, 2);
     assert_true(sl_eq(facts.scans[0].source, SL("grype")) && facts.scans[0].good_s == 0);
     assert_true(sl_eq(facts.scans[0].failed, SL("it died")) && facts.scans[0].failed_s == NOW_S);
@@ -93,7 +100,7 @@ TEST(N09_a_pushed_report_gives_its_finding_no_other_name)
     assert_int_equal(excuses_add_waivers(excuses, "w", SL(WAIVERS), canonical, &err), 0);
     put("ci", RESULT_PUSHED);
     put("trivy", RESULT_SCANNER);
-    heard_gather(sh.store, excuses, &arena, &facts);
+    hear(excuses);
     assert_int_equal(facts.nscans, 2);
     assert_int_equal(facts.scans[0].findings[0].naliases, 0);
     assert_int_equal(facts.scans[0].findings[0].settled_until_s, 0);
@@ -105,14 +112,14 @@ TEST(a_waiver_is_for_its_images_and_until_its_end)
     assert_int_equal(excuses_add_waivers(excuses, "w", SL(WAIVERS), canonical, &err), 0);
     put("trivy", RESULT_SCANNER);
     facts.repository = SL("docker.io/library/other");
-    heard_gather(sh.store, excuses, &arena, &facts);
+    hear(excuses);
     assert_int_equal(facts.scans[0].findings[0].settled_until_s, 0);
     facts.repository = SL("docker.io/library/nginx");
     facts.now_s = INT64_C(1798761600); /* 2027-01-01 */
-    heard_gather(sh.store, excuses, &arena, &facts);
+    hear(excuses);
     assert_int_equal(facts.scans[0].findings[0].settled_until_s, 0);
     facts.now_s--;
-    heard_gather(sh.store, excuses, &arena, &facts);
+    hear(excuses);
     assert_int_equal(facts.scans[0].findings[0].settled_until_s, INT64_C(1798761600));
 }
 
@@ -133,8 +140,48 @@ TEST(vex_that_is_believed_settles_for_good)
     excuses_revision(excuses, after);
     assert_memory_not_equal(before, after, 32);
     put("trivy", RESULT_SCANNER);
-    heard_gather(sh.store, excuses, &arena, &facts);
+    hear(excuses);
     assert_true(facts.scans[0].findings[0].settled_until_s == INT64_MAX);
+}
+
+#define STATEMENT                                                                                  \
+    "{\"_type\":\"https://in-toto.io/Statement/v0.1\",\"predicateType\":\"https://"                \
+    "cosign.sigstore.dev/attestation/vuln/v1\",\"subject\":[{\"name\":\"a\",\"digest\":{"          \
+    "\"sha256\":\"%s\"}}],\"predicate\":{\"scanner\":{\"uri\":\"trivy\",\"result\":{"              \
+    "\"SchemaVersion\":2,\"ArtifactName\":\"a\",\"Metadata\":{\"RepoDigests\":[\"a@sha256:%s\"]}," \
+    "\"Results\":[{\"Target\":\"t\",\"Packages\":[{\"Name\":\"openssl\",\"Version\":\"3.0\"}],"    \
+    "\"Vulnerabilities\":[{\"VulnerabilityID\":\"CVE-1\",\"PkgName\":\"openssl\","                 \
+    "\"InstalledVersion\":\"3.0\",\"Severity\":\"HIGH\"}]}]}},\"metadata\":{"                      \
+    "\"scanStartedOn\":\"2026-09-01T00:00:00Z\",\"scanFinishedOn\":\"2026-09-01T00:01:00Z\"}}}"
+
+TEST(N09_a_signed_report_is_heard_while_its_signer_counts)
+{
+    char text[DIGEST_TEXT_MAX], statement[2000];
+    const char *hex = strchr(digest_write(&facts.digest, text).p, ':') + 1;
+    struct facts_signed by = {.kind = FACTS_ATTESTATION,
+                              .key_id = SL("k"),
+                              .predicate_type =
+                                  SL("https://cosign.sigstore.dev/attestation/vuln/v1")};
+    struct heard_from from = {.store = sh.store};
+
+    (void)snprintf(statement, sizeof(statement), STATEMENT, hex, hex);
+    by.statement = sl_str(statement);
+    from.nattested = attested_read(&by, 1, &facts.digest, NOW_S, &arena, &from.attested);
+    assert_int_equal(from.nattested, 1);
+    heard_gather(&from, &arena, &facts);
+    assert_int_equal(facts.nscans, 0); /* nobody says that it is signed */
+    facts.is_signed = &by;
+    facts.nsigned = 1;
+    heard_gather(&from, &arena, &facts);
+    assert_int_equal(facts.nscans, 1);
+    if (facts.scans[0].good_s == 0)
+        fail_msg("%.*s", (int)facts.scans[0].failed.n, facts.scans[0].failed.p);
+    assert_true(facts.scans[0].by == &by && facts.scans[0].good_s == 1788220860);
+    assert_true(facts.scans[0].nfindings == 1 && facts.scans[0].findings[0].severity == FACTS_HIGH);
+    facts.digest = digest_of(PG_SHA256, SL("another")); /* what is signed is of another image */
+    from.nattested = attested_read(&by, 1, &facts.digest, NOW_S, &arena, &from.attested);
+    heard_gather(&from, &arena, &facts);
+    assert_true(facts.nscans == 1 && facts.scans[0].good_s == 0 && facts.scans[0].failed_s > 0);
 }
 
 TEST(N11_wishes_are_shared_and_who_waits_comes_first)
@@ -174,6 +221,7 @@ int main(void)
         T(N09_a_pushed_report_gives_its_finding_no_other_name),
         T(a_waiver_is_for_its_images_and_until_its_end),
         T(vex_that_is_believed_settles_for_good),
+        T(N09_a_signed_report_is_heard_while_its_signer_counts),
         T(N11_wishes_are_shared_and_who_waits_comes_first),
 #undef T
     };
