@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "cache/journal.h"
+#include "cache/lost.h"
 #include "cache/purge_int.h"
 #include "cache/scanned.h"
 #include "cache/writer.h"
@@ -70,7 +71,9 @@ static int forget_link(struct batch *b, struct index_txn *txn, const struct purg
     if (link.landed && b->plan->store->journal != NULL &&
         journal_append(b->plan->store->journal, &r, err) < 0)
         return -1;
-    return index_del_link(txn, repo_of(b), &c->digest, err) < 0 ? -1 : 0;
+    if (index_del_link(txn, repo_of(b), &c->digest, err) < 0)
+        return -1;
+    return lost_forget(txn, repo_of(b), &c->digest, err);
 }
 
 static int apply(struct writer_op *op, struct index_txn *txn, struct pg_err *err)

@@ -378,18 +378,6 @@ static void check_pins(struct linting *l)
     }
 }
 
-/* What is read, and changes nothing: nobody should count on it. */
-static void check_idle(struct linting *l)
-{
-    for (size_t i = 0; i < l->rules->nrules; i++) {
-        const struct ruleset_rule *rule = &l->rules->rules[i];
-        if (rule->last_copy_at.line > 0) {
-            tell(l, rule->last_copy_at, "pin what must not be lost",
-                 "last_copy changes nothing: what upstream has lost is not known");
-        }
-    }
-}
-
 size_t lint_rules(const struct ruleset *rules, int64_t now_s, lint_each *each, void *arg)
 {
     struct linting l = {.rules = rules, .now_s = now_s, .each = each, .arg = arg};
@@ -402,6 +390,5 @@ size_t lint_rules(const struct ruleset *rules, int64_t now_s, lint_each *each, v
     check_uncovered(&l);
     check_untagged(&l);
     check_pins(&l);
-    check_idle(&l);
     return l.n;
 }

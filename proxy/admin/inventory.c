@@ -10,6 +10,7 @@
 #include "base/moment.h"
 #include "cache/blob.h"
 #include "cache/catalog.h"
+#include "cache/lost.h"
 #include "oci/manifest.h"
 
 #define PAGE             512
@@ -239,6 +240,7 @@ static void complete(struct taking *t, struct image *image)
     pg_arena_init(&t->scratch, MANIFEST_ARENA_BYTES);
     {
         _index_view_ struct index_view v = index_view_begin(t->store->index);
+        image->is_last_copy = lost_is(&v, image->repo, &image->digest);
         if (index_get_manifest(&v, &image->digest, &row, &ignored) > 0 &&
             manifest_parse(row.bytes, row.media_type, &t->scratch, &m, &ignored) == 0) {
             take_manifest(t, &v, &m, image);

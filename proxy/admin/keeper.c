@@ -22,7 +22,7 @@
 #define AGES_BYTES  64
 #define AGES_MAX_S  (INT64_C(1) << 40)
 #define TURN_S      60 /* the clock is looked at so often */
-#define SHARE       3  /* for each second of work it rests so many */
+#define SHARE       3  /* for each second of work it rests so many; by command one */
 #define REST_MAX_US 1000000
 
 enum state { IDLE, PLANNING, REMOVING };
@@ -138,11 +138,11 @@ static void wait_us(struct keeper *k, uint64_t us)
 static bool pace(void *owner, const struct removal_sum *sum, uint64_t worked_us)
 {
     struct keeper *k = owner;
-    uint64_t rest_us = SHARE * worked_us < REST_MAX_US ? SHARE * worked_us : REST_MAX_US;
-    uint64_t until_us = pg_clock_mono_us() + rest_us;
 
     (void)turn_ages(k);
     lock(k);
+    uint64_t rest_us = worked_us * (k->run.why == KEEPER_COMMAND ? 1 : SHARE);
+    uint64_t until_us = pg_clock_mono_us() + (rest_us < REST_MAX_US ? rest_us : REST_MAX_US);
     k->state = REMOVING;
     k->run.sum = *sum;
     for (uint64_t now_us = pg_clock_mono_us(); !atomic_load(&k->ending) && now_us < until_us;

@@ -7,6 +7,7 @@
 #include "base/metric.h"
 #include "cache/access.h"
 #include "cache/land.h"
+#include "cache/lost.h"
 #include "cache/overlay.h"
 #include "oci/manifest.h"
 #include "oci/media.h"
@@ -159,6 +160,7 @@ static void land_confirmed(struct refresh *r)
     struct store *s = r->home->store;
     int64_t now_s = pg_clock_wall_s();
 
+    lost_found(s, r->target.canonical, &r->have);
     if (r->by_digest)
         land_link(s, r->target.canonical, &r->have, INDEX_LINK_MANIFEST, 0, now_s);
     else
@@ -306,8 +308,11 @@ static enum rq_next st_got(struct rq *rq)
 {
     struct refresh *r = refresh_of(rq);
 
-    if (r->ask->err.kind == PG_E_MANIFEST_UNKNOWN)
+    if (r->ask->err.kind == PG_E_MANIFEST_UNKNOWN) {
+        if (r->has_have && !r->ask->denied)
+            lost_note(r->home->store, r->target.canonical, &r->have);
         follow(r);
+    }
     if (r->ask->err.kind != PG_E_NONE)
         return fail_with(r, &r->ask->err);
     if (r->ask->answer.has_authority) /* a mirror lets in whom it likes */
@@ -330,6 +335,7 @@ static enum rq_next st_read(struct rq *rq)
         pg_err_move(&rq->err, &g->err);
         return rq_fail_now(rq);
     }
+    lost_found(r->home->store, r->target.canonical, &g->land.digest);
     r->answer.digest = g->land.digest;
     r->answer.sha256 = g->land.sha256;
     r->answer.media_type = pg_copy(&r->names, g->manifest.media_type);

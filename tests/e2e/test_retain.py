@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server carries rules of retention out by itself: by schedule, by a signal, by command."""
-import json, os, signal, subprocess
+import json, os, signal, subprocess, threading
 
 import pg as stage
 from pg import Pullgate, Shift, Upstream
 
+PULLS = int(os.environ.get("PG_RACES", "240"))
+KILLS = int(os.environ.get("PG_KILLS", "3"))
 HOUR, DAY, YEAR = 3600, 86400, 365 * 86400
 
 ALL_CI = """retention:
@@ -22,9 +24,9 @@ WEEK = """retention:
 
 class Keeper(Pullgate):
     """With rules, which may be changed."""
-    def __init__(self, upstream, rules, **kw):
+    def __init__(self, upstream, rules, more="", **kw):
         self.rules_text = rules
-        super().__init__(upstream, more="retention: {rules: {dir}/rules.yaml}", **kw)
+        super().__init__(upstream, more="retention: {rules: {dir}/rules.yaml}\n" + more, **kw)
 
     def write(self, text):
         self.rules(self.rules_text)
@@ -127,9 +129,9 @@ def test_a_signal_and_the_schedule_begin_a_run():
 def test_G16_a_clock_that_is_wrong_makes_nothing_old():
     shift = Shift()
     up, pg = stocked(WEEK, env=shift.env)
-    shift.by(wall=-HOUR)                                    # an hour back
+    shift.by(wall=-2 * HOUR)                                # back
     assert pg.now()["going"] == 0
-    shift.by(wall=HOUR)
+    shift.by(wall=2 * HOUR)
     shift.by(wall=10 * YEAR)                                # ten years ahead
     assert pg.now()["going"] == 0
     assert pg.metric("pullgate_retention_clock_lags") == 1
@@ -143,6 +145,90 @@ def test_G16_a_clock_that_is_wrong_makes_nothing_old():
     assert pg.now()["going"] == 0
     assert pg.metric("pullgate_retention_clock_lags") == 0
     pg.stop()
+
+
+def test_G10_pulls_race_the_removal_of_what_they_pull():
+    tags = [f"ci-{i}" for i in range(8)]
+    up, pg = stocked(ALL_CI, tags)
+    enough, wrong = threading.Event(), []
+
+    def clients(n):
+        i = 0
+        while i < PULLS // 4 or not enough.is_set():
+            try:
+                pg.pull("library/app", tags[(n + i) % len(tags)])
+            except Exception as e:                          # told by the test, not by a thread
+                wrong.append(e)
+                return
+            i += 1
+
+    threads = [threading.Thread(target=clients, args=(n,), daemon=True) for n in range(4)]
+    for t in threads:
+        t.start()
+    removed = lambda: pg.metric('pullgate_retention_images_total{result="removed"}')
+    while any(t.is_alive() for t in threads):
+        assert pg.control("POST", "/api/v1/gc").status == 200
+        if removed() > len(tags):                           # there was something to race with
+            enough.set()
+    assert not wrong, wrong[:3]
+    assert removed() > len(tags) and pg.now()["failed"] == 0
+    pg.stop()
+
+
+def test_G02_G03_killed_while_it_removes():
+    tags = [f"ci-{i}" for i in range(12)]
+    up, pg = stocked(ALL_CI, [*tags, "prod-1"])
+    for _ in range(KILLS):
+        for tag in tags:
+            pg.pull("library/app", tag)
+        pg.landed(3 * len(tags) + 3)
+        pg.proc.send_signal(signal.SIGUSR1)
+        pg.wait_metric('pullgate_retention_images_total{result="removed"}', 1)
+        pg.kill()
+        pg.start()
+        pg.recovered()
+    asked = len(up.asked)
+    pg.pull("library/app", "prod-1")
+    assert not [a for a in up.asked[asked:] if a[0] == "GET" and "/blobs/" in a[1]], up.asked[asked:]
+    assert pg.now()["failed"] == 0                          # the next run does the rest
+    assert pg.tags() == {"prod-1"}
+    pg.stop()
+
+
+def test_the_last_copy_stays_unless_the_rule_says_delete():
+    up, pg = stocked(ALL_CI, ["ci-1", "ci-2"], more="tags: {ttl: 0s}", origin=", when_deleted: keep")
+    digest = pg.get("/v2/library/app/manifests/ci-1").headers["Docker-Content-Digest"]
+    lost = {k: v for k, v in up.manifests.items() if k[1] in ("ci-1", digest)}
+    for key in lost:
+        del up.manifests[key]
+    assert pg.get("/v2/library/app/manifests/ci-1").status == 200    # served all the same
+    assert pg.now()["removed"] == 1 and pg.tags() == {"ci-1"}
+    code, out, err = told(pg, "plan", "--rules", os.path.join(pg.dir, "rules.yaml"), "--json")
+    (image,) = json.loads(out)["images"]
+    assert image["action"] == "keep" and image["why"] == "last-copy", image
+    pg.rules(ALL_CI.replace("beyond_newest: 0}", "beyond_newest: 0}, last_copy: delete"))
+    assert pg.control("POST", "/api/v1/reload").status == 200
+    assert pg.now()["removed"] == 1 and pg.tags() == set()
+    pg.stop()
+
+
+def test_what_upstream_has_again_is_no_last_copy():
+    up, pg = stocked(ALL_CI, ["ci-1"], more="tags: {ttl: 0s}", origin=", when_deleted: keep")
+    lost = dict(up.manifests)
+    up.manifests.clear()
+    assert pg.get("/v2/library/app/manifests/ci-1").status == 200
+    assert pg.now()["removed"] == 0
+    up.manifests.update(lost)
+    code, out, err = pg.command("refresh", "origin.test/library/app:ci-1")
+    assert code == 0, (out, err)
+    assert pg.now()["removed"] == 1
+    pg.stop()
+
+
+def told(pg, *words):
+    p = subprocess.run([os.environ["PULLGATE"], "retention", words[0], "-c", pg.conf, *words[1:]], text=True,
+                       capture_output=True, env=pg.env, timeout=stage.DEADLINE)
+    return p.returncode, p.stdout, p.stderr
 
 
 def test_rules_that_are_no_good_leave_those_in_force():

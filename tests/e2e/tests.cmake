@@ -43,6 +43,11 @@ if (NOT PG_HARDEN AND TARGET pullgate)
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(long.ready PROPERTIES LABELS long TIMEOUT 3600
                          ENVIRONMENT "PULLGATE=$<TARGET_FILE:pullgate>;PG_BLOBS=100000;PG_E2E_DEADLINE=900")
+    # 10,000 pulls race removals; 200 kills in the middle of one.
+    add_test(NAME long.retain COMMAND python3 tests/e2e/test_retain.py test_G10 test_G02
+             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(long.retain PROPERTIES LABELS long TIMEOUT 7200
+                         ENVIRONMENT "PULLGATE=$<TARGET_FILE:pullgate>;PG_RACES=10000;PG_KILLS=200;PG_E2E_DEADLINE=60")
     # Idle connections, a soak.
     add_test(NAME long.load COMMAND python3 tests/e2e/test_load.py test_K01 test_K11
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

@@ -137,13 +137,6 @@ TEST(pins_that_have_ended)
         "the pin of ops has ended");
 }
 
-TEST(what_is_read_and_changes_nothing)
-{
-    finds("retention:\n  rules:\n    - {name: a, match: {repositories: [\"**\"]}, delete: "
-          "{not_pulled_for: 7d}, last_copy: keep}\n",
-          "3:78: last_copy changes nothing");
-}
-
 TEST(good_rules_have_no_finding)
 {
     size_t n = lint(FILE_OF(
@@ -167,7 +160,6 @@ int main(void)
         RUN(a_keep_that_is_overruled),
         RUN(tags_that_no_rule_is_about),
         RUN(pins_that_have_ended),
-        RUN(what_is_read_and_changes_nothing),
         RUN(good_rules_have_no_finding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
