@@ -29,6 +29,10 @@ X(OPA_NO, COUNTER, "pullgate_opa_total", "said=\"no\"", "Questions to OPA, by wh
 X(OPA_NOTHING, COUNTER, "pullgate_opa_total", "said=\"nothing\"",
   "Questions to OPA, by what it said.")
 X(OPA_SECONDS, SECONDS, "pullgate_opa_seconds", "", "Time that OPA took to answer.")
+X(ADMISSION_OLDER, COUNTER, "pullgate_admission_older_total", "",
+  "Pulls by a tag that got an older digest, since the newest may not be served yet.")
+X(CLOCK_APART, GAUGE, "pullgate_clock_apart_seconds", "",
+  "How far the wall clock is from what has passed; above 3600 it jumped, and ages do not follow.")
 X(COLLECT_SECONDS, SECONDS, "pullgate_evidence_seconds", "",
   "Time from asking for evidence about one manifest until it was verified.")
 X(BYTES_SENT, COUNTER, "pullgate_sent_bytes_total", "", "Bytes of bodies sent to clients.")

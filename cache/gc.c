@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "cache/age.h"
 #include "cache/blob.h"
 #include "cache/growth.h"
 #include "cache/index_int.h"
@@ -45,6 +46,7 @@ struct gc {
     uint64_t reclaimed; /* bytes, as of the last note of growth */
     uint64_t noted_ms;  /* when that was; 0: not yet */
     pthread_t thread;
+    struct age age;
 };
 
 struct victim {

@@ -107,6 +107,31 @@ static int tag_by_digest(struct index_txn *txn, struct pg_err *err)
     return found;
 }
 
+static int tag_by_past(struct index_txn *txn, struct pg_err *err)
+{
+    struct index_view v = index_txn_view(txn);
+    struct key at = {0};
+    struct index_row row;
+    int found;
+
+    while ((found = index_row_next(&v, INDEX_TABLE_PAST, &at, &row, err)) > 0) {
+        struct key_repo repo;
+        struct past past;
+        struct sl body, tag;
+        bool is_read = key_read_tag(row.key, &repo, &tag) == 0 &&
+                       index_value_open(row.value, INDEX_TABLE_PAST, row.key, &body) == 0 &&
+                       index_value_read_past(body, &past) == 0;
+
+        at.n = row.key.n;
+        memcpy(at.p, row.key.p, row.key.n);
+        tag = (struct sl){at.p + KEY_REPO, at.n - KEY_REPO}; /* the row dies with the next change */
+        for (size_t i = 0; is_read && i < past.n; i++)
+            if (index_row_put_tagged(txn, &repo, &past.spells[i].digest, tag, err) < 0)
+                return -1;
+    }
+    return found;
+}
+
 /* 1: it was made anew. An older release writes tags and knows nothing of this table. It leaves a
  * trace: the journal's number in the index has gone on, and TAGGED_SEQ has not. */
 static int settle_tagged(struct index_txn *txn, struct pg_err *err)
@@ -120,7 +145,7 @@ static int settle_tagged(struct index_txn *txn, struct pg_err *err)
     rc = mdb_drop(txn->txn, txn->index->tables[INDEX_TABLE_TAGGED], 0);
     if (rc != 0)
         return index_row_fail(txn->index, rc, "empty", err);
-    if (tag_by_digest(txn, err) < 0)
+    if (tag_by_digest(txn, err) < 0 || tag_by_past(txn, err) < 0)
         return -1;
     return index_put_meta(txn, TAGGED_SEQ, txn->counts.journal, err) < 0 ? -1 : 1;
 }

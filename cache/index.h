@@ -7,6 +7,7 @@
  *     link      hash(repo), digest  -> first seen, last pull, kind (manifest or blob)
  *     tag       hash(repo), tag     -> digest, validated at, first seen
  *     tagged    hash(repo), digest, tag       (which tags name it; kept with the rows of tag)
+ *     past      hash(repo), tag     -> what it was before (cache/past)
  *     edge      parent, child       -> kind of edge (config, layer, child, subject); and reverse
  *     memo      digest, kind        -> opaque facts with an expiry
  *     event     time, number        -> who pulled what

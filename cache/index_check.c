@@ -130,7 +130,7 @@ static int walk(MDB_env *env, const MDB_dbi tables[INDEX_TABLES], uint64_t until
     static const enum index_table small_first[INDEX_TABLES] = {
         INDEX_TABLE_META,  INDEX_TABLE_REPO,     INDEX_TABLE_TAG,    INDEX_TABLE_LINK,
         INDEX_TABLE_BLOB,  INDEX_TABLE_EDGE,     INDEX_TABLE_REDGE,  INDEX_TABLE_MEMO,
-        INDEX_TABLE_EVENT, INDEX_TABLE_MANIFEST, INDEX_TABLE_TAGGED,
+        INDEX_TABLE_EVENT, INDEX_TABLE_MANIFEST, INDEX_TABLE_TAGGED, INDEX_TABLE_PAST,
     };
     MDB_envinfo info;
     MDB_txn *txn;

@@ -94,12 +94,15 @@ static int del_tagged(struct index_txn *txn, const struct key *key, struct pg_er
     struct digest d;
     struct sl name, body;
     struct index_tag tag;
+    struct past past;
     struct key of_tag;
 
     if (key_read_tagged(key_sl(key), &repo, &d, &name) == 0) {
         of_tag = key_of_tag(&repo, name);
-        if (index_row_look(&v, INDEX_TABLE_TAG, &of_tag, &body, err) == 1 &&
-            index_value_read_tag(body, &tag) == 0 && digest_eq(&tag.digest, &d))
+        if ((index_row_look(&v, INDEX_TABLE_TAG, &of_tag, &body, err) == 1 &&
+             index_value_read_tag(body, &tag) == 0 && digest_eq(&tag.digest, &d)) ||
+            (index_row_look(&v, INDEX_TABLE_PAST, &of_tag, &body, err) == 1 &&
+             index_value_read_past(body, &past) == 0 && past_has(&past, &d)))
             return index_row_put_tagged(txn, &repo, &d, name, err) < 0 ? -1 : 1;
     }
     return index_row_del(txn, INDEX_TABLE_TAGGED, key, err);

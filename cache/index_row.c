@@ -12,7 +12,7 @@ const char *const index_row_tables[INDEX_TABLES] = {
     [INDEX_TABLE_LINK] = "link",         [INDEX_TABLE_TAG] = "tag",
     [INDEX_TABLE_EDGE] = "edge",         [INDEX_TABLE_REDGE] = "redge",
     [INDEX_TABLE_MEMO] = "memo",         [INDEX_TABLE_EVENT] = "event",
-    [INDEX_TABLE_TAGGED] = "tagged",
+    [INDEX_TABLE_TAGGED] = "tagged",     [INDEX_TABLE_PAST] = "past",
 };
 
 int index_row_fail(struct index *index, int rc, const char *doing, struct pg_err *err)

@@ -245,6 +245,38 @@ int index_value_read_event(struct sl body, struct index_event *r)
     return read_end(&in);
 }
 
+void index_value_put_past(struct pg_buf *b, const struct past *v)
+{
+    put_uint(b, v->n, 1);
+    for (size_t i = 0; i < v->n; i++) {
+        put_digest(b, &v->spells[i].digest);
+        put_uint(b, (uint64_t)v->spells[i].since_s, 8);
+        put_uint(b, (uint64_t)v->spells[i].until_s, 8);
+        put_uint(b, (uint64_t)v->spells[i].asked_s, 8);
+        put_uint(b, v->spells[i].is_open, 1);
+    }
+}
+
+int index_value_read_past(struct sl body, struct past *r)
+{
+    struct reader in = {.rest = body};
+
+    *r = (struct past){.n = (size_t)read_uint(&in, 1)};
+    if (r->n > PAST_SPELLS_MAX)
+        return -1;
+    for (size_t i = 0; i < r->n; i++) {
+        struct past_spell *s = &r->spells[i];
+
+        read_digest(&in, &s->digest);
+        s->since_s = (int64_t)read_uint(&in, 8);
+        s->until_s = (int64_t)read_uint(&in, 8);
+        s->asked_s = (int64_t)read_uint(&in, 8);
+        s->is_open = read_bool(&in);
+        in.bad |= s->until_s < s->since_s || (s->is_open && i > 0);
+    }
+    return read_end(&in);
+}
+
 void index_value_put_u64(struct pg_buf *b, uint64_t v)
 {
     put_uint(b, v, 8);
@@ -286,7 +318,10 @@ static bool named_is_sound(enum index_table table, struct sl key, struct sl body
     struct index_link link;
     struct index_tag tag;
     struct index_memo memo;
+    struct past past;
 
+    if (table == INDEX_TABLE_PAST)
+        return key_read_tag(key, &repo, &text) == 0 && index_value_read_past(body, &past) == 0;
     if (table == INDEX_TABLE_TAGGED)
         return key_read_tagged(key, &repo, &d, &text) == 0 && body.n == 0;
     if (table == INDEX_TABLE_LINK)
@@ -319,6 +354,7 @@ bool index_value_is_sound(enum index_table table, struct sl key, struct sl value
     case INDEX_TABLE_LINK:
     case INDEX_TABLE_TAG:
     case INDEX_TABLE_TAGGED:
+    case INDEX_TABLE_PAST:
     case INDEX_TABLE_MEMO:
         return named_is_sound(table, key, body);
     case INDEX_TABLE_EDGE:

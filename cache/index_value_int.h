@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "cache/index_int.h"
+#include "cache/past.h"
 
 #define INDEX_VALUE_MAX ((size_t)16 << 20)
 
@@ -30,6 +31,7 @@ enum index_table {
     INDEX_TABLE_MEMO,
     INDEX_TABLE_EVENT,
     INDEX_TABLE_TAGGED,
+    INDEX_TABLE_PAST,
     INDEX_TABLES
 };
 
@@ -44,6 +46,7 @@ void index_value_put_link(struct pg_buf *b, const struct index_link *v);
 void index_value_put_tag(struct pg_buf *b, const struct index_tag *v);
 void index_value_put_memo(struct pg_buf *b, const struct index_memo *v);
 void index_value_put_event(struct pg_buf *b, const struct index_event *v);
+void index_value_put_past(struct pg_buf *b, const struct past *v);
 void index_value_put_u64(struct pg_buf *b, uint64_t v);
 
 PG_MUST_USE int index_value_read_blob(struct sl body, struct index_blob *r);
@@ -52,6 +55,7 @@ PG_MUST_USE int index_value_read_link(struct sl body, struct index_link *r);
 PG_MUST_USE int index_value_read_tag(struct sl body, struct index_tag *r);
 PG_MUST_USE int index_value_read_memo(struct sl body, struct index_memo *r);
 PG_MUST_USE int index_value_read_event(struct sl body, struct index_event *r); /* not when_s */
+PG_MUST_USE int index_value_read_past(struct sl body, struct past *r);
 PG_MUST_USE int index_value_read_u64(struct sl body, uint64_t *r);
 
 /* Do key and value of a row read well, whatever is in them? */

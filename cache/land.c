@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/steady.h"
 #include "cache/event_int.h"
 #include "cache/landing_int.h"
 #include "cache/partial.h"
@@ -234,6 +235,7 @@ static struct arrival *arrival_new(struct store *s, struct sl repo, struct sl ta
     if (tag.p != NULL)
         a->landing.tag = pg_copy(&a->arena, tag);
     a->landing.now_s = now_s;
+    a->landing.steady_s = pg_steady_of(now_s);
     return a;
 }
 
@@ -318,8 +320,8 @@ void land_link(struct store *s, struct sl repo, const struct digest *d, enum ind
 
     a->landing.digest = *d;
     a->landing.has_link = true;
-    a->landing.link =
-        (struct index_link){.kind = kind, .first_seen_s = now_s, .size = size, .landed = true};
+    a->landing.link = (struct index_link){
+        .kind = kind, .first_seen_s = a->landing.steady_s, .size = size, .landed = true};
     if (kind == INDEX_LINK_MANIFEST)
         name_by_edges(a);
     land_rows(a);
@@ -330,6 +332,17 @@ void land_tag_gone(struct store *s, struct sl repo, struct sl tag)
     struct arrival *a = arrival_new(s, repo, tag, pg_clock_wall_s());
 
     a->landing.tag_gone = true;
+    land_rows(a);
+}
+
+void land_past_asked(struct store *s, struct sl repo, struct sl tag, const struct digest *d,
+                     bool is_there)
+{
+    struct arrival *a = arrival_new(s, repo, tag, pg_clock_wall_s());
+
+    a->landing.digest = *d;
+    a->landing.was_asked = true;
+    a->landing.is_there = is_there;
     land_rows(a);
 }
 

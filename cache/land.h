@@ -61,6 +61,10 @@ void land_link(struct store *s, struct sl repo, const struct digest *d, enum ind
 /* Upstream says that the tag is gone. */
 void land_tag_gone(struct store *s, struct sl repo, struct sl tag);
 
+/* Upstream was asked whether it has what the tag was before (cache/past). */
+void land_past_asked(struct store *s, struct sl repo, struct sl tag, const struct digest *d,
+                     bool is_there);
+
 /* Upstream says that the repository has no such manifest any more: its tags go with it. */
 void land_link_gone(struct store *s, struct sl repo, const struct digest *d);
 

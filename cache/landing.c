@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "cache/age.h"
+#include "cache/past.h"
 #include "cache/proof.h"
 
 void landing_name(struct landing *l, const struct digest *d, enum index_edge_kind edge,
@@ -40,7 +42,7 @@ void landing_of_manifest(struct landing *l, const struct manifest *parsed, struc
         .kind = parsed->kind, .sha256 = *sha256, .media_type = parsed->media_type, .bytes = bytes};
     l->has_link = true;
     l->link = (struct index_link){
-        .kind = INDEX_LINK_MANIFEST, .first_seen_s = l->now_s, .size = bytes.n, .landed = true};
+        .kind = INDEX_LINK_MANIFEST, .first_seen_s = l->steady_s, .size = bytes.n, .landed = true};
 }
 
 /* Lazily fetched children count as seen when a stored manifest first named them. */
@@ -58,13 +60,15 @@ static bool is_linked(const struct landing_named *n)
 static struct index_tag tag_of(const struct landing *l)
 {
     return (struct index_tag){
-        .digest = l->digest, .validated_s = l->now_s, .first_seen_s = l->now_s};
+        .digest = l->digest, .validated_s = l->now_s, .first_seen_s = l->steady_s};
 }
 
 void landing_show(const struct landing *l, struct pg_bytes *bytes, struct overlay_batch *b)
 {
     struct index_tag tag = tag_of(l);
 
+    if (l->was_asked)
+        return;
     if (l->has_manifest)
         overlay_add_manifest(b, &l->digest, &l->manifest, bytes);
     if (l->has_link)
@@ -150,7 +154,7 @@ static int drop_tag(const struct landing *l, struct sl tag, struct journal *j,
 
     if (j != NULL && journal_append(j, &r, err) < 0)
         return -1;
-    return index_del_tag(txn, l->repo, tag, err) < 0 ? -1 : 0;
+    return index_del_tag(txn, l->repo, tag, err) < 0 ? -1 : past_end(txn, l->repo, tag, err);
 }
 
 /* A tag is worth nothing without the link of what it names. */
@@ -190,12 +194,27 @@ static int apply_link_gone(const struct landing *l, struct journal *j, struct in
     return index_del_link(txn, l->repo, &l->digest, err) < 0 ? -1 : 0;
 }
 
+static int drop_rows(const struct landing *l, struct index_txn *txn, struct pg_err *err)
+{
+    return index_del_tag(txn, l->repo, l->tag, err) < 0 ? -1 : past_end(txn, l->repo, l->tag, err);
+}
+
+static int64_t last_seen(const struct landing *l, struct index_view *v, const struct index_tag *was)
+{
+    struct pg_err ignored = {0};
+    struct past past;
+    bool known = knows(past_get(v, l->repo, l->tag, &past, &ignored), &ignored);
+
+    return known && past.n > 0 && past.spells[0].is_open ? past.spells[0].until_s
+                                                         : was->first_seen_s;
+}
+
 static int apply_tag(const struct landing *l, struct journal *j, struct index_txn *txn,
                      struct pg_err *err)
 {
     struct journal_record r = {
         .kind = l->tag_gone ? JOURNAL_TAG_GONE : JOURNAL_TAG,
-        .when_s = l->now_s,
+        .when_s = l->steady_s,
         .repo = l->repo,
         .name = l->tag,
         .has_digest = !l->tag_gone,
@@ -206,11 +225,15 @@ static int apply_tag(const struct landing *l, struct journal *j, struct index_tx
     bool known = knows(index_get_tag(&v, l->repo, l->tag, &old, err), err);
     bool news = l->tag_gone ? known : !known || !digest_eq(&old.digest, &l->digest);
 
+    if (news && known) /* until when it was what it was: its row in `past` may be lost */
+        r.number = (uint64_t)last_seen(l, &v, &old);
     if (news && j != NULL && journal_append(j, &r, err) < 0)
         return -1;
     if (l->tag_gone)
-        return index_del_tag(txn, l->repo, l->tag, err) < 0 ? -1 : 0;
-    return index_put_tag(txn, l->repo, l->tag, &now, err);
+        return drop_rows(l, txn, err);
+    if (index_put_tag(txn, l->repo, l->tag, &now, err) < 0 || (news && age_put(txn, err) < 0))
+        return -1;
+    return past_note(txn, l->repo, l->tag, &now, known ? &old : NULL, err);
 }
 
 /* Of a tag that was only confirmed: the link may have gone meanwhile: 0. One that only a manifest
@@ -236,6 +259,8 @@ static int confirm_link(const struct landing *l, struct journal *j, struct index
 int landing_apply(const struct landing *l, struct journal *j, bool with_tag, struct index_txn *txn,
                   struct pg_err *err)
 {
+    if (l->was_asked)
+        return past_asked(txn, l->repo, l->tag, &l->digest, l->is_there ? l->now_s : 0, err);
     if (l->link_gone)
         return apply_link_gone(l, j, txn, err);
     if (l->has_link && apply_link(l, j, txn, err) < 0)

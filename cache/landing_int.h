@@ -26,8 +26,10 @@ struct landing_named {
 struct landing {
     struct sl repo, tag; /* tag {NULL, 0}: none */
     bool tag_gone, link_gone;
+    bool was_asked, is_there; /* upstream said whether it has what the tag was before; only that */
     struct digest digest;
-    int64_t now_s;
+    int64_t now_s;    /* by the wall clock */
+    int64_t steady_s; /* the same instant, by base/steady */
     bool has_link, has_manifest;
     struct index_link link;
     struct index_manifest manifest;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "cache/blob.h"
 #include "cache/landing_int.h"
+#include "cache/past.h"
 #include "cache/proof.h"
 #include "cache/writer.h"
 
@@ -45,12 +46,41 @@ static int put_link(struct index_txn *txn, const struct journal_record *r, struc
     return index_put_link(txn, r->repo, &r->digest, &link, err);
 }
 
+/* Until when it was what it was before. Records of older releases do not say. */
+static int end_spell(struct index_txn *txn, const struct journal_record *r, bool is_gone,
+                     struct pg_err *err)
+{
+    struct index_view v = index_txn_view(txn);
+    struct index_tag was;
+    int found = index_get_tag(&v, r->repo, r->name, &was, err);
+
+    if (found < 0)
+        pg_err_clear(err);
+    if (found > 0 && r->number > (uint64_t)was.first_seen_s && r->number <= (uint64_t)r->when_s) {
+        struct index_tag last = was;
+
+        last.first_seen_s = (int64_t)r->number;
+        if (past_note(txn, r->repo, r->name, &last, NULL, err) < 0)
+            return -1;
+    }
+    return is_gone ? past_end(txn, r->repo, r->name, err) : 0;
+}
+
+static int drop_tag(struct index_txn *txn, const struct journal_record *r, struct pg_err *err)
+{
+    if (end_spell(txn, r, true, err) < 0)
+        return -1;
+    return index_del_tag(txn, r->repo, r->name, err);
+}
+
 static int put_tag(struct index_txn *txn, const struct journal_record *r, struct pg_err *err)
 {
     struct index_tag tag = {
         .digest = r->digest, .validated_s = r->when_s, .first_seen_s = r->when_s};
 
-    return index_put_tag(txn, r->repo, r->name, &tag, err);
+    if (end_spell(txn, r, false, err) < 0 || index_put_tag(txn, r->repo, r->name, &tag, err) < 0)
+        return -1;
+    return past_note(txn, r->repo, r->name, &tag, NULL, err);
 }
 
 static int put_record(struct index_txn *txn, const struct journal_record *r, struct pg_err *err)
@@ -61,7 +91,7 @@ static int put_record(struct index_txn *txn, const struct journal_record *r, str
         return index_del_link(txn, r->repo, &r->digest, err);
     if (r->kind == JOURNAL_TAG)
         return put_tag(txn, r, err);
-    return index_del_tag(txn, r->repo, r->name, err);
+    return drop_tag(txn, r, err);
 }
 
 static int apply_batch(struct writer_op *op, struct index_txn *txn, struct pg_err *err)
@@ -258,7 +288,8 @@ static int rebuild_one(struct rebuild *b, const struct journal_record *r, struct
         return 0;
     }
     sha256 = digest_of(PG_SHA256, bytes);
-    b->landing = (struct landing){.repo = r->repo, .digest = r->digest, .now_s = r->when_s};
+    b->landing = (struct landing){
+        .repo = r->repo, .digest = r->digest, .now_s = r->when_s, .steady_s = r->when_s};
     landing_of_manifest(&b->landing, &parsed, bytes, &sha256, arena);
     if (is_complete(b->store, &b->landing))
         return 0;

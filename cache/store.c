@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "cache/age.h"
 #include "cache/blob.h"
 #include "cache/dir.h"
 #include "cache/fill.h"
@@ -156,6 +157,7 @@ static int open_all(struct store *s, struct pg_err *err)
     if (open_directory(s, err) < 0 || open_journal(s, err) < 0 ||
         open_index(s, &index_is_lost, err) < 0 || read_counts(s, err) < 0)
         return -1;
+    age_begin(s);
     s->revoked = revoked_new();
     if (revoked_load(s, err) < 0)
         return -1;

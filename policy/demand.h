@@ -46,6 +46,7 @@ struct demand {
     size_t npairs;
     int64_t age_s;
     const struct scans_want *scan; /* SCAN: policy/scans.h */
+    bool previous;                 /* MIN_AGE: meanwhile the tag is what it was before */
 };
 
 /* How a demand stands. */

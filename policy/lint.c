@@ -131,7 +131,8 @@ static void look_at_two(struct lint *l, const struct rule *a, const struct rule 
         }
     }
     const struct demand *age = demand_of(a, DEMAND_MIN_AGE), *less = demand_of(b, DEMAND_MIN_AGE);
-    if (age != NULL && less != NULL && less->age_s <= age->age_s) {
+    if (age != NULL && less != NULL && less->age_s <= age->age_s &&
+        (less->previous || !age->previous)) {
         say(l, b, "its min_age is of no use: rule " SL_FMT " wants as much or more",
             SL_ARG(a->name));
     }

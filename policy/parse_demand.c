@@ -195,19 +195,26 @@ static int take_word_of(struct list *l, const struct pg_tree *require, const cha
 
 static int take_age(struct list *l, const struct pg_tree *require)
 {
+    const struct pg_tree *young = pg_tree_get(require, SL("on_young"));
     int64_t age_s = 0;
-    bool says_young;
+    struct sl word;
 
     if (reading_age(&l->p->in, require, "min_age", &age_s) < 0 ||
-        take_word_of(l, require, "on_young", "deny", &says_young) < 0) {
+        reading_text(&l->p->in, require, "on_young", &word) < 0) {
         return -1;
     }
-    if (age_s == 0 && says_young) {
-        return reading_bad(&l->p->in, pg_tree_get(require, SL("on_young"))->at,
-                           "on_young stands with min_age");
+    if (young != NULL && age_s == 0) {
+        return reading_bad(&l->p->in, young->at, "on_young stands with min_age");
+    }
+    if (young != NULL && !sl_eq(word, SL("deny")) && !sl_eq(word, SL("previous"))) {
+        return reading_bad(&l->p->in, young->at,
+                           "on_young can only be: deny, or previous (the tag is what it was "
+                           "before, until the new one is old enough)");
     }
     if (age_s > 0) {
-        add(l, DEMAND_MIN_AGE)->age_s = age_s;
+        struct demand *d = add(l, DEMAND_MIN_AGE);
+        d->age_s = age_s;
+        d->previous = young != NULL && sl_eq(word, SL("previous"));
     }
     return 0;
 }

@@ -314,6 +314,32 @@ struct policy_verdict policy_revoked(const char *why)
                                    .not_after_s = INT64_MAX};
 }
 
+/* Is it too young for its tag, and would all rules for which it is take an older one? */
+static bool may_be_previous(const struct policy *p, const struct facts *f, struct pg_arena *arena)
+{
+    const uint32_t *rules;
+    size_t n = policy_find(p, f, arena, &rules);
+    bool may = false;
+
+    for (size_t i = 0; i < n && f->tag.p != NULL; i++) {
+        const struct rule *r = &p->rules[rules[i]];
+        bool counts = r->action == RULE_REQUIRE && !r->observes && rule_applies(r, f);
+        for (size_t k = 0; counts && k < r->ndemands; k++) {
+            const struct demand *d = &r->demands[k];
+            struct demand_standing s;
+            if (d->kind != DEMAND_MIN_AGE) {
+                continue;
+            }
+            s = rule_stand_demand(r, d, f, arena);
+            if (s.answer != DEMAND_HOLDS && !d->previous) {
+                return false;
+            }
+            may = may || s.answer != DEMAND_HOLDS;
+        }
+    }
+    return may;
+}
+
 void policy_decide(const struct policy *p, const struct facts *f, struct pg_arena *arena,
                    struct policy_verdict *v_r)
 {
@@ -324,6 +350,7 @@ void policy_decide(const struct policy *p, const struct facts *f, struct pg_aren
 
     if (f->revoked != NULL) { /* no rule has a say in it */
         *v_r = policy_revoked(f->revoked);
+        v_r->previous = may_be_previous(p, f, arena);
         return;
     }
     n = policy_find(p, f, arena, &rules);
@@ -354,6 +381,7 @@ void policy_decide(const struct policy *p, const struct facts *f, struct pg_aren
     if (v.decision == POLICY_ALLOW && p->opa != NULL) {
         opa_decide(p->opa, f, arena, &v);
     }
+    v.previous = v.decision != POLICY_ALLOW && may_be_previous(p, f, arena);
     v.observed = pg_copy(arena, pg_buf_sl(&observed));
     pg_buf_free(&observed);
     *v_r = v;

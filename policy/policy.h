@@ -68,6 +68,8 @@ struct policy_verdict {
     struct sl observed;  /* rules of mode observe that would have denied, and why, and what the
                             others tell besides; "" for none */
     bool asks_scan;      /* a scan of it would help, now or soon */
+    bool previous;       /* not allowed, by tag, and too young: what the tag was before may be asked
+                            about in its place. Never where a rule says on_young: deny */
     int64_t not_after_s; /* the verdict holds no longer than this */
     bool asks_opa;       /* PENDING: all rules allow, and facts->opinion is not there */
 };

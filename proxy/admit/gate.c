@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admit/gate.h"
 
+#include "base/steady.h"
 #include "cache/overlay.h"
 #include "cache/scanned.h"
 #include "oci/manifest.h"
@@ -172,26 +173,49 @@ static void free_subject(struct subject *s)
     s->dossier = NULL;
 }
 
-/* Since when it is what it was asked for as (N08). What cannot be read is not known. */
+/* A tag names it for as long as upstream was heard to say so: what it says once, and then nothing,
+ * grows no older. */
+static int64_t since_by_tag(const struct gate_question *q, const struct index_tag *tag)
+{
+    int64_t unheard_s = q->now_s - tag->validated_s - (int64_t)(q->tags_ttl_ms / 1000);
+
+    return tag->first_seen_s + (unheard_s > 0 ? unheard_s : 0);
+}
+
+/* Since when the first tag named it here, though none may any more; else it was linked. */
+static int64_t since_by_digest(const struct gate_question *q, const struct digest *d,
+                               const struct tags *t, struct pg_err *err)
+{
+    _index_view_ struct index_view v = index_view_begin(q->store->index);
+    struct index_link link;
+    int64_t since_s = 0;
+    int found = past_first(&v, q->repository, d, &since_s, err);
+
+    if (found > 0 && (t->n == 0 || since_s < t->since_s))
+        return since_s;
+    if (t->n > 0 || found < 0)
+        return t->since_s;
+    return overlay_get_link(q->store, q->repository, d, &link, err) > 0 ? link.first_seen_s : 0;
+}
+
+/* Since when it is what it was asked for as (N08), by the clock that nobody sets; told by the one
+ * that says how late it is. What cannot be read is not known. */
 static int64_t find_since(const struct gate_question *q, struct sl tag, const struct digest *d,
                           const struct tags *t)
 {
     struct index_tag named;
-    struct index_link link;
     struct pg_err ignored = {0};
     int64_t since_s = 0;
 
-    if (tag.p != NULL) {
-        if (overlay_get_tag(q->store, q->repository, tag, &named, &ignored) > 0 &&
-            digest_eq(&named.digest, d))
-            since_s = named.first_seen_s;
-    } else if (t->n > 0) {
-        since_s = t->since_s;
-    } else if (overlay_get_link(q->store, q->repository, d, &link, &ignored) > 0) {
-        since_s = link.first_seen_s;
-    }
+    if (q->older != NULL && digest_eq(&q->older->digest, d))
+        return q->now_s - (q->older->until_s - q->older->since_s);
+    if (tag.p == NULL)
+        since_s = since_by_digest(q, d, t, &ignored);
+    else if (overlay_get_tag(q->store, q->repository, tag, &named, &ignored) > 0 &&
+             digest_eq(&named.digest, d))
+        since_s = since_by_tag(q, &named);
     pg_err_clear(&ignored);
-    return since_s;
+    return since_s > 0 ? since_s - pg_steady_ahead_s() : 0;
 }
 
 /* Its name, with all tags that name it where that matters. false: r says why it is not known. */
@@ -317,6 +341,7 @@ static void decide(struct subject *s, struct gate_result *r)
         return;
     say(r, &v);
     if (r->answer != GATE_ALLOWS && s->facts.revoked == NULL && s->wants.governed && !s->is_fresh &&
+        !v.previous && /* what is too young will be so for long */
         is_older(s->q, s->dossier, GATE_ABSENT_MS))
         *r = (struct gate_result){
             .answer = GATE_NEEDS, .needs = s->dossier->subject, .scope = s->dossier->scope};

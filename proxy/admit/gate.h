@@ -27,6 +27,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "cache/past.h"
 #include "cache/store.h"
 #include "proxy/admit/counsel.h"
 #include "proxy/admit/shelf.h"
@@ -48,6 +49,7 @@ struct gate_question {
     struct digest digest;                     /* as named here */
     struct digest sha256;                     /* of a manifest: of its bytes */
     struct sl manifest;                       /* its bytes; of gate_manifest() */
+    const struct past_spell *older;           /* asked about as what the tag was before; or NULL */
     const char *revoked;                      /* why; NULL: it is not known to be */
     struct pg_buf *explained;                 /* the tree as JSON or text; NULL: not wanted */
     bool explain_as_text;
@@ -57,6 +59,7 @@ struct gate_question {
     int64_t now_s;
     int64_t since_s; /* since when it is known, where the index does not tell; 0: nobody knows */
     uint64_t now_ms, ttl_ms;
+    uint64_t tags_ttl_ms; /* upstream's word on a tag holds for so long */
 };
 
 struct gate_result {

@@ -20,7 +20,8 @@ struct admit_wait {
     struct counsel_ask *opa; /* that is waited for; NULL: none */
     unsigned ticket;
     uint64_t began_ms;
-    const struct rq_stage *then;
+    const struct rq_stage *then, *instead;
+    struct policy_verdict taken_back; /* q.revoked: by this */
 };
 
 static enum rq_next st_collected(struct rq *rq);
@@ -57,28 +58,35 @@ static void note(struct journey *j, const struct gate_result *r)
     };
 }
 
-/* 0, or -1 with the error that the client is told. */
-static int take_verdict(struct journey *j, const struct gate_result *r)
+static bool is_pending(const struct gate_result *r)
+{
+    return r->answer == GATE_PENDING;
+}
+
+/* Notes it, and the error that the client is told. */
+static int note_refusal(struct journey *j, const struct gate_result *r)
 {
     const struct policy_verdict *v = &r->verdict;
     const char *between = v->remedy.n > 0 ? "; what would help: " : "";
 
-    PG_CHECK(r->answer != GATE_NEEDS);
     note(j, r);
+    return pg_fail(&j->rq.err, is_pending(r) ? PG_E_PENDING : PG_E_DENIED,
+                   "%s by policy rule \"" SL_FMT "\": " SL_FMT "%s" SL_FMT,
+                   is_pending(r) ? "not decided yet" : "denied", SL_ARG(v->rule), SL_ARG(v->reason),
+                   between, SL_ARG(v->remedy));
+}
+
+/* 0, or -1 with the error that the client is told. */
+static int take_verdict(struct journey *j, const struct gate_result *r)
+{
+    PG_CHECK(r->answer != GATE_NEEDS);
     if (r->answer == GATE_ALLOWS) {
+        note(j, r);
         pg_metric_inc(PG_M_ADMISSION_ALLOW);
         return 0;
     }
-    if (r->answer == GATE_PENDING) {
-        pg_metric_inc(PG_M_ADMISSION_PENDING);
-        return pg_fail(&j->rq.err, PG_E_PENDING,
-                       "not decided yet by policy rule \"" SL_FMT "\": " SL_FMT "%s" SL_FMT,
-                       SL_ARG(v->rule), SL_ARG(v->reason), between, SL_ARG(v->remedy));
-    }
-    pg_metric_inc(PG_M_ADMISSION_DENY);
-    return pg_fail(&j->rq.err, PG_E_DENIED,
-                   "denied by policy rule \"" SL_FMT "\": " SL_FMT "%s" SL_FMT, SL_ARG(v->rule),
-                   SL_ARG(v->reason), between, SL_ARG(v->remedy));
+    pg_metric_inc(is_pending(r) ? PG_M_ADMISSION_PENDING : PG_M_ADMISSION_DENY);
+    return note_refusal(j, r);
 }
 
 /* What was revoked does not leave, whatever the policy says, or where there is none. */
@@ -203,12 +211,21 @@ static void wish(struct journey *j, const struct gate_result *r)
         ahead_begin(j, w->q.manifest, w->media_type);
 }
 
+/* Not this one, but perhaps what the tag was before it, or before that. */
+static bool is_for_another(const struct admit_wait *w, const struct gate_result *r)
+{
+    return w->instead != NULL && w->q.explained == NULL &&
+           (r->answer == GATE_DENIES || r->answer == GATE_PENDING) &&
+           (r->verdict.previous || w->q.older != NULL);
+}
+
 static enum rq_next ask_gate(struct journey *j)
 {
     struct admit_wait *w = j->admit;
     struct gate_result r;
     struct pg_arena arena;
     enum rq_next next = 0;
+    bool instead;
     int failed = 0;
 
     w->q.now_s = pg_clock_wall_s();
@@ -218,15 +235,24 @@ static enum rq_next ask_gate(struct journey *j)
         gate_blob(&w->q, &arena, &r);
     else
         gate_manifest(&w->q, &arena, &r);
-    if (r.answer != GATE_NEEDS) {
-        failed = take_verdict(j, &r);
-        wish(j, &r);
-    } else if (r.document.p != NULL) {
-        next = ask_opa(j, r.document);
+    if (w->q.revoked != NULL && r.answer != GATE_NEEDS && w->q.explained == NULL) {
+        bool may = r.verdict.previous;
+
+        r = (struct gate_result){.answer = GATE_DENIES, .verdict = w->taken_back};
+        r.verdict.previous = may;
     }
+    instead = is_for_another(w, &r);
+    if (r.answer != GATE_NEEDS)
+        failed = instead ? note_refusal(j, &r) : take_verdict(j, &r);
+    if (r.answer != GATE_NEEDS && (!instead || w->q.older != NULL))
+        wish(j, &r);
+    if (r.answer == GATE_NEEDS && r.document.p != NULL)
+        next = ask_opa(j, r.document);
     pg_arena_free(&arena);
     if (r.answer == GATE_NEEDS && r.document.p != NULL)
         return next;
+    if (instead)
+        return rq_go(&j->rq, w->instead);
     if (r.answer != GATE_NEEDS && w->q.explained != NULL)
         return tell(j);
     if (r.answer != GATE_NEEDS)
@@ -269,7 +295,8 @@ static struct gate_question question(struct journey *j)
                                   .admission = &j->snapshot->config.admission,
                                   .repository = j->target.canonical,
                                   .hearing = {.counsel = j->home->counsel},
-                                  .ttl_ms = j->snapshot->config.evidence_ttl};
+                                  .ttl_ms = j->snapshot->config.evidence_ttl,
+                                  .tags_ttl_ms = j->snapshot->config.tags_ttl};
 }
 
 static void drop_fresh(struct admit_wait *w)
@@ -319,7 +346,7 @@ enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,
     rev.sha256 = m->sha256;
     rev.bytes = m->bytes;
     revoked = revocation_of_manifest(&rev, &j->rq.arena, &v);
-    if (revoked && !(has_policy(j) && admit_is_explained(j)))
+    if (revoked && !(has_policy(j) && (admit_is_explained(j) || m->instead != NULL)))
         return refuse_revoked(j, &v);
     if (!has_policy(j)) {
         j->verdict = no_policy;
@@ -327,6 +354,10 @@ enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,
     }
     w = begin(j, then);
     w->q.revoked = revoked ? v.reason.p : NULL;
+    if (revoked)
+        w->taken_back = v;
+    w->instead = m->instead;
+    w->q.older = m->older;
     if (!j->want.by_digest)
         w->q.tag = j->want.reference;
     w->q.digest = m->digest;
@@ -401,6 +432,11 @@ bool admit_may_list(struct journey *j, const struct digest *d)
     gate_manifest(&q, &arena, &r);
     pg_arena_free(&arena);
     return r.answer != GATE_DENIES;
+}
+
+void admit_refuse(struct journey *j)
+{
+    pg_metric_inc(j->rq.err.kind == PG_E_PENDING ? PG_M_ADMISSION_PENDING : PG_M_ADMISSION_DENY);
 }
 
 void admit_end(struct journey *j)

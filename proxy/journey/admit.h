@@ -40,8 +40,11 @@ struct admit_verdict {
 
 /* A manifest that is to be served. */
 struct admit_subject {
-    struct digest digest, sha256; /* as named; of its bytes */
-    struct sl bytes, media_type;  /* they outlive the wait */
+    struct digest digest, sha256;   /* as named; of its bytes */
+    struct sl bytes, media_type;    /* they outlive the wait */
+    const struct past_spell *older; /* of what the tag was before; or NULL. It outlives the wait */
+    const struct rq_stage *instead; /* where it goes on, with j->rq.err, if this may not leave and
+                                       what the tag was before might; or NULL */
 };
 
 PG_MUST_USE enum rq_next admit_manifest(struct journey *j, const struct admit_subject *m,
@@ -56,6 +59,9 @@ bool admit_may_list(struct journey *j, const struct digest *d);
 /* Does the operator ask why, and not for the thing? Over the control socket alone: the answer tells
  * who signed what, and which rules there are. */
 bool admit_is_explained(const struct journey *j);
+
+/* Nothing else may leave either: the refusal that `instead` was given is the answer. Counts it. */
+void admit_refuse(struct journey *j);
 
 /* The journey ends. */
 void admit_end(struct journey *j);

@@ -103,6 +103,7 @@ static void log_trace(struct pg_log_line *line, const struct journey *j)
 static void write_line(const struct journey *j, uint64_t total_us)
 {
     struct pg_log_line line PG_UNINITIALIZED;
+    char held[DIGEST_TEXT_MAX];
     int status = status_of(j);
 
     pg_log_begin(&line, PG_LOG_REQUEST, status >= 500 ? PG_LOG_WARN : PG_LOG_INFO);
@@ -128,6 +129,8 @@ static void write_line(const struct journey *j, uint64_t total_us)
         if (j->verdict.observed != NULL)
             pg_log_str(&line, "observed", of_string(j->verdict.observed));
     }
+    if (j->told.has_newest)
+        pg_log_str(&line, "held", digest_write(&j->told.newest, held));
     log_times(&line, j, total_us);
     log_trace(&line, j);
     if (j->told.began && !j->told.whole)

@@ -46,6 +46,7 @@ enum journey_cache {
 
 struct list_cache;
 struct aheads;
+struct older;
 struct trail;
 struct wish_list;
 
@@ -78,6 +79,8 @@ struct journey_told {
     struct digest digest; /* with has_digest */
     bool has_digest;
     enum journey_cache cache;
+    struct digest newest; /* with has_newest: of the tag, which may not leave yet */
+    bool has_newest;
     const char *why;     /* why it was no hit; static text or NULL */
     const char *detail;  /* with STALE: what kept us from asking; a token */
     const char *warning; /* of a Warning header; static text or NULL */
@@ -109,6 +112,7 @@ struct journey {
     struct authn_who who;         /* authn */
     struct admit_verdict verdict; /* admit */
     struct admit_wait *admit;     /* admit's; in the arena */
+    struct older *older;          /* older's; in the arena */
     struct journey_ask ask;
     struct journey_told told;
     struct journey_times times;

@@ -9,12 +9,15 @@
 #include "cache/use.h"
 #include "proxy/journey/ahead.h"
 #include "proxy/journey/allowed.h"
+#include "proxy/journey/older.h"
 #include "proxy/journey/refresh.h"
 #include "proxy/journey/reply.h"
 #include "proxy/journey/witness.h"
 
 #define PULL_MANIFEST_STAGES(X)                                                                    \
-    X(ask, CLIENT) X(asked, UPSTREAM) X(admit, CLIENT) X(admitted, CLIENT) X(deliver, CLIENT)
+    X(ask, CLIENT)                                                                                 \
+    X(asked, UPSTREAM)                                                                             \
+    X(admit, CLIENT) X(older, CLIENT) X(chosen, CLIENT) X(admitted, CLIENT) X(deliver, CLIENT)
 
 #define X(name, origin) static enum rq_next st_##name(struct rq *rq);
 PULL_MANIFEST_STAGES(X)
@@ -203,6 +206,12 @@ static void leave(struct journey *j)
     refresh_leave(&((struct pull_manifest *)j->op)->refresh);
 }
 
+static void end(struct journey *j)
+{
+    leave(j);
+    older_end(j);
+}
+
 static enum rq_next st_lookup(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
@@ -210,7 +219,7 @@ static enum rq_next st_lookup(struct rq *rq)
 
     p->journey = j;
     j->op = p;
-    j->op_end = leave;
+    j->op_end = end;
     return j->want.by_digest ? lookup_digest(j) : lookup_tag(j);
 }
 
@@ -298,10 +307,40 @@ static enum rq_next st_admit(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
     struct pull_manifest *p = j->op;
-    struct admit_subject subject = {
-        .digest = p->digest, .sha256 = p->sha256, .bytes = p->body, .media_type = p->media_type};
+    struct admit_subject subject = {.digest = p->digest,
+                                    .sha256 = p->sha256,
+                                    .bytes = p->body,
+                                    .media_type = p->media_type,
+                                    .instead = j->want.by_digest ? NULL : &ST_older};
 
     return admit_manifest(j, &subject, &ST_admitted);
+}
+
+static enum rq_next st_older(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_manifest *p = j->op;
+
+    return older_begin(j, &p->digest, &ST_chosen);
+}
+
+/* What the tag was before goes out in the place of what it is. */
+static enum rq_next st_chosen(struct rq *rq)
+{
+    struct journey *j = journey_of(rq);
+    struct pull_manifest *p = j->op;
+    const struct older_choice *c = older_choice(j);
+
+    PG_CHECK(c != NULL);
+    j->told.newest = p->digest;
+    j->told.has_newest = !digest_eq(&p->digest, &c->digest);
+    p->digest = j->told.digest = c->digest;
+    p->sha256 = c->sha256;
+    p->body = c->bytes;
+    p->media_type = c->media_type;
+    if (j->told.cache != JOURNEY_STALE)
+        j->told.cache = c->fetched ? JOURNEY_MISS : JOURNEY_HIT;
+    return rq_go(rq, &ST_admitted);
 }
 
 static enum rq_next st_admitted(struct rq *rq)

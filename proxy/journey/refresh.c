@@ -368,25 +368,34 @@ static void on_end(struct rq *rq)
     unref(r);
 }
 
-static bool is_same(const struct refresh *r, const struct journey *j, const struct digest *have)
+/* What is asked about: by the journey's reference, or by a digest. */
+struct asked {
+    struct sl reference;
+    bool by_digest;
+    const struct digest *have;
+};
+
+static bool is_same(const struct refresh *r, const struct journey *j, const struct asked *a)
 {
+    const struct digest *have = a->have;
+
     return r->snapshot == j->snapshot && sl_eq(r->target.canonical, j->target.canonical) &&
-           sl_eq(r->reference, j->want.reference) && r->has_have == (have != NULL) &&
+           sl_eq(r->reference, a->reference) && r->has_have == (have != NULL) &&
            (have == NULL || digest_eq(&r->have, have));
 }
 
-static struct refresh *find(struct journey *j, const struct digest *have)
+static struct refresh *find(struct journey *j, const struct asked *a)
 {
     pg_list_each_safe (it, tmp, &j->home->refreshes) {
         struct refresh *r = pg_container_of(it, struct refresh, node);
 
-        if (is_same(r, j, have))
+        if (is_same(r, j, a))
             return r;
     }
     return NULL;
 }
 
-static struct refresh *begin(struct journey *j, const struct digest *have)
+static struct refresh *begin(struct journey *j, const struct asked *a)
 {
     struct refresh *r = calloc(1, sizeof(*r));
 
@@ -402,27 +411,44 @@ static struct refresh *begin(struct journey *j, const struct digest *have)
     r->target.upstream = j->target.upstream;
     r->target.repo = pg_copy(&r->names, j->target.repo);
     r->target.canonical = pg_copy(&r->names, j->target.canonical);
-    r->reference = pg_copy(&r->names, j->want.reference);
+    r->reference = pg_copy(&r->names, a->reference);
     r->caller = pg_copy(&r->names, journey_caller(j));
-    r->by_digest = j->want.by_digest;
+    r->by_digest = a->by_digest;
     r->trace = j->trace.of;
-    r->has_have = have != NULL;
-    if (have != NULL)
-        r->have = *have;
+    r->has_have = a->have != NULL;
+    if (a->have != NULL)
+        r->have = *a->have;
     return r;
+}
+
+static void join(struct journey *j, const struct asked *a, struct refresh_reader *reader,
+                 void (*done)(struct refresh_reader *r))
+{
+    struct refresh *r = find(j, a);
+
+    if (r == NULL)
+        r = begin(j, a);
+    *reader = (struct refresh_reader){.refresh = r, .done = done};
+    pg_list_init(&reader->node);
+    pg_list_push(&r->readers, &reader->node);
+    r->refs++;
 }
 
 void refresh_join(struct journey *j, const struct digest *have, struct refresh_reader *reader,
                   void (*done)(struct refresh_reader *r))
 {
-    struct refresh *r = find(j, have);
+    const struct asked a = {j->want.reference, j->want.by_digest, have};
 
-    if (r == NULL)
-        r = begin(j, have);
-    *reader = (struct refresh_reader){.refresh = r, .done = done};
-    pg_list_init(&reader->node);
-    pg_list_push(&r->readers, &reader->node);
-    r->refs++;
+    join(j, &a, reader, done);
+}
+
+void refresh_join_digest(struct journey *j, const struct digest *d, bool have,
+                         struct refresh_reader *reader, void (*done)(struct refresh_reader *r))
+{
+    char text[DIGEST_TEXT_MAX];
+    const struct asked a = {digest_write(d, text), true, have ? d : NULL};
+
+    join(j, &a, reader, done);
 }
 
 void refresh_leave(struct refresh_reader *reader)

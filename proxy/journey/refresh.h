@@ -47,6 +47,9 @@ struct refresh_answer {
  * store, NULL when there is none. */
 void refresh_join(struct journey *j, const struct digest *have, struct refresh_reader *reader,
                   void (*done)(struct refresh_reader *r));
+/* The same by a digest, whatever j asks for; have: its manifest is in the store. */
+void refresh_join_digest(struct journey *j, const struct digest *d, bool have,
+                         struct refresh_reader *reader, void (*done)(struct refresh_reader *r));
 void refresh_leave(struct refresh_reader *reader); /* also when not aboard */
 const struct refresh_answer *refresh_look(const struct refresh_reader *reader);
 

@@ -75,6 +75,18 @@ void reply_digest(struct journey *j, const struct digest *d)
     send_field(j->conn, SL("ETag"), quoted);
 }
 
+/* The tag is another digest upstream, which may not leave yet. */
+static void say_newest(struct journey *j)
+{
+    char text[DIGEST_TEXT_MAX];
+
+    if (!j->told.has_newest)
+        return;
+    send_field(j->conn, SL("X-Pullgate-Held"), digest_write(&j->told.newest, text));
+    send_field(j->conn, SL("Warning"),
+               SL("299 pullgate \"the tag is newer upstream, and may not be pulled so yet\""));
+}
+
 void reply_cache_status(struct journey *j)
 {
     static const char *const said[] = {
@@ -88,6 +100,7 @@ void reply_cache_status(struct journey *j)
 
     if (j->told.cache == JOURNEY_NONE)
         return;
+    say_newest(j);
     if (j->told.warning != NULL)
         send_field(j->conn, SL("Warning"), (struct sl){j->told.warning, strlen(j->told.warning)});
     if (j->told.cache == JOURNEY_STALE) {

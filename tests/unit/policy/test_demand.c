@@ -333,7 +333,7 @@ TEST(nothing_is_silently_ignored)
     is_refused("tags: {deny: ['a/b']}", "pattern for tags");
     is_refused("min_age: 3", "min_age must be a time");
     is_refused("on_young: deny", "on_young stands with min_age");
-    is_refused("min_age: 3d, on_young: previous", "on_young can only be: deny");
+    is_refused("min_age: 3d, on_young: newest", "on_young can only be: deny, or previous");
 }
 
 int main(void)

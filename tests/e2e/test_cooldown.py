@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""min_age with on_young: previous: a tag is what it was before, until the new one is old enough. N08, N15.
+
+Hours pass by the clocks of the server alone (pg.Shift).
+"""
+import datetime, json, shutil, time
+
+import pg as stage
+from pg import Shift
+from test_facts import BASE, REPO, Made, denied, policy, served, start
+from upstream import Upstream, status
+
+HOUR, TAG = 3600, f"{BASE}/manifests/v1"
+WAIT = "min_age: 72h, on_young: previous"
+
+
+class Scene:
+    """A tag that has named one image for 80 hours, all of which a client has seen."""
+    def __init__(self, require=WAIT, more="", hours=80, **args):
+        self.shift, self.up = Shift(), Upstream()
+        self.old = Made(self.up, "v1", labels={"is": "old"})
+        self.pg = start(self.up, policy(require), env=self.shift.env, more=more, **args)
+        self.pg.get(TAG)                                  # too young yet, and seen
+        self.settle(self.old)
+        self.wait(hours)
+        if hours >= 72:
+            self.serves(self.old)
+
+    def wait(self, hours):
+        self.shift.by(hours * HOUR)
+
+    def move(self, **labels):
+        """The tag is another image upstream from now on."""
+        new = Made(self.up, "v1", labels=labels or {"is": "new"}, layer=repr(labels).encode())
+        self.wait(1)                                      # past the time that upstream's word holds
+        return new
+
+    def settle(self, image):
+        """Until it is committed that the tag is this upstream."""
+        def is_so():
+            rows = json.loads(self.pg.control("GET", "/api/v1/tags?n=100")[1])["tags"]
+            said = [datetime.datetime.fromisoformat(r["validated"].replace("Z", "+00:00")).timestamp()
+                    for r in rows if r["tag"] == "v1" and r["digest"] == image.digest]
+            return said and said[0] > time.time() + self.shift.wall - HOUR / 2
+        self.pg.wait_true(is_so, "the tag is not committed")
+
+    def serves(self, image, held=None, settles=True):
+        for method in ["GET", "HEAD"]:
+            got = self.pg.get(TAG, method=method)
+            assert got.status == 200, (method, got, got.body and got.message())
+            assert got.headers["Docker-Content-Digest"] == image.digest, method
+            assert got.headers["X-Pullgate-Held"] == (held and held.digest), got.headers
+            assert method == "HEAD" or got.body == image.body
+        if settles:
+            self.settle(held or image)
+        served(self.pg, type("Doors", (), {"doors": image.doors[1:]}))
+
+    def stop(self):
+        self.pg.stop()
+        self.up.die()
+
+
+def test_N08_a_tag_is_what_it_was_before_until_the_new_one_is_old_enough():
+    s = Scene()
+    new = s.move()
+    s.serves(s.old, held=new)
+    denied(s.pg, type("Doors", (), {"doors": new.doors[1:2]}), "for 3 days")
+    assert s.pg.metric("pullgate_admission_older_total") == 2
+    s.wait(40)
+    s.serves(s.old, held=new)
+    s.wait(40)                                            # upstream says it still
+    s.serves(new)
+    s.stop()
+
+
+def test_N08_what_was_pulled_by_digest_long_before_is_young_under_the_tag():
+    s = Scene()
+    evil = Made(s.up, "other", repo=REPO, labels={"is": "evil"})
+    s.pg.get(f"{BASE}/manifests/{evil.digest}")
+    s.pg.landed(4)
+    s.wait(100)
+    s.serves(s.old)
+    s.up.manifest(REPO, "v1", evil.body)
+    s.wait(1)
+    s.serves(s.old, held=evil)
+    s.stop()
+
+
+def test_N08_a_digest_that_was_there_for_one_look_grows_no_older():
+    s = Scene()
+    evil = s.move(is_="evil")
+    s.serves(s.old, held=evil)                            # seen once
+    s.up.manifest(REPO, "v1", s.old.body)
+    s.wait(100)                                           # and nobody looked
+    s.serves(s.old)
+    s.up.manifest(REPO, "v1", evil.body)
+    s.wait(1)
+    s.serves(s.old, held=evil)
+    s.stop()
+
+
+def test_N08_what_upstream_deleted_is_not_brought_to_life_again():
+    s = Scene()
+    new = s.move()
+    s.up.on(f"{BASE}/manifests/{s.old.digest}", status(404))
+    got = s.pg.get(TAG)
+    assert got.status == 403 and "nothing may be pulled either" in got.message(), got
+    s.up.well()
+    assert s.pg.get(TAG).status == 403                    # it is not in the tag's past any more
+    s.wait(80)
+    s.pg.get(TAG)
+    s.stop()
+    assert new.digest != s.old.digest
+
+
+def test_N08_what_was_revoked_is_nobodys_past():
+    s = Scene()
+    new = s.move()
+    s.serves(s.old, held=new)
+    s.pg.command("revoke", s.old.digest, "--reason", "it is bad")
+    got = s.pg.get(TAG)
+    assert got.status == 403, got
+    s.pg.command("unrevoke", s.old.digest)
+    s.serves(s.old, held=new)
+    s.pg.command("revoke", new.digest, "--reason", "the new one is bad")
+    s.serves(s.old, held=new)                             # builds go on
+    s.stop()
+
+
+def test_what_the_tag_was_before_passes_the_whole_policy_now():
+    s = Scene(WAIT + ", labels: {deny: {is: old}}", hours=0)
+    s.wait(80)
+    assert "is" in s.pg.get(TAG).message()
+    s.move()
+    got = s.pg.get(TAG)
+    assert got.status == 403 and "3 days" in got.message(), got.message()
+    s.stop()
+
+
+def test_on_young_deny_denies_and_two_rules_are_as_strict_as_the_stricter():
+    s = Scene("min_age: 72h, on_young: deny")
+    s.move()
+    assert s.pg.get(TAG).status == 403
+    s.stop()
+
+
+def test_F_the_past_outlives_kill_and_the_loss_of_the_index():
+    s = Scene()
+    new = s.move()
+    s.serves(s.old, held=new)
+    s.pg.kill()
+    s.pg.start()
+    s.serves(s.old, held=new)
+    s.pg.kill()
+    shutil.rmtree(s.pg.dir + "/data/index")
+    s.pg.start()
+    s.pg.recovered()
+    s.serves(s.old, held=new)
+    s.stop()
+
+
+def test_a_dead_upstream_ends_no_build():
+    s = Scene(more="tags: {max_stale: 30d}")
+    new = s.move()
+    s.serves(s.old, held=new)
+    s.up.die()
+    s.wait(100)                                           # nobody said that it is still the new one
+    s.serves(s.old, held=new, settles=False)
+    s.pg.stop()
+
+
+def test_N15_nothing_grows_old_by_a_wall_clock_that_jumps():
+    s = Scene(more="tags: {max_stale: 3000d}")
+    new = s.move()
+    s.serves(s.old, held=new)
+    for wall in [80 * HOUR, -160 * HOUR, 10 * 365 * 24 * HOUR]:
+        s.shift.by(1, wall)
+        s.serves(s.old, held=new)
+        s.pg.kill()
+        s.pg.start()
+        s.serves(s.old, held=new)
+    s.wait(80)
+    s.serves(new)
+    s.stop()
+
+
+if __name__ == "__main__":
+    stage.main(globals())
