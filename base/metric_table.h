@@ -134,5 +134,13 @@ X(TRACE_DROPPED, COUNTER, "pullgate_trace_spans_total", "result=\"dropped\"",
   "Spans taken by the collector, or dropped.")
 X(LOG_DROPPED, COUNTER, "pullgate_log_dropped_total", "",
   "Log lines lost because the queue was full.")
+X(SCANS_GOOD, COUNTER, "pullgate_scans_total", "result=\"good\"",
+  "Scans that ended: with a report that counts, without one, or not for the image's sake.")
+X(SCANS_FAILED, COUNTER, "pullgate_scans_total", "result=\"failed\"",
+  "Scans that ended: with a report that counts, without one, or not for the image's sake.")
+X(SCANS_OURS, COUNTER, "pullgate_scans_total", "result=\"ours\"",
+  "Scans that ended: with a report that counts, without one, or not for the image's sake.")
+X(SCANS_WAITING, GAUGE, "pullgate_scans_waiting", "",
+  "Scans that run or wait for their turn, each scanner's.")
 X(SANDBOXED, GAUGE, "pullgate_sandboxed", "",
   "1 when files and system calls that are not needed are closed off.")

@@ -18,6 +18,7 @@
 #include "cli/listener.h"
 #include "cli/print.h"
 #include "cli/rules.h"
+#include "cli/scanners.h"
 #include "cli/sinks.h"
 
 #define ARENA_BYTES ((size_t)16 << 20) /* PG_TREE_NODES_MAX nodes and their texts */
@@ -166,6 +167,7 @@ static struct config_words words_of(const char *section)
         add_word(&w, "upstreams");
         add_word(&w, "policy");
         add_word(&w, "trust");
+        add_word(&w, "scanners");
     }
     return w;
 }
@@ -482,6 +484,7 @@ static void read_root(struct config_load *load, const struct pg_tree *root)
     listener_read(load, root);
     admission_read(load, root);
     sinks_read(load, root);
+    scanners_read(load, root);
     read_upstreams(load, root);
     rules_check(load);
 }

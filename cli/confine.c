@@ -183,6 +183,11 @@ static int let_all(const struct config *c, struct pg_err *err)
         let_admission(&c->admission, err) < 0 || let_sinks(c, err) < 0) {
         return -1;
     }
+    for (size_t i = 0; i < c->scans.nscanners; i++) {
+        if (sandbox_let(c->scans.scanners[i].database, SANDBOX_READ, err) < 0) {
+            return -1;
+        }
+    }
     for (size_t i = 0; i < c->nupstreams; i++) {
         if (let_options(option_upstream, OPTION_NUPSTREAM, &c->upstreams[i], err) < 0) {
             return -1;

@@ -72,6 +72,14 @@ static const struct {
      "how often.",
      "[{name: siem, url: \"syslog+tls://siem.example.com:6514\"}]"},
 };
+static const char scanners_doc[] =
+    "Programs that scan what is pulled: up to 8 {name, command, database, timeout}; "
+    "docs/scanning.md "
+    "describes them. command is the path of Trivy or Grype, which must be writable for nobody "
+    "else; "
+    "database the folder of its database, which keeping new is yours to arrange; timeout 10m "
+    "unless "
+    "told. name is that of the source of results, the command's own unless told.";
 static const char units_doc[] =
     "Sizes are numbers with B, KiB, MiB, GiB or TiB; times with ms, s, m, h or d. Unknown keys are "
     "errors. A reload (SIGHUP) takes over what is marked \"reload\"; the rest waits for a restart. "
@@ -216,7 +224,10 @@ int reference_print_example(const struct command_args *args)
     print_put_wrapped(&out, "# ", text_of(policy_doc));
     (void)pg_buf_put(&out, SL("# policy: {file: /etc/pullgate/policy.yaml}\n\n"));
     print_put_wrapped(&out, "# ", text_of(trust_doc));
-    (void)pg_buf_put(&out, SL("# trust: {trusted_root: /etc/pullgate/trusted_root.json}\n"));
+    (void)pg_buf_put(&out, SL("# trust: {trusted_root: /etc/pullgate/trusted_root.json}\n\n"));
+    print_put_wrapped(&out, "# ", text_of(scanners_doc));
+    (void)pg_buf_put(&out,
+                     SL("# scanners: [{command: /usr/bin/trivy, database: /var/cache/trivy}]\n"));
     put_options(&out, &load.config);
     put_upstreams(&out, &load.config);
     config_load_free(&load);
@@ -247,9 +258,10 @@ static void put_listen_table(struct pg_buf *out, const struct config *c)
                         "| `tls` | `{cert: FILE, key: FILE}` | | reload | %s |\n"
                         "| `policy` | `{file: FILE}`, or a policy | | reload | %s |\n"
                         "| `trust` | `{trusted_root: FILE}` | | reload | %s |\n"
+                        "| `scanners` | a list | | restart | %s |\n"
                         "| `upstreams` | a mapping | see below | reload | %s |\n",
                         c->listeners[0].address, listen_doc, tls_doc, policy_doc, trust_doc,
-                        upstreams_doc);
+                        scanners_doc, upstreams_doc);
 }
 
 static void put_list_rows(struct pg_buf *out, const char *section)

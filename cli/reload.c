@@ -99,6 +99,11 @@ static void keep_fixed(struct config *new, const struct config *old)
             copy_option(o, new, old);
         }
     }
+    if (!config_same_scans(old, new)) {
+        pg_log_say(PG_LOG_WARN, PG_LOG_CONFIG,
+                   "scanners are taken over by a restart or an upgrade only");
+        config_copy_scans(new, old);
+    }
     if (!config_same_sockets(old, new)) {
         pg_log_say(PG_LOG_WARN, PG_LOG_CONFIG,
                    "other addresses in listen are taken over by a restart only; its certificates "

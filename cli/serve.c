@@ -34,6 +34,7 @@
 #include "cli/version.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/keeper.h"
+#include "proxy/admit/scanning.h"
 #include "proxy/admit/stamper.h"
 #include "proxy/http/listen.h"
 #include "proxy/http/watch.h"
@@ -73,12 +74,18 @@ struct background {
     struct export *export; /* NULL: no spans are kept */
 };
 
+/* What has programs run. */
+struct helpers {
+    struct stamper *stamper;
+    struct scanning *scanning; /* NULL: there are no scanners */
+};
+
 struct serve {
     const struct command_args *args;
     struct snapshot *first; /* the one it began with */
     struct spawn *spawn;    /* forked before there are threads */
     struct serve_pools pools;
-    struct stamper *stamper;
+    struct helpers helpers;
     struct store *store;
     struct flight_table flights;
     struct loop *loops[FLIGHT_LOOPS_MAX];
@@ -203,8 +210,11 @@ static void make_loops(struct serve *s)
     s->fetch = fetch_start(s->store, s->spawn);
     s->service = service_new(s->store, s->fetch);
     service_audit_to(s->service, s->turn.trail);
-    service_verify_with(s->service, s->pools.verify, s->stamper);
     service_ask_opa_with(s->service, s->pools.opa);
+    service_verify_with(s->service, s->pools.verify, s->helpers.stamper);
+    service_scan_with(s->service, s->helpers.scanning);
+    scanning_hear(s->helpers.scanning, service_wishes(s->service));
+    scanning_start(s->helpers.scanning, s->store);
     for (unsigned i = 0; i < s->nloops; i++) {
         service_attach(s->service, s->loops[i]);
     }
@@ -254,6 +264,23 @@ static int open_listeners(struct serve *s, struct pg_err *err)
     return door_open(s->door, s->listen, c, s->service, s->admin, err);
 }
 
+static int open_scanners(struct serve *s, struct pg_err *err)
+{
+    const struct config *c = config_of(s);
+    char *folder = NULL;
+    int n = asprintf(&folder, "%s/scanners", c->storage_path);
+
+    PG_CHECK(n > 0);
+    const struct scanning_options o = {.spawn = s->spawn,
+                                       .scans = &c->scans,
+                                       .folder = folder,
+                                       .reserve_bytes = c->storage_reserve,
+                                       .is_free = !c->top_sandbox};
+    int rc = scanning_open(&o, &s->helpers.scanning, err);
+    free(folder);
+    return rc;
+}
+
 /* What may ever be run is said while all that was read is ours. */
 static int permit_programs(struct serve *s, struct pg_err *err)
 {
@@ -261,7 +288,8 @@ static int permit_programs(struct serve *s, struct pg_err *err)
         pg_log_say(PG_LOG_WARN, PG_LOG_START, "upgrades will not be possible: %s", err->msg);
         pg_err_clear(err);
     }
-    if (stamper_open(s->spawn, &(struct stamper_options){0}, &s->stamper, err) < 0) {
+    if (stamper_open(s->spawn, &(struct stamper_options){0}, &s->helpers.stamper, err) < 0 ||
+        open_scanners(s, err) < 0) {
         return -1;
     }
     return credential_permit(config_of(s), s->spawn, err);
@@ -278,7 +306,8 @@ static void start_forward(struct serve *s)
 /* All that can fail is done before anything runs. */
 static int start(struct serve *s, struct pg_err *err)
 {
-    if (socket_take_passed(err) < 0 || spawn_open(SPAWN_HELPERS, &s->spawn, err) < 0 ||
+    if (socket_take_passed(err) < 0 ||
+        spawn_open(SPAWN_HELPERS + (unsigned)config_of(s)->scans.nscanners, &s->spawn, err) < 0 ||
         permit_programs(s, err) < 0 || set_up_process(s, err) < 0 ||
         confine_files(config_of(s), err) < 0 ||
         heir_await_store(&s->turn.heir, config_of(s)->storage_path, err) < 0 ||
@@ -391,6 +420,7 @@ static void retire(struct serve *s, pid_t heir)
     (void)snprintf(main_pid, sizeof(main_pid), "MAINPID=%d", (int)heir);
     notify_say(s->notify, main_pid);
     reload_start(s->reload, NULL);
+    scanning_stop(s->helpers.scanning); /* the heir's are at work in their folders from now on */
     s->phase = DRAINING;
     s->drained_by_ms = pg_clock_mono_ms() + ms;
     pg_log_say(PG_LOG_INFO, PG_LOG_STOP, "retires: %u connections have at most %llu ms",
@@ -573,6 +603,15 @@ static void close_log(struct serve *s)
     ledger_close(s->turn.trail, s->turn.is_lost ? "the store is lost" : "ok");
 }
 
+static void end_process(struct serve *s)
+{
+    if (s->nloops > 0) {
+        flight_table_free(&s->flights);
+    }
+    pg_fd_close(&s->wake_fd);
+    pg_fd_close(&s->signal_fd);
+}
+
 /* The reverse of start(), from wherever that came to. The pools that work for
  * loops end before those do: they
  * let go of what its jobs held, and the store closes when nothing is held. */
@@ -587,6 +626,7 @@ static void end(struct serve *s)
     for (unsigned i = 0; i < s->nloops; i++) {
         loop_stop(s->loops[i]);
     }
+    scanning_stop(s->helpers.scanning);
     reload_close(s->reload);
     (void)pg_mailbox_drain(&s->mail);
     reload_free(s->reload);
@@ -610,6 +650,7 @@ static void end(struct serve *s)
     }
     keeper_free(s->back.keeper);
     service_free(s->service);
+    scanning_close(s->helpers.scanning);
     door_free(s->door);
     export_stop(s->back.export);
     notify_close(s->notify);
@@ -617,18 +658,14 @@ static void end(struct serve *s)
     store_close(s->store);
     upgrade_free(s->turn.upgrade); /* which tells an heir that we have ended */
     heir_close(&s->turn.heir);
-    stamper_free(s->stamper);
+    stamper_free(s->helpers.stamper);
     if (s->spawn != NULL) {
         spawn_close(s->spawn);
     }
     if (s->pools.slow != NULL) {
         pg_pool_free(s->pools.slow);
     }
-    if (s->nloops > 0) {
-        flight_table_free(&s->flights);
-    }
-    pg_fd_close(&s->wake_fd);
-    pg_fd_close(&s->signal_fd);
+    end_process(s);
 }
 
 static int fail_start(struct serve *s, struct pg_err *err)

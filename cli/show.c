@@ -8,6 +8,7 @@
 #include "cli/authority.h"
 #include "cli/option.h"
 #include "cli/print.h"
+#include "cli/scanners.h"
 #include "proxy/admin/options.h"
 
 #define ORIGIN_COLUMN 48
@@ -232,6 +233,7 @@ void show_write_yaml(const struct config_load *load, struct pg_buf *out)
     put_listeners(load, out);
     put_globals(load, out);
     admission_put(&load->config.admission, out);
+    scanners_put(&load->config.scans, out);
     size_t start = out->n;
     (void)pg_buf_put(out, load->config.nupstreams > 0 ? SL("upstreams:") : SL("upstreams: {}"));
     put_origin(out, start, load->upstreams_at);

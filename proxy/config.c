@@ -224,6 +224,50 @@ static void free_admission(struct config_admission *a)
     free(a->trusts);
 }
 
+/* ---- scanners ------------------------------------------------------------------------------ */
+
+static void free_scans(struct config_scans *s)
+{
+    for (size_t i = 0; i < s->nscanners; i++) {
+        free(s->scanners[i].name);
+        free(s->scanners[i].command);
+        free(s->scanners[i].database);
+    }
+    free(s->scanners);
+    *s = (struct config_scans){0};
+}
+
+void config_copy_scans(struct config *to, const struct config *from)
+{
+    const struct config_scans *s = &from->scans;
+
+    free_scans(&to->scans);
+    to->scans.scanners = calloc(s->nscanners + 1, sizeof *s->scanners);
+    PG_CHECK(to->scans.scanners != NULL);
+    to->scans.nscanners = s->nscanners;
+    for (size_t i = 0; i < s->nscanners; i++) {
+        to->scans.scanners[i] = s->scanners[i];
+        to->scans.scanners[i].name = copy_text(s->scanners[i].name);
+        to->scans.scanners[i].command = copy_text(s->scanners[i].command);
+        to->scans.scanners[i].database = copy_text(s->scanners[i].database);
+    }
+}
+
+bool config_same_scans(const struct config *a, const struct config *b)
+{
+    if (a->scans.nscanners != b->scans.nscanners) {
+        return false;
+    }
+    for (size_t i = 0; i < a->scans.nscanners; i++) {
+        const struct config_scanner *sa = &a->scans.scanners[i], *sb = &b->scans.scanners[i];
+        if (!is_same_text(sa->name, sb->name) || !is_same_text(sa->command, sb->command) ||
+            !is_same_text(sa->database, sb->database) || sa->timeout_ms != sb->timeout_ms) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* ---- the whole ----------------------------------------------------------------------------- */
 
 void config_free(struct config *c)
@@ -235,6 +279,7 @@ void config_free(struct config *c)
     free_admission(&c->admission);
     free_sinks(c);
     ruleset_free(c->retention.rules);
+    free_scans(&c->scans);
     for (size_t i = 0; i < c->nupstreams; i++) {
         free_upstream(&c->upstreams[i]);
     }

@@ -125,10 +125,26 @@ struct config_retention {
     struct ruleset *rules; /* NULL: none */
 };
 
+#define CONFIG_SCANNERS_MAX 8
+
+/* One of `scanners`: a program that looks at what is cached. */
+struct config_scanner {
+    char *name;               /* of the source of its results */
+    char *command, *database; /* absolute */
+    bool is_grype;            /* else Trivy */
+    uint64_t timeout_ms;
+};
+
+struct config_scans {
+    struct config_scanner *scanners;
+    size_t nscanners;
+};
+
 struct config {
     CONFIG_GLOBAL(CONFIG_FIELD)
     struct config_admission admission;
     struct config_retention retention;
+    struct config_scans scans;
     struct config_listener *listeners;
     size_t nlisteners;
     struct config_upstream *upstreams;
@@ -149,6 +165,10 @@ struct snapshot {
 };
 
 void config_free(struct config *c); /* what it holds; *c is {0} after it */
+
+/* A restart alone takes scanners over: what may be run is settled at the start. */
+void config_copy_scans(struct config *to, const struct config *from);
+bool config_same_scans(const struct config *a, const struct config *b);
 
 /* The listeners of `from` in place of those that `to` has. */
 void config_copy_listeners(struct config *to, const struct config *from);

@@ -40,6 +40,11 @@ struct command {
     size_t n;
 };
 
+struct heard {
+    scanner_heard_fn *fn;
+    void *owner;
+};
+
 struct bounds {
     unsigned time_ms;
     uint64_t scratch_bytes, reserve_bytes;
@@ -52,6 +57,7 @@ struct scanner {
     struct command probe, scan;
     char env_texts[ENV_MAX][TEXT_MAX];
     const char *env[ENV_MAX + 1];
+    struct heard heard;
     struct spawn *spawn;
     int blobs_fd, folder_fd, lock_fd, view_fd;
     pthread_t thread;
@@ -175,6 +181,7 @@ int scanner_open(struct spawn *spawn, const struct scanner_options *o, struct sc
     s->bounds.time_ms = o->time_ms > 0 ? o->time_ms : SCANNER_TIME_MS;
     s->bounds.scratch_bytes = o->scratch_bytes > 0 ? o->scratch_bytes : SCANNER_SCRATCH_BYTES;
     s->bounds.reserve_bytes = o->reserve_bytes;
+    s->heard = (struct heard){o->heard, o->owner};
     for (size_t i = 0; i < SCANNER_TURNS; i++) {
         pg_list_init(&s->waiting[i]);
     }
@@ -255,6 +262,37 @@ void scanner_submit(struct scanner *s, struct scanner_job *job)
     pg_list_init(&job->link);
     job->mail.deliver = on_submit;
     pg_mailbox_post(&s->box, &job->mail);
+}
+
+struct hurry {
+    struct pg_mail mail;
+    struct scanner *scanner;
+    struct digest digest;
+};
+
+static void on_hurry(struct pg_mail *mail)
+{
+    struct hurry *h = pg_container_of(mail, struct hurry, mail);
+
+    for (size_t i = SCANNER_AWAITED + 1; i < SCANNER_TURNS; i++) {
+        pg_list_each_safe (it, tmp, &h->scanner->waiting[i]) {
+            struct scanner_job *job = pg_container_of(it, struct scanner_job, link);
+            if (digest_eq(&job->digest, &h->digest)) {
+                pg_list_remove(&job->link);
+                pg_list_push(&h->scanner->waiting[SCANNER_AWAITED], &job->link);
+            }
+        }
+    }
+    free(h);
+}
+
+void scanner_hurry(struct scanner *s, const struct digest *d)
+{
+    struct hurry *h = calloc(1, sizeof(*h));
+
+    PG_CHECK(h != NULL);
+    *h = (struct hurry){.mail = {.deliver = on_hurry}, .scanner = s, .digest = *d};
+    pg_mailbox_post(&s->box, &h->mail);
 }
 
 static void take(struct scanner *s, struct scanner_job *job)
@@ -473,31 +511,44 @@ static int read_sbom(const struct scanner *s, struct pg_arena *arena, struct sbo
     return rc;
 }
 
-static void judge(struct scanner *s, struct scanner_job *job, const struct view_image *image,
-                  struct pg_arena *arena)
+/* One scan. */
+struct work {
+    struct scanner_job *job;
+    struct view_image image;
+    struct report_scanner by; /* as it says of its database */
+    struct pg_arena arena;
+    struct report report;
+};
+
+static void judge(struct scanner *s, struct work *w)
 {
+    struct scanner_job *job = w->job;
     struct report_want want = {.digest = &job->digest,
-                               .config = image->has_config ? &image->config : NULL,
+                               .config = w->image.has_config ? &w->image.config : NULL,
                                .is_static = job->is_static};
     struct sl bytes = pg_buf_sl(&s->rq.output);
-    struct report r;
+    struct report *r = &w->report;
     struct sbom sbom;
 
-    if (s->kind == SCANNER_GRYPE && read_sbom(s, arena, &sbom)) {
+    if (s->kind == SCANNER_GRYPE && read_sbom(s, &w->arena, &sbom)) {
         sbom.has_digest = false; /* of the view, whose only image it is */
         want.sbom = &sbom;
     }
-    report_read(bytes, &want, arena, &r);
-    job->reason = r.reason;
-    for (size_t i = 0; i < SEVERITY_N; i++) {
-        job->counts[i] = r.counts[i] + r.suppressed[i];
+    report_read(bytes, &want, &w->arena, r);
+    if (r->scanner.database_s == 0) { /* Trivy's does not say */
+        r->scanner.database = w->by.database;
+        r->scanner.database_s = w->by.database_s;
     }
-    if (r.reason == REPORT_DATABASE) {
+    job->reason = r->reason;
+    for (size_t i = 0; i < SEVERITY_N; i++) {
+        job->counts[i] = r->counts[i] + r->suppressed[i];
+    }
+    if (r->reason == REPORT_DATABASE) {
         job->outcome = SCANNER_OURS;
     }
-    if (r.reason != REPORT_GOOD) {
+    if (r->reason != REPORT_GOOD) {
         (void)pg_fail(&job->err, PG_E_UPSTREAM_WRONG, "the report does not count: " SL_FMT,
-                      SL_ARG(r.why));
+                      SL_ARG(r->why));
         return;
     }
     job->outcome = SCANNER_GOOD;
@@ -522,9 +573,9 @@ static void clear_temporary(const struct scanner *s)
     (void)nftw(s->temporary, remove_one, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
-static void scan_shown(struct scanner *s, struct scanner_job *job, const struct view_image *image,
-                       struct pg_arena *arena)
+static void scan_shown(struct scanner *s, struct work *w)
 {
+    struct scanner_job *job = w->job;
     int rc = run(s, &s->scan, s->bounds.time_ms, REPORT_BYTES_MAX, &job->err);
     bool is_ours =
         rc < 0 && (job->err.kind == PG_E_CANCELED || !spawn_is_alive(s->spawn) ||
@@ -532,7 +583,7 @@ static void scan_shown(struct scanner *s, struct scanner_job *job, const struct 
 
     job->outcome = is_ours ? SCANNER_OURS : SCANNER_IMAGE;
     if (rc == 0) {
-        judge(s, job, image, arena);
+        judge(s, w);
     }
     spawn_request_free(&s->rq);
     view_clear(s->view_fd);
@@ -540,22 +591,24 @@ static void scan_shown(struct scanner *s, struct scanner_job *job, const struct 
 
 static void scan(struct scanner *s, struct scanner_job *job)
 {
-    struct report_scanner by = {0};
-    struct view_image image;
-    struct pg_arena arena;
+    struct work w = {.job = job};
 
-    pg_arena_init(&arena, REPORT_ARENA_BYTES + SBOM_ARENA_BYTES);
+    pg_arena_init(&w.arena, REPORT_ARENA_BYTES + SBOM_ARENA_BYTES);
     job->outcome = SCANNER_OURS;
-    if (look_at_database(s, &arena, &by, &job->err) == 0) {
-        job->database_s = by.database_s;
-        if (view_show(s->view_fd, s->blobs_fd, &job->digest, &image, &job->err) == 0) {
-            scan_shown(s, job, &image, &arena);
-        } else if (job->err.kind == PG_E_UPSTREAM_WRONG) {
+    if (view_show(s->view_fd, s->blobs_fd, &job->digest, &w.image, &job->err) < 0) {
+        if (job->err.kind == PG_E_UPSTREAM_WRONG) {
             job->outcome = SCANNER_IMAGE; /* whoever pushed it says what cannot be scanned */
         }
+    } else if (look_at_database(s, &w.arena, &w.by, &job->err) == 0) {
+        job->database_s = w.by.database_s;
+        scan_shown(s, &w);
+    }
+    view_clear(s->view_fd);
+    if (s->heard.fn != NULL) {
+        s->heard.fn(s->heard.owner, job, job->outcome == SCANNER_GOOD ? &w.report : NULL);
     }
     clear_temporary(s);
-    pg_arena_free(&arena);
+    pg_arena_free(&w.arena);
 }
 
 /* ---- the thread ---------------------------------------------------------------------------- */

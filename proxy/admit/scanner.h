@@ -48,18 +48,26 @@ enum scanner_kind { SCANNER_TRIVY, SCANNER_GRYPE };
 enum scanner_turn { SCANNER_AWAITED, SCANNER_FIRST, SCANNER_AGAIN, SCANNER_TURNS };
 enum scanner_outcome { SCANNER_GOOD, SCANNER_OURS, SCANNER_IMAGE };
 
+struct scanner;
+struct scanner_job;
+
+/* What came of a scan, in the scanner's thread: the report if it counts, else NULL, and job->err
+ * says why. Before done(). */
+typedef void scanner_heard_fn(void *owner, const struct scanner_job *job,
+                              const struct report *report);
+
 struct scanner_options {
     enum scanner_kind kind;
-    const char *program;    /* an absolute path */
-    const char *folder;     /* on the filesystem of the store, ours alone: views and reports */
-    const char *database;   /* the folder of the scanner's database */
-    unsigned time_ms;       /* 0: ten minutes */
-    uint64_t scratch_bytes; /* of temporary files; 0: SCANNER_SCRATCH_BYTES */
-    uint64_t reserve_bytes; /* that stay free on the filesystem */
-    bool is_free;           /* no cage: the operator wants none */
+    const char *program;     /* an absolute path */
+    const char *folder;      /* on the filesystem of the store, ours alone: views and reports */
+    const char *database;    /* the folder of the scanner's database */
+    unsigned time_ms;        /* 0: ten minutes */
+    uint64_t scratch_bytes;  /* of temporary files; 0: SCANNER_SCRATCH_BYTES */
+    uint64_t reserve_bytes;  /* that stay free on the filesystem */
+    bool is_free;            /* no cage: the operator wants none */
+    scanner_heard_fn *heard; /* NULL: nobody wants to */
+    void *owner;             /* of heard */
 };
-
-struct scanner;
 
 struct scanner_job {
     struct pg_mail mail; /* these two are the scanner's */
@@ -87,6 +95,7 @@ PG_MUST_USE int scanner_open(struct spawn *spawn, const struct scanner_options *
  * another process is at work in it. */
 PG_MUST_USE int scanner_start(struct scanner *s, int blobs_fd, struct pg_err *err);
 void scanner_submit(struct scanner *s, struct scanner_job *job);
+void scanner_hurry(struct scanner *s, const struct digest *d); /* somebody waits for it now */
 
 /* What waits is done with CANCELED, what runs is killed; then the thread ends, and s is gone.
  * Before spawn_close(). NULL is allowed; so is one that was not started. */

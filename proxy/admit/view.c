@@ -91,7 +91,7 @@ static int missing(const struct digest *d, struct pg_err *err)
 {
     char text[DIGEST_TEXT_MAX];
 
-    return pg_fail(err, PG_E_STORE_IO, "%s is not in the store", digest_write(d, text).p);
+    return pg_fail(err, PG_E_BLOB_UNKNOWN, "%s is not in the store", digest_write(d, text).p);
 }
 
 static int link_blob(int view_fd, int blobs_fd, const struct digest *d, struct pg_err *err)

@@ -7,7 +7,7 @@
  * An eviction in the middle takes nothing away from who reads it. The folder has to be on the
  * filesystem of the store, and nobody else's.
  *
- * Failure:    STORE_IO: the folder; what is not in the store says so, and is no damage.
+ * Failure:    STORE_IO: the folder. BLOB_UNKNOWN: not all of it is in the store.
  *             UPSTREAM_WRONG: what has this digest is no image.
  * Threads:    any that may wait for a disk; one at a time for each folder.
  */

@@ -49,6 +49,7 @@ struct aheads;
 struct older;
 struct trail;
 struct wish_list;
+struct scanning;
 
 /* What the journeys of one loop share. */
 struct journey_home {
@@ -62,6 +63,7 @@ struct journey_home {
     struct counsel *counsel;      /* NULL: OPA is not asked */
     struct trail *trail;          /* NULL: no audit log is kept */
     struct wish_list *wishes;     /* of all loops; NULL: nobody scans */
+    struct scanning *scanning;    /* NULL: nothing is scanned */
     struct pg_list live;          /* journeys */
     struct pg_list spare;
     unsigned nspare;

@@ -7,6 +7,7 @@
 #include "cache/overlay.h"
 #include "cache/proof.h"
 #include "cache/use.h"
+#include "proxy/admit/scanning.h"
 #include "proxy/journey/ahead.h"
 #include "proxy/journey/allowed.h"
 #include "proxy/journey/older.h"
@@ -357,6 +358,13 @@ static enum rq_next st_admitted(struct rq *rq)
     return witness_allowed(j, &p->digest) < 0 ? rq_fail_now(rq) : rq_go(rq, &ST_deliver);
 }
 
+/* What may be an image of one platform; whether it is, its manifest says to the scanner. */
+static bool may_be_image(struct sl media_type)
+{
+    return sl_eq(media_type, SL("application/vnd.oci.image.manifest.v1+json")) ||
+           sl_eq(media_type, SL("application/vnd.docker.distribution.manifest.v2+json"));
+}
+
 static enum rq_next st_deliver(struct rq *rq)
 {
     struct journey *j = journey_of(rq);
@@ -379,5 +387,7 @@ static enum rq_next st_deliver(struct rq *rq)
     send_mem(j->conn, p->body);
     next = reply_go(j);
     ahead_begin(j, p->body, p->media_type);
+    if (!j->want.is_head && may_be_image(p->media_type))
+        scanning_want(j->home->scanning, &p->sha256, j->target.canonical, SCANNER_FIRST);
     return next;
 }

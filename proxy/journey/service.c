@@ -27,6 +27,7 @@ struct service {
     struct trail *trail;
     struct counsel *counsel;
     struct wish_list *wishes;
+    struct scanning *scanning;
 };
 
 static void begin(const struct conn_service *service, struct conn *c)
@@ -118,6 +119,11 @@ void service_ask_opa_with(struct service *s, struct pg_pool *pool)
     s->counsel = counsel_new(pool);
 }
 
+void service_scan_with(struct service *s, struct scanning *scanning)
+{
+    s->scanning = scanning;
+}
+
 void service_audit_to(struct service *s, struct trail *trail)
 {
     s->trail = trail;
@@ -139,6 +145,7 @@ void service_attach(struct service *s, struct loop *l)
     home->trail = s->trail;
     home->counsel = s->counsel;
     home->wishes = s->wishes;
+    home->scanning = s->scanning;
     home->tags = s->tags;
     home->referrers = s->referrers;
     l->app = home;

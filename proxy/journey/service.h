@@ -38,6 +38,11 @@ void service_verify_with(struct service *s, struct pg_pool *pool, struct stamper
  * loops are freed. */
 void service_ask_opa_with(struct service *s, struct pg_pool *pool);
 
+/* Before the loops are attached: what is pulled is scanned. It outlives the loops' threads; NULL is
+ * allowed. */
+struct scanning;
+void service_scan_with(struct service *s, struct scanning *scanning);
+
 /* Before the loops are attached. The trail outlives them; NULL is allowed. */
 struct trail;
 void service_audit_to(struct service *s, struct trail *trail);

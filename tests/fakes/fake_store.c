@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "cache/lost.h"
 #include "cache/partial.h"
+#include "proxy/admit/scanning.h"
 
 struct row {
     bool used;
@@ -419,6 +420,16 @@ void access_note(struct store *s, struct sl repo, bool withdrawn, int64_t now_s)
     (void)s;
     (void)repo;
     fake_store_access = (struct access){.withdrawn = withdrawn, .at_s = now_s};
+}
+
+/* Nothing is scanned. */
+void scanning_want(struct scanning *s, const struct digest *manifest, struct sl repository,
+                   enum scanner_turn turn)
+{
+    (void)manifest;
+    (void)repository;
+    (void)turn;
+    PG_CHECK(s == NULL);
 }
 
 void land_link_gone(struct store *s, struct sl repo, const struct digest *d)
