@@ -5,6 +5,7 @@
 
 #include "policy/opa.h"
 #include "policy/policy_int.h"
+#include "policy/scans.h"
 
 #define TEXT_MAX      ((size_t)1500)
 #define FACTS_SHOWN   32 /* of one authority */
@@ -104,6 +105,20 @@ static void add_requirement(struct explain_node *parent, const struct rule_requi
     }
 }
 
+/* All that was heard, whether the rule hears it or not. */
+static void add_scans(struct explain_node *parent, const struct facts *f, struct pg_arena *arena)
+{
+    for (size_t i = 0; i < f->nscans; i++) {
+        struct pg_buf b;
+        pg_buf_init(&b, TEXT_MAX);
+        scans_put_found(&f->scans[i], f->now_s, &b);
+        struct explain_node *n =
+            add(parent, "scan", EXPLAIN_TOLD, pg_copy(arena, pg_buf_sl(&b)), arena);
+        n->name = f->scans[i].source;
+        pg_buf_free(&b);
+    }
+}
+
 static void add_demand(struct explain_node *parent, const struct rule *r, const struct demand *d,
                        const struct facts *f, struct pg_arena *arena)
 {
@@ -122,6 +137,9 @@ static void add_demand(struct explain_node *parent, const struct rule *r, const 
                                  pg_copy(arena, pg_buf_sl(&b)), arena);
     pg_buf_free(&b);
     n->until_s = s.until_s;
+    if (demand_wants_scans(d)) {
+        add_scans(n, f, arena);
+    }
 }
 
 static void add_rule(struct explain_node *parent, const struct rule *r, const struct facts *f,

@@ -6,6 +6,7 @@
 
 #include "policy/opa.h"
 #include "policy/policy_int.h"
+#include "policy/scans.h"
 
 struct lint {
     const char *file;
@@ -67,6 +68,29 @@ static bool are_disjoint(const struct demand *a, const struct demand *b)
         }
     }
     return true;
+}
+
+/* No age that b allows, a does not. 0: any. */
+static bool is_as_young(int64_t a_s, int64_t b_s)
+{
+    return b_s == 0 || (a_s > 0 && a_s <= b_s);
+}
+
+/* Whatever a lets pass, b does. */
+static bool scan_covers(const struct scans_want *a, const struct scans_want *b)
+{
+    bool limits = true;
+
+    for (size_t s = 0; s < FACTS_SEVERITIES; s++) {
+        limits =
+            limits && (b->limits[s] < 0 || (a->limits[s] >= 0 && a->limits[s] <= b->limits[s]));
+    }
+    return limits && (a->no_exploited || !b->no_exploited) && b->nfrom == 0 && a->nfrom == 0 &&
+           a->nexclude == 0 && a->nsigners == 0 && (!a->fixable_only || b->fixable_only) &&
+           a->grace_s <= b->grace_s && is_as_young(a->max_age_s, b->max_age_s) &&
+           is_as_young(a->database_max_age_s, b->database_max_age_s) &&
+           (a->on_missing == b->on_missing || a->on_missing == SCANS_DENY) &&
+           (a->on_error == b->on_error || a->on_error == SCANS_DENY);
 }
 
 /* ---- one rule ------------------------------------------------------------------------------ */
@@ -135,6 +159,11 @@ static void look_at_two(struct lint *l, const struct rule *a, const struct rule 
         (less->previous || !age->previous)) {
         say(l, b, "its min_age is of no use: rule " SL_FMT " wants as much or more",
             SL_ARG(a->name));
+    }
+    const struct demand *scan = demand_of(a, DEMAND_SCAN), *other = demand_of(b, DEMAND_SCAN);
+    if (scan != NULL && other != NULL && demand_of(a, DEMAND_TYPES) == NULL &&
+        scan_covers(scan->scan, other->scan)) {
+        say(l, b, "its scan is of no use: rule " SL_FMT " wants as much or more", SL_ARG(a->name));
     }
     look_at_labels(l, a, b);
     look_at_labels(l, b, a);

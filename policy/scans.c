@@ -382,3 +382,51 @@ void scans_put_want(const struct scans_want *w, struct pg_buf *out)
                             reading_age_text(w->database_max_age_s, age));
     }
 }
+
+static void put_ago(const char *what, int64_t age_s, struct pg_buf *out)
+{
+    if (age_s < 7200) {
+        (void)pg_buf_printf(out, "%s %lld minutes ago", what, (long long)age_s / 60);
+    } else if (age_s < 172800) {
+        (void)pg_buf_printf(out, "%s %lld hours ago", what, (long long)age_s / 3600);
+    } else {
+        (void)pg_buf_printf(out, "%s %lld days ago", what, (long long)age_s / 86400);
+    }
+}
+
+static void put_counts(const struct facts_scan *scan, int64_t now_s, struct pg_buf *out)
+{
+    size_t n[FACTS_SEVERITIES] = {0}, nsettled = 0, nshown = 0;
+
+    for (size_t i = 0; i < scan->nfindings; i++) {
+        n[scan->findings[i].severity]++;
+        nsettled += scan->findings[i].settled_until_s > now_s;
+    }
+    for (int s = FACTS_SEVERITIES - 1; s >= 0; s--) {
+        n[s] += scan->unlisted[s];
+        if (n[s] > 0) {
+            (void)pg_buf_printf(out, "%s%zu %s", nshown++ > 0 ? ", " : "", n[s],
+                                scans_word((enum facts_severity)s));
+        }
+    }
+    (void)pg_buf_put(out, nshown == 0 ? SL("nothing") : SL(""));
+    if (nsettled > 0) {
+        (void)pg_buf_printf(out, ", of which %zu settled by waivers or VEX", nsettled);
+    }
+}
+
+void scans_put_found(const struct facts_scan *scan, int64_t now_s, struct pg_buf *out)
+{
+    if (scan->good_s > 0) {
+        put_counts(scan, now_s, out);
+        put_ago("; reported", now_s - scan->good_s, out);
+    }
+    if (scan->good_s > 0 && scan->database_s > 0) {
+        put_ago(", with a database made", now_s - scan->database_s, out);
+    }
+    if (scan->failed_s > 0) {
+        put_ago(scan->good_s > 0 ? "; failed" : "failed", now_s - scan->failed_s, out);
+        (void)pg_buf_printf(out, ": %.*s", (int)(scan->failed.n < 300 ? scan->failed.n : 300),
+                            scan->failed.p);
+    }
+}

@@ -50,4 +50,6 @@ struct scans_want {
 void scans_stand(const struct scans_want *w, const struct facts *f, struct pg_arena *arena,
                  struct demand_standing *s_r);
 void scans_put_want(const struct scans_want *w, struct pg_buf *out);
+/* What a source found, in words: "1 critical, 3 high, of which 2 are settled; ...". */
+void scans_put_found(const struct facts_scan *scan, int64_t now_s, struct pg_buf *out);
 const char *scans_word(enum facts_severity s); /* "critical" */

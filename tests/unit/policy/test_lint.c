@@ -64,6 +64,13 @@ TEST(rules_that_do_nothing)
     finds(DENY_REST RULE("a", "'**'", "require: {min_age: 3d}")
               RULE("b", "'docker.io/library/*'", "require: {min_age: 2d}"),
           "rule b: its min_age is of no use");
+    finds(DENY_REST RULE("a", "'**'", "require: {scan: {max_severity: low, max_age: 1d}}")
+              RULE("b", "nginx", "require: {scan: {max_severity: medium}}"),
+          "rule b: its scan is of no use: rule a wants as much or more");
+    finds_nothing(DENY_REST RULE("a", "'**'", "require: {scan: {max_severity: low}}")
+                      RULE("b", "nginx", "require: {scan: {max_severity: medium, max_age: 1d}}"));
+    finds_nothing(DENY_REST RULE("a", "'**'", "require: {scan: {max_severity: high}}")
+                      RULE("b", "nginx", "require: {scan: {counts: {medium: 3}}}"));
 }
 
 TEST(rules_that_let_nothing_pass)

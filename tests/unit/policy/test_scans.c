@@ -362,6 +362,38 @@ TEST(mistakes_are_told_with_their_place)
     is_refused("{max_severity: low, surprise: 1}", "surprise");
 }
 
+TEST(what_each_source_found_is_explained)
+{
+    const struct facts_content image = {.shape = FACTS_IMAGE};
+    const struct facts_finding all[] = {
+        {.id = SL("CVE-1"), .severity = FACTS_CRITICAL, .settled_until_s = INT64_MAX},
+        {.id = SL("CVE-2"), .severity = FACTS_LOW}};
+    const struct facts_scan scans[] = {
+        {.source = SL("grype"), .failed_s = 999940, .failed = SL("it died")},
+        {.source = SL("trivy"),
+         .good_s = 1000000 - 7200,
+         .first_s = 1000,
+         .database_s = 1000000 - 172800,
+         .findings = all,
+         .nfindings = 2}};
+    const struct facts f = {.repository = SL("docker.io/library/nginx"),
+                            .digest = digest_of(PG_SHA256, SL("x")),
+                            .now_s = 1000000,
+                            .content = &image,
+                            .scans = scans,
+                            .nscans = 2};
+    struct policy_verdict v;
+
+    use("{max_severity: low, from: [trivy]}");
+    explain_put_text(explain_decision(policy, &f, &arena, &v), f.now_s, &out);
+    (void)pg_buf_put(&out, (struct sl){"", 1});
+    assert_int_equal(v.decision, POLICY_ALLOW);
+    assert_non_null(strstr(out.p,
+                           "[-] scan trivy: 1 critical, 1 low, of which 1 settled by waivers "
+                           "or VEX; reported 2 hours ago, with a database made 2 days ago"));
+    assert_non_null(strstr(out.p, "[-] scan grype: failed 1 minutes ago: it died"));
+}
+
 TEST(the_policy_is_told_in_words)
 {
     use("{max_severity: medium, counts: {medium: 3}, exploited: deny, from: [trivy], max_age: 2d}");
@@ -395,6 +427,7 @@ int main(void)
         T(what_cannot_be_listed_counts_and_what_cannot_be_read_waits),
         T(N09_a_signed_report_counts_if_an_authority_signed_it),
         T(mistakes_are_told_with_their_place),
+        T(what_each_source_found_is_explained),
         T(the_policy_is_told_in_words),
 #undef T
     };
