@@ -31,6 +31,7 @@ file(GLOB examples CONFIGURE_DEPENDS conf/*.json conf/*-alerts.yaml conf/policie
 if (examples)
     install(FILES ${examples} DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 endif ()
+install(DIRECTORY conf/policies/rego DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 foreach (shell_file "bash-completion/completions:pullgate.bash:pullgate"
          "zsh/vendor-completions:pullgate.zsh:_pullgate" "fish/vendor_completions.d:pullgate.fish:pullgate.fish")
     string(REPLACE ":" ";" parts ${shell_file})

@@ -189,17 +189,21 @@ size_t policy_find(const struct policy *p, const struct facts *f, struct pg_aren
 
 /* ---- what is needed ------------------------------------------------------------------------ */
 
+static void add_signer(const struct signer *s, struct policy_wants *w)
+{
+    w->trusts |= UINT64_C(1) << s->trust;
+    w->simple = w->simple || (s->formats & (1u << FACTS_SIMPLE | 1u << FACTS_ENVELOPE)) != 0;
+    w->bundle = w->bundle || (s->formats & 1u << FACTS_BUNDLE) != 0;
+    w->notation = w->notation || (s->formats & 1u << FACTS_NOTATION) != 0;
+}
+
 static void add_wants(const struct rule_requirement *q, struct policy_wants *w)
 {
     w->governed = true;
     w->signatures = w->signatures || q->kind == FACTS_SIGNATURE;
     w->attestations = w->attestations || q->kind == FACTS_ATTESTATION;
     for (size_t i = 0; i < q->nsigners; i++) {
-        unsigned formats = q->signers[i]->formats;
-        w->trusts |= UINT64_C(1) << q->signers[i]->trust;
-        w->simple = w->simple || (formats & (1u << FACTS_SIMPLE | 1u << FACTS_ENVELOPE)) != 0;
-        w->bundle = w->bundle || (formats & 1u << FACTS_BUNDLE) != 0;
-        w->notation = w->notation || (formats & 1u << FACTS_NOTATION) != 0;
+        add_signer(q->signers[i], w);
     }
 }
 
@@ -229,13 +233,16 @@ static void add_demand(const struct demand *d, struct policy_wants *w)
     w->tags = w->tags || age;
 }
 
-/* OPA is told all that there is to know; of who signed, as far as the rules' signers and the
- * configured trust tell. */
-static void add_opa(struct policy_wants *w)
+/* OPA is told all that there is to know; of who signed, what the policy's authorities and the
+ * configured trust can tell, whether a rule wants them or not. */
+static void add_opa(const struct policy *p, struct policy_wants *w)
 {
     w->governed = w->tags = w->content = w->age = true;
     w->signatures = w->attestations = w->simple = w->bundle = true;
     w->trusts |= 1;
+    for (const struct signer *s = p->signers; s != NULL; s = s->next) {
+        add_signer(s, w);
+    }
 }
 
 struct policy_wants policy_wants(const struct policy *p, const struct facts *name)
@@ -262,7 +269,7 @@ struct policy_wants policy_wants(const struct policy *p, const struct facts *nam
     }
     w.closed = !is_spoken_of && !p->allows_rest;
     if (p->opa != NULL && !w.forbidden && !w.closed) {
-        add_opa(&w);
+        add_opa(p, &w);
     }
     pg_arena_free(&arena);
     return w;
