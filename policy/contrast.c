@@ -4,6 +4,7 @@
 #include "policy/explain.h"
 #include "policy/opa.h"
 #include "policy/policy_int.h"
+#include "policy/scans.h"
 
 #define RULE_BYTES_MAX ((size_t)1 << 20)
 
@@ -48,8 +49,9 @@ static void put_opa(const struct policy *p, const char *mark, struct pg_buf *out
     }
     pg_buf_init(&b, RULE_BYTES_MAX);
     opa_put(p->opa, &b);
-    (void)pg_buf_printf(out, "%s" SL_FMT "; timeout %ums, cache %ums, on_error: %s\n", mark,
-                        SL_ARG(pg_buf_sl(&b)), p->opa->timeout_ms, p->opa->cache_ms,
+    (void)pg_buf_printf(out, "%s" SL_FMT "; timeout %ums, cache %ums, findings: %s, on_error: %s\n",
+                        mark, SL_ARG(pg_buf_sl(&b)), p->opa->timeout_ms, p->opa->cache_ms,
+                        p->opa->least == FACTS_UNKNOWN ? "all" : scans_word(p->opa->least),
                         p->opa->waits ? "wait" : "deny");
     pg_buf_free(&b);
 }
@@ -60,7 +62,7 @@ static bool is_same_opa(const struct opa *a, const struct opa *b)
         return a == b;
     }
     return sl_eq(a->url, b->url) && sl_eq(a->path, b->path) && a->timeout_ms == b->timeout_ms &&
-           a->cache_ms == b->cache_ms && a->waits == b->waits;
+           a->cache_ms == b->cache_ms && a->least == b->least && a->waits == b->waits;
 }
 
 size_t contrast_policies(const struct policy *old, const struct policy *new, struct pg_buf *out)

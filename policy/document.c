@@ -2,6 +2,7 @@
 #include "policy/document.h"
 
 #include "base/clock.h"
+#include "policy/scans.h"
 
 static void put_text(struct pg_buf *out, const char *before, struct sl text)
 {
@@ -121,7 +122,113 @@ static void put_evidence(const struct facts *f, struct pg_buf *out)
     (void)pg_buf_put(out, SL("]"));
 }
 
-void document_put(const struct facts *f, struct pg_buf *out)
+/* ---- scan results -------------------------------------------------------------------------- */
+
+static bool is_open(const struct facts_finding *found, int64_t now_s)
+{
+    return found->settled_until_s <= now_s;
+}
+
+static bool is_told(const struct facts_finding *found, enum facts_severity least, int64_t now_s)
+{
+    return is_open(found, now_s) &&
+           (found->severity >= least || found->is_exploited || found->severity == FACTS_UNKNOWN);
+}
+
+static void put_finding(const struct facts_finding *found, struct pg_buf *out)
+{
+    put_text(out, "{\"id\":", found->id);
+    put_texts(out, ",\"aliases\":[", found->aliases, found->naliases);
+    put_text(out, ",\"package\":", found->package);
+    put_text(out, ",\"version\":", found->version);
+    put_text(out, ",\"fixed_version\":", found->fixed.p != NULL ? found->fixed : SL(""));
+    put_text(out, ",\"severity\":", sl_str(scans_word(found->severity)));
+    (void)pg_buf_printf(out, ",\"fixable\":%s,\"exploited\":%s",
+                        found->is_fixable ? "true" : "false",
+                        found->is_exploited ? "true" : "false");
+    if (found->since_s != 0) {
+        put_time(out, ",\"since\":", found->since_s);
+    }
+    (void)pg_buf_put(out, SL("}"));
+}
+
+/* How many there are of each severity, open and settled; what is not listed is open. */
+static void put_counts(const struct facts_scan *s, int64_t now_s, struct pg_buf *out)
+{
+    for (unsigned settled = 0; settled < 2; settled++) {
+        (void)pg_buf_put(out, settled ? SL("},\"settled\":{") : SL(",\"open\":{"));
+        for (unsigned i = FACTS_SEVERITIES; i-- > 0;) {
+            size_t n = settled ? 0 : s->unlisted[i];
+            for (size_t k = 0; k < s->nfindings; k++) {
+                n += s->findings[k].severity == i && is_open(&s->findings[k], now_s) != settled;
+            }
+            (void)pg_buf_printf(out, "%s\"%s\":%zu", i + 1 < FACTS_SEVERITIES ? "," : "",
+                                scans_word((enum facts_severity)i), n);
+        }
+    }
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static void put_findings(const struct facts_scan *s, enum facts_severity least, int64_t now_s,
+                         struct pg_buf *out)
+{
+    size_t told = 0, all = 0;
+
+    (void)pg_buf_put(out, SL(",\"findings\":["));
+    for (unsigned i = FACTS_SEVERITIES; i-- > 0;) {
+        for (size_t k = 0; k < s->nfindings; k++) {
+            const struct facts_finding *found = &s->findings[k];
+            if (found->severity != i || !is_told(found, least, now_s)) {
+                continue;
+            }
+            if (all++ < DOCUMENT_FOUND_MAX) {
+                (void)pg_buf_put(out, told++ > 0 ? SL(",") : SL(""));
+                put_finding(found, out);
+            }
+        }
+    }
+    (void)pg_buf_printf(out, "],\"told\":%zu,\"of\":%zu", told, all);
+}
+
+static void put_scan(const struct facts_scan *s, enum facts_severity least, int64_t now_s,
+                     struct pg_buf *out)
+{
+    put_text(out, "{\"source\":", s->source);
+    if (s->good_s != 0) {
+        put_time(out, ",\"status\":\"complete\",\"at\":", s->good_s);
+    } else {
+        (void)pg_buf_put(out, SL(",\"status\":\"none\""));
+    }
+    if (s->database_s != 0) {
+        put_time(out, ",\"database\":", s->database_s);
+    }
+    if (s->failed_s != 0) {
+        put_time(out, ",\"failed_at\":", s->failed_s);
+        put_text(out, ",\"failed\":", s->failed);
+    }
+    if (s->by != NULL) {
+        (void)pg_buf_put(out, SL(",\"signed\":"));
+        put_signed(s->by, out);
+    }
+    put_counts(s, now_s, out);
+    put_findings(s, least, now_s, out);
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static void put_scans(const struct facts *f, enum facts_severity least, struct pg_buf *out)
+{
+    (void)pg_buf_put(out, SL(",\"scans\":["));
+    for (size_t i = 0; i < f->nscans; i++) {
+        (void)pg_buf_put(out, i > 0 ? SL(",") : SL(""));
+        put_scan(&f->scans[i], least, f->now_s, out);
+    }
+    (void)pg_buf_put(out, SL("]"));
+    if (f->scans_trouble != NULL) {
+        put_text(out, ",\"scans_trouble\":", sl_str(f->scans_trouble));
+    }
+}
+
+void document_put(const struct facts *f, enum facts_severity least, struct pg_buf *out)
 {
     const char *slash = memchr(f->repository.p, '/', f->repository.n);
     size_t host = slash != NULL ? (size_t)(slash - f->repository.p) : f->repository.n;
@@ -137,10 +244,14 @@ void document_put(const struct facts *f, struct pg_buf *out)
     if (f->since_s != 0) {
         put_time(out, ",\"known_since\":", f->since_s);
     }
+    if (f->here_s != 0) {
+        put_time(out, ",\"here_since\":", f->here_s);
+    }
     (void)pg_buf_put(out, SL("}"));
     if (f->content != NULL) {
         put_content(f->content, out);
     }
     put_evidence(f, out);
+    put_scans(f, least, out);
     (void)pg_buf_put(out, SL("}"));
 }

@@ -107,10 +107,14 @@ static int take_path(struct parse *p, const struct pg_tree *map, struct opa *o)
 
 int opa_parse(struct parse *p, const struct pg_tree *root, const struct opa **opa_r)
 {
-    static const char *const words[] = {"url", "path", "timeout", "cache", "on_error", NULL};
+    static const char *const words[] = {"url",      "path",     "timeout", "cache",
+                                        "findings", "on_error", NULL};
     static const char *const errors[] = {"wait", "deny", NULL};
     const struct pg_tree *map = pg_tree_get(root, SL("opa"));
-    unsigned on_error = 0;
+    static const char *const severities[] = {"all", "low", "medium", "high", "critical", NULL};
+    static const enum facts_severity least[] = {FACTS_UNKNOWN, FACTS_LOW, FACTS_MEDIUM, FACTS_HIGH,
+                                                FACTS_CRITICAL};
+    unsigned on_error = 0, findings = 3;
 
     *opa_r = NULL;
     if (map == NULL) {
@@ -122,9 +126,11 @@ int opa_parse(struct parse *p, const struct pg_tree *root, const struct opa **op
         take_path(p, map, o) < 0 ||
         take_ms(p, map, "timeout", 10, TIMEOUT_MS_MAX, &o->timeout_ms) < 0 ||
         take_ms(p, map, "cache", 0, CACHE_MS_MAX, &o->cache_ms) < 0 ||
+        reading_word(&p->in, map, "findings", severities, &findings) < 0 ||
         reading_word(&p->in, map, "on_error", errors, &on_error) < 0) {
         return -1;
     }
+    o->least = least[findings];
     o->waits = on_error == 0;
     *opa_r = o;
     return 0;
@@ -242,7 +248,8 @@ void opa_read(struct sl body, struct pg_arena *arena, struct facts_opinion *o_r)
 /* A denial by facts that could not all be had may be one of tomorrow's yes. */
 static bool is_whole(const struct facts *f)
 {
-    return f->state != FACTS_FAILED && (f->content == NULL || !f->content->is_unknown);
+    return f->state != FACTS_FAILED && f->scans_trouble == NULL &&
+           (f->content == NULL || !f->content->is_unknown);
 }
 
 static void say(struct policy_verdict *v, enum policy_decision d, struct sl reason,
@@ -280,6 +287,7 @@ void opa_decide(const struct opa *opa, const struct facts *f, struct pg_arena *a
     } else if (o->said == FACTS_SAID_YES) {
         say(v_r, POLICY_ALLOW, SL("OPA allows it"), "");
     } else if (o->said == FACTS_SAID_NO && is_whole(f)) {
+        v_r->asks_scan = v_r->asks_scan || f->nscans == 0; /* perhaps that is why */
         say(v_r, POLICY_DENY, join(o, arena), "what OPA's rules want");
     } else if (o->said == FACTS_SAID_NO) {
         say(v_r, POLICY_PENDING, join(o, arena),

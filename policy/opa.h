@@ -5,7 +5,7 @@
  *
  *     policy: {default: ..., rules: [...],
  *              opa: {url: http://127.0.0.1:8181, path: pullgate/decision, timeout: 250ms,
- *                    cache: 30s, on_error: wait}}
+ *                    cache: 30s, findings: high, on_error: wait}}
  *
  * Its answer is {"result": {"allow": true, "reasons": ["..."]}}. Anything else that it answers is
  * no: without a result (no document of that name, or no rule that gave one), with an `allow` that
@@ -35,7 +35,8 @@ struct opa {
     struct sl url; /* "http://HOST:PORT", "https://HOST", "unix:/PATH": without a path of a URL */
     struct sl path;
     unsigned timeout_ms, cache_ms;
-    bool waits; /* on_error */
+    enum facts_severity least; /* findings below it are only counted */
+    bool waits;                /* on_error */
 };
 
 struct parse;

@@ -237,7 +237,7 @@ static void add_demand(const struct demand *d, struct policy_wants *w)
  * configured trust can tell, whether a rule wants them or not. */
 static void add_opa(const struct policy *p, struct policy_wants *w)
 {
-    w->governed = w->tags = w->content = w->age = true;
+    w->governed = w->tags = w->content = w->age = w->scans = true;
     w->signatures = w->attestations = w->simple = w->bundle = true;
     w->trusts |= 1;
     for (const struct signer *s = p->signers; s != NULL; s = s->next) {

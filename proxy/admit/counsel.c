@@ -439,10 +439,10 @@ void counsel_leave(struct counsel_ask *a)
 /* ---- hearing ------------------------------------------------------------------------------- */
 
 /* False: there is more than OPA is told, which is no yes. */
-static bool put_document(const struct facts *f, struct pg_buf *b)
+static bool put_document(const struct policy *p, const struct facts *f, struct pg_buf *b)
 {
     pg_buf_init(b, DOCUMENT_BYTES_MAX);
-    document_put(f, b);
+    document_put(f, policy_opa(p)->least, b);
     return !b->over;
 }
 
@@ -489,7 +489,7 @@ bool counsel_hear(const struct counsel_hearing *h, const struct policy *p, struc
 
     if (h->counsel == NULL)
         return true;
-    if (!put_document(f, &b))
+    if (!put_document(p, f, &b))
         too_large(f, arena);
     else
         known = hear(h, p, pg_buf_sl(&b), f, arena);
@@ -506,7 +506,7 @@ void counsel_ask_once(const struct policy *p, struct facts *f, struct pg_arena *
     struct pg_buf b, body;
 
     PG_CHECK(curl != NULL);
-    if (!put_document(f, &b)) {
+    if (!put_document(p, f, &b)) {
         too_large(f, arena);
     } else {
         put_body(&body, pg_buf_sl(&b));

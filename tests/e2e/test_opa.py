@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A policy that asks an Open Policy Agent, which is a stand-in here: what it is told, what becomes
 of what it says, and of what it does not say."""
-import atexit, json, os, shutil, socket, tempfile, threading
+import atexit, json, os, shutil, socket, sys, tempfile, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pg as stage
@@ -10,7 +10,17 @@ from test_admit import FIXTURES, Layout, doors
 from test_facts import Made, served
 from upstream import Gate, Upstream
 
+ROOT = os.path.join(os.path.dirname(__file__), "../..")
+sys.path.insert(0, os.path.join(ROOT, "tests/check"))
+from generated import misfits
+
 RULES = "rules:\n- name: no-arm\n  match: {repositories: ['origin.test/**']}\n  require: {platforms: [linux/amd64]}\n"
+
+
+def fits(told):
+    with open(os.path.join(ROOT, "docs/api/policy-input.schema.json")) as f:
+        wrong = list(misfits(told, json.load(f)))
+    assert not wrong, wrong
 
 
 class Server(ThreadingHTTPServer):
@@ -46,6 +56,7 @@ class Opa:
                 told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 assert self.path == "/v1/data/pullgate/decision?provenance=true", self.path
                 assert list(told) == ["input"], told
+                fits(told["input"])
                 opa.asked.append(told["input"])
                 answer = opa.says(told["input"])
                 body = {} if answer is None else {"result": answer}

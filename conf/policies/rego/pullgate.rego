@@ -151,6 +151,44 @@ deny contains msg if {
 	msg := sprintf("%s: it is signed by none of %s", [rule.name, concat(", ", rule.any_of)])
 }
 
+# ---- scan results --------------------------------------------------------------------------------
+
+# Each source that has a result has to hold; findings that a waiver or VEX settled do not count.
+is_scanned if {
+	some scan in input.scans
+	scan.status == "complete"
+}
+
+deny contains "it was not scanned" if {
+	matches(data.settings.scanned.repositories)
+	not is_index
+	not is_scanned
+}
+
+deny contains msg if {
+	matches(data.settings.scanned.repositories)
+	some scan in input.scans
+	some severity in data.settings.scanned.severities
+	scan.open[severity] > 0
+	msg := sprintf("%s found %d open findings that are %s", [scan.source, scan.open[severity], severity])
+}
+
+deny contains msg if {
+	matches(data.settings.scanned.repositories)
+	some scan in input.scans
+	age_ns := time.now_ns() - time.parse_rfc3339_ns(scan.database)
+	age_ns > data.settings.scanned.database_hours * 3600000000000
+	msg := sprintf("the database of %s is older than %d hours", [scan.source, data.settings.scanned.database_hours])
+}
+
+deny contains msg if {
+	matches(data.settings.scanned.repositories)
+	some scan in input.scans
+	some finding in scan.findings
+	finding.exploited
+	msg := sprintf("%s in %s is exploited", [finding.id, finding.package])
+}
+
 # ---- keyless.yaml --------------------------------------------------------------------------------
 
 attested(rule) if {

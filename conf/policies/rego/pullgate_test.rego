@@ -14,6 +14,7 @@ settings := {
 	},
 	"signed": [{"name": "production", "repositories": ["ghcr.io/acme/**"], "tags": ["v*"], "all_of": ["release"]}],
 	"attested": [],
+	"scanned": {"repositories": ["docker.io/library/scanned"], "severities": ["critical"], "database_hours": 72},
 }
 
 base := {
@@ -36,6 +37,7 @@ base := {
 	},
 	"evidence": {"state": "complete", "signed": 0, "refused": 0},
 	"signed": [],
+	"scans": [],
 }
 
 changed(patches) := json.patch(base, patches)
@@ -142,4 +144,28 @@ test_identity if {
 	not allows(object.union(identity, {"logs": 0}))
 	not allows(object.union(identity, {"certificate_logs": 0}))
 	not allows(object.union(identity, {"by": "notation"}))
+}
+
+counts := {"critical": 0, "high": 2, "medium": 0, "low": 0, "negligible": 0, "unknown": 0}
+
+scanned(patch) := changed([
+	{"op": "replace", "path": "image/repository", "value": "docker.io/library/scanned"},
+	{"op": "replace", "path": "scans", "value": [object.union(
+		{
+			"source": "trivy",
+			"status": "complete",
+			"database": time.format(time.now_ns()),
+			"open": counts,
+			"findings": [],
+		},
+		patch,
+	)]},
+])
+
+test_scanned if {
+	allowed(scanned({}))
+	denied(scanned({"status": "none"}), "not scanned")
+	denied(scanned({"open": {"critical": 3}}), "found 3 open findings that are critical")
+	denied(scanned({"database": "2020-01-01T00:00:00Z"}), "older than 72 hours")
+	denied(scanned({"findings": [{"id": "CVE-1", "package": "openssl", "exploited": true}]}), "is exploited")
 }

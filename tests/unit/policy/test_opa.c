@@ -166,7 +166,7 @@ static void test_it_is_asked_of_what_all_rules_allow(void **state)
     assert_sl(v.rule, "a");
     facts.repository = SL("docker.io/library/other"); /* no rule speaks of it */
     struct policy_wants w = policy_wants(p, &facts);
-    assert_true(w.governed && w.content && w.tags && w.age && w.signatures);
+    assert_true(w.scans && w.governed && w.content && w.tags && w.age && w.signatures);
     assert_true(decided(p).asks_opa);
     policy_unref(p);
 }
@@ -274,7 +274,7 @@ static void test_what_it_is_told(void **state)
     facts.nsigned = 2;
     facts.since_s = 1800000000;
     pg_buf_init(&b, DOCUMENT_BYTES_MAX);
-    document_put(&facts, &b);
+    document_put(&facts, FACTS_HIGH, &b);
     assert_int_equal(pg_json_parse(pg_buf_sl(&b), PG_E_UPSTREAM_WRONG, &root, &err), 0);
     assert_null(memmem(b.p, b.n, "s3", 2)); /* values of variables stay here */
     const json_t *image = json_object_get(root, "image");
@@ -285,6 +285,54 @@ static void test_what_it_is_told(void **state)
     assert_sl(pg_json_str(second, "by"), "identity");
     assert_sl(pg_json_str(second, "predicate_type"), "p");
     assert_true(json_is_true(json_object_get(second, "inherited")));
+    pg_buf_free(&b);
+}
+
+static void test_N16_a_filter_of_findings_is_never_silent(void **state)
+{
+    struct facts_finding found[300] = {0};
+    struct facts_scan scan = {.source = SL("trivy"),
+                              .good_s = 1800000000,
+                              .findings = found,
+                              .nfindings = 300,
+                              .unlisted = {[FACTS_HIGH] = 7}};
+    struct pg_err err = {0};
+    _json_ json_t *root = NULL;
+    struct pg_buf b;
+
+    (void)state;
+    for (size_t i = 0; i < 300; i++) {
+        found[i] = (struct facts_finding){.id = SL("CVE-1"),
+                                          .package = SL("p"),
+                                          .version = SL("1"),
+                                          .severity = i < 100 ? FACTS_HIGH : FACTS_LOW};
+    }
+    found[99].severity = FACTS_CRITICAL;
+    found[0].settled_until_s = 2000;
+    found[200].is_exploited = true;
+    found[201].severity = FACTS_UNKNOWN;
+    facts.now_s = 1000;
+    facts.scans = &scan;
+    facts.nscans = 1;
+    pg_buf_init(&b, DOCUMENT_BYTES_MAX);
+    document_put(&facts, FACTS_HIGH, &b);
+    assert_int_equal(pg_json_parse(pg_buf_sl(&b), PG_E_UPSTREAM_WRONG, &root, &err), 0);
+    const json_t *s = json_array_get(json_object_get(root, "scans"), 0);
+    const json_t *open = json_object_get(s, "open"), *told = json_object_get(s, "findings");
+    assert_int_equal(json_integer_value(json_object_get(open, "high")), 98 + 7);
+    assert_int_equal(json_integer_value(json_object_get(open, "critical")), 1);
+    assert_int_equal(json_integer_value(json_object_get(open, "low")), 199);
+    assert_int_equal(json_integer_value(json_object_get(open, "unknown")), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(s, "settled"), "high")), 1);
+    assert_int_equal(json_array_size(told), DOCUMENT_FOUND_MAX);
+    assert_int_equal(json_integer_value(json_object_get(s, "told")), DOCUMENT_FOUND_MAX);
+    assert_int_equal(json_integer_value(json_object_get(s, "of")), 98 + 1 + 2);
+    assert_sl(pg_json_str(json_array_get(told, 0), "severity"), "critical");
+    facts.now_s = 3000; /* what was settled is open again: another document */
+    pg_buf_clear(&b);
+    document_put(&facts, FACTS_CRITICAL, &b);
+    assert_non_null(memmem(b.p, b.n, "\"high\":106", 10));
+    assert_non_null(memmem(b.p, b.n, "\"told\":3,\"of\":3", 15));
     pg_buf_free(&b);
 }
 
@@ -330,6 +378,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_on_error_deny, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_it_is_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_N16_a_filter_of_findings_is_never_silent, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_lint_diff_and_explain_tell_of_it, setup, teardown),
     };
 
