@@ -90,6 +90,10 @@ X(FORWARD_FAILING, GAUGE, "pullgate_audit_forward_failing", "",
   "Sinks of the audit log that take nothing now.")
 X(FORWARD_BEHIND, GAUGE, "pullgate_audit_forward_behind", "",
   "Entries of the audit log that the sink furthest behind has not got.")
+X(FEEDS_STALE, GAUGE, "pullgate_revocation_feeds_stale", "",
+  "Feeds of revocations that have expired, or never came.")
+X(FEED_FAILURES, COUNTER, "pullgate_revocation_feed_failures_total", "",
+  "Times that a feed of revocations did not come, or was refused.")
 X(STORE_BLOBS, GAUGE, "pullgate_store_blobs", "", "Blobs in the store.")
 X(STORE_BYTES, GAUGE, "pullgate_store_bytes", "", "Bytes of blobs in the store.")
 X(STORE_PARTIAL_BYTES, GAUGE, "pullgate_store_partial_bytes", "",

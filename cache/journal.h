@@ -56,8 +56,9 @@ enum journal_kind {
     JOURNAL_IMMUTABLE = 11, /* repo, name: a tag, or a pattern, that may not move */
     JOURNAL_MUTABLE = 12,
     JOURNAL_RETENTION = 13, /* what retention took away, and by which rule: more */
+    JOURNAL_FEED = 14, /* name: a feed of revocations; number: its serial; more: epoch and expiry */
 };
-#define JOURNAL_KIND_LAST JOURNAL_RETENTION
+#define JOURNAL_KIND_LAST JOURNAL_FEED
 
 struct journal_record {
     enum journal_kind kind;

@@ -6,6 +6,10 @@
  *
  *     revoked_change() --> writer --> journal, synced --> in force, before it returns
  *
+ * What a feed takes back (by: "feed NAME") stands beside it in a set of its own: revoked is what is
+ * in any of them, and only the feed gives back what it took. A feed's newest (epoch, serial) is in
+ * the journal as well, so that none that is older is ever believed.
+ *
  * Ownership:  the store's. Texts that are found are copied into the arena given.
  * Failure:    load: STORE_IO. change: STORE_IO; DENIED when there are too many; NAME_UNKNOWN when
  *             what is to be given back was not taken.
@@ -50,6 +54,30 @@ bool revoked_find_digest(struct store *s, const struct digest *sha256, struct pg
 
 /* The digests that are revoked, at most max of them; how many there are. */
 size_t revoked_digests(struct store *s, struct digest *all, size_t max);
+
+#define REVOKED_FEED_BY       "feed "
+#define REVOKED_FEED_NAME_MAX 32
+#define REVOKED_FEED_ENTRIES  10000
+
+/* What a feed said last. */
+struct revoked_feed {
+    uint64_t epoch, serial; /* in this order they grow */
+    int64_t expires_s;      /* it counts as current until then */
+    int64_t when_s;         /* when it was taken over */
+    uint8_t sha256[32];     /* of all that it said: of one serial there is one edition */
+};
+
+/* False: it never said anything. */
+bool revoked_feed_get(struct store *s, const char *name, struct revoked_feed *f_r);
+/* All that it says, in place of what it said before: what is new is in force first. by and when_s
+ * of the entries are not looked at. -1: STORE_IO; it may be in force in part, and may be put
+ * again. Not for two threads at a time with one name. */
+PG_MUST_USE int revoked_feed_put(struct store *s, const char *name, const struct revoked_feed *f,
+                                 const struct revoked_entry *all, size_t n, struct pg_err *err);
+
+/* A feed that has to be current is not: nothing may leave. */
+void revoked_feed_set_stale(struct store *s, bool is_stale);
+bool revoked_feed_is_stale(const struct store *s);
 
 /* Takes it back, or gives it back again. */
 PG_MUST_USE int revoked_change(struct store *s, const struct revoked_entry *e, bool revoke,

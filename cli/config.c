@@ -14,6 +14,7 @@
 #include "cli/admission.h"
 #include "cli/authority.h"
 #include "cli/config_int.h"
+#include "cli/feeds.h"
 #include "cli/keeping.h"
 #include "cli/listener.h"
 #include "cli/print.h"
@@ -168,6 +169,7 @@ static struct config_words words_of(const char *section)
         add_word(&w, "policy");
         add_word(&w, "trust");
         add_word(&w, "scanners");
+        add_word(&w, "revocation_feeds");
     }
     return w;
 }
@@ -485,6 +487,7 @@ static void read_root(struct config_load *load, const struct pg_tree *root)
     admission_read(load, root);
     sinks_read(load, root);
     scanners_read(load, root);
+    feeds_read(load, root);
     read_upstreams(load, root);
     rules_check(load);
 }
@@ -522,6 +525,7 @@ void config_load_free(struct config_load *load)
     free(load->listener_at);
     free(load->tls_at);
     free(load->sink_at);
+    free(load->feed_at);
     free(load->upstream_at);
     pg_arena_free(&load->arena);
     config_free(&load->config);
@@ -597,6 +601,7 @@ int config_load(const char *file, struct config_load *load_r, struct pg_err *err
     if (rc == 0) {
         rules_check_world(load_r);
         sinks_check_world(load_r);
+        feeds_check_world(load_r);
         admission_load(load_r);
         keeping_load(load_r);
         rc = end_parse(load_r);

@@ -42,7 +42,7 @@ struct config_load {
     struct pg_arena arena;                   /* of the tree */
     const struct pg_tree *policy;            /* the one that stands in the file itself, or NULL */
     struct pg_tree_at *listener_at, *tls_at; /* one for each listener */
-    struct pg_tree_at *sink_at;              /* one for each sink */
+    struct pg_tree_at *sink_at, *feed_at;    /* one for each sink, for each feed */
     struct config_upstream_places *upstream_at; /* one for each upstream */
     struct config_problem *problems;
     size_t nproblems;

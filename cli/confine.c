@@ -176,11 +176,25 @@ static int let_sinks(const struct config *c, struct pg_err *err)
     return 0;
 }
 
+static int let_feeds(const struct config *c, struct pg_err *err)
+{
+    for (size_t i = 0; i < c->nfeeds; i++) {
+        const struct config_feed *f = &c->feeds[i];
+        bool is_file = strncmp(f->url, "file:/", 6) == 0;
+        if (sandbox_let_file(f->key_file, err) < 0 ||
+            (f->ca_file != NULL && sandbox_let_file(f->ca_file, err) < 0) ||
+            (is_file && sandbox_let_file(f->url + 5, err) < 0)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int let_all(const struct config *c, struct pg_err *err)
 {
     if (let_written(c, err) < 0 || let_system(err) < 0 || let_config_file(c->file, err) < 0 ||
         let_options(option_global, OPTION_NGLOBAL, c, err) < 0 || let_listeners(c, err) < 0 ||
-        let_admission(&c->admission, err) < 0 || let_sinks(c, err) < 0) {
+        let_admission(&c->admission, err) < 0 || let_sinks(c, err) < 0 || let_feeds(c, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < c->scans.nscanners; i++) {

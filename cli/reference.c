@@ -80,6 +80,10 @@ static const char scanners_doc[] =
     "database the folder of its database, which keeping new is yours to arrange; timeout 10m "
     "unless "
     "told. name is that of the source of results, the command's own unless told.";
+static const char feeds_doc[] =
+    "Signed lists of what is taken back, fetched by interval: a list of {name, url: https://... or "
+    "file:/PATH, key: FILE, ca_file: FILE, interval: 5m, when_stale: alarm or deny}. "
+    "docs/admission.md says how one is made.";
 static const char units_doc[] =
     "Sizes are numbers with B, KiB, MiB, GiB or TiB; times with ms, s, m, h or d. Unknown keys are "
     "errors. A reload (SIGHUP) takes over what is marked \"reload\"; the rest waits for a restart. "
@@ -228,6 +232,10 @@ int reference_print_example(const struct command_args *args)
     print_put_wrapped(&out, "# ", text_of(scanners_doc));
     (void)pg_buf_put(&out,
                      SL("# scanners: [{command: /usr/bin/trivy, database: /var/cache/trivy}]\n"));
+    (void)pg_buf_put(&out, SL("\n"));
+    print_put_wrapped(&out, "# ", text_of(feeds_doc));
+    (void)pg_buf_put(&out, SL("# revocation_feeds: [{name: security, url: \"https://HOST/PATH\", "
+                              "key: /etc/pullgate/feed.pub}]\n"));
     put_options(&out, &load.config);
     put_upstreams(&out, &load.config);
     config_load_free(&load);
@@ -259,9 +267,10 @@ static void put_listen_table(struct pg_buf *out, const struct config *c)
                         "| `policy` | `{file: FILE}`, or a policy | | reload | %s |\n"
                         "| `trust` | `{trusted_root: FILE}` | | reload | %s |\n"
                         "| `scanners` | a list | | restart | %s |\n"
+                        "| `revocation_feeds` | a list | | reload | %s |\n"
                         "| `upstreams` | a mapping | see below | reload | %s |\n",
                         c->listeners[0].address, listen_doc, tls_doc, policy_doc, trust_doc,
-                        scanners_doc, upstreams_doc);
+                        scanners_doc, feeds_doc, upstreams_doc);
 }
 
 static void put_list_rows(struct pg_buf *out, const char *section)

@@ -12,6 +12,7 @@
 #include "cli/print.h"
 #include "cli/rules.h"
 #include "proxy/admin/keeper.h"
+#include "proxy/admit/feeder.h"
 #include "proxy/upstream/forward.h"
 
 struct reload {
@@ -189,6 +190,7 @@ static void hand_over(struct reload *r)
     trail_limit(r->target.trail, c->audit_keep, c->audit_max_size);
     forward_set(r->target.forward, c);
     keeper_use(r->target.keeper, r->snapshot);
+    feeder_set(r->target.feeder, c);
     store_set_limits(r->target.store, c->storage_max_size, c->storage_reserve);
     r->under_way = true;
     r->mail = (struct pg_mail){.deliver = on_done};

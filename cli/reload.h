@@ -37,6 +37,7 @@ struct reload_target {
     struct keeper *keeper;
     struct trail *trail; /* NULL: none */
     struct forward *forward;
+    struct feeder *feeder;
     struct notify *notify;
     struct pg_mailbox *home;
 };

@@ -34,6 +34,7 @@
 #include "cli/version.h"
 #include "proxy/admin/admin.h"
 #include "proxy/admin/keeper.h"
+#include "proxy/admit/feeder.h"
 #include "proxy/admit/scanning.h"
 #include "proxy/admit/stamper.h"
 #include "proxy/http/listen.h"
@@ -63,6 +64,7 @@ struct succession {
     bool is_lost;        /* the store, in an upgrade that failed */
     struct trail *trail; /* goes over, too; NULL: no audit log is kept */
     struct forward *forward;
+    struct feeder *feeder;
 };
 
 struct serve_pools {
@@ -295,11 +297,13 @@ static int permit_programs(struct serve *s, struct pg_err *err)
     return credential_permit(config_of(s), s->spawn, err);
 }
 
-static void start_forward(struct serve *s)
+/* Those with threads of their own, which nobody waits for. */
+static void start_couriers(struct serve *s)
 {
     char *path = ledger_path(config_of(s));
 
     s->turn.forward = forward_start(config_of(s), s->turn.trail, path);
+    s->turn.feeder = feeder_start(config_of(s), s->store, s->turn.trail);
     free(path);
 }
 
@@ -320,7 +324,7 @@ static int start(struct serve *s, struct pg_err *err)
         export_start(config_of(s)->trace_endpoint, VERSION_TEXT, &s->back.export, err) < 0) {
         return -1;
     }
-    start_forward(s);
+    start_couriers(s);
     make_loops(s);
     make_admin(s);
     if (open_listeners(s, err) < 0) {
@@ -336,6 +340,7 @@ static int start(struct serve *s, struct pg_err *err)
                                          .keeper = s->back.keeper,
                                          .trail = s->turn.trail,
                                          .forward = s->turn.forward,
+                                         .feeder = s->turn.feeder,
                                          .notify = s->notify,
                                          .home = &s->mail};
     s->reload = reload_new(&target, s->first);
@@ -347,8 +352,12 @@ static int start(struct serve *s, struct pg_err *err)
     if (confine_calls(config_of(s), err) < 0) {
         return -1;
     }
-    upgrade_aim(s->turn.upgrade, &(struct upgrade_aim){s->spawn, s->store, s->turn.trail,
-                                                       s->turn.forward, s->listen});
+    upgrade_aim(s->turn.upgrade, &(struct upgrade_aim){.spawn = s->spawn,
+                                                       .store = s->store,
+                                                       .trail = s->turn.trail,
+                                                       .forward = s->turn.forward,
+                                                       .feeder = s->turn.feeder,
+                                                       .listen = s->listen});
     heir_serves(&s->turn.heir);
     listen_start(s->listen);
     pg_metric_inc(PG_M_RELOADS);
@@ -599,6 +608,7 @@ static void end_pools(struct serve_pools *p)
 
 static void close_log(struct serve *s)
 {
+    feeder_stop(s->turn.feeder);
     forward_stop(s->turn.forward);
     ledger_close(s->turn.trail, s->turn.is_lost ? "the store is lost" : "ok");
 }

@@ -14,6 +14,7 @@
 #include "cache/handover.h"
 #include "cli/heir.h"
 #include "cli/relay.h"
+#include "proxy/admit/feeder.h"
 #include "proxy/upstream/forward.h"
 
 #define PREPARE_MS   60000 /* from its start until it is prepared */
@@ -135,6 +136,7 @@ static bool take_back(struct upgrade *u)
     } else {
         forward_resume(u->at.forward);
     }
+    feeder_resume(u->at.feeder);
     listen_pause(u->at.listen, false);
     return true;
 }
@@ -218,8 +220,10 @@ static enum upgrade_news give(struct upgrade *u)
     struct pg_err err = {0};
 
     listen_pause(u->at.listen, true);
+    feeder_hold(u->at.feeder);
     if (handover_hold(u->at.store, &err) < 0) {
         listen_pause(u->at.listen, false);
+        feeder_resume(u->at.feeder);
         enum upgrade_news news = give_up(u, err.msg);
         pg_err_clear(&err);
         return news;

@@ -24,6 +24,7 @@
 struct upgrade;
 struct trail;
 struct forward;
+struct feeder;
 
 /* Notes where the program and the configuration are; before the sandbox. */
 struct upgrade *upgrade_new(const char *program, const char *config_file, bool json);
@@ -35,6 +36,7 @@ struct upgrade_aim {
     struct store *store;
     struct trail *trail; /* NULL: no audit log is kept */
     struct forward *forward;
+    struct feeder *feeder;
     struct listen *listen;
 };
 

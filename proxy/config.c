@@ -197,6 +197,53 @@ static void free_sinks(struct config *c)
     c->nsinks = 0;
 }
 
+/* ---- feeds --------------------------------------------------------------------------------- */
+
+bool config_same_feeds(const struct config *a, const struct config *b)
+{
+    if (a->nfeeds != b->nfeeds) {
+        return false;
+    }
+    for (size_t i = 0; i < a->nfeeds; i++) {
+        const struct config_feed *x = &a->feeds[i], *y = &b->feeds[i];
+        if (!is_same_text(x->name, y->name) || !is_same_text(x->url, y->url) ||
+            !is_same_text(x->key_file, y->key_file) || !is_same_text(x->ca_file, y->ca_file) ||
+            x->interval_ms != y->interval_ms || x->deny_when_stale != y->deny_when_stale) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void config_copy_feeds(struct config *to, const struct config *from)
+{
+    to->feeds = calloc(from->nfeeds + 1, sizeof *to->feeds);
+    PG_CHECK(to->feeds != NULL);
+    to->nfeeds = from->nfeeds;
+    for (size_t i = 0; i < from->nfeeds; i++) {
+        const struct config_feed *f = &from->feeds[i];
+        to->feeds[i] = (struct config_feed){.name = copy_text(f->name),
+                                            .url = copy_text(f->url),
+                                            .key_file = copy_text(f->key_file),
+                                            .ca_file = copy_text(f->ca_file),
+                                            .interval_ms = f->interval_ms,
+                                            .deny_when_stale = f->deny_when_stale};
+    }
+}
+
+static void free_feeds(struct config *c)
+{
+    for (size_t i = 0; i < c->nfeeds; i++) {
+        free(c->feeds[i].name);
+        free(c->feeds[i].url);
+        free(c->feeds[i].key_file);
+        free(c->feeds[i].ca_file);
+    }
+    free(c->feeds);
+    c->feeds = NULL;
+    c->nfeeds = 0;
+}
+
 /* ---- admission ----------------------------------------------------------------------------- */
 
 static void free_texts(char **texts, size_t n)
@@ -280,6 +327,7 @@ void config_free(struct config *c)
     free_sinks(c);
     ruleset_free(c->retention.rules);
     free_scans(&c->scans);
+    free_feeds(c);
     for (size_t i = 0; i < c->nupstreams; i++) {
         free_upstream(&c->upstreams[i]);
     }

@@ -140,6 +140,18 @@ struct config_scans {
     size_t nscanners;
 };
 
+#define CONFIG_FEEDS_MAX     8
+#define CONFIG_FEED_NAME_MAX 32
+
+/* A signed list of what is taken back: one of `revocation_feeds`. */
+struct config_feed {
+    char *name;               /* [a-z0-9-], up to CONFIG_FEED_NAME_MAX */
+    char *url;                /* https://..., http://..., file:/PATH */
+    char *key_file, *ca_file; /* absolute; the second may be NULL */
+    uint64_t interval_ms;
+    bool deny_when_stale;
+};
+
 struct config {
     CONFIG_GLOBAL(CONFIG_FIELD)
     struct config_admission admission;
@@ -151,6 +163,8 @@ struct config {
     size_t nupstreams;
     struct config_sink *sinks;
     size_t nsinks;
+    struct config_feed *feeds;
+    size_t nfeeds;
     char *file; /* where it came from; "" for the defaults alone */
 };
 
@@ -178,6 +192,8 @@ bool config_same_sockets(const struct config *a, const struct config *b);
 bool config_same_sinks(const struct config *a, const struct config *b);
 void config_copy_sink(struct config_sink *to, const struct config_sink *from);
 void config_free_sink(struct config_sink *s); /* what it holds */
+bool config_same_feeds(const struct config *a, const struct config *b);
+void config_copy_feeds(struct config *to, const struct config *from); /* to: has none */
 bool config_same_tls(const struct config_tls *a, const struct config_tls *b);
 
 struct snapshot *config_snapshot_new(struct config *c, uint64_t revision); /* takes c's contents */

@@ -12,7 +12,8 @@
  * CONFIG_GLOBAL: each section is a mapping of that name in the file; section `top` is the file's
  * own level. CONFIG_UPSTREAM: the options of one entry of `upstreams`. `listen`, `tls` (for
  * all of `listen`; see cli/listener.h), `upstreams`, of each of them `urls` (a list of URLs or
- * {url, authoritative}), and `audit.forward` (see cli/sinks.h) are read by hand.
+ * {url, authoritative}), `audit.forward` (see cli/sinks.h) and
+ * `revocation_feeds` (see cli/feeds.h) are read by hand.
  */
 #pragma once
 

@@ -94,7 +94,8 @@ static int look_at_envelope(struct sl bytes, const struct digest *subject, struc
     _json_ json_t *root = NULL;
     struct envelope e;
 
-    if (read_json(bytes, &root, no) < 0 || envelope_read(root, arena, &e, no) < 0)
+    if (read_json(bytes, &root, no) < 0 ||
+        envelope_read(root, SL(ENVELOPE_IN_TOTO), arena, &e, no) < 0)
         return -1;
     return look_at_statement(e.payload, subject, arena, no);
 }

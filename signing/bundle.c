@@ -203,7 +203,7 @@ static int read_content(const json_t *root, struct pg_arena *arena, struct bundl
                       "the bundle does not have exactly one of messageSignature and dsseEnvelope");
     if (has_message > 0)
         return read_message(message, arena, b, no);
-    if (envelope_read(dsse, arena, &e, no) < 0)
+    if (envelope_read(dsse, SL(ENVELOPE_IN_TOTO), arena, &e, no) < 0)
         return -1;
     b->proof.is_dsse = true;
     b->proof.payload = b->statement = e.payload;

@@ -4,14 +4,14 @@
 #include "signing/b64_int.h"
 #include "signing/field_int.h"
 
-#define IN_TOTO "application/vnd.in-toto+json"
+#define TYPE_MAX 96
 
 /* "DSSEv1", then type and payload, each behind its length. */
-static struct sl encode(struct sl payload, struct pg_arena *arena)
+static struct sl encode(struct sl type, struct sl payload, struct pg_arena *arena)
 {
-    char head[96];
+    char head[TYPE_MAX + 64];
     int n =
-        snprintf(head, sizeof(head), "DSSEv1 %zu " IN_TOTO " %zu ", sizeof(IN_TOTO) - 1, payload.n);
+        snprintf(head, sizeof(head), "DSSEv1 %zu " SL_FMT " %zu ", type.n, SL_ARG(type), payload.n);
     char *out;
 
     PG_CHECK(n > 0 && (size_t)n < sizeof(head));
@@ -58,29 +58,30 @@ static int read_signature(const json_t *object, struct pg_arena *arena, struct e
     return 0;
 }
 
-int envelope_read(const json_t *object, struct pg_arena *arena, struct envelope *e_r,
-                  struct verify_refusal *no)
+int envelope_read(const json_t *object, struct sl type, struct pg_arena *arena,
+                  struct envelope *e_r, struct verify_refusal *no)
 {
     static const char *const names[] = {"payload", "payloadType", "signatures", NULL};
     struct envelope e = {0};
-    struct sl type;
+    struct sl said;
 
+    PG_CHECK(type.n <= TYPE_MAX);
     if (!field_known(object, names))
         return refuse(no, MALFORMED,
                       "the envelope is not an object, or has members that a DSSE "
                       "envelope has not");
-    if (field_text(object, "payloadType", &type) <= 0)
+    if (field_text(object, "payloadType", &said) <= 0)
         return refuse(no, MALFORMED, "the envelope has no payloadType");
-    if (!sl_eq(type, SL(IN_TOTO)))
+    if (!sl_eq(said, type))
         return refuse(no, UNSUPPORTED,
-                      "the envelope's payloadType is \"" SL_FMT "\", only \"" IN_TOTO
+                      "the envelope's payloadType is \"" SL_FMT "\", only \"" SL_FMT
                       "\" is supported",
-                      SL_ARG(refuse_shown(type)));
+                      SL_ARG(refuse_shown(said)), SL_ARG(type));
     if (!read_bytes(object, "payload", arena, &e.payload))
         return refuse(no, MALFORMED, "the envelope's payload is missing, or not base64");
     if (read_signature(object, arena, &e, no) < 0)
         return -1;
-    e.encoded = encode(e.payload, arena);
+    e.encoded = encode(type, e.payload, arena);
     *e_r = e;
     return 0;
 }

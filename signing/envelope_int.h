@@ -17,6 +17,8 @@ struct envelope {
     struct sl encoded;   /* what is signed: type and payload (PAE) */
 };
 
-/* Of a JSON object: payloadType application/vnd.in-toto+json, exactly one signature. */
-PG_MUST_USE int envelope_read(const json_t *object, struct pg_arena *arena, struct envelope *e_r,
-                              struct verify_refusal *no);
+#define ENVELOPE_IN_TOTO "application/vnd.in-toto+json"
+
+/* Of a JSON object: that payloadType, exactly one signature. */
+PG_MUST_USE int envelope_read(const json_t *object, struct sl type, struct pg_arena *arena,
+                              struct envelope *e_r, struct verify_refusal *no);

@@ -61,7 +61,7 @@ static int read_envelope(struct sl bytes, struct pg_arena *arena, struct envelop
         pg_err_clear(&err);
         return -1;
     }
-    return envelope_read(root, arena, e_r, no);
+    return envelope_read(root, SL(ENVELOPE_IN_TOTO), arena, e_r, no);
 }
 
 /* What the annotations say of the predicate's type is nobody's word. */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "cache/revoked.h"
 #include "proxy/admin/options.h"
 #include "proxy/spawn.h"
 
@@ -208,6 +209,14 @@ static void write_problems(const struct admin *a, const struct snapshot *s, stru
     if (pg_metric_read(PG_M_CONFIG_STALE) > 0)
         put_problem(&p, "the last reload was refused, the old configuration is in use; `pullgate "
                         "config check` and the log say why");
+    if (pg_metric_read(PG_M_FEEDS_STALE) > 0)
+        put_problem(&p,
+                    "feeds of revocations that have expired, or never came: %" PRId64
+                    "; what they said last is in force%s; the server's log says why",
+                    pg_metric_read(PG_M_FEEDS_STALE),
+                    revoked_feed_is_stale(a->config.store)
+                        ? ", and nothing is served (when_stale: deny)"
+                        : "");
     if (pg_metric_read(PG_M_FORWARD_FAILING) > 0)
         put_problem(&p,
                     "sinks of the audit log that take nothing: %" PRId64 "; up to %" PRId64

@@ -17,8 +17,11 @@
 static const char *say_why(const struct revoked_entry *e, const char *what, struct pg_arena *arena)
 {
     char text[TEXT_MAX], when[PG_CLOCK_TEXT_MAX];
-    int n = snprintf(text, sizeof(text), "%s" SL_FMT " was revoked at %s: " SL_FMT, what,
-                     SL_ARG(e->what), pg_clock_rfc3339(e->when_s * 1000, when), SL_ARG(e->reason));
+    struct sl by = sl_starts(e->by, SL(REVOKED_FEED_BY)) ? e->by : SL("");
+    int n =
+        snprintf(text, sizeof(text), "%s" SL_FMT " was revoked at %s%s" SL_FMT "%s" SL_FMT, what,
+                 SL_ARG(e->what), pg_clock_rfc3339(e->when_s * 1000, when), by.n > 0 ? " by " : "",
+                 SL_ARG(by), e->reason.n > 0 ? ": " : "", SL_ARG(e->reason));
 
     PG_CHECK(n > 0);
     for (char *c = text; *c != '\0'; c++)
@@ -48,6 +51,9 @@ bool revocation_of_repository(struct store *s, struct sl repository, struct pg_a
 {
     struct revoked_entry e;
 
+    if (revoked_feed_is_stale(s))
+        return deny(v_r, "a feed of revocations that must be current is not: what was taken back "
+                         "meanwhile is not known; `pullgate status` says more");
     return revoked_find(s, REVOKED_REPOSITORY, repository, arena, &e) &&
            deny(v_r, say_why(&e, "the repository ", arena));
 }

@@ -246,9 +246,12 @@ static int turn(struct courier *c, struct pg_err *err)
         return 0;
     }
     if (sink_give(&c->sink, pg_buf_sl(&c->batch), &too_large, err) < 0) {
-        if (too_large && c->nbatch > 1)
-            c->batch_max = c->nbatch / 2;
-        return -1;
+        if (!too_large || c->nbatch <= 1)
+            return -1;
+        pg_err_clear(err);
+        c->batch_max = c->nbatch / 2;
+        give_up(c);
+        return 1;
     }
     pg_metric_add(PG_M_FORWARDED, c->nbatch);
     if (!c->sink.is_syslog)

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     pg_arena_init(&arena, (size_t)4 << 20);
-    if (envelope_read(root, &arena, &e, &no) == 0) {
+    if (envelope_read(root, SL(ENVELOPE_IN_TOTO), &arena, &e, &no) == 0) {
         struct sl tail = {e.encoded.p + e.encoded.n - e.payload.n, e.payload.n};
 
         PG_CHECK(e.signature.n > 0 && e.encoded.n > e.payload.n && sl_eq(tail, e.payload));

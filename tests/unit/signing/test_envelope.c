@@ -17,7 +17,7 @@ static enum verify_reason read(const char *json, struct envelope *e_r)
     _json_ json_t *root = NULL;
 
     assert_int_equal(pg_json_parse(sl_str(json), PG_E_DENIED, &root, &err), 0);
-    if (envelope_read(root, &arena, e_r, &no) == 0)
+    if (envelope_read(root, SL(ENVELOPE_IN_TOTO), &arena, e_r, &no) == 0)
         return VERIFY_NONE;
     pg_err_clear(&no.err);
     return no.reason;
