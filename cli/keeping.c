@@ -33,6 +33,8 @@ void keeping_load(struct config_load *load)
     }
     if (read_rules(c->retention_rules, &c->retention.rules, &err) < 0) {
         config_add_problem(load, config_at(load, "retention", "rules"), "%s", err.msg);
+    } else {
+        c->retention.rules->capacity = c->storage_max_size;
     }
     pg_err_clear(&err);
 }

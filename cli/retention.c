@@ -45,7 +45,7 @@ static int print_buf(const struct pg_buf *out)
 
 /* ---- plan ---------------------------------------------------------------------------------- */
 
-static int print_plan(const struct command_args *args, const struct ruleset *rules, int64_t now_s)
+static int print_plan(const struct command_args *args, struct ruleset *rules, int64_t now_s)
 {
     struct stock stock;
     struct plan plan;
@@ -53,6 +53,7 @@ static int print_plan(const struct command_args *args, const struct ruleset *rul
 
     int rc = stock_open(args, &stock);
     if (rc == COMMAND_GOOD) {
+        rules->capacity = stock.load.config.storage_max_size;
         plan_make(rules, stock.inventory.images, stock.inventory.n, now_s, &plan);
         pg_buf_init(&out, PLAN_BYTES_MAX);
         if (args->json) {

@@ -307,10 +307,11 @@ static int carry_out(struct retiring *r)
     return print_sum(r);
 }
 
-static int plan_and_do(struct retiring *r, const struct ruleset *rules)
+static int plan_and_do(struct retiring *r, struct ruleset *rules)
 {
     int64_t now_s = pg_clock_wall_s();
 
+    rules->capacity = r->stock.load.config.storage_max_size;
     plan_make(rules, r->stock.inventory.images, r->stock.inventory.n, now_s, &r->plan);
     int rc = check_clock(r, now_s);
     rc = rc == COMMAND_GOOD ? check_share(r) : rc;

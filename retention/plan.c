@@ -2,9 +2,12 @@
 #include "retention/plan.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/list.h"
+#include "retention/quota.h"
 
+#define QUOTA_PASSES   4
 #define PUSHED_FIRST_S INT64_C(1356998400) /* 2013: what is told to be older is a made-up time */
 
 enum fate { OPEN, STAYS, GOES };
@@ -23,7 +26,8 @@ struct making {
     const struct ruleset *rules;
     struct plan *plan;
     struct standing *standings;
-    struct graph_node **queue; /* what stays, and whose needs are not seen to yet */
+    const struct ruleset_quota **over; /* of each: the quota that wants it gone */
+    struct graph_node **queue;         /* what stays, and whose needs are not seen to yet */
     size_t nqueue, done;
     int64_t now_s;
 };
@@ -307,6 +311,9 @@ static void settle(struct making *m, struct graph_node *node)
         } else {
             go(m, node, PLAN_RULE, NULL);
         }
+    } else if (m->over[number_of(m, node)] != NULL) {
+        row->quota = m->over[number_of(m, node)];
+        go(m, node, PLAN_QUOTA, NULL);
     } else if (s->fits != NULL) {
         row->rule = s->fits;
         stay(m, node, PLAN_NOT_YET, NULL);
@@ -498,6 +505,65 @@ static void choose(struct making *m)
     free_circles(m);
 }
 
+/* From the beginning, but with what quotas want gone. */
+static void decide(struct making *m, struct ranked *ranked)
+{
+    struct plan *p = m->plan;
+
+    m->nqueue = m->done = 0;
+    for (size_t i = 0; i < p->nrows; i++) {
+        m->standings[i] = (struct standing){0};
+        p->rows[i] = (struct plan_row){.image = p->graph.nodes[i].image};
+    }
+    find_uses(m, ranked);
+    choose(m);
+    for (size_t i = 0; i < m->rules->nrules; i++) {
+        apply_rule(m, &m->rules->rules[i], ranked);
+    }
+    for (size_t i = 0; i < p->nrows; i++) {
+        if (!take_pins(m, &p->graph.nodes[i]) && m->standings[i].judged) {
+            settle(m, &p->graph.nodes[i]);
+        }
+    }
+    follow(m);
+    close_open(m);
+}
+
+/* True: something more is to go. What one quota takes, the next does not count. */
+static bool choose_by_quota(struct making *m, int64_t *used_s, bool *gone)
+{
+    bool more = false;
+
+    for (size_t i = 0; i < m->plan->nrows; i++) {
+        used_s[i] = m->standings[i].used_s;
+    }
+    for (size_t i = 0; i < m->rules->nquotas && !more; i++) {
+        const struct ruleset_quota *q = &m->rules->quotas[i];
+        memset(gone, 0, m->plan->nrows * sizeof(*gone));
+        more = quota_choose(m->rules, q, m->plan, used_s, gone) > 0;
+        for (size_t k = 0; k < m->plan->nrows; k++) {
+            m->over[k] = gone[k] ? q : m->over[k];
+        }
+    }
+    return more;
+}
+
+/* A base that is chosen may be needed all the same: then more has to go, a few times. */
+static void keep_quotas(struct making *m, struct ranked *ranked)
+{
+    struct pg_arena *arena = &m->plan->graph.arena;
+    size_t n = m->plan->nrows;
+    int64_t *used_s = pg_alloc(arena, (n + 1) * sizeof(*used_s));
+    bool *gone = pg_alloc(arena, (n + 1) * sizeof(*gone));
+
+    for (size_t pass = 0; pass < QUOTA_PASSES + m->rules->nquotas; pass++) {
+        if (!choose_by_quota(m, used_s, gone)) {
+            return;
+        }
+        decide(m, ranked);
+    }
+}
+
 void plan_make(const struct ruleset *rules, const struct image *images, size_t n, int64_t now_s,
                struct plan *plan_r)
 {
@@ -508,23 +574,13 @@ void plan_make(const struct ruleset *rules, const struct image *images, size_t n
     graph_make(images, n, &p->graph);
     p->rows = pg_alloc(&p->graph.arena, (n + 1) * sizeof(*p->rows));
     m.standings = pg_alloc(&p->graph.arena, (n + 1) * sizeof(*m.standings));
+    m.over = pg_alloc(&p->graph.arena, (n + 1) * sizeof(struct ruleset_quota *));
     m.queue = pg_alloc(&p->graph.arena, (n + 1) * sizeof(struct graph_node *));
     struct ranked *ranked = pg_alloc(&p->graph.arena, (n + 1) * sizeof(*ranked));
-    for (size_t i = 0; i < n; i++) {
-        p->rows[i].image = &images[i];
+    decide(&m, ranked);
+    if (rules->nquotas > 0 && n > 0) {
+        keep_quotas(&m, ranked);
     }
-    find_uses(&m, ranked);
-    choose(&m);
-    for (size_t i = 0; i < rules->nrules; i++) {
-        apply_rule(&m, &rules->rules[i], ranked);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (!take_pins(&m, &p->graph.nodes[i]) && m.standings[i].judged) {
-            settle(&m, &p->graph.nodes[i]);
-        }
-    }
-    follow(&m);
-    close_open(&m);
     measure(p);
     for (size_t i = 0; i < n; i++) {
         p->ngo += p->rows[i].goes;

@@ -9,6 +9,7 @@
  *     then, from what stays: its children, its signatures and the
  *     like, what it is built on                                     stay
  *     children and signatures that nothing which stays needs        go
+ *     above a quota, what no rule keeps, the longest unused first   go
  *
  * An image was last pulled when the last of its children was. What is not known (a time of 0) is
  * never old. A time in the future is now. The plan of the same rules, images and moment is the
@@ -33,6 +34,7 @@ enum plan_why {
     PLAN_CHILD,     /* other: the index that needs it, or that it goes with */
     PLAN_REFERRER,  /* other: what it is about */
     PLAN_PARENT,    /* other: its image, which is pinned or another's base */
+    PLAN_QUOTA,     /* quota: its repositories take more than they may */
 };
 
 struct plan_row {
@@ -41,6 +43,7 @@ struct plan_row {
     enum plan_why why;
     const struct ruleset_rule *rule;
     const struct ruleset_pin *pin;
+    const struct ruleset_quota *quota;
     const struct image *other;
     uint64_t bytes; /* of its stored objects, shared or not */
     uint64_t frees; /* those that no other row has counted: they sum up to plan.freed */

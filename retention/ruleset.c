@@ -151,3 +151,15 @@ int64_t ruleset_next(const struct ruleset *r, int64_t after_s)
     }
     return r->has_schedule ? cron_next(&r->schedule, after_s) : after_s - after_s % DAY_S + DAY_S;
 }
+
+bool ruleset_is_open(const struct ruleset *r, int64_t now_s)
+{
+    for (size_t i = 0; i < r->nwindows; i++) {
+        const struct ruleset_window *w = &r->windows[i];
+        int64_t began_s = cron_next(&w->from, now_s - w->for_s);
+        if (began_s > 0 && began_s <= now_s) {
+            return true;
+        }
+    }
+    return r->nwindows == 0;
+}

@@ -5,7 +5,9 @@
  *     retention:
  *       order: keep_wins               or first_match
  *       untagged: 48h                  what no rule names and no tag; or keep
- *       schedule: "30 2 * * *"         when to carry it out: for whoever does
+ *       schedule: "30 2 * * *"         when to carry it out: for whoever does; or never
+ *       windows: [{from: "0 1 * * *", for: 5h}]
+ *       quotas: [{repositories, high, low}]
  *       rules:
  *         - {name, description, match: {...}, keep: forever | {...}}
  *         - {name, description, match: {...}, delete: {...}}
@@ -30,12 +32,13 @@
 #include "retention/image.h"
 #include "retention/semver.h"
 
-#define RULESET_BYTES_MAX  PG_TREE_BYTES_MAX
-#define RULESET_RULES_MAX  1000
-#define RULESET_PINS_MAX   5000
-#define RULESET_NAME_MAX   100
-#define RULESET_UNTAGGED_S ((int64_t)48 * 3600)
-#define RULESET_NEVER      INT64_MAX
+#define RULESET_BYTES_MAX   PG_TREE_BYTES_MAX
+#define RULESET_RULES_MAX   1000
+#define RULESET_PINS_MAX    5000
+#define RULESET_WINDOWS_MAX 20
+#define RULESET_NAME_MAX    100
+#define RULESET_UNTAGGED_S  ((int64_t)48 * 3600)
+#define RULESET_NEVER       INT64_MAX
 
 enum ruleset_order { RULESET_KEEP_WINS, RULESET_FIRST_MATCH };
 enum ruleset_by { RULESET_BY_SEEN, RULESET_BY_PULLED, RULESET_BY_PUSHED, RULESET_BY_VERSION };
@@ -84,6 +87,28 @@ struct ruleset_pin {
     int64_t until_s; /* RULESET_NEVER */
 };
 
+/* Hours in which the schedule may carry rules out. */
+struct ruleset_window {
+    struct cron from;
+    struct sl from_text;
+    int64_t for_s;
+};
+
+/* A size, or a part of the store's. */
+struct ruleset_mark {
+    struct sl text; /* {NULL, 0}: not given */
+    uint64_t bytes;
+    unsigned percent; /* 0: bytes */
+};
+
+/* See retention/quota. */
+struct ruleset_quota {
+    struct pg_tree_at at;
+    const struct sl *repositories;
+    size_t nrepositories;
+    struct ruleset_mark high, low;
+};
+
 struct ruleset {
     struct pg_arena arena;
     enum ruleset_order order;
@@ -98,7 +123,12 @@ struct ruleset {
     struct pg_tree_at schedule_at;
     struct cron schedule;
     struct sl schedule_text;
-    struct sl remark; /* of an import: what stands as a comment before all */
+    struct ruleset_window *windows;
+    size_t nwindows; /* 0: at any time */
+    struct ruleset_quota *quotas;
+    size_t nquotas;
+    uint64_t capacity; /* of the store, of which quotas are percent; 0: such do not count */
+    struct sl remark;  /* of an import: what stands as a comment before all */
 };
 
 PG_MUST_USE int ruleset_load(const char *file, struct sl text, struct ruleset **rules_r,
@@ -114,6 +144,8 @@ bool ruleset_pins(const struct ruleset_pin *pin, const struct image *image, int6
 
 /* The first moment after after_s at which the schedule wants them carried out. 0: never. */
 int64_t ruleset_next(const struct ruleset *r, int64_t after_s);
+/* In one of its windows? */
+bool ruleset_is_open(const struct ruleset *r, int64_t now_s);
 
 /* A file that loads to the same rules. */
 void ruleset_put_all(const struct ruleset *r, struct pg_buf *out);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/reading.h"
+#include "retention/quota.h"
 #include "retention/ruleset.h"
 
 static const char *const by_words[] = {"seen", "pulled", "pushed", "version"};
@@ -131,6 +132,17 @@ static void put_pin(struct pg_buf *out, const struct ruleset_pin *pin)
     (void)pg_buf_printf(out, "      until: %s\n", date);
 }
 
+static void put_windows(struct pg_buf *out, const struct ruleset *r)
+{
+    char age[READING_AGE_TEXT];
+
+    (void)pg_buf_put(out, r->nwindows > 0 ? SL("  windows:\n") : SL(""));
+    for (size_t i = 0; i < r->nwindows; i++) {
+        put_text(out, "    - from: ", r->windows[i].from_text);
+        (void)pg_buf_printf(out, "      for: %s\n", reading_age_text(r->windows[i].for_s, age));
+    }
+}
+
 void ruleset_put_all(const struct ruleset *r, struct pg_buf *out)
 {
     char age[READING_AGE_TEXT];
@@ -141,6 +153,8 @@ void ruleset_put_all(const struct ruleset *r, struct pg_buf *out)
                         r->untagged_s == RULESET_NEVER ? "keep"
                                                        : reading_age_text(r->untagged_s, age));
     put_text(out, "  schedule: ", r->schedule_text);
+    put_windows(out, r);
+    quota_put(r, out);
     (void)pg_buf_put(out, r->nrules > 0 ? SL("  rules:\n") : SL("  rules: []\n"));
     for (size_t i = 0; i < r->nrules; i++) {
         put_rule(out, &r->rules[i]);

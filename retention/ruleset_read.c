@@ -2,11 +2,15 @@
 #include <stdio.h>
 
 #include "base/wildcard.h"
+#include "retention/quota.h"
 #include "retention/ruleset_int.h"
 
 #define SHOWN(s)  (int)((s).n < 100 ? (s).n : 100), (s).p
 #define PAIRS_MAX 20
 #define DAY_S     ((int64_t)86400)
+
+#define WINDOW_MIN_S ((int64_t)60)
+#define WINDOW_MAX_S (7 * DAY_S)
 
 static const struct ruleset_limits no_limits = {-1, -1, -1, -1, RULESET_BY_SEEN};
 
@@ -464,10 +468,50 @@ static int take_schedule(struct reading *r, const struct pg_tree *map, struct ru
     return 0;
 }
 
+static int take_window(struct reading *r, const struct pg_tree *map, struct ruleset_window *w)
+{
+    static const char *const words[] = {"from", "for", NULL};
+
+    if (reading_keys(r, map, "a window", words) < 0 ||
+        reading_text(r, map, "from", &w->from_text) < 0 ||
+        reading_age(r, map, "for", &w->for_s) < 0) {
+        return -1;
+    }
+    if (w->from_text.p == NULL || w->for_s < WINDOW_MIN_S || w->for_s > WINDOW_MAX_S) {
+        return reading_bad(r, map->at, "a window is {from: \"0 1 * * *\", for: 5h}; for 1m to 7d");
+    }
+    return cron_read(w->from_text, &w->from, r->err) < 0
+               ? reading_wrap(r, pg_tree_get(map, SL("from"))->at)
+               : 0;
+}
+
+static int take_windows(struct reading *r, const struct pg_tree *map, struct ruleset *rules)
+{
+    const struct pg_tree *list = pg_tree_get(map, SL("windows"));
+
+    if (list == NULL) {
+        return 0;
+    }
+    if (list->kind != PG_TREE_LIST || list->nchildren > RULESET_WINDOWS_MAX) {
+        return reading_bad(r, list->at, "windows must be a list of at most %d",
+                           RULESET_WINDOWS_MAX);
+    }
+    rules->windows = pg_alloc(r->arena, (list->nchildren + 1) * sizeof(*rules->windows));
+    for (const struct pg_tree *t = list->first; t != NULL; t = t->next) {
+        rules->windows[rules->nwindows] = (struct ruleset_window){0};
+        if (take_window(r, t, &rules->windows[rules->nwindows]) < 0) {
+            return -1;
+        }
+        rules->nwindows++;
+    }
+    return 0;
+}
+
 int ruleset_read_tree(struct reading *r, const struct pg_tree *root, struct ruleset *rules)
 {
     static const char *const top[] = {"retention", NULL};
-    static const char *const words[] = {"order", "untagged", "schedule", "rules", "pins", NULL};
+    static const char *const words[] = {"order",  "untagged", "schedule", "windows",
+                                        "quotas", "rules",    "pins",     NULL};
     static const char *const orders[] = {"keep_wins", "first_match", NULL};
     unsigned order = RULESET_KEEP_WINS;
 
@@ -480,7 +524,8 @@ int ruleset_read_tree(struct reading *r, const struct pg_tree *root, struct rule
     }
     if (reading_keys(r, map, "retention", words) < 0 ||
         reading_word(r, map, "order", orders, &order) < 0 || take_untagged(r, map, rules) < 0 ||
-        take_schedule(r, map, rules) < 0) {
+        take_schedule(r, map, rules) < 0 || take_windows(r, map, rules) < 0 ||
+        quota_read(r, map, rules) < 0) {
         return -1;
     }
     const struct pg_tree *list = pg_tree_get(map, SL("rules")),

@@ -8,8 +8,9 @@
 
 #define SHORT_DIGEST 19 /* "sha256:" and twelve digits */
 
-static const char *const why_words[] = {"unnamed",   "not-yet", "rule",  "untagged", "pin",
-                                        "last-copy", "base",    "index", "referrer", "parent"};
+static const char *const why_words[] = {"unnamed",  "not-yet",   "rule", "untagged",
+                                        "pin",      "last-copy", "base", "index",
+                                        "referrer", "parent",    "quota"};
 
 /* ---- words --------------------------------------------------------------------------------- */
 
@@ -115,6 +116,10 @@ void tell_why(const struct plan_row *row, struct pg_buf *out)
         return;
     case PLAN_REFERRER:
         put_other(out, row, row->goes ? "it goes with what it is about, " : "it is about ");
+        return;
+    case PLAN_QUOTA:
+        (void)pg_buf_put(out, SL("its repositories take more than their quota of "));
+        put_safe(out, row->quota->high.text);
         return;
     }
     PG_BUG("a reason that there is not");

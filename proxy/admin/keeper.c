@@ -45,6 +45,7 @@ struct keeper {
     atomic_bool ending;
     int64_t due_s; /* by the wall clock; 0: never */
     enum state state;
+    bool is_cut; /* the run under way, by the end of its window */
     struct run run;
     struct ages ages; /* the thread's alone, as is saved_s */
     int64_t saved_s;
@@ -64,6 +65,14 @@ static void unlock(struct keeper *k)
 static const struct ruleset *rules_of(const struct snapshot *s)
 {
     return s != NULL ? s->config.retention.rules : NULL;
+}
+
+/* May the schedule remove something now? Under the lock. */
+static bool is_open(const struct keeper *k, int64_t now_s)
+{
+    const struct ruleset *rules = rules_of(k->snapshot);
+
+    return rules != NULL && ruleset_is_open(rules, now_s);
 }
 
 /* ---- the clock of ages --------------------------------------------------------------------- */
@@ -149,8 +158,10 @@ static bool pace(void *owner, const struct removal_sum *sum, uint64_t worked_us)
          now_us = pg_clock_mono_us()) {
         wait_us(k, until_us - now_us);
     }
+    k->is_cut = k->run.why == KEEPER_SCHEDULE && !is_open(k, pg_clock_wall_s());
+    bool goes_on = !k->is_cut && !atomic_load(&k->ending);
     unlock(k);
-    return !atomic_load(&k->ending);
+    return goes_on;
 }
 
 static void on_purged(struct sl repo, void *owner)
@@ -177,6 +188,10 @@ static void end_run(struct keeper *k, const struct removal_sum *sum, const char 
     k->run.ended_s = pg_clock_wall_s();
     (void)snprintf(k->run.result, sizeof(k->run.result), "%s", result);
     k->state = IDLE;
+    if (k->is_cut) {
+        k->due_s = k->run.ended_s; /* as soon as it may */
+    }
+    k->is_cut = false;
     unlock(k);
     tell(&k->run);
     pg_metric_inc(PG_M_RETENTION_RUNS);
@@ -196,7 +211,10 @@ static void carry_out(struct keeper *k, struct snapshot *snapshot)
     struct pg_err err = {0};
     int rc = removal_run(&task, &sum, &err);
 
-    end_run(k, &sum, rc == 0 ? "ok" : err.msg);
+    end_run(k, &sum,
+            rc == 0     ? "ok"
+            : k->is_cut ? "its window has closed: the rest goes in the next"
+                        : err.msg);
     pg_err_clear(&err);
 }
 
@@ -221,7 +239,7 @@ static void reckon_due(struct keeper *k, int64_t now_s)
 /* A run that is to begin, with a reference on its snapshot; NULL: none yet. Under the lock. */
 static struct snapshot *take_run(struct keeper *k, int64_t now_s)
 {
-    bool is_due = k->due_s > 0 && now_s >= k->due_s;
+    bool is_due = k->due_s > 0 && now_s >= k->due_s && is_open(k, now_s);
 
     reckon_due(k, now_s);
     if (rules_of(k->snapshot) == NULL || (!k->is_asked && !is_due)) {
@@ -238,9 +256,9 @@ static struct snapshot *take_run(struct keeper *k, int64_t now_s)
 
 static uint64_t wait_of(const struct keeper *k, int64_t now_s)
 {
-    int64_t wait_s = k->due_s > 0 && k->due_s - now_s < TURN_S ? k->due_s - now_s : TURN_S;
+    int64_t wait_s = k->due_s > now_s && k->due_s - now_s < TURN_S ? k->due_s - now_s : TURN_S;
 
-    return wait_s > 0 ? (uint64_t)wait_s * 1000000 : 1000;
+    return (uint64_t)wait_s * 1000000;
 }
 
 static void *keep(void *arg)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server carries rules of retention out by itself: by schedule, by a signal, by command."""
-import json, os, signal, subprocess, threading
+import json, os, signal, subprocess, threading, time
 
 import pg as stage
 from pg import Pullgate, Shift, Upstream
@@ -124,6 +124,43 @@ def test_a_signal_and_the_schedule_begin_a_run():
     assert run["removed"] == run["going"] == 2, run         # of 8 days; prod-1 was pulled 4 days ago
     assert pg.tags() == {"prod-1"}
     pg.stop()
+
+
+def test_the_schedule_keeps_to_its_windows():
+    shift = Shift()
+    hour = (time.gmtime().tm_hour + 2) % 24
+    up, pg = stocked(ALL_CI.replace("schedule: never", 'schedule: "* * * * *"\n  windows: [{from: "0 %d * * *", for: 2h}]'
+                                    % hour), env=shift.env)
+    shift.by(120)
+    assert pg.control("POST", "/api/v1/reload").status == 200      # which makes it look
+    assert pg.state()["run"] is None, pg.state()
+    shift.by(2 * HOUR)
+    pg.reload()
+    run = pg.wait_run(1)
+    assert run["why"] == "schedule" and run["removed"] == 2, run
+    pg.stop()
+
+
+def test_a_quota_is_kept():
+    rules = """retention:
+  schedule: never
+  quotas: [{repositories: ["origin.test/**"], high: 200KiB, low: 100KiB}]
+  rules:
+    - {name: prod, match: {repositories: ["**"], tags: ["prod-*"]}, keep: forever}
+"""
+    shift = Shift()
+    up, pg = stocked(rules, ["ci-1", "prod-1"], env=shift.env)
+    assert pg.now()["going"] == 0                           # 201 KB are less
+    shift.by(HOUR)
+    up.image("library/app", "ci-2", [b"ci-2" * 20_000])
+    pg.pull("library/app", "ci-2")
+    pg.wait_true(lambda: "ci-2" in pg.tags(), "the tag never landed")
+    run = pg.now()
+    assert run["removed"] == run["going"] == 2, run         # of what no rule keeps, until it is below low
+    assert pg.tags() == {"prod-1"}
+    pg.end()
+    assert all("more than their quota of 200KiB" in e["reason"] for e in audit(pg, "retention"))
+    pg.fsck()
 
 
 def test_G16_a_clock_that_is_wrong_makes_nothing_old():

@@ -58,7 +58,7 @@ TEST(what_never_comes_is_refused)
     refused("0 0 31 2 *", "never comes");
     refused("0 0 30 feb *", "never comes");
     refused("0 0 31 4,6,9,11 *", "never comes");
-    next_is("0 0 31 2 1", "2026-11-25", "2027-02-01"); /* Mondays of February come */
+    next_is("0 0 31 2 1", "2026-11-25", "2027-02-01");    /* Mondays of February come */
     next_is("0 0 29 2 */10", "2088-03-01", "2128-02-29"); /* both must hold behind a star */
 }
 

@@ -248,6 +248,53 @@ TEST(a_pin_holds_on_its_last_day)
     stays(a);
 }
 
+#define MIB (UINT64_C(1) << 20)
+
+static struct image *large(const char *repo, const char *tag, int64_t age)
+{
+    struct image *image = world_tagged(repo, tag, age);
+
+    image->size = 100 * MIB;
+    return image;
+}
+
+TEST(above_a_quota_the_longest_unused_goes_first)
+{
+    struct image *prod = large(APP, "prod-1", 400), *old = large(APP, "x", 40);
+    struct image *older = large(APP, "y", 50), *fresh = large(APP, "z", 4);
+    struct image *other = large("quay.io/b/c", "w", 400), *unknown = large(APP, "u", 500);
+    struct image *sig = world_add(APP, "sig", 300);
+
+    sig->has_subject = true;
+    sig->subject = older->digest;
+    unknown->first_seen_s = 0;
+    world_plan("retention:\n  quotas: [{repositories: [\"ghcr.io/acme/**\"], high: 320MiB}]\n"
+               "  rules:\n" PROD);
+    stays(prod);
+    because(prod, PLAN_RULE, "prod");
+    stays(fresh);
+    stays(other);
+    stays(unknown);
+    goes(old);
+    goes(older);
+    goes(sig);
+    assert_int_equal(world_row(older)->why, PLAN_QUOTA);
+    assert_int_equal(world.plan.freed, 200 * MIB + 1);
+}
+
+TEST(a_quota_is_no_more_than_what_it_wants)
+{
+    struct image *old = large(APP, "x", 40), *older = large(APP, "y", 50);
+    struct image *fresh = large(APP, "z", 4);
+    const char *rules = "retention:\n  untagged: keep\n  rules: []\n"
+                        "  quotas: [{repositories: [\"**\"], high: 299MiB, low: 200MiB}]\n";
+
+    world_plan(rules);
+    goes(older);
+    stays(old);
+    stays(fresh);
+}
+
 TEST(an_index_stays_with_its_pinned_image)
 {
     struct image *index = world_tagged(APP, "ci-1", 300), *child = world_add(APP, "child", 300);
@@ -314,6 +361,8 @@ int main(void)
         CASE(G16_times_that_are_not_known_or_wrong_delete_nothing),
         CASE(pins_hold_until_they_end),
         CASE(a_pin_holds_on_its_last_day),
+        CASE(above_a_quota_the_longest_unused_goes_first),
+        CASE(a_quota_is_no_more_than_what_it_wants),
         CASE(an_index_stays_with_its_pinned_image),
         CASE(first_match_has_an_image_to_itself),
         CASE(as_of_a_later_day_more_goes),

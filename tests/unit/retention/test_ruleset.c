@@ -82,6 +82,46 @@ TEST(rules_say_one_thing)
     refused("a: [", "f:");
 }
 
+TEST(windows_and_quotas_that_are_none)
+{
+    refused("retention: {rules: [], windows: [{from: \"0 1 * * *\"}]}", "a window is");
+    refused("retention: {rules: [], windows: [{from: \"0 25 * * *\", for: 1h}]}", "no hour");
+    refused("retention: {rules: [], windows: [{from: \"0 1 * * *\", for: 30d}]}", "1m to 7d");
+    refused("retention: {rules: [], quotas: [{high: 1GiB}]}", "a quota is");
+    refused("retention: {rules: [], quotas: [{repositories: [\"**\"]}]}", "a quota is");
+    refused("retention: {rules: [], quotas: [{repositories: [\"**\"], high: 101%}]}",
+            "high must be");
+    refused("retention: {rules: [], quotas: [{repositories: [\"**\"], high: 0GiB}]}",
+            "high must be");
+    refused("retention: {rules: [], quotas: [{repositories: [\"**\"], high: -1GiB}]}",
+            "high must be");
+    refused("retention: {rules: [], quotas: [{repositories: [\"**\"], high: 99999999TiB}]}",
+            "high must be");
+    refused("retention: {rules: [], quotas: [{repositories: [\"**\"], high: 1GiB, low: 2GiB}]}",
+            "low must be below");
+    refused("retention: {rules: [], quotas: [{repositories: [\"**\"], high: 1GiB, low: 50%}]}",
+            "low must be below");
+}
+
+#define HOUR INT64_C(3600)
+
+TEST(windows_are_open_from_then_for_so_long)
+{
+    struct pg_err err = {0};
+    struct ruleset *r = NULL;
+    const int64_t midnight_s = INT64_C(1795000000) / 86400 * 86400;
+
+    assert_int_equal(
+        ruleset_load("f", SL("retention: {rules: [], windows: [{from: \"0 22 * * *\", for: 5h}]}"),
+                     &r, &err),
+        0);
+    assert_false(ruleset_is_open(r, midnight_s + 22 * HOUR - 1));
+    assert_true(ruleset_is_open(r, midnight_s + 22 * HOUR));
+    assert_true(ruleset_is_open(r, midnight_s + 2 * HOUR));
+    assert_false(ruleset_is_open(r, midnight_s + 3 * HOUR));
+    ruleset_free(r);
+}
+
 TEST(pins_have_an_owner_a_reason_and_an_end)
 {
     refused("retention: {rules: [], pins: [{owner: a, reason: b, until: never}]}", "one of digest");
@@ -106,6 +146,9 @@ static const char everything[] =
     "  order: first_match\n"
     "  untagged: keep\n"
     "  schedule: \"30 2 * * 1-5\"\n"
+    "  windows: [{from: \"0 1 * * *\", for: 5h}]\n"
+    "  quotas: [{repositories: [\"ghcr.io/acme/**\"], high: 20GiB, low: 18GiB}, {repositories: "
+    "[\"**\"], high: 90%}]\n"
     "  rules:\n"
     "    - name: \"production: \\\"all\\\"\"\n"
     "      description: keep it\n"
@@ -198,6 +241,8 @@ int main(void)
         RUN(unknown_keys_say_where_and_what_was_meant),
         RUN(what_would_match_nothing_is_refused),
         RUN(numbers_and_times),
+        RUN(windows_and_quotas_that_are_none),
+        RUN(windows_are_open_from_then_for_so_long),
         RUN(rules_say_one_thing),
         RUN(pins_have_an_owner_a_reason_and_an_end),
         RUN(what_is_printed_loads_to_the_same),
