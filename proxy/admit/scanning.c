@@ -305,10 +305,10 @@ static void on_heard(void *owner, const struct scanner_job *job, const struct re
     if (is_missing(job) || job->err.kind == PG_E_CANCELED) {
         return;
     }
-    pg_metric_inc(report != NULL ? PG_M_SCANS_GOOD
+    put(st->scanning, &job->digest, st->config->name, &news);
+    pg_metric_inc(report != NULL ? PG_M_SCANS_GOOD /* who sees it counted finds it in force */
                   : news.is_ours ? PG_M_SCANS_OURS
                                  : PG_M_SCANS_FAILED);
-    put(st->scanning, &job->digest, st->config->name, &news);
 }
 
 static uint64_t delay_of(const struct part *p)
