@@ -381,6 +381,12 @@ static void put_patterns(const struct rule *r, struct pg_buf *out)
         (void)pg_buf_put(out, i > 0 ? SL(", ") : SL(" for "));
         (void)pg_buf_put(out, r->repositories[i]);
     }
+    char digest[DIGEST_TEXT_MAX];
+
+    for (size_t i = 0; i < r->ndigests; i++) {
+        (void)pg_buf_put(out, i > 0 ? SL(", ") : SL(", with digests "));
+        (void)pg_buf_put(out, digest_write(&r->digests[i], digest));
+    }
     for (size_t i = 0; i < r->ntags; i++) {
         (void)pg_buf_put(out, i > 0 ? SL(", ") : SL(", with tags "));
         (void)pg_buf_put(out, r->tags[i]);

@@ -33,13 +33,27 @@ static void say(struct lint *l, const struct rule *r, const char *fmt, ...)
 
 /* ---- what covers what ---------------------------------------------------------------------- */
 
+static bool has_digests_of(const struct rule *a, const struct rule *b)
+{
+    for (size_t i = 0; i < b->ndigests; i++) {
+        bool found = false;
+        for (size_t k = 0; k < a->ndigests && !found; k++) {
+            found = digest_eq(&a->digests[k], &b->digests[i]);
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return b->ndigests > 0;
+}
+
 /* All that b is asked about, a is asked about as well. */
 static bool is_wider(const struct rule *a, const struct rule *b)
 {
     bool tags =
         a->ntags == 0 || (b->ntags > 0 && wildcard_cover_all(a->tags, a->ntags, b->tags, b->ntags));
 
-    return tags &&
+    return tags && (a->ndigests == 0 || has_digests_of(a, b)) &&
            wildcard_cover_all(a->repositories, a->nrepositories, b->repositories, b->nrepositories);
 }
 
@@ -121,6 +135,9 @@ static void look_at_one(struct lint *l, const struct rule *r)
     }
     if (r->action == RULE_ALLOW && r->observes) {
         say(l, r, "observes, and allows: it does nothing");
+    }
+    if (r->ndigests > 0 && r->action == RULE_ALLOW) {
+        say(l, r, "allows these manifests alone: of an index, not what it lists");
     }
     if (r->action == RULE_DENY && r->ntags > 0) {
         say(l, r, "binds pulls by these tags alone: who asks by digest is not denied");

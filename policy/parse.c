@@ -71,9 +71,34 @@ static int take_repositories(struct parse *p, const struct pg_tree *map, uint32_
     return 0;
 }
 
+/* What its bytes are decides, and nothing that an image says of itself: who writes that would
+ * choose the rules that bind him. */
+static int take_digests(struct parse *p, const struct pg_tree *map, struct rule *r)
+{
+    const struct pg_tree *t;
+    size_t n = 0;
+
+    if (parse_list(p, map, "digests", &t, &r->ndigests) < 0) {
+        return -1;
+    }
+    struct digest *digests = pg_alloc(&p->policy->arena, r->ndigests * sizeof(*digests) + 1);
+    for (; t != NULL; t = t->next, n++) {
+        if (digest_parse(t->text, &digests[n], p->in.err) < 0) {
+            return reading_wrap(&p->in, t->at);
+        }
+        if (digests[n].alg != PG_SHA256) {
+            return reading_bad(&p->in, t->at,
+                               "a digest here is the sha256 of a manifest's bytes, whatever it is "
+                               "pulled by");
+        }
+    }
+    r->digests = digests;
+    return 0;
+}
+
 static int take_match(struct parse *p, const struct pg_tree *rule, uint32_t number, struct rule *r)
 {
-    static const char *const words[] = {"repositories", "tags", NULL};
+    static const char *const words[] = {"repositories", "tags", "digests", NULL};
     const struct pg_tree *map = pg_tree_get(rule, SL("match")), *t;
     size_t n = 0;
 
@@ -81,7 +106,7 @@ static int take_match(struct parse *p, const struct pg_tree *rule, uint32_t numb
         return reading_bad(&p->in, rule->at, "the rule needs match: {repositories: [...]}");
     }
     if (reading_keys(&p->in, map, "match", words) < 0 || take_repositories(p, map, number, r) < 0 ||
-        parse_list(p, map, "tags", &t, &r->ntags) < 0) {
+        take_digests(p, map, r) < 0 || parse_list(p, map, "tags", &t, &r->ntags) < 0) {
         return -1;
     }
     struct sl *tags = pg_alloc(&p->policy->arena, r->ntags * sizeof(*tags) + 1);

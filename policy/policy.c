@@ -257,7 +257,8 @@ struct policy_wants policy_wants(const struct policy *p, const struct facts *nam
     for (size_t i = 0; i < n; i++) {
         const struct rule *r = &p->rules[rules[i]];
         bool applies = rule_applies(r, name);
-        w.tags = w.tags || (r->ntags > 0 && r->action != RULE_DENY);
+        /* Of a blob it is not known which manifest leads to it: those are asked, one by one. */
+        w.tags = w.tags || r->ndigests > 0 || (r->ntags > 0 && r->action != RULE_DENY);
         w.forbidden = w.forbidden || (applies && !r->observes && r->action == RULE_DENY);
         is_spoken_of = is_spoken_of || (applies && !r->observes);
         for (size_t k = 0; applies && k < r->nrequirements; k++) {

@@ -79,8 +79,9 @@ struct policy_wants {
     bool governed;  /* false: no rule needs a fact about it, decide at once */
     bool forbidden; /* a rule says that it may not be pulled, whatever is known */
     bool closed;    /* no rule that enforces speaks of it, and what none speaks of is denied */
-    bool tags;      /* it depends on the tags that name it: known_tags has to be right;
-                       and with `age` on since when they do */
+    bool tags;      /* it depends on the tags that name it: known_tags has to be right; and with
+                       `age` on since when they do. Or on its digest: a blob's rules are those of
+                       the manifests that name it */
     bool content;   /* what the manifest and its config say */
     bool age;       /* since when it is known */
     bool scans;     /* what sources of scan results say of it, and since when it is here */

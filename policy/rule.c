@@ -22,10 +22,23 @@ static bool tag_matches(const struct rule *r, struct sl tag)
 
 /* What is demanded of a tag is demanded of all that it names, by digest and by its other tags. A
  * tag that may not be pulled says nothing about the digest, nor does one that may about others. */
+static bool digest_matches(const struct rule *r, const struct digest *d)
+{
+    for (size_t i = 0; i < r->ndigests; i++) {
+        if (digest_eq(&r->digests[i], d)) {
+            return true;
+        }
+    }
+    return r->ndigests == 0;
+}
+
 bool rule_applies(const struct rule *r, const struct facts *f)
 {
     bool counts = f->tag.p == NULL ? r->action != RULE_DENY : r->action == RULE_REQUIRE;
 
+    if (!digest_matches(r, &f->digest)) {
+        return false;
+    }
     if (r->ntags == 0 || (f->tag.p != NULL && tag_matches(r, f->tag))) {
         return true;
     }

@@ -36,6 +36,8 @@ struct rule {
     size_t nrepositories;
     const struct sl *tags; /* patterns; none: any */
     size_t ntags;
+    const struct digest *digests; /* sha256 of manifests; none: any */
+    size_t ndigests;
     struct rule_requirement *requirements;
     size_t nrequirements;
     const struct demand *demands; /* what is required besides */
@@ -70,7 +72,8 @@ struct rule_verdict {
     bool asks_scan;    /* whatever the decision: a scan would help */
 };
 
-bool rule_applies(const struct rule *r, const struct facts *f); /* its tags; not the repository */
+/* Its tags and digests; not the repository. */
+bool rule_applies(const struct rule *r, const struct facts *f);
 
 struct rule_view rule_look(const struct rule_requirement *q, const struct signer *s,
                            const struct facts *f, const struct facts_signed *fact);

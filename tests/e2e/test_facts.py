@@ -32,6 +32,12 @@ class Made:
                       f"/v2/{repo}/blobs/{stage_digest(self.layer)}"]
 
 
+class Only:
+    """Some of the doors: the first n, or the last."""
+    def __init__(self, image, n):
+        self.doors = image.doors[:n] if n > 0 else image.doors[n:]
+
+
 def stage_digest(data):
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
@@ -213,6 +219,20 @@ def test_a_config_that_is_not_there_denies_and_one_that_does_not_come_waits():
     assert got.status == 503 and "could not be fetched" in got.message(), (got, got.message())
     up.well()
     pg.wait_true(lambda: pg.get(slow.doors[0]).status == 200, "a failure is not remembered")
+    pg.stop()
+
+
+def test_a_rule_by_digest_binds_all_doors_to_it():
+    up = Upstream()
+    good, bad = Made(up, "good", layer=b"shared"), Made(up, "bad", layer=b"shared")
+    pg = start(up, "default: allow\nrules:\n- name: facts\n  match: {repositories: ['origin.test/**'], digests: ['%s']}\n"
+                   "  require: {platforms: [linux/arm64]}\n" % bad.digest)
+    denied(pg, Only(bad, 2))
+    for path in bad.doors[2:]:
+        assert pg.get(path).status == 403, path     # nobody that may be pulled names it yet
+    served(pg, good)
+    served(pg, Only(bad, -1))               # now a good one does
+    denied(pg, Only(bad, 2))
     pg.stop()
 
 

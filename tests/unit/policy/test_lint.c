@@ -53,6 +53,20 @@ static void finds_nothing(const char *text)
 
 #define RULE(name, match, rest) "- {name: " name ", match: {repositories: [" match "]}, " rest "}\n"
 
+#define DIGEST(x) "'sha256:" x x x x x x x x "'"
+
+TEST(rules_by_digest)
+{
+    finds(DENY_REST RULE("a", "nginx], digests: [" DIGEST("0123abcd"), "action: allow"),
+          "these manifests alone");
+    finds(DENY_REST RULE("a", "nginx], digests: [" DIGEST("0123abcd"), "action: deny")
+              RULE("b", "nginx], digests: [" DIGEST("0123abcd"), "require: {secrets: deny}"),
+          "rule b: is of no use");
+    finds_nothing(DENY_REST RULE("a", "nginx], digests: [" DIGEST("0123abcd"), "action: deny")
+                      RULE("b", "nginx], digests: [" DIGEST("0123abce"), "require: {secrets: deny}")
+                          RULE("c", "nginx", "require: {secrets: deny}"));
+}
+
 TEST(rules_that_do_nothing)
 {
     finds("default: allow\nrules:\n" RULE("a", "nginx", "action: allow"),
@@ -139,6 +153,7 @@ TEST(what_a_new_policy_says_otherwise)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        RUN(rules_by_digest),
         RUN(rules_that_do_nothing),
         RUN(rules_that_let_nothing_pass),
         RUN(what_is_not_sure_is_not_said),

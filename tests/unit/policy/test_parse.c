@@ -67,6 +67,11 @@ TEST(what_is_missing_is_told)
     refused(RULES "- match: {repositories: [nginx]}\n  action: allow\n",
             "f:3:3: the rule needs a name");
     refused(RULES "- name: a\n  action: allow\n", "f:3:3: the rule needs match");
+    refused(RULES
+            "- name: a\n  match: {repositories: [nginx], digests: [latest]}\n  action: deny\n",
+            "f:4:44: digest has no algorithm");
+    refused(RULES "- name: a\n  match: {repositories: [nginx], platforms: [x]}\n  action: deny\n",
+            "platforms");
     refused(RULES "- name: a\n  match: {}\n  action: allow\n", "f:4:10: match needs repositories");
     refused(RULES "- name: a\n  match: {repositories: []}\n  action: allow\n",
             "1 to 1000 patterns");

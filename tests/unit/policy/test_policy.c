@@ -106,6 +106,25 @@ TEST(N02_a_tag_that_is_denied_binds_pulls_by_tag_alone)
     assert_int_equal(decided(text, &f).decision, POLICY_ALLOW);
 }
 
+TEST(a_rule_by_digest_binds_it_by_any_name_and_nothing_else)
+{
+    const char *text =
+        "default: allow\nrules:\n- name: d\n  match: {repositories: ['**'], digests:\n"
+        "   ['sha256:a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1']}\n"
+        "  action: deny\n";
+    struct facts f = {.repository = NGINX, .tag = SL("v1"), .digest = {.alg = PG_SHA256}};
+    struct policy *p = policy_of(text);
+
+    assert_true(policy_wants(p, &f).tags); /* of a blob it is not known whose it is */
+    assert_false(policy_wants(p, &f).forbidden);
+    policy_unref(p);
+    assert_int_equal(decided(text, &f).decision, POLICY_ALLOW);
+    memset(f.digest.bytes, 0xa1, 32);
+    is_denied(decided(text, &f), "d", "");
+    f.tag = (struct sl){NULL, 0};
+    is_denied(decided(text, &f), "d", "");
+}
+
 TEST(N02_a_tag_that_is_allowed_opens_no_other_tag)
 {
     const char *text = "default: deny\nrules:\n- name: v1\n"
@@ -376,6 +395,7 @@ int main(void)
         RUN(N02_what_no_rule_speaks_of_gets_the_default),
         RUN(N02_a_tags_rule_holds_for_its_digest_too),
         RUN(N02_a_tag_that_is_denied_binds_pulls_by_tag_alone),
+        RUN(a_rule_by_digest_binds_it_by_any_name_and_nothing_else),
         RUN(N02_a_tag_that_is_allowed_opens_no_other_tag),
         RUN(all_rules_that_match_must_hold),
         RUN(any_all_and_threshold),
