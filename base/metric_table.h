@@ -31,6 +31,8 @@ X(OPA_NOTHING, COUNTER, "pullgate_opa_total", "said=\"nothing\"",
 X(OPA_SECONDS, SECONDS, "pullgate_opa_seconds", "", "Time that OPA took to answer.")
 X(ADMISSION_OLDER, COUNTER, "pullgate_admission_older_total", "",
   "Pulls by a tag that got an older digest, since the newest may not be served yet.")
+X(TAGS_MOVED, COUNTER, "pullgate_tags_moved_total", "",
+  "Tags that may not move (tags: {immutable: ...}) and that upstream moved.")
 X(CLOCK_APART, GAUGE, "pullgate_clock_apart_seconds", "",
   "How far the wall clock is from what has passed; above 3600 it jumped, and ages do not follow.")
 X(COLLECT_SECONDS, SECONDS, "pullgate_evidence_seconds", "",

@@ -253,7 +253,7 @@ void index_value_put_past(struct pg_buf *b, const struct past *v)
         put_uint(b, (uint64_t)v->spells[i].since_s, 8);
         put_uint(b, (uint64_t)v->spells[i].until_s, 8);
         put_uint(b, (uint64_t)v->spells[i].asked_s, 8);
-        put_uint(b, v->spells[i].is_open, 1);
+        put_uint(b, (v->spells[i].is_open ? 1u : 0u) | (v->spells[i].is_fixed ? 2u : 0u), 1);
     }
 }
 
@@ -266,13 +266,16 @@ int index_value_read_past(struct sl body, struct past *r)
         return -1;
     for (size_t i = 0; i < r->n; i++) {
         struct past_spell *s = &r->spells[i];
+        uint64_t flags;
 
         read_digest(&in, &s->digest);
         s->since_s = (int64_t)read_uint(&in, 8);
         s->until_s = (int64_t)read_uint(&in, 8);
         s->asked_s = (int64_t)read_uint(&in, 8);
-        s->is_open = read_bool(&in);
-        in.bad |= s->until_s < s->since_s || (s->is_open && i > 0);
+        flags = read_uint(&in, 1);
+        s->is_open = (flags & 1) != 0;
+        s->is_fixed = (flags & 2) != 0;
+        in.bad |= s->until_s < s->since_s || (s->is_open && i > 0) || flags > 3;
     }
     return read_end(&in);
 }

@@ -53,8 +53,8 @@ enum journal_kind {
     JOURNAL_UNPIN = 8,
     JOURNAL_REVOKE = 9, /* digest; more: who and why */
     JOURNAL_UNREVOKE = 10,
-    JOURNAL_IMMUTABLE = 11, /* repo, name: a tag, or a pattern, that may not move */
-    JOURNAL_MUTABLE = 12,
+    JOURNAL_IMMUTABLE = 11, /* repo, name: a tag that may not move from digest */
+    JOURNAL_MUTABLE = 12,   /* repo, name: an operator's word: what the tag was is forgotten */
     JOURNAL_RETENTION = 13, /* what retention took away, and by which rule: more */
     JOURNAL_FEED = 14, /* name: a feed of revocations; number: its serial; more: epoch and expiry */
 };

@@ -346,6 +346,24 @@ void land_past_asked(struct store *s, struct sl repo, struct sl tag, const struc
     land_rows(a);
 }
 
+void land_past_fixed(struct store *s, struct sl repo, struct sl tag, const struct digest *d)
+{
+    struct arrival *a = arrival_new(s, repo, tag, pg_clock_wall_s());
+
+    a->landing.digest = *d;
+    a->landing.is_fixed = true;
+    land_rows(a);
+}
+
+void land_tag_forgotten(struct store *s, struct sl repo, struct sl tag)
+{
+    struct arrival *a = arrival_new(s, repo, tag, pg_clock_wall_s());
+
+    a->landing.tag_gone = true;
+    a->landing.is_forgotten = true;
+    land_rows(a);
+}
+
 void land_link_gone(struct store *s, struct sl repo, const struct digest *d)
 {
     struct arrival *a = arrival_new(s, repo, (struct sl){NULL, 0}, pg_clock_wall_s());

@@ -65,6 +65,11 @@ void land_tag_gone(struct store *s, struct sl repo, struct sl tag);
 void land_past_asked(struct store *s, struct sl repo, struct sl tag, const struct digest *d,
                      bool is_there);
 
+/* The tag was pulled as one that may not move from this digest. */
+void land_past_fixed(struct store *s, struct sl repo, struct sl tag, const struct digest *d);
+/* As land_tag_gone(), by an operator's word: what it was is forgotten, too. */
+void land_tag_forgotten(struct store *s, struct sl repo, struct sl tag);
+
 /* Upstream says that the repository has no such manifest any more: its tags go with it. */
 void land_link_gone(struct store *s, struct sl repo, const struct digest *d);
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/log.h"
+#include "base/metric.h"
 #include "cache/age.h"
 #include "cache/past.h"
 #include "cache/proof.h"
@@ -67,7 +69,7 @@ void landing_show(const struct landing *l, struct pg_bytes *bytes, struct overla
 {
     struct index_tag tag = tag_of(l);
 
-    if (l->was_asked)
+    if (l->was_asked || l->is_fixed)
         return;
     if (l->has_manifest)
         overlay_add_manifest(b, &l->digest, &l->manifest, bytes);
@@ -196,7 +198,56 @@ static int apply_link_gone(const struct landing *l, struct journal *j, struct in
 
 static int drop_rows(const struct landing *l, struct index_txn *txn, struct pg_err *err)
 {
-    return index_del_tag(txn, l->repo, l->tag, err) < 0 ? -1 : past_end(txn, l->repo, l->tag, err);
+    if (index_del_tag(txn, l->repo, l->tag, err) < 0)
+        return -1;
+    return l->is_forgotten ? past_forget(txn, l->repo, l->tag, err)
+                           : past_end(txn, l->repo, l->tag, err);
+}
+
+static int fix_tag(const struct landing *l, struct journal *j, struct index_txn *txn,
+                   struct pg_err *err)
+{
+    struct journal_record r = {.kind = JOURNAL_IMMUTABLE,
+                               .when_s = l->steady_s,
+                               .repo = l->repo,
+                               .name = l->tag,
+                               .has_digest = true,
+                               .digest = l->digest};
+    struct index_tag now = tag_of(l);
+    bool is_new = false;
+
+    if (past_fix(txn, l->repo, l->tag, &now, &is_new, err) < 0)
+        return -1;
+    return is_new && j != NULL ? journal_append(j, &r, err) : 0;
+}
+
+/* Before its tag is gone. */
+static int free_tag(const struct landing *l, struct journal *j, struct pg_err *err)
+{
+    struct journal_record r = {
+        .kind = JOURNAL_MUTABLE, .when_s = l->steady_s, .repo = l->repo, .name = l->tag};
+
+    return j != NULL ? journal_append(j, &r, err) : 0;
+}
+
+/* Who watches over the registry hears of it once, at the first pull that sees it. */
+static void alarm_if_moved(const struct landing *l, struct index_txn *txn)
+{
+    char was[DIGEST_TEXT_MAX], now[DIGEST_TEXT_MAX];
+    struct index_view v = index_txn_view(txn);
+    struct pg_err ignored = {0};
+    struct past past;
+    bool known = knows(past_get(&v, l->repo, l->tag, &past, &ignored), &ignored);
+    const struct past_spell *fixed = known ? past_fixed(&past) : NULL;
+
+    if (fixed == NULL || digest_eq(&fixed->digest, &l->digest))
+        return;
+    pg_metric_inc(PG_M_TAGS_MOVED);
+    pg_log_say(PG_LOG_ERROR, PG_LOG_SECURITY,
+               "the tag " SL_FMT ":" SL_FMT " may not move, and upstream moved it: from " SL_FMT
+               " to " SL_FMT,
+               SL_ARG(l->repo), SL_ARG(l->tag), SL_ARG(digest_write(&fixed->digest, was)),
+               SL_ARG(digest_write(&l->digest, now)));
 }
 
 static int64_t last_seen(const struct landing *l, struct index_view *v, const struct index_tag *was)
@@ -227,13 +278,19 @@ static int apply_tag(const struct landing *l, struct journal *j, struct index_tx
 
     if (news && known) /* until when it was what it was: its row in `past` may be lost */
         r.number = (uint64_t)last_seen(l, &v, &old);
+    if (l->is_forgotten && free_tag(l, j, err) < 0)
+        return -1;
     if (news && j != NULL && journal_append(j, &r, err) < 0)
         return -1;
     if (l->tag_gone)
         return drop_rows(l, txn, err);
     if (index_put_tag(txn, l->repo, l->tag, &now, err) < 0 || (news && age_put(txn, err) < 0))
         return -1;
-    return past_note(txn, l->repo, l->tag, &now, known ? &old : NULL, err);
+    if (past_note(txn, l->repo, l->tag, &now, known ? &old : NULL, err) < 0)
+        return -1;
+    if (news && known)
+        alarm_if_moved(l, txn);
+    return 0;
 }
 
 /* Of a tag that was only confirmed: the link may have gone meanwhile: 0. One that only a manifest
@@ -259,6 +316,8 @@ static int confirm_link(const struct landing *l, struct journal *j, struct index
 int landing_apply(const struct landing *l, struct journal *j, bool with_tag, struct index_txn *txn,
                   struct pg_err *err)
 {
+    if (l->is_fixed)
+        return fix_tag(l, j, txn, err);
     if (l->was_asked)
         return past_asked(txn, l->repo, l->tag, &l->digest, l->is_there ? l->now_s : 0, err);
     if (l->link_gone)

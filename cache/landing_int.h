@@ -26,6 +26,8 @@ struct landing_named {
 struct landing {
     struct sl repo, tag; /* tag {NULL, 0}: none */
     bool tag_gone, link_gone;
+    bool is_fixed;            /* the tag may not move from the digest; only that */
+    bool is_forgotten;        /* tag_gone, by an operator's word: with what it was */
     bool was_asked, is_there; /* upstream said whether it has what the tag was before; only that */
     struct digest digest;
     int64_t now_s;    /* by the wall clock */

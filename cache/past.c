@@ -18,13 +18,14 @@ static void drop(struct past *p, size_t at)
     p->n--;
 }
 
-/* Of equals the oldest. */
+/* Of equals the oldest; never what the tag may not move from. */
 static void drop_shortest(struct past *p)
 {
-    size_t shortest = p->n - 1;
+    size_t shortest = p->spells[p->n - 1].is_fixed ? p->n - 2 : p->n - 1;
 
-    for (size_t i = p->n - 1; i > 0; i--)
-        if (length_of(&p->spells[i - 1]) < length_of(&p->spells[shortest]))
+    for (size_t i = shortest; i > 0; i--)
+        if (!p->spells[i - 1].is_fixed &&
+            length_of(&p->spells[i - 1]) < length_of(&p->spells[shortest]))
             shortest = i - 1;
     drop(p, shortest);
 }
@@ -68,6 +69,29 @@ bool past_add(struct past *p, const struct index_tag *was, const struct digest *
     push(p,
          &(struct past_spell){.digest = *d, .since_s = now_s, .until_s = now_s, .is_open = true});
     return true;
+}
+
+const struct past_spell *past_fixed(const struct past *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->spells[i].is_fixed)
+            return &p->spells[i];
+    return NULL;
+}
+
+bool past_set_fixed(struct past *p, const struct digest *d)
+{
+    for (size_t i = 0; i < p->n && past_fixed(p) == NULL; i++)
+        if (digest_eq(&p->spells[i].digest, d)) {
+            p->spells[i].is_fixed = true;
+            return true;
+        }
+    return false;
+}
+
+bool past_is_held(const struct past_spell *s, int64_t now_s)
+{
+    return s->is_fixed || (s->asked_s > 0 && now_s - s->asked_s < PAST_HELD_S);
 }
 
 /* ---- rows ---------------------------------------------------------------------------------- */
@@ -181,12 +205,52 @@ int past_asked(struct index_txn *txn, struct sl repo, struct sl tag, const struc
 
         if (!digest_eq(&s->digest, d))
             continue;
-        if (asked_s == 0 && !s->is_open)
+        if (asked_s == 0 && !s->is_open && !s->is_fixed)
             drop(&after, i - 1);
         else
             s->asked_s = asked_s;
     }
     return write_row(txn, &hashed, tag, &before, &after, err);
+}
+
+int past_fix(struct index_txn *txn, struct sl repo, struct sl tag, const struct index_tag *now,
+             bool *is_new_r, struct pg_err *err)
+{
+    struct key_repo hashed = key_repo_of(repo);
+    struct key key = key_of_tag(&hashed, tag);
+    struct index_view v = index_txn_view(txn);
+    struct past before, after;
+    int found = read_row(&v, &key, &before, err);
+
+    if (found < 0)
+        return -1;
+    after = before;
+    *is_new_r = past_fixed(&before) == NULL;
+    if (!*is_new_r)
+        return 0;
+    if (!past_has(&after, &now->digest)) /* the tag's own row is on its way */
+        (void)past_add(&after, NULL, &now->digest, now->first_seen_s);
+    *is_new_r = past_set_fixed(&after, &now->digest);
+    return write_row(txn, &hashed, tag, &before, &after, err);
+}
+
+int past_forget(struct index_txn *txn, struct sl repo, struct sl tag, struct pg_err *err)
+{
+    struct key_repo hashed = key_repo_of(repo);
+    struct key key = key_of_tag(&hashed, tag);
+    struct index_view v = index_txn_view(txn);
+    struct past before;
+    int found = read_row(&v, &key, &before, err);
+
+    if (found <= 0)
+        return found;
+    for (size_t i = 0; i < before.n; i++) {
+        struct key tagged = key_of_tagged(&hashed, &before.spells[i].digest, tag);
+
+        if (index_row_del(txn, INDEX_TABLE_TAGGED, &tagged, err) < 0)
+            return -1;
+    }
+    return index_row_del(txn, INDEX_TABLE_PAST, &key, err) < 0 ? -1 : 0;
 }
 
 /* ---- by digest ----------------------------------------------------------------------------- */

@@ -28,12 +28,18 @@ struct past_spell {
     int64_t since_s, until_s; /* steady */
     int64_t asked_s;          /* when upstream last said that it has it still; 0: was not asked */
     bool is_open;             /* the tag is it now; only of the first */
+    bool is_fixed;            /* the tag may not move from it: it was pulled as such. One at most */
 };
 
 struct past {
     size_t n; /* newest first */
     struct past_spell spells[PAST_SPELLS_MAX];
 };
+
+/* It was given out in the tag's place, by the wall clock's now_s within PAST_HELD_S; or the tag may
+ * not move from it. So it is not garbage, though no tag is it now. */
+#define PAST_HELD_S ((int64_t)8 * 86400)
+bool past_is_held(const struct past_spell *s, int64_t now_s);
 
 struct index_txn;
 
@@ -49,6 +55,10 @@ bool past_add(struct past *p, const struct index_tag *was, const struct digest *
 void past_close(struct past *p);
 bool past_has(const struct past *p, const struct digest *d);
 
+/* The tag may not move from d, if it may move yet. True: it could until now. */
+bool past_set_fixed(struct past *p, const struct digest *d);
+const struct past_spell *past_fixed(const struct past *p); /* NULL: it may move */
+
 PG_MUST_USE int past_note(struct index_txn *txn, struct sl repo, struct sl tag,
                           const struct index_tag *now, const struct index_tag *was,
                           struct pg_err *err);
@@ -58,3 +68,8 @@ PG_MUST_USE int past_end(struct index_txn *txn, struct sl repo, struct sl tag, s
  * it is left. */
 PG_MUST_USE int past_asked(struct index_txn *txn, struct sl repo, struct sl tag,
                            const struct digest *d, int64_t asked_s, struct pg_err *err);
+PG_MUST_USE int past_fix(struct index_txn *txn, struct sl repo, struct sl tag,
+                         const struct index_tag *now, bool *is_new_r, struct pg_err *err);
+/* An operator's word: what the tag was is forgotten, and what it may not move from. */
+PG_MUST_USE int past_forget(struct index_txn *txn, struct sl repo, struct sl tag,
+                            struct pg_err *err);

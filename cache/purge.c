@@ -208,7 +208,8 @@ static int carry_out(struct purge_plan *p, struct purge_result *r, struct pg_err
         return 0;
     remove_content(p);
     if (p->question->scope.tag.n > 0)
-        land_tag_gone(p->store, p->question->scope.repo, p->question->scope.tag);
+        (p->question->forgets ? land_tag_forgotten : land_tag_gone)(
+            p->store, p->question->scope.repo, p->question->scope.tag);
     if (purge_forget_links(p, err) < 0)
         return -1;
     measure(p, &again); /* what was pulled meanwhile */

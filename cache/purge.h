@@ -27,6 +27,7 @@
 
 struct purge_question {
     struct catalog_scope scope; /* not empty */
+    bool forgets;               /* an operator's word: a tag goes with what it was (cache/past) */
     bool dry_run;               /* says what would leave; changes nothing */
     struct sl cursor;
     size_t part;             /* links at a time; 0: PURGE_PART */

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "cache/past.h"
 #include "cache/purge_int.h"
 
 #define LINKS_MAX   65536 /* of one trace; what is beyond stays */
@@ -40,6 +42,19 @@ static void note_tag(struct trace *t, const struct digest *d)
     pg_map_put(&t->named, &n->by_digest, key_sl(&n->key));
 }
 
+/* What is given out in a tag's place is needed as what the tag names. */
+static void note_past(struct trace *t, struct index_view *v, struct sl tag)
+{
+    struct pg_err ignored = {0};
+    struct past past;
+
+    if (past_get(v, t->repo, tag, &past, &ignored) > 0)
+        for (size_t i = 0; i < past.n; i++)
+            if (past_is_held(&past.spells[i], pg_clock_wall_s()))
+                note_tag(t, &past.spells[i].digest);
+    pg_err_clear(&ignored);
+}
+
 /* Some tags after *name, in one view. 1: there may be more. */
 static int read_tags(struct trace *t, char name[KEY_TAG_MAX], size_t *nname, struct pg_err *err)
 {
@@ -52,8 +67,10 @@ static int read_tags(struct trace *t, char name[KEY_TAG_MAX], size_t *nname, str
 
         if (found <= 0)
             return found;
-        if (!sl_eq(next, t->besides))
+        if (!sl_eq(next, t->besides)) {
             note_tag(t, &tag.digest);
+            note_past(t, &v, next);
+        }
         memcpy(name, next.p, next.n);
         *nname = next.n;
     }

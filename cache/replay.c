@@ -85,12 +85,19 @@ static int put_tag(struct index_txn *txn, const struct journal_record *r, struct
 
 static int put_record(struct index_txn *txn, const struct journal_record *r, struct pg_err *err)
 {
+    const struct index_tag fixed = {r->digest, r->when_s, r->when_s};
+    bool ignored;
+
     if (r->kind == JOURNAL_LINK)
         return put_link(txn, r, err);
     if (r->kind == JOURNAL_LINK_GONE)
         return index_del_link(txn, r->repo, &r->digest, err);
     if (r->kind == JOURNAL_TAG)
         return put_tag(txn, r, err);
+    if (r->kind == JOURNAL_IMMUTABLE)
+        return past_fix(txn, r->repo, r->name, &fixed, &ignored, err);
+    if (r->kind == JOURNAL_MUTABLE)
+        return past_forget(txn, r->repo, r->name, err);
     return drop_tag(txn, r, err);
 }
 
@@ -128,7 +135,9 @@ static bool is_for_the_index(const struct journal_record *r)
         return false;
     if (r->kind == JOURNAL_LINK || r->kind == JOURNAL_LINK_GONE)
         return r->has_digest;
-    return has_tag && ((r->kind == JOURNAL_TAG && r->has_digest) || r->kind == JOURNAL_TAG_GONE);
+    if (r->kind == JOURNAL_TAG || r->kind == JOURNAL_IMMUTABLE)
+        return has_tag && r->has_digest;
+    return has_tag && (r->kind == JOURNAL_TAG_GONE || r->kind == JOURNAL_MUTABLE);
 }
 
 static int gather(void *arg, const struct journal_record *r, struct pg_err *err)

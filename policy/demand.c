@@ -292,6 +292,24 @@ static void stand_scan(const struct asked *a)
     scans_stand(a->d->scan, a->f, a->arena, a->s);
 }
 
+static void stand_fixed(const struct asked *a)
+{
+    char was[DIGEST_TEXT_MAX], is[DIGEST_TEXT_MAX];
+
+    if (!demand_wants_record(a->d, a->f->tag)) {
+        return;
+    }
+    if (a->f->record == FACTS_RECORD_UNKNOWN) {
+        say(a, DEMAND_UNKNOWN, "", "what it was first could not be read");
+    } else if (a->f->record == FACTS_MOVED) {
+        say(a, DEMAND_FAILS,
+            "have it moved back upstream; who operates this proxy takes the new one with "
+            "`pullgate purge` of the tag",
+            "it was " SL_FMT " here first, and is " SL_FMT " upstream now",
+            SL_ARG(digest_write(&a->f->recorded, was)), SL_ARG(digest_write(&a->f->digest, is)));
+    }
+}
+
 /* ---- any of them --------------------------------------------------------------------------- */
 
 static const struct {
@@ -306,6 +324,7 @@ static const struct {
     [DEMAND_BASE_IMAGES] = {true, false, stand_base},
     [DEMAND_NO_TAGS] = {false, true, stand_no_tags},
     [DEMAND_MIN_AGE] = {false, true, stand_age},
+    [DEMAND_FIXED_TAGS] = {false, true, stand_fixed},
     [DEMAND_SCAN] = {true, false, stand_scan},
 };
 
@@ -322,6 +341,11 @@ bool demand_wants_age(const struct demand *d)
 bool demand_wants_scans(const struct demand *d)
 {
     return d->kind == DEMAND_SCAN;
+}
+
+bool demand_wants_record(const struct demand *d, struct sl tag)
+{
+    return d->kind == DEMAND_FIXED_TAGS && tag.p != NULL && any_matches(d, tag);
 }
 
 /* An artifact, all of whose types a rule names, need not be an image for that rule. */
@@ -429,6 +453,9 @@ void demand_put_want(const struct demand *d, struct pg_buf *out)
     case DEMAND_MIN_AGE:
         put_span(d->age_s, span);
         (void)pg_buf_printf(out, "that it has been known here for %s", span);
+        break;
+    case DEMAND_FIXED_TAGS:
+        (void)pg_buf_put(out, SL("that the tag stays what it was first"));
         break;
     case DEMAND_SCAN:
         scans_put_want(d->scan, out);

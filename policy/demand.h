@@ -33,6 +33,7 @@ enum demand_kind {
     DEMAND_BASE_IMAGES, /* as the annotation says */
     DEMAND_NO_TAGS,     /* it may not be asked for by one of these */
     DEMAND_MIN_AGE,
+    DEMAND_FIXED_TAGS, /* a tag of these stays what it was first */
     DEMAND_SCAN,
 };
 
@@ -46,7 +47,7 @@ struct demand {
     size_t npairs;
     int64_t age_s;
     const struct scans_want *scan; /* SCAN: policy/scans.h */
-    bool previous;                 /* MIN_AGE: meanwhile the tag is what it was before */
+    bool previous; /* MIN_AGE, FIXED_TAGS: meanwhile the tag is what it was before */
 };
 
 /* How a demand stands. */
@@ -64,6 +65,7 @@ struct demand_standing {
 /* What has to be known for it. */
 bool demand_wants_content(const struct demand *d);
 bool demand_wants_age(const struct demand *d);
+bool demand_wants_record(const struct demand *d, struct sl tag);
 bool demand_wants_scans(const struct demand *d);
 
 /* types: the artifact_types of the same rule, which may excuse an artifact; or NULL. */

@@ -53,6 +53,14 @@ struct facts_refused {
 /* How the looking went. FAILED is not "there is none". */
 enum facts_state { FACTS_COMPLETE, FACTS_CUT, FACTS_FAILED };
 
+/* What is recorded of a tag that may not move. */
+enum facts_record {
+    FACTS_NO_RECORD, /* it was not pulled yet as one */
+    FACTS_AS_RECORDED,
+    FACTS_MOVED,          /* it is another digest: facts.recorded is what it was */
+    FACTS_RECORD_UNKNOWN, /* it could not be read */
+};
+
 enum facts_shape {
     FACTS_OTHER, /* a type that is not known */
     FACTS_INDEX,
@@ -138,8 +146,10 @@ struct facts {
     const struct sl *known_tags; /* that name this digest here */
     size_t nknown_tags;
     struct digest digest; /* sha256 */
-    const char *revoked;  /* it was taken back: by what, and why; NULL: not */
-    int64_t now_s;        /* the highest clock seen */
+    enum facts_record record;
+    struct digest recorded;
+    const char *revoked; /* it was taken back: by what, and why; NULL: not */
+    int64_t now_s;       /* the highest clock seen */
     enum facts_state state;
     const char *trouble; /* CUT, FAILED: what and where; else NULL */
     const struct facts_signed *is_signed;

@@ -219,22 +219,58 @@ static int take_age(struct list *l, const struct pg_tree *require)
     return 0;
 }
 
+static int take_tags(struct list *l, const struct pg_tree *require)
+{
+    static const char *const words[] = {"deny", "immutable", "on_moved", NULL};
+    const struct pg_tree *tags = pg_tree_get(require, SL("tags")), *moved;
+    size_t before = l->n;
+    struct sl word;
+
+    if (tags == NULL) {
+        return 0;
+    }
+    if (reading_keys(&l->p->in, tags, "tags", words) < 0 ||
+        take_patterns(l, tags, "deny", DEMAND_NO_TAGS, check_tag) < 0) {
+        return -1;
+    }
+    bool denies = l->n > before;
+    moved = pg_tree_get(tags, SL("on_moved"));
+    if (take_patterns(l, tags, "immutable", DEMAND_FIXED_TAGS, check_tag) < 0 ||
+        reading_text(&l->p->in, tags, "on_moved", &word) < 0) {
+        return -1;
+    }
+    bool fixes = l->n > before + (denies ? 1 : 0);
+    if (!denies && !fixes) {
+        return reading_bad(&l->p->in, tags->at, "tags needs deny or immutable");
+    }
+    if (moved != NULL && !fixes) {
+        return reading_bad(&l->p->in, moved->at, "on_moved stands with immutable");
+    }
+    if (moved != NULL && !sl_eq(word, SL("hold")) && !sl_eq(word, SL("deny"))) {
+        return reading_bad(&l->p->in, moved->at,
+                           "on_moved can only be: hold (the tag stays what it was), or deny");
+    }
+    if (fixes) {
+        l->all[l->n - 1].previous = moved == NULL || sl_eq(word, SL("hold"));
+    }
+    return 0;
+}
+
 int parse_demand_read(struct parse *p, const struct pg_tree *require, struct rule *r)
 {
     struct list l = {.p = p};
-    const struct pg_tree *tags, *base;
+    const struct pg_tree *base;
     bool secrets;
 
     if (take_patterns(&l, require, "platforms", DEMAND_PLATFORMS, check_platform) < 0 ||
         take_patterns(&l, require, "artifact_types", DEMAND_TYPES, check_type) < 0 ||
         take_labels(&l, require) < 0 ||
         take_word_of(&l, require, "secrets", "deny", &secrets) < 0 ||
-        take_inner(&l, require, "base_images", "allow", &base) < 0 ||
-        take_inner(&l, require, "tags", "deny", &tags) < 0 || take_age(&l, require) < 0) {
+        take_inner(&l, require, "base_images", "allow", &base) < 0 || take_age(&l, require) < 0) {
         return -1;
     }
     if ((base != NULL && take_patterns(&l, base, "allow", DEMAND_BASE_IMAGES, check_image) < 0) ||
-        (tags != NULL && take_patterns(&l, tags, "deny", DEMAND_NO_TAGS, check_tag) < 0)) {
+        take_tags(&l, require) < 0) {
         return -1;
     }
     if (secrets) {

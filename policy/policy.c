@@ -266,6 +266,7 @@ struct policy_wants policy_wants(const struct policy *p, const struct facts *nam
         }
         for (size_t k = 0; rule_applies(r, name) && k < r->ndemands; k++) {
             add_demand(&r->demands[k], &w);
+            w.record = w.record || demand_wants_record(&r->demands[k], name->tag);
         }
     }
     w.closed = !is_spoken_of && !p->allows_rest;
@@ -322,7 +323,8 @@ struct policy_verdict policy_revoked(const char *why)
                                    .not_after_s = INT64_MAX};
 }
 
-/* Is it too young for its tag, and would all rules for which it is take an older one? */
+/* Is it too young for its tag, or not what that may be, and would all rules for which it is take an
+ * older one? */
 static bool may_be_previous(const struct policy *p, const struct facts *f, struct pg_arena *arena)
 {
     const uint32_t *rules;
@@ -335,14 +337,14 @@ static bool may_be_previous(const struct policy *p, const struct facts *f, struc
         for (size_t k = 0; counts && k < r->ndemands; k++) {
             const struct demand *d = &r->demands[k];
             struct demand_standing s;
-            if (d->kind != DEMAND_MIN_AGE) {
+            if (d->kind != DEMAND_MIN_AGE && d->kind != DEMAND_FIXED_TAGS) {
                 continue;
             }
             s = rule_stand_demand(r, d, f, arena);
-            if (s.answer != DEMAND_HOLDS && !d->previous) {
+            if (s.answer == DEMAND_UNKNOWN || (s.answer == DEMAND_FAILS && !d->previous)) {
                 return false;
             }
-            may = may || s.answer != DEMAND_HOLDS;
+            may = may || s.answer == DEMAND_FAILS;
         }
     }
     return may;

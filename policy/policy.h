@@ -62,14 +62,14 @@ enum policy_decision { POLICY_DENY, POLICY_ALLOW, POLICY_PENDING };
 
 struct policy_verdict {
     enum policy_decision decision;
-    struct sl rule;      /* that decided, or "default" */
-    struct sl reason;    /* a sentence: what was wanted, what was found */
-    struct sl remedy;    /* what would make it pass; "" when allowed */
-    struct sl observed;  /* rules of mode observe that would have denied, and why, and what the
-                            others tell besides; "" for none */
-    bool asks_scan;      /* a scan of it would help, now or soon */
-    bool previous;       /* not allowed, by tag, and too young: what the tag was before may be asked
-                            about in its place. Never where a rule says on_young: deny */
+    struct sl rule;     /* that decided, or "default" */
+    struct sl reason;   /* a sentence: what was wanted, what was found */
+    struct sl remedy;   /* what would make it pass; "" when allowed */
+    struct sl observed; /* rules of mode observe that would have denied, and why, and what the
+                           others tell besides; "" for none */
+    bool asks_scan;     /* a scan of it would help, now or soon */
+    bool previous;      /* not allowed, by tag, and too young, or moved: what the tag was before may
+                           be asked about in its place. Never where a rule says deny of that */
     int64_t not_after_s; /* the verdict holds no longer than this */
     bool asks_opa;       /* PENDING: all rules allow, and facts->opinion is not there */
 };
@@ -84,6 +84,7 @@ struct policy_wants {
                        the manifests that name it */
     bool content;   /* what the manifest and its config say */
     bool age;       /* since when it is known */
+    bool record;    /* what is recorded of its tag: it may not move */
     bool scans;     /* what sources of scan results say of it, and since when it is here */
     bool signatures, attestations;
     bool simple, bundle, notation; /* in which forms they count */

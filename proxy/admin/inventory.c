@@ -5,12 +5,14 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/moment.h"
 #include "cache/blob.h"
 #include "cache/catalog.h"
 #include "cache/lost.h"
+#include "cache/past.h"
 #include "oci/manifest.h"
 
 #define PAGE             512
@@ -270,6 +272,30 @@ static int by_digest(const void *a, const void *b)
     return c != 0 ? c : (x->name.n > y->name.n) - (x->name.n < y->name.n);
 }
 
+/* What is given out in a tag's place has that tag as well: PAST_SPELLS_MAX at most. */
+static size_t take_held(struct index_view *v, struct sl repo, struct sl name,
+                        const struct digest *now, struct tag *tags)
+{
+    struct pg_err ignored = {0};
+    struct past past;
+    size_t n = 0;
+
+    if (past_get(v, repo, name, &past, &ignored) > 0) {
+        for (size_t i = 0; i < past.n; i++) {
+            bool is_there = digest_eq(&past.spells[i].digest, now);
+
+            for (size_t k = 0; k < n && !is_there; k++) {
+                is_there = digest_eq(&past.spells[i].digest, &tags[k].digest);
+            }
+            if (!is_there && past_is_held(&past.spells[i], pg_clock_wall_s())) {
+                tags[n++] = (struct tag){name, past.spells[i].digest};
+            }
+        }
+    }
+    pg_err_clear(&ignored);
+    return n;
+}
+
 /* All tags of a repository, in order of their digests. */
 static struct tag *tags_of(struct taking *t, struct sl repo, size_t *n_r, struct pg_err *err)
 {
@@ -281,12 +307,15 @@ static struct tag *tags_of(struct taking *t, struct sl repo, size_t *n_r, struct
     int found;
 
     while ((found = index_next_tag_of(&v, repo, name, &name, &tag, err)) > 0) {
-        if (n == cap) {
+        struct sl kept = pg_copy(&t->inventory->arena, name);
+
+        if (n + PAST_SPELLS_MAX >= cap) {
             cap = cap > 0 ? 2 * cap : 64;
             tags = reallocarray(tags, cap, sizeof(*tags));
             PG_CHECK(tags != NULL);
         }
-        tags[n++] = (struct tag){pg_copy(&t->inventory->arena, name), tag.digest};
+        tags[n++] = (struct tag){kept, tag.digest};
+        n += take_held(&v, repo, kept, &tag.digest, tags + n);
     }
     if (found < 0) {
         free(tags);

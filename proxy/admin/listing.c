@@ -104,6 +104,7 @@ static void tell(const struct job *j)
 void listing_purge(struct job *j)
 {
     struct purge_question q = {.scope = j->query.scope,
+                               .forgets = true,
                                .dry_run = j->query.dry_run,
                                .cursor = j->query.cursor,
                                .stop = &j->abandoned};

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admit/gate.h"
 
-#include "base/steady.h"
 #include "cache/overlay.h"
 #include "cache/scanned.h"
 #include "oci/manifest.h"
 #include "oci/ref.h"
 #include "policy/explain.h"
 #include "proxy/admit/heard.h"
+#include "proxy/admit/named.h"
 #include "proxy/admit/revocation.h"
 
 #define EDGES_MAX 2048 /* of a child that are looked at: a base layer has many */
@@ -45,66 +45,6 @@ static void say(struct gate_result *r, const struct policy_verdict *v)
                               .answer = v->decision == POLICY_ALLOW  ? GATE_ALLOWS
                                         : v->decision == POLICY_DENY ? GATE_DENIES
                                                                      : GATE_PENDING};
-}
-
-/* ---- the tags of a digest (N02) ------------------------------------------------------------ */
-
-struct tags {
-    struct sl *all;
-    size_t n;
-    bool over, failed;
-    int64_t since_s; /* since when the first of them names it */
-};
-
-static void add_tag(struct tags *t, struct pg_arena *arena, struct sl name, int64_t since_s)
-{
-    if (t->since_s == 0 || since_s < t->since_s)
-        t->since_s = since_s;
-    for (size_t i = 0; i < t->n; i++)
-        if (sl_eq(t->all[i], name))
-            return;
-    if (t->n == GATE_TAGS_MAX) {
-        t->over = true;
-        return;
-    }
-    t->all[t->n++] = pg_copy(arena, name);
-}
-
-/* Those that wait for their commit: noted when they were asked for, and true if the overlay says
- * so. */
-static void add_noted(const struct gate_question *q, const struct digest *d, struct pg_arena *arena,
-                      struct tags *t)
-{
-    char name[129];
-    struct index_tag tag;
-    struct pg_err ignored = {0};
-
-    for (size_t i = 0; shelf_tag(q->shelf, q->repository, d, i, name); i++) {
-        int found = overlay_get_tag(q->store, q->repository, sl_str(name), &tag, &ignored);
-
-        t->failed = t->failed || found < 0;
-        if (found > 0 && digest_eq(&tag.digest, d))
-            add_tag(t, arena, sl_str(name), tag.first_seen_s);
-    }
-    pg_err_clear(&ignored);
-}
-
-static void find_tags(const struct gate_question *q, const struct digest *d, struct pg_arena *arena,
-                      struct tags *t)
-{
-    _index_view_ struct index_view v = index_view_begin(q->store->index);
-    struct sl name = {NULL, 0};
-    struct index_tag tag;
-    struct pg_err ignored = {0};
-    int found;
-
-    do {
-        found = index_next_tag_naming(&v, q->repository, d, &name, &tag, &ignored);
-        if (found > 0)
-            add_tag(t, arena, name, tag.first_seen_s);
-    } while (found > 0 && !t->over);
-    t->failed = t->failed || found < 0;
-    pg_err_clear(&ignored);
 }
 
 /* ---- what is known ------------------------------------------------------------------------- */
@@ -173,57 +113,12 @@ static void free_subject(struct subject *s)
     s->dossier = NULL;
 }
 
-/* A tag names it for as long as upstream was heard to say so: what it says once, and then nothing,
- * grows no older. */
-static int64_t since_by_tag(const struct gate_question *q, const struct index_tag *tag)
-{
-    int64_t unheard_s = q->now_s - tag->validated_s - (int64_t)(q->tags_ttl_ms / 1000);
-
-    return tag->first_seen_s + (unheard_s > 0 ? unheard_s : 0);
-}
-
-/* Since when the first tag named it here, though none may any more; else it was linked. */
-static int64_t since_by_digest(const struct gate_question *q, const struct digest *d,
-                               const struct tags *t, struct pg_err *err)
-{
-    _index_view_ struct index_view v = index_view_begin(q->store->index);
-    struct index_link link;
-    int64_t since_s = 0;
-    int found = past_first(&v, q->repository, d, &since_s, err);
-
-    if (found > 0 && (t->n == 0 || since_s < t->since_s))
-        return since_s;
-    if (t->n > 0 || found < 0)
-        return t->since_s;
-    return overlay_get_link(q->store, q->repository, d, &link, err) > 0 ? link.first_seen_s : 0;
-}
-
-/* Since when it is what it was asked for as (N08), by the clock that nobody sets; told by the one
- * that says how late it is. What cannot be read is not known. */
-static int64_t find_since(const struct gate_question *q, struct sl tag, const struct digest *d,
-                          const struct tags *t)
-{
-    struct index_tag named;
-    struct pg_err ignored = {0};
-    int64_t since_s = 0;
-
-    if (q->older != NULL && digest_eq(&q->older->digest, d))
-        return q->now_s - (q->older->until_s - q->older->since_s);
-    if (tag.p == NULL)
-        since_s = since_by_digest(q, d, t, &ignored);
-    else if (overlay_get_tag(q->store, q->repository, tag, &named, &ignored) > 0 &&
-             digest_eq(&named.digest, d))
-        since_s = since_by_tag(q, &named);
-    pg_err_clear(&ignored);
-    return since_s > 0 ? since_s - pg_steady_ahead_s() : 0;
-}
-
 /* Its name, with all tags that name it where that matters. false: r says why it is not known. */
 static bool name_subject(struct subject *s, struct sl tag, const struct digest *d,
                          const struct digest *sha256, struct gate_result *r)
 {
     const struct gate_question *q = s->q;
-    struct tags t = {0};
+    struct named t = {0};
 
     s->facts = (struct facts){
         .repository = q->repository, .tag = tag, .digest = *sha256, .now_s = q->now_s};
@@ -232,12 +127,9 @@ static bool name_subject(struct subject *s, struct sl tag, const struct digest *
                            : revocation_of_digest(q->store, sha256, s->arena);
     s->wants = policy_wants(q->admission->policy, &s->facts);
     if (s->wants.tags) {
-        t.all = pg_alloc(s->arena, GATE_TAGS_MAX * sizeof(*t.all));
-        find_tags(q, sha256, s->arena, &t);
-        add_noted(q, sha256, s->arena, &t);
+        named_find(q, sha256, s->arena, &t);
         if (!digest_eq(d, sha256)) { /* what has two names has the tags of both (N13) */
-            find_tags(q, d, s->arena, &t);
-            add_noted(q, d, s->arena, &t);
+            named_find(q, d, s->arena, &t);
         }
         if (t.over)
             refuse(r, GATE_PENDING, "tags", "more tags name it here than are looked at",
@@ -250,8 +142,10 @@ static bool name_subject(struct subject *s, struct sl tag, const struct digest *
         s->facts.nknown_tags = t.n;
         s->wants = policy_wants(q->admission->policy, &s->facts);
     }
+    if (s->wants.record)
+        named_record(q, d, &s->facts);
     if (s->wants.age)
-        s->facts.since_s = find_since(q, tag, d, &t);
+        s->facts.since_s = named_since(q, tag, d, &t);
     if (s->wants.age && s->facts.since_s == 0 && digest_eq(sha256, &q->sha256))
         s->facts.since_s = q->since_s;
     return true;
@@ -272,7 +166,7 @@ static bool is_by_dossier(const struct subject *s)
 
     return d != NULL && !s->is_stale && f->revoked == NULL && f->is_signed == d->is_signed &&
            f->nsigned == d->nsigned && f->content == d->content && !s->wants.age &&
-           f->nknown_tags == 0 && policy_opa(s->q->admission->policy) == NULL;
+           !s->wants.record && f->nknown_tags == 0 && policy_opa(s->q->admission->policy) == NULL;
 }
 
 /* OPA is heard where all rules allow. False: it has to be asked first, as r says. */
@@ -698,6 +592,7 @@ void gate_manifest(const struct gate_question *q, struct pg_arena *arena, struct
         return;
     }
     decide_manifest(&s, &q->digest, &q->sha256, r);
+    r->fixes = r->answer == GATE_ALLOWS && s.wants.record && s.facts.record == FACTS_NO_RECORD;
     if (r->answer == GATE_ALLOWS && s.dossier != NULL && !s.is_recalled)
         shelf_note_admitted(q->shelf, s.dossier);
     if (q->explained != NULL && r->answer != GATE_NEEDS)

@@ -68,6 +68,7 @@ struct gate_result {
     struct digest needs;           /* NEEDS: of this manifest */
     struct dossier_scope scope;    /* NEEDS: this */
     struct sl document;            /* NEEDS: instead, that OPA be asked about it; else {NULL, 0} */
+    bool fixes;                    /* ALLOWS: the tag may not move from it from now on */
     bool is_evidence;              /* it leaves with its subject */
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "cache/land.h"
 #include "proxy/admit/revocation.h"
 #include "proxy/admit/wish.h"
 #include "proxy/journey/ahead.h"
@@ -246,6 +247,8 @@ static enum rq_next ask_gate(struct journey *j)
         failed = instead ? note_refusal(j, &r) : take_verdict(j, &r);
     if (r.answer != GATE_NEEDS && (!instead || w->q.older != NULL))
         wish(j, &r);
+    if (r.answer == GATE_ALLOWS && r.fixes && w->q.explained == NULL)
+        land_past_fixed(w->q.store, w->q.repository, w->q.tag, &w->q.digest);
     if (r.answer == GATE_NEEDS && r.document.p != NULL)
         next = ask_opa(j, r.document);
     pg_arena_free(&arena);

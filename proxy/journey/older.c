@@ -72,7 +72,8 @@ static enum rq_next none_is_left(struct journey *j)
 /* What the tag is now was refused; that it was the same before, for longer, may count. */
 static bool is_worth_a_look(const struct older *o, const struct past_spell *s)
 {
-    return s->until_s > s->since_s && !(s->is_open && digest_eq(&s->digest, &o->newest));
+    return (s->until_s > s->since_s || s->is_fixed) &&
+           !(s->is_open && digest_eq(&s->digest, &o->newest));
 }
 
 /* 1 in the store; 0; -1 with the error. Only what this repository has named. */
@@ -144,9 +145,26 @@ static void note_asked(struct journey *j, bool is_there)
                     &j->older->spell->digest, is_there);
 }
 
+/* Why the newest waits is told with the decision, in log and audit. */
+static void say_why(struct journey *j)
+{
+    const struct older *o = j->older;
+    const char *before = j->verdict.observed != NULL ? j->verdict.observed : "";
+    char digest[DIGEST_TEXT_MAX];
+    struct pg_buf text;
+
+    pg_buf_init(&text, 4096);
+    (void)pg_buf_printf(&text, "%s%s" SL_FMT " is held back by %s: %s", before,
+                        *before != '\0' ? "; " : "", SL_ARG(digest_write(&o->newest, digest)),
+                        o->verdict.rule, o->verdict.reason);
+    j->verdict.observed = pg_copy(&j->rq.arena, pg_buf_sl(&text)).p;
+    pg_buf_free(&text);
+}
+
 static enum rq_next go_on(struct journey *j)
 {
     j->older->is_chosen = true;
+    say_why(j);
     pg_metric_inc(PG_M_ADMISSION_OLDER);
     return rq_go(&j->rq, j->older->then);
 }

@@ -184,5 +184,81 @@ def test_N15_nothing_grows_old_by_a_wall_clock_that_jumps():
     s.stop()
 
 
+# ---- tags that may not move
+
+FIXED = "tags: {immutable: ['v*']}"
+
+
+def fixed(require=FIXED, **args):
+    s = Scene(require, hours=0, **args)
+    s.wait(1)
+    s.serves(s.old)
+    return s
+
+
+def moved(s, new):
+    """Said once, with both digests."""
+    s.pg.wait_metric("pullgate_tags_moved_total", 1)
+    line = s.pg.wait_log("may not move, and upstream moved it")
+    assert s.old.digest in str(line) and new.digest in str(line), line
+
+
+def test_a_tag_that_may_not_move_is_held_where_it_was_and_that_is_said():
+    s = fixed()
+    new = s.move()
+    s.serves(s.old, held=new)
+    moved(s, new)
+    s.serves(s.old, held=new)
+    assert s.pg.metric("pullgate_tags_moved_total") == 1
+    s.wait(1000)
+    s.serves(s.old, held=new)                             # it never becomes old enough
+    assert s.pg.get(f"{BASE}/manifests/{new.digest}").status == 200
+    other = Made(s.up, "latest", labels={"is": "other"})
+    assert s.pg.get(f"{BASE}/manifests/latest").body == other.body
+    again = Made(s.up, "latest", labels={"is": "another"})
+    s.wait(1)
+    assert s.pg.get(f"{BASE}/manifests/latest").body == again.body
+    s.stop()
+
+
+def test_on_moved_deny_says_both_digests():
+    s = fixed("tags: {immutable: ['v*'], on_moved: deny}")
+    new = s.move()
+    got = s.pg.get(TAG)
+    assert got.status == 403 and s.old.digest in got.message() and new.digest in got.message(), got
+    s.up.manifest(REPO, "v1", s.old.body)                 # it was a mistake
+    s.wait(1)
+    s.serves(s.old)
+    s.stop()
+
+
+def test_N06_what_a_tag_may_not_move_from_outlives_kill_and_the_loss_of_the_index():
+    s = fixed()
+    new = s.move()
+    s.serves(s.old, held=new)
+    s.pg.kill()
+    shutil.rmtree(s.pg.dir + "/data/index")
+    s.pg.start()
+    s.pg.recovered()
+    s.serves(s.old, held=new)
+    s.up.on(TAG, status(404), times=2)                    # gone for a while, and back
+    s.wait(1)
+    s.pg.get(TAG)
+    s.wait(1)
+    s.serves(s.old, held=new)
+    s.stop()
+
+
+def test_an_operator_lets_a_tag_move_by_forgetting_what_it_was():
+    s = fixed()
+    new = s.move()
+    s.serves(s.old, held=new)
+    assert s.pg.command("purge", "origin.test/library/app:v1")[0] == 0
+    s.serves(new)
+    newer = s.move(very="new")
+    s.serves(new, held=newer)
+    s.stop()
+
+
 if __name__ == "__main__":
     stage.main(globals())

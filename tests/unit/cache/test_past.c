@@ -164,6 +164,37 @@ TEST(N08_by_digest_the_first_of_its_tags_counts_though_it_is_another_by_now)
     assert_int_equal(first(1), 500);
 }
 
+TEST(what_a_tag_may_not_move_from_is_set_once_and_outlives_all_but_an_operators_word)
+{
+    struct index_txn *txn = begin();
+    struct digest d1 = digest(1);
+    const struct index_tag t1 = {d1, 100, 100}, t2 = {digest(2), 210, 210};
+    bool is_new;
+
+    assert_int_equal(past_fix(txn, REPO, SL("v1"), &t1, &is_new, &err), 0);
+    assert_true(is_new); /* though its own row comes later */
+    note(txn, "v1", 1, 100);
+    note(txn, "v1", 2, 200);
+    assert_int_equal(past_fix(txn, REPO, SL("v1"), &t2, &is_new, &err), 0);
+    assert_false(is_new);
+    for (unsigned i = 0; i < 40; i++)
+        note(txn, "v1", 10 + i, 300 + i);
+    assert_int_equal(past_asked(txn, REPO, SL("v1"), &d1, 0, &err), 0);
+    assert_int_equal(past_end(txn, REPO, SL("v1"), &err), 0);
+    {
+        struct index_view v = index_txn_view(txn);
+
+        assert_int_equal(past_get(&v, REPO, SL("v1"), &p, &err), 1);
+        assert_non_null(past_fixed(&p));
+        assert_true(digest_eq(&past_fixed(&p)->digest, &d1));
+        assert_true(past_is_held(past_fixed(&p), 1) && !past_is_held(&p.spells[0], 1));
+        assert_int_equal(past_forget(txn, REPO, SL("v1"), &err), 0);
+        assert_int_equal(past_get(&v, REPO, SL("v1"), &p, &err), 0);
+    }
+    assert_int_equal(index_txn_commit(txn, &err), 0);
+    assert_int_equal(first(1), 0);
+}
+
 TEST(the_past_comes_back_after_a_restart_and_stays_when_the_tag_goes)
 {
     struct index_config c = {.path = scratch_path("index")};
@@ -203,6 +234,7 @@ int main(void)
         CASE(flapping_drives_out_nothing_that_was_for_long),
         CASE(a_store_of_an_older_release_begins_with_what_the_tag_was),
         CASE(N08_by_digest_the_first_of_its_tags_counts_though_it_is_another_by_now),
+        CASE(what_a_tag_may_not_move_from_is_set_once_and_outlives_all_but_an_operators_word),
         CASE(the_past_comes_back_after_a_restart_and_stays_when_the_tag_goes),
     };
 

@@ -312,6 +312,44 @@ TEST(what_has_to_be_looked_for)
     policy_unref(p);
 }
 
+TEST(N08_what_the_tag_was_is_asked_about_only_where_all_rules_take_it)
+{
+    facts.tag = SL("v1");
+    facts.since_s = facts.now_s - 60;
+    assert_true(decided("min_age: 1h, on_young: previous").previous);
+    assert_false(decided("min_age: 1h, on_young: deny").previous);
+    assert_false(decided("min_age: 1h").previous);
+    assert_false(decided("min_age: 10s, on_young: previous").previous); /* it is allowed */
+    assert_true(decided("min_age: 1h, on_young: previous, platforms: [plan9/arm]").previous);
+    assert_false(decided("min_age: 10s, on_young: previous, platforms: [plan9/arm]").previous);
+    facts.revoked = "it is bad";
+    assert_true(decided("min_age: 1h, on_young: previous").previous);
+    assert_false(decided("min_age: 1h").previous);
+    facts.revoked = NULL;
+    facts.tag = (struct sl){NULL, 0};
+    assert_false(decided("min_age: 1h, on_young: previous").previous); /* by digest */
+}
+
+TEST(a_tag_that_may_not_move_stays_what_it_was)
+{
+    facts.tag = SL("v1");
+    holds("tags: {immutable: ['v*']}");
+    facts.record = FACTS_AS_RECORDED;
+    holds("tags: {immutable: ['v*'], on_moved: deny}");
+    facts.record = FACTS_MOVED;
+    facts.recorded = (struct digest){.alg = PG_SHA256, .bytes = {0xab}};
+    fails("tags: {immutable: ['v*']}", "it was sha256:ab00");
+    holds("tags: {immutable: ['w*']}");
+    assert_true(decided("tags: {immutable: ['v*']}").previous);
+    assert_true(decided("tags: {immutable: ['v*'], on_moved: hold}").previous);
+    assert_false(decided("tags: {immutable: ['v*'], on_moved: deny}").previous);
+    facts.record = FACTS_RECORD_UNKNOWN;
+    assert_int_equal(decided("tags: {immutable: ['v*']}").decision, POLICY_PENDING);
+    assert_false(decided("tags: {immutable: ['v*']}").previous);
+    facts.tag = (struct sl){NULL, 0};
+    holds("tags: {immutable: ['v*']}");
+}
+
 TEST(nothing_is_silently_ignored)
 {
     is_refused("", "require needs something");
@@ -329,10 +367,13 @@ TEST(nothing_is_silently_ignored)
     is_refused("base_images: {deny: [a]}", "unknown key \"deny\"");
     is_refused("base_images: {}", "base_images needs allow");
     is_refused("base_images: {allow: ['docker.io/*']}", "would match nothing");
-    is_refused("tags: {immutable: ['v*']}", "unknown key \"immutable\"");
     is_refused("tags: {deny: ['a/b']}", "pattern for tags");
     is_refused("min_age: 3", "min_age must be a time");
     is_refused("on_young: deny", "on_young stands with min_age");
+    is_refused("tags: {}", "tags needs deny or immutable");
+    is_refused("tags: {deny: [latest], on_moved: hold}", "on_moved stands with immutable");
+    is_refused("tags: {immutable: ['v*'], on_moved: wait}", "on_moved can only be: hold");
+    is_refused("tags: {immutable: ['a/b']}", "pattern for tags");
     is_refused("min_age: 3d, on_young: newest", "on_young can only be: deny, or previous");
 }
 
@@ -353,6 +394,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_not_known_never_holds, setup, teardown),
         cmocka_unit_test_setup_teardown(a_denial_is_told_before_what_may_yet_come, setup, teardown),
         cmocka_unit_test_setup_teardown(what_has_to_be_looked_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            N08_what_the_tag_was_is_asked_about_only_where_all_rules_take_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_tag_that_may_not_move_stays_what_it_was, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_silently_ignored, setup, teardown),
     };
 
