@@ -35,6 +35,10 @@ X(TAGS_MOVED, COUNTER, "pullgate_tags_moved_total", "",
   "Tags that may not move (tags: {immutable: ...}) and that upstream moved.")
 X(CLOCK_APART, GAUGE, "pullgate_clock_apart_seconds", "",
   "How far the wall clock is from what has passed; above 3600 it jumped, and ages do not follow.")
+X(COLLECTS, GAUGE, "pullgate_evidence_collecting", "",
+  "Manifests whose evidence is being fetched or verified.")
+X(COLLECTS_VERIFYING, GAUGE, "pullgate_evidence_verifying", "",
+  "Of those, the ones that are verified or wait for a thread that does.")
 X(COLLECT_SECONDS, SECONDS, "pullgate_evidence_seconds", "",
   "Time from asking for evidence about one manifest until it was verified.")
 X(BYTES_SENT, COUNTER, "pullgate_sent_bytes_total", "", "Bytes of bodies sent to clients.")

@@ -322,6 +322,14 @@ static const char *what_of(const struct config *c)
                                               : c->file;
 }
 
+void admission_date(const struct config *old, struct config *now)
+{
+    bool is_same = old != NULL && memcmp(old->admission.revision, now->admission.revision,
+                                         sizeof(now->admission.revision)) == 0;
+
+    now->admission.since_s = is_same ? old->admission.since_s : pg_clock_wall_s();
+}
+
 void admission_tell(const struct config *old, const struct config *now)
 {
     char before[17], after[17];

@@ -24,6 +24,8 @@ void admission_load(struct config_load *load);
 /* Both as YAML, for `config show`; nothing when there is neither. */
 void admission_put(const struct config_admission *a, struct pg_buf *out);
 
+/* Since when what `now` has is in force; old: what was before, or NULL. */
+void admission_date(const struct config *old, struct config *now);
 /* Says which policy is in force now; old: which was, NULL at the start. */
 void admission_tell(const struct config *old, const struct config *now);
 

@@ -19,6 +19,7 @@ static const struct check {
     {"storage", symptom_of_storage},
     {"limits", symptom_of_limits},
     {"certificates", symptom_of_certificates},
+    {"policy", symptom_of_policy},
     {"upstreams", probe_upstreams},
     {"server", symptom_of_server},
 };

@@ -230,6 +230,7 @@ static void begin(struct reload *r)
         answer(r, &err);
     } else {
         struct snapshot *old = r->snapshot;
+        admission_date(&old->config, &load.config);
         r->snapshot = config_snapshot_new(&load.config, old->revision + 1);
         admission_tell(&old->config, &r->snapshot->config);
         hand_over(r); /* the door still looks at the old one */

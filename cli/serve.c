@@ -49,7 +49,8 @@
 #define DATA_THREADS_MIN 2
 #define DATA_THREADS_MAX 8
 #define SLOW_THREADS     4
-#define VERIFY_THREADS   2 /* who verifies may wait for pullgate-tsa */
+#define READ_THREADS     2 /* of evidence that came */
+#define VERIFY_THREADS   4 /* who verifies may wait for pullgate-tsa */
 #define OPA_THREADS      4 /* questions to OPA at a time */
 #define SPAWN_HELPERS    4
 #define FILES_MAX        ((rlim_t)1 << 20)
@@ -68,7 +69,7 @@ struct succession {
 };
 
 struct serve_pools {
-    struct pg_pool *data, *slow, *verify, *opa;
+    struct pg_pool *data, *slow, *read, *verify, *opa;
 };
 
 struct background {
@@ -189,6 +190,7 @@ static int open_store(struct serve *s, struct pg_err *err)
 
     s->pools.data = pg_pool_new("pg-data", n);
     s->pools.slow = pg_pool_new("pg-slow", SLOW_THREADS);
+    s->pools.read = pg_pool_new("pg-read", READ_THREADS);
     s->pools.verify = pg_pool_new("pg-verify", VERIFY_THREADS);
     s->pools.opa = pg_pool_new("pg-opa", OPA_THREADS);
     const struct store_config sc = {.path = c->storage_path,
@@ -213,7 +215,8 @@ static void make_loops(struct serve *s)
     s->service = service_new(s->store, s->fetch);
     service_audit_to(s->service, s->turn.trail);
     service_ask_opa_with(s->service, s->pools.opa);
-    service_verify_with(s->service, s->pools.verify, s->helpers.stamper);
+    const struct service_evidence with = {s->pools.read, s->pools.verify, s->helpers.stamper};
+    service_verify_with(s->service, &with);
     service_scan_with(s->service, s->helpers.scanning);
     scanning_hear(s->helpers.scanning, service_wishes(s->service));
     scanning_start(s->helpers.scanning, s->store);
@@ -597,7 +600,7 @@ static void restore_signals(void)
 /* Those that work for loops. */
 static void end_pools(struct serve_pools *p)
 {
-    struct pg_pool *all[] = {p->data, p->verify, p->opa};
+    struct pg_pool *all[] = {p->data, p->read, p->verify, p->opa};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         if (all[i] != NULL) {
@@ -733,6 +736,7 @@ static int serve_configured(struct serve *s)
         return rc;
     }
     pg_log_setup(s->args->json ? PG_LOG_JSON : load.config.log_format, load.config.log_level);
+    admission_date(NULL, &load.config);
     s->first = config_snapshot_new(&load.config, 1);
     admission_tell(NULL, &s->first->config);
     config_load_free(&load);

@@ -181,6 +181,67 @@ static void put_upstreams(struct pg_buf *out, const json_t *list)
     put_notes(out, list);
 }
 
+static void put_trust(struct pg_buf *out, const json_t *t)
+{
+    static const struct {
+        const char *key, *what;
+    } kinds[] = {{"keys", "key"},
+                 {"authorities", "CA"},
+                 {"logs", "log"},
+                 {"timestamp_authorities", "timestamp server"},
+                 {"certificates", "certificate"},
+                 {"revocation_lists", "revocation list"}};
+    bool any = false;
+
+    (void)pg_buf_put(out, SL("             trusts "));
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        long long n = number(t, kinds[i].key);
+        if (n > 0) {
+            (void)pg_buf_printf(out, "%s%lld %s%s", any ? ", " : "", n, kinds[i].what,
+                                print_s((size_t)n));
+            any = true;
+        }
+    }
+    (void)pg_buf_put(out, any ? SL("") : SL("nobody"));
+    if (pg_json_str(t, "ends").n > 0) {
+        (void)pg_buf_put(out, SL("; the first ends at "));
+        print_put_safe(pg_json_str(t, "ends"), out);
+    }
+    (void)pg_buf_put(out, SL("\n"));
+}
+
+static void put_policy(struct pg_buf *out, const json_t *root)
+{
+    const json_t *p = json_object_get(root, "policy"), *a = json_object_get(root, "admission");
+    struct sl file = pg_json_str(p, "file");
+
+    if (!json_is_object(p)) {
+        (void)pg_buf_put(out, SL("policy       none: all that is asked for is served\n"));
+        return;
+    }
+    (void)pg_buf_put(out, SL("policy       "));
+    print_put_safe(file.n > 0 ? file : SL("in the configuration"), out);
+    (void)pg_buf_put(out, SL(", revision "));
+    print_put_safe(pg_json_str(p, "revision"), out);
+    (void)pg_buf_put(out, SL(" since "));
+    print_put_safe(pg_json_str(p, "since"), out);
+    (void)pg_buf_printf(out, "\n             %lld rule%s", number(p, "rules"),
+                        print_s((size_t)number(p, "rules")));
+    if (number(p, "observing") > 0) {
+        (void)pg_buf_printf(out, ", %lld of them only observe%s", number(p, "observing"),
+                            number(p, "observing") == 1 ? "s" : "");
+    }
+    (void)pg_buf_put(out, SL("; what none speaks of: "));
+    print_put_safe(pg_json_str(p, "default"), out);
+    (void)pg_buf_put(out, SL("\n"));
+    put_trust(out, json_object_get(p, "trust"));
+    (void)pg_buf_printf(out,
+                        "verdicts     %lld allowed, %lld denied, %lld pending; %lld manifest%s "
+                        "looked at now\n",
+                        number(a, "allow"), number(a, "deny"), number(a, "pending"),
+                        number(a, "collecting"), print_s((size_t)number(a, "collecting")));
+}
+
 static void put_problems(struct pg_buf *out, const json_t *list)
 {
     const json_t *problem;
@@ -212,6 +273,7 @@ static void put_text(struct pg_buf *out, const json_t *root)
     (void)pg_buf_put(out, SL("config       "));
     print_put_safe(file.n > 0 ? file : SL("defaults"), out);
     (void)pg_buf_printf(out, ", revision %lld\n", number(config, "revision"));
+    put_policy(out, root);
     put_store(out, json_object_get(root, "store"));
     put_upstreams(out, json_object_get(root, "upstreams"));
 }

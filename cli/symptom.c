@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "cache/dir.h"
 #include "cli/control.h"
@@ -205,6 +206,53 @@ void symptom_of_certificates(struct doctor *d)
             look_at_certificate(d, tls->pairs[k].cert);
         }
     }
+}
+
+/* ---- the policy ---------------------------------------------------------------------------- */
+
+static void look_at_trust(struct doctor *d, const struct trust_told *t)
+{
+    static const char remedy[] = "renew it: keys, certificates, trusted roots and revocation lists "
+                                 "come from files alone; a running server takes them over";
+    int64_t now_s = pg_clock_wall_s();
+    char when[PG_CLOCK_TEXT_MAX];
+
+    if (t->ends_s == INT64_MAX) {
+        return;
+    }
+    (void)pg_clock_rfc3339(t->ends_s * 1000, when);
+    if (t->ends_s <= now_s) {
+        doctor_say(d, DOCTOR_FAIL, "trust", remedy,
+                   "something that signatures are checked against ended at %.19sZ", when);
+    } else if (t->ends_s - now_s < (int64_t)EXPIRY_WARN_DAYS * 86400) {
+        doctor_say(d, DOCTOR_WARN, "trust", remedy,
+                   "something that signatures are checked against ends at %.19sZ", when);
+    } else {
+        doctor_say(d, DOCTOR_OK, "trust", NULL, "nothing of it ends before %.19sZ", when);
+    }
+}
+
+void symptom_of_policy(struct doctor *d)
+{
+    const struct config_admission *a = &d->config->admission;
+    const char *subject = a->policy_file != NULL ? a->policy_file : "in the configuration";
+    struct policy_told told;
+
+    if (a->policy == NULL) {
+        doctor_say(d, DOCTOR_OK, "", NULL, "there is none: all that is asked for is served");
+        return;
+    }
+    policy_tell(a->policy, &told);
+    doctor_say(d, DOCTOR_OK, subject, NULL, "%zu rule%s; what none speaks of is %s", told.nrules,
+               print_s(told.nrules), told.default_allows ? "served" : "denied");
+    if (told.nobserving > 0) {
+        doctor_say(d, DOCTOR_WARN, subject,
+                   "look at what they would have denied (`pullgate audit query`), then say `mode: "
+                   "enforce`",
+                   "%zu rule%s only observe%s, and let all pass", told.nobserving,
+                   print_s(told.nobserving), told.nobserving == 1 ? "s" : "");
+    }
+    look_at_trust(d, a->told);
 }
 
 /* ---- the server ---------------------------------------------------------------------------- */

@@ -570,14 +570,31 @@ struct trust *trusts_get(const struct trusts *t, unsigned no)
     return t->made[no].trust;
 }
 
+static void add_told(struct trust_told *sum, const struct trust *t)
+{
+    struct trust_told one;
+
+    trust_told_of(t, &one);
+    sum->nkeys += one.nkeys;
+    sum->nlogs += one.nlogs;
+    sum->ncas += one.ncas;
+    sum->ntsas += one.ntsas;
+    sum->ncerts += one.ncerts;
+    sum->ncrls += one.ncrls;
+    sum->ends_s = one.ends_s < sum->ends_s ? one.ends_s : sum->ends_s;
+}
+
 void trusts_hand_over(struct trusts *t, struct config_admission *a)
 {
     PG_CHECK(a->trusts == NULL && a->files == NULL);
     a->trusts = calloc(t->n, sizeof(struct trust *));
     a->files = calloc(t->nfiles + 1, sizeof(*a->files));
-    PG_CHECK(a->trusts != NULL && a->files != NULL);
+    a->told = calloc(1, sizeof(*a->told));
+    PG_CHECK(a->trusts != NULL && a->files != NULL && a->told != NULL);
+    a->told->ends_s = INT64_MAX;
     for (a->ntrusts = 0; a->ntrusts < t->n; a->ntrusts++) {
         a->trusts[a->ntrusts] = trust_ref(t->made[a->ntrusts].trust);
+        add_told(a->told, a->trusts[a->ntrusts]);
     }
     for (a->nfiles = 0; a->nfiles < t->nfiles; a->nfiles++) {
         a->files[a->nfiles] = sl_dup(sl_str(t->files[a->nfiles]));

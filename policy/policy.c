@@ -396,3 +396,10 @@ void policy_decide(const struct policy *p, const struct facts *f, struct pg_aren
     pg_buf_free(&observed);
     *v_r = v;
 }
+
+void policy_tell(const struct policy *p, struct policy_told *r)
+{
+    *r = (struct policy_told){.nrules = p->nrules, .default_allows = p->allows_rest};
+    for (size_t i = 0; i < p->nrules; i++)
+        r->nobserving += p->rules[i].observes;
+}

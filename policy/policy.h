@@ -116,3 +116,10 @@ struct opa;
 const struct opa *policy_opa(const struct policy *p);
 
 void policy_revision(const struct policy *p, uint8_t sha256_r[32]);
+
+/* What it is, for people. */
+struct policy_told {
+    size_t nrules, nobserving;
+    bool default_allows; /* what no rule speaks of */
+};
+void policy_tell(const struct policy *p, struct policy_told *r);

@@ -260,6 +260,7 @@ static void free_admission(struct config_admission *a)
     free_texts(a->trust.crls, a->trust.ncrls);
     free(a->trust.notation_policy);
     free(a->trust.notation_store);
+    free(a->told);
     free_texts(a->files, a->nfiles);
     free(a->policy_file);
     free(a->policy_text);

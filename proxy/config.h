@@ -104,10 +104,12 @@ struct config_admission {
     struct excuses *excuses; /* waivers and VEX that the policy names; NULL: none */
     struct trust **trusts;   /* by the numbers that policy has for them */
     unsigned ntrusts;
+    struct trust_told *told; /* what is in them, together; NULL without */
     char **files; /* that all this was read from, and directories; an imprint of them (cli) */
     size_t nfiles;
     uint8_t imprint[32];
     uint8_t revision[32]; /* of the policy and all trusts; zero without */
+    int64_t since_s;      /* since when this revision is in force, where a server runs */
 };
 
 #define CONFIG_SINKS_MAX     8

@@ -58,3 +58,12 @@ PG_MUST_USE int trust_set_notation(struct trust *t, const char *file, struct sl 
 
 /* A digest of all that was put in, in any order: what facts depend on. */
 void trust_revision(const struct trust *t, uint8_t sha256_r[32]);
+
+/* What is in one, for people: how much, and when the first of it ends that would be missed. Of a
+ * trusted root that is the last CA, log or timestamp authority of its kind. */
+struct trust_told {
+    unsigned nkeys, nlogs, ncas, ntsas; /* of Sigstore */
+    unsigned ncerts, ncrls;             /* of Notation's */
+    int64_t ends_s;                     /* INT64_MAX: never */
+};
+void trust_told_of(const struct trust *t, struct trust_told *r);

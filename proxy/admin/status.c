@@ -8,10 +8,14 @@
 #include "base/clock.h"
 #include "base/metric.h"
 #include "cache/revoked.h"
+#include "policy/policy.h"
 #include "proxy/admin/options.h"
 #include "proxy/spawn.h"
+#include "signing/trust.h"
 
-#define PROBLEM_MAX 512
+#define PROBLEM_MAX    512
+#define REVISION_BYTES 8 /* as the log says it */
+#define TRUST_SOON_S   ((int64_t)14 * 86400)
 
 static const char *truth(bool b)
 {
@@ -161,6 +165,66 @@ static void write_config(const struct admin *a, const struct snapshot *s, struct
     (void)pg_buf_put(out, SL("]"));
 }
 
+/* ---- what may be pulled ---- */
+
+static void write_time(const char *name, int64_t s, struct pg_buf *out)
+{
+    char when[PG_CLOCK_TEXT_MAX];
+
+    if (s == INT64_MAX || s <= 0)
+        (void)pg_buf_printf(out, ",\"%s\":null", name);
+    else
+        (void)pg_buf_printf(out, ",\"%s\":\"%s\"", name, pg_clock_rfc3339(s * 1000, when));
+}
+
+static void write_trust(const struct trust_told *t, struct pg_buf *out)
+{
+    (void)pg_buf_printf(out,
+                        ",\"trust\":{\"keys\":%u,\"authorities\":%u,\"logs\":%u,"
+                        "\"timestamp_authorities\":%u,\"certificates\":%u,"
+                        "\"revocation_lists\":%u",
+                        t->nkeys, t->ncas, t->nlogs, t->ntsas, t->ncerts, t->ncrls);
+    write_time("ends", t->ends_s, out);
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static void write_policy(const struct config_admission *a, struct pg_buf *out)
+{
+    static const struct trust_told none = {.ends_s = INT64_MAX};
+    struct policy_told told;
+
+    if (a->policy == NULL) {
+        (void)pg_buf_put(out, SL(",\"policy\":null"));
+        return;
+    }
+    policy_tell(a->policy, &told);
+    (void)pg_buf_put(out, SL(",\"policy\":{\"file\":"));
+    if (a->policy_file != NULL)
+        (void)pg_buf_put_json(out, sl_str(a->policy_file));
+    else
+        (void)pg_buf_put(out, SL("null"));
+    (void)pg_buf_put(out, SL(",\"revision\":\""));
+    for (size_t i = 0; i < REVISION_BYTES; i++)
+        (void)pg_buf_printf(out, "%02x", a->revision[i]);
+    (void)pg_buf_put(out, SL("\""));
+    write_time("since", a->since_s, out);
+    (void)pg_buf_printf(out, ",\"rules\":%zu,\"observing\":%zu,\"default\":\"%s\"", told.nrules,
+                        told.nobserving, told.default_allows ? "allow" : "deny");
+    write_trust(a->told != NULL ? a->told : &none, out);
+    (void)pg_buf_put(out, SL("}"));
+}
+
+static void write_admission(struct pg_buf *out)
+{
+    (void)pg_buf_printf(out,
+                        ",\"admission\":{\"allow\":%" PRId64 ",\"deny\":%" PRId64
+                        ",\"pending\":%" PRId64 ",\"collecting\":%" PRId64 ",\"verifying\":%" PRId64
+                        "}",
+                        pg_metric_read(PG_M_ADMISSION_ALLOW), pg_metric_read(PG_M_ADMISSION_DENY),
+                        pg_metric_read(PG_M_ADMISSION_PENDING), pg_metric_read(PG_M_COLLECTS),
+                        pg_metric_read(PG_M_COLLECTS_VERIFYING));
+}
+
 /* ---- what is not as it should be, a sentence each ---- */
 
 struct problems {
@@ -180,6 +244,23 @@ static void put_problem(struct problems *p, const char *fmt, ...)
     va_end(args);
     (void)pg_buf_put(p->out, p->n++ > 0 ? SL(",") : SL(""));
     (void)pg_buf_put_json(p->out, sl_str(text));
+}
+
+/* What of a policy's trust ends soon, or has. */
+static void write_trust_problem(struct problems *p, const struct config_admission *a)
+{
+    char when[PG_CLOCK_TEXT_MAX];
+    int64_t left_s;
+
+    if (a->policy == NULL || a->told == NULL || a->told->ends_s == INT64_MAX)
+        return;
+    left_s = a->told->ends_s - pg_clock_wall_s();
+    if (left_s < TRUST_SOON_S)
+        put_problem(p,
+                    "of what signatures are checked against, something %s at %.19sZ: renew the "
+                    "keys, certificates, trusted roots and revocation lists of `trust` and policy",
+                    left_s < 0 ? "has ended" : "ends",
+                    pg_clock_rfc3339(a->told->ends_s * 1000, when));
 }
 
 static void write_upstream_problem(struct problems *p, const struct admin *a, const char *name)
@@ -224,6 +305,7 @@ static void write_problems(const struct admin *a, const struct snapshot *s, stru
                     pg_metric_read(PG_M_FORWARD_FAILING), pg_metric_read(PG_M_FORWARD_BEHIND));
     if (atomic_load(&a->draining))
         put_problem(&p, "it drains: no new connections are accepted");
+    write_trust_problem(&p, &s->config.admission);
     for (size_t i = 0; i < s->config.nupstreams; i++)
         write_upstream_problem(&p, a, s->config.upstreams[i].name);
     (void)pg_buf_put(out, SL("]"));
@@ -247,6 +329,8 @@ void status_write(const struct admin *a, const struct snapshot *s, struct pg_buf
     write_traffic(out);
     write_store(a->config.store, out);
     write_config(a, s, out);
+    write_policy(&s->config.admission, out);
+    write_admission(out);
     write_problems(a, s, out);
     (void)pg_buf_put(out, SL("}\n"));
 }

@@ -254,6 +254,7 @@ static void end(struct collect *c)
     c->over = true;
     pg_list_remove(&c->node);
     c->home->nlive--;
+    pg_metric_add(PG_M_COLLECTS, -1);
     pg_metric_observe_us(PG_M_COLLECT_SECONDS, pg_clock_mono_us() - c->began_us);
     shelf_put(c->home->shelf, c->dossier);
     pg_list_each_safe (it, tmp, &c->readers) {
@@ -271,6 +272,8 @@ static void on_run(struct pg_job *job)
     struct collect *c = pg_container_of(job, struct collect, job);
 
     c->busy = false;
+    if (c->verifying)
+        pg_metric_add(PG_M_COLLECTS_VERIFYING, -1);
     for (size_t i = 0; i < COLLECT_PIECES; i++)
         if (c->pieces[i].state == PIECE_READING)
             clear_piece(&c->pieces[i]);
@@ -289,7 +292,9 @@ static void start_job(struct collect *c)
     c->busy = true;
     c->refs++;
     c->job = (struct pg_job){.run = run, .done = on_run, .home = &c->home->loop->mail};
-    pg_pool_submit(c->home->pool, &c->job);
+    if (c->verifying)
+        pg_metric_inc(PG_M_COLLECTS_VERIFYING);
+    pg_pool_submit(c->verifying ? c->home->verify_pool : c->home->read_pool, &c->job);
 }
 
 /* ---- the walk ------------------------------------------------------------------------------ */
@@ -438,6 +443,7 @@ static struct collect *begin(struct collect_home *home, const struct collect_ord
     pg_list_init(&c->readers);
     pg_list_push(&home->live, &c->node);
     home->nlive++;
+    pg_metric_inc(PG_M_COLLECTS);
     pg_arena_init(&c->names, 65536);
     c->order = *o;
     c->order.snapshot = config_snapshot_ref(o->snapshot);
@@ -498,5 +504,6 @@ void collect_stop_all(struct collect_home *home)
         pg_list_remove(&c->node);
         unref(c);
     }
+    pg_metric_add(PG_M_COLLECTS, -(int64_t)home->nlive);
     home->nlive = 0;
 }

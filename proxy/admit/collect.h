@@ -12,6 +12,7 @@
  * and the dossier says that the looking failed.
  *
  * What has not come after `evidence.timeout` failed: a slow upstream holds no place for longer.
+ * What is not verified in COLLECT_VERIFY_MS was cut. Who verifies is in nobody's way who reads.
  *
  * Ownership:  counted by its readers, its job, its mail, and by itself while it travels. A reader
  *             is embedded in its journey.
@@ -35,8 +36,9 @@ struct collect_home {
     struct store *store;
     struct fetch *fetch;
     struct shelf *shelf;
-    struct pg_pool *pool;      /* where it reads and verifies; its threads may wait */
-    const struct stamp *stamp; /* NULL: nobody is asked about timestamps */
+    struct pg_pool *read_pool;   /* where it reads what came */
+    struct pg_pool *verify_pool; /* where it verifies; its threads may wait */
+    const struct stamp *stamp;   /* NULL: nobody is asked about timestamps */
     struct pg_list live;
     unsigned nlive;
 };

@@ -5,8 +5,9 @@
 #include "cache/blob.h"
 #include "proxy/admit/collect.h"
 
-#define COLLECT_TRIES  3
-#define COLLECT_CONFIG UINT_MAX /* the step of a piece that is no evidence, but the config */
+#define COLLECT_TRIES     3
+#define COLLECT_VERIFY_MS 15000    /* for all evidence of one manifest, once a thread is at it */
+#define COLLECT_CONFIG    UINT_MAX /* the step of a piece that is no evidence, but the config */
 
 /* The config of what is looked at, where policy wants to know what it says. */
 struct collect_config {

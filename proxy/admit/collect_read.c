@@ -259,7 +259,8 @@ void collect_read_dossier(struct collect *c)
                                .stale = c->stale,
                                .timestamps = c->stamp,
                                .now_s = pg_clock_wall_s(),
-                               .now_ms = pg_clock_mono_ms()};
+                               .now_ms = pg_clock_mono_ms(),
+                               .until_ms = pg_clock_mono_ms() + COLLECT_VERIFY_MS};
     struct pg_arena arena;
 
     pg_arena_init(&arena, OVERLAY_INLINE_MAX * 2);

@@ -1,17 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admit/dossier.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "oci/manifest.h"
 
 /* ---- facts --------------------------------------------------------------------------------- */
 
+/* Whom is asked about timestamps takes his time for each. */
+struct hurry {
+    const struct stamp *stamp;
+    uint64_t until_ms;
+    bool is_late;
+};
+
+static bool is_late(struct hurry *h)
+{
+    h->is_late = h->is_late || (h->until_ms != 0 && pg_clock_mono_ms() >= h->until_ms);
+    return h->is_late;
+}
+
+static int ask_in_time(void *context, const struct stamp_question *q, struct stamp_answer *a_r,
+                       struct pg_err *err)
+{
+    struct hurry *h = context;
+
+    if (is_late(h))
+        return pg_fail(err, PG_E_TIMEOUT, "there was no time left to look at its timestamp");
+    return h->stamp->ask(h->stamp->context, q, a_r, err);
+}
+
+static void note_late(struct dossier *d, size_t n, size_t of)
+{
+    char text[120];
+    int used = snprintf(text, sizeof(text),
+                        "verifying took too long: of %zu signatures or attestations, %zu were "
+                        "looked at",
+                        of, n);
+
+    if (d->state == FACTS_FAILED)
+        return;
+    d->state = FACTS_CUT;
+    d->trouble = pg_copy(&d->arena, (struct sl){text, (size_t)used}).p;
+}
+
 static void verify_all(struct dossier *d, const struct dossier_input *in)
 {
     struct verify_subject subject = {.digest = in->subject, .media_type = in->media_type};
-    const struct verify_options options = {
-        .now_s = in->now_s, .repository = in->repository, .timestamps = in->timestamps};
+    struct hurry hurry = {.stamp = in->timestamps, .until_ms = in->until_ms};
+    const struct stamp in_time = {.ask = ask_in_time, .context = &hurry};
+    const struct verify_options options = {.now_s = in->now_s,
+                                           .repository = in->repository,
+                                           .timestamps = in->timestamps != NULL ? &in_time : NULL};
     const struct finding_question q = {&subject, in->admission->trusts, in->admission->ntrusts,
                                        in->scope.wants.trusts, &options};
     struct facts facts = {0};
@@ -19,8 +61,12 @@ static void verify_all(struct dossier *d, const struct dossier_input *in)
     if (in->manifest != NULL)
         subject.manifest = pg_bytes_sl(in->manifest);
     d->finding = finding_new();
-    for (size_t i = 0; i < evidence_count(in->evidence); i++)
+    size_t n = evidence_count(in->evidence), i;
+
+    for (i = 0; i < n && !is_late(&hurry); i++)
         finding_look(d->finding, &q, evidence_at(in->evidence, i));
+    if (hurry.is_late)
+        note_late(d, i, n);
     finding_tell(d->finding, &facts);
     d->is_signed = facts.is_signed;
     d->nsigned = facts.nsigned;

@@ -84,6 +84,7 @@ struct dossier_input {
     const struct stamp *timestamps;
     int64_t now_s;
     uint64_t now_ms;
+    uint64_t until_ms; /* what is not verified by then (monotonic) was cut; 0: there is no end */
 };
 
 struct dossier *dossier_new(const struct dossier_input *in);

@@ -21,7 +21,7 @@ struct service {
     struct fetch *fetch;
     struct list_cache *tags, *referrers;
     struct shelf *shelf;
-    struct pg_pool *verify_pool;
+    struct pg_pool *read_pool, *verify_pool;
     struct stamp stamp; /* with has_stamp */
     bool has_stamp;
     struct trail *trail;
@@ -106,12 +106,13 @@ void service_free(struct service *s)
     free(s);
 }
 
-void service_verify_with(struct service *s, struct pg_pool *pool, struct stamper *stamper)
+void service_verify_with(struct service *s, const struct service_evidence *with)
 {
-    s->verify_pool = pool;
-    s->has_stamp = stamper != NULL;
-    if (stamper != NULL)
-        s->stamp = stamper_stamp(stamper);
+    s->read_pool = with->read;
+    s->verify_pool = with->verify;
+    s->has_stamp = with->stamper != NULL;
+    if (with->stamper != NULL)
+        s->stamp = stamper_stamp(with->stamper);
 }
 
 void service_ask_opa_with(struct service *s, struct pg_pool *pool)
@@ -140,7 +141,8 @@ void service_attach(struct service *s, struct loop *l)
 
     PG_CHECK(home != NULL && l->app == NULL);
     journey_home_init(home, l, s->store, s->fetch, s->shelf);
-    home->collects.pool = s->verify_pool != NULL ? s->verify_pool : l->data_pool;
+    home->collects.read_pool = s->read_pool != NULL ? s->read_pool : l->data_pool;
+    home->collects.verify_pool = s->verify_pool != NULL ? s->verify_pool : l->data_pool;
     home->collects.stamp = s->has_stamp ? &s->stamp : NULL;
     home->trail = s->trail;
     home->counsel = s->counsel;

@@ -28,11 +28,15 @@ struct service;
 struct service *service_new(struct store *store, struct fetch *fetch);
 void service_free(struct service *s);
 
-/* Before the loops are attached: where evidence is verified, by threads that may wait; and who is
- * asked about timestamps. Both outlive the loops' threads. Without, it is done in the loops' data
- * pool, and evidence with a timestamp is refused. NULL is allowed. */
+/* Before the loops are attached: where evidence is read, and where it is verified, by threads that
+ * may wait; and who is asked about timestamps. They outlive the loops' threads. Without, it is done
+ * in the loops' data pool, and evidence with a timestamp is refused. NULL is allowed. */
 struct stamper;
-void service_verify_with(struct service *s, struct pg_pool *pool, struct stamper *stamper);
+struct service_evidence {
+    struct pg_pool *read, *verify;
+    struct stamper *stamper;
+};
+void service_verify_with(struct service *s, const struct service_evidence *with);
 
 /* Before the loops are attached: where OPA is asked, by threads that may wait, which end before the
  * loops are freed. */

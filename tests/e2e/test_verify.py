@@ -344,6 +344,72 @@ def test_what_upstream_has_no_more_is_looked_for_in_the_store():
     assert code == 2 and "not in the store" in err and "pullgate serve" in err and not out, err
 
 
+def status_of(pg):
+    code, out, err = pg.command("status", "--json")
+    assert code == 0, err
+    said = json.loads(out)
+    with open(os.path.join(ROOT, "docs/api/status.schema.json")) as f:
+        wrong = list(misfits(said, json.load(f)))
+    assert not wrong, wrong
+    return said
+
+
+def test_status_and_doctor_say_which_policy_is_in_force():
+    up, pg, _, _ = a_server(signed("deny"))
+    pg.put(open(f"{FIXTURES}/keyless/oci/trusted_root.json").read(), "root.json")
+    first = status_of(pg)
+    policy = first["policy"]
+    assert policy["file"] == f"{pg.folder}/policy.yaml" and policy["since"], policy
+    assert (policy["rules"], policy["observing"], policy["default"]) == (1, 0, "deny"), policy
+    assert policy["trust"]["keys"] == 1 and policy["trust"]["ends"] is None, policy
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    assert pg.get("/v2/library/app/manifests/v2").status == 403
+    said = status_of(pg)
+    assert (said["admission"]["allow"], said["admission"]["deny"]) == (1, 1), said["admission"]
+    assert said["admission"]["collecting"] == said["admission"]["verifying"] == 0, said["admission"]
+    assert said["policy"] == policy
+    pg.reload()                                  # of the same: it was in force all the time
+    pg.wait_metric("pullgate_config_reloads_total", 1)
+    assert status_of(pg)["policy"] == policy
+    pg.reloads += 1
+    pg.use("default: allow\nrules:\n- name: who\n  mode: observe\n  match: {repositories: ['**']}\n"
+           "  require: {signature: {any_of: [{keyless: {issuer: https://a, subject: b, "
+           "trusted_root: root.json}}]}}\n")
+    policy = status_of(pg)["policy"]
+    assert (policy["rules"], policy["observing"], policy["default"]) == (1, 1, "allow"), policy
+    assert policy["revision"] != first["policy"]["revision"] and policy["trust"]["authorities"] > 0, policy
+    code, out, err = pg.command("status")
+    for text in ("policy.yaml, revision " + policy["revision"], "1 rule, 1 of them only observes",
+                 "1 allowed, 1 denied, 0 pending"):
+        assert text in out, (text, out)
+    code, out, err = pg.command("doctor")
+    assert "1 rule; what none speaks of is served" in out and "only observes" in out, (out, err)
+    pg.stop()
+
+
+def test_trust_that_ended_is_told():
+    root = json.load(open(f"{FIXTURES}/keyless/oci/trusted_root.json"))
+    with tempfile.TemporaryDirectory() as folder:
+        config = os.path.join(folder, "pullgate.yaml")
+        open(config, "w").write(
+            f"storage: {{path: {folder}/data}}\nadmin: {{listen: 127.0.0.1:1}}\nupstreams: {{}}\n"
+            f"trust: {{trusted_root: {folder}/root.json}}\n"
+            "policy: {default: deny, rules: [{name: who, match: "
+            "{repositories: ['**']}, require: {signature: {any_of: [{keyless: {issuer: https://a, "
+            "subject: b}}]}}}]}\n")
+        for end, level, text in (("2125-01-01T00:00:00Z", "ok", "nothing of it ends before 20"),
+                                 ("2025-01-01T00:00:00Z", "fail", "ended at 2025-01-01T00:00:00Z")):
+            for ca in root["certificateAuthorities"]:
+                ca["validFor"]["end"] = end
+            json.dump(root, open(os.path.join(folder, "root.json"), "w"))
+            code, out, err = run("doctor", "--json", "-c", config)
+            assert out, err
+            found, = (c for c in json.loads(out)["checks"]
+                      if c["check"] == "policy" and c["subject"] == "trust")
+            assert found["level"] == level and text in found["text"], (found, err)
+            assert (found["remedy"] is None) == (level == "ok"), found
+
+
 def test_what_cannot_be_looked_at_behind_a_server_is_said():
     up, pg, _, _ = a_server()
     key = ["--key", pg.signer.public]
