@@ -21,6 +21,7 @@
 #include "cache/journal.h"
 #include "cache/partial.h"
 #include "cache/revoked.h"
+#include "cache/revoked_shared.h"
 #include "cache/writer.h"
 
 #define FOLDER     "given-"
@@ -270,6 +271,7 @@ int handover_resume(struct store *s, unsigned wait_ms, struct pg_err *err)
 void handover_give(struct store *s)
 {
     PG_CHECK(*partial_shared(s) >= 0 && s->lock_fd < 0);
+    revoked_shared_give(s);
     writer_cancel(s->writer);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/list.h"
 #include "cache/revoked_int.h"
+#include "cache/revoked_shared.h"
 #include "cache/writer.h"
 
 static const char *const prefixes[REVOKED_KINDS] = {[REVOKED_DIGEST] = "",
@@ -65,6 +66,7 @@ void revoked_free(struct revoked *r)
         free(set);
         set = next;
     }
+    revoked_shared_close(r);
     PG_CHECK(pthread_mutex_destroy(&r->lock) == 0);
     free(r);
 }
@@ -319,15 +321,20 @@ static void swap_with(struct revoked *r, struct revoked *read)
     revoked_unlock(r);
 }
 
-int revoked_load(struct store *s, struct pg_err *err)
+int revoked_read(struct revoked *r, struct journal *journal, struct pg_err *err)
 {
     struct revoked *read = revoked_new();
-    int rc = journal_read(s->journal, 0, take, read, err);
+    int rc = journal_read(journal, 0, take, read, err);
 
     if (rc == 0)
-        swap_with(s->revoked, read);
+        swap_with(r, read);
     revoked_free(read);
     return rc;
+}
+
+int revoked_load(struct store *s, struct pg_err *err)
+{
+    return revoked_read(s->revoked, s->journal, err);
 }
 
 struct change {
@@ -354,6 +361,7 @@ static void settle(struct writer_op *op)
         revoked_put(c->store->revoked, c->entry);
     else
         revoked_drop(c->store->revoked, c->entry);
+    revoked_shared_note(c->store->revoked);
 }
 
 static size_t join(char *out, size_t max, struct sl a, struct sl b)

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "cache/revoked_int.h"
+#include "cache/revoked_shared.h"
 #include "cache/writer.h"
 
 #define CHUNK 500 /* entries of one operation: a group of the journal is bounded */
@@ -124,6 +125,7 @@ static void settle(struct writer_op *op)
             revoked_drop(p->store->revoked, &p->entries[i]);
     if (p->feed != NULL)
         set_feed(p->store->revoked, sl_str(p->name), p->feed);
+    revoked_shared_note(p->store->revoked);
 }
 
 static int write_part(const struct part *from, size_t at, size_t n, struct pg_err *err)

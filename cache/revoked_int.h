@@ -31,7 +31,9 @@ struct revoked {
     pthread_mutex_t lock;
     struct revoked_set local; /* and from there all others */
     atomic_uint counts[REVOKED_KINDS];
-    atomic_bool is_stale;
+    atomic_bool is_stale, is_given; /* the second: to an heir; see cache/revoked_shared.h */
+    atomic_uint_fast64_t *shared;   /* mapped; NULL: nobody shares it */
+    atomic_uint_fast64_t seen;      /* of it, by what is in force here */
 };
 
 void revoked_lock(struct revoked *r);
@@ -47,6 +49,9 @@ struct sl revoked_key(enum revoked_kind kind, struct sl what, char out[REVOKED_K
 /* Into, or out of, the set that `by` says. */
 void revoked_put(struct revoked *r, const struct revoked_entry *e);
 void revoked_drop(struct revoked *r, const struct revoked_entry *e);
+
+/* All that a journal says, in place of what is in force. */
+PG_MUST_USE int revoked_read(struct revoked *r, struct journal *journal, struct pg_err *err);
 
 bool revoked_fits(const struct revoked_entry *e);
 PG_MUST_USE int revoked_append(struct journal *journal, const struct revoked_entry *e, bool revoke,

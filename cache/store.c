@@ -27,6 +27,7 @@
 #include "cache/partial.h"
 #include "cache/recover.h"
 #include "cache/revoked.h"
+#include "cache/revoked_shared.h"
 #include "cache/use.h"
 #include "cache/version.h"
 #include "cache/work.h"
@@ -159,7 +160,7 @@ static int open_all(struct store *s, struct pg_err *err)
         return -1;
     age_begin(s);
     s->revoked = revoked_new();
-    if (revoked_load(s, err) < 0)
+    if ((!is_read_only(s) && revoked_shared_open(s, err) < 0) || revoked_load(s, err) < 0)
         return -1;
     s->overlay = overlay_new();
     s->use = use_new();

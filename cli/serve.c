@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "cache/revoked_shared.h"
 #include "cache/store.h"
 #include "cli/admission.h"
 #include "cli/config.h"
@@ -63,6 +64,7 @@ struct succession {
     struct heir heir; /* of whom */
     struct upgrade *upgrade;
     bool is_lost;        /* the store, in an upgrade that failed */
+    bool is_behind;      /* of what its heir revokes, and told so */
     struct trail *trail; /* goes over, too; NULL: no audit log is kept */
     struct forward *forward;
     struct feeder *feeder;
@@ -557,6 +559,22 @@ static int turn_upgrade(struct serve *s)
     return sooner(wait_ms, heir_turn(&s->turn.heir, s->store, s->turn.trail));
 }
 
+/* What is revoked is the heir's to write and, while this process ends, its to hear. */
+static void follow_heir(struct serve *s)
+{
+    struct pg_err err = {0};
+
+    if (!revoked_shared_is_behind(s->store)) {
+        return;
+    }
+    if (revoked_shared_follow(s->store, &err) < 0 && !s->turn.is_behind) {
+        pg_log_say(PG_LOG_ERROR, PG_LOG_SECURITY,
+                   "what the new process revokes cannot be read, nothing is let out: %s", err.msg);
+        s->turn.is_behind = true;
+    }
+    pg_err_clear(&err);
+}
+
 /* Waits for signals and messages; while it drains, also for the last connection. */
 static void run(struct serve *s)
 {
@@ -574,6 +592,7 @@ static void run(struct serve *s)
         polls[HEIR].fd = s->turn.heir.fd;
         int rc = poll(polls, NPOLLS, s->phase == DRAINING ? DRAIN_LOOK_MS : wait_ms);
         PG_CHECK(rc >= 0 || errno == EINTR);
+        follow_heir(s);
         if (polls[SIGNALS].revents != 0) {
             take_signals(s);
         }

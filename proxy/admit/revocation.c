@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "cache/index.h"
 #include "cache/overlay.h"
+#include "cache/revoked_shared.h"
 #include "oci/manifest.h"
 
 #define EDGES_MAX   2048 /* of a child that are looked at */
@@ -51,6 +52,11 @@ bool revocation_of_repository(struct store *s, struct sl repository, struct pg_a
 {
     struct revoked_entry e;
 
+    if (revoked_shared_is_behind(s)) {
+        *v_r = policy_revoked("what was taken back a moment ago is being read");
+        v_r->decision = POLICY_PENDING;
+        return true;
+    }
     if (revoked_feed_is_stale(s))
         return deny(v_r, "a feed of revocations that must be current is not: what was taken back "
                          "meanwhile is not known; `pullgate status` says more");

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Feeds of revocations: signed lists that are fetched, believed if they are by their key and newer than
 what was believed before, and in force for the next request."""
-import datetime, http.server, json, os, ssl, subprocess, threading
+import contextlib, datetime, http.server, json, os, ssl, subprocess, threading
 
 import pg as stage
 from pg import DEADLINE, Pullgate
@@ -33,10 +33,11 @@ class Feed:
                     feed.asked += 1
                     feed.news.notify_all()
                 body = open(feed.file, "rb").read() if os.path.exists(feed.file) else b""
-                self.send_response(200 if body else 404)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(OSError):              # it ended meanwhile
+                    self.send_response(200 if body else 404)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, *_):
                 pass

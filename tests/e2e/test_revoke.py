@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator takes back is refused from the next request on, warm or cold, with a policy or without."""
-import glob, json, os, shutil, subprocess
+import glob, http.client, json, os, re, shutil, subprocess
 
 import pg as stage
 from pg import Pullgate
@@ -216,6 +216,44 @@ def test_N06_it_outlives_the_index_and_a_cut_journal_does_not_start():
         f.truncate(os.path.getsize(segment) * 2 // 3)
     p = subprocess.run([os.environ["PULLGATE"], "serve", "-c", pg.conf], capture_output=True, text=True, timeout=60)
     assert p.returncode != 0 and "--accept-loss" in p.stderr + p.stdout, p
+    shutil.rmtree(pg.dir)
+
+
+def test_after_an_upgrade_the_old_process_refuses_it_too():
+    up = Upstream()
+    image = up.image(REPO, "v1", layers=[b"bad"])
+    pg = Pullgate(up, more="limits: {drain_timeout: 10m}")
+    served(pg, paths(image))
+    pg.landed(3)
+    s = pg.connect()
+
+    def ask(path):
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        r = http.client.HTTPResponse(s)
+        r.begin()
+        return r.status, r.read(), r.headers
+    assert ask(paths(image)[0])[0] == 200
+    big = pg.connect()                                      # which keeps the old process alive
+    big.sendall(b"GET ")
+    assert pg.control("POST", "/api/v1/upgrade").status == 200
+    heir = int(re.search(r"process (\d+) serves now", pg.wait_log("serves now"))[1])
+    gone = os.pidfd_open(heir)
+    try:
+        revoke(pg, image.digest)                            # the heir has the control socket
+        for path in paths(image):
+            status, body, headers = ask(path)
+            assert status in (403, 503), (path, status, body)
+            if headers["Connection"] == "close":
+                break
+        else:
+            assert ask(paths(image)[0])[0] == 403
+    finally:
+        s.close()
+        big.close()
+        os.kill(heir, 15)
+        stage.select.select([gone], [], [], stage.DEADLINE)
+        os.close(gone)
+    pg.wait_true(lambda: pg.proc.poll() is not None, "the predecessor does not end")
     shutil.rmtree(pg.dir)
 
 
