@@ -53,6 +53,7 @@ static int print_plan(const struct command_args *args, struct ruleset *rules, in
 
     int rc = stock_open(args, &stock);
     if (rc == COMMAND_GOOD) {
+        PG_CHECK(rules != NULL);
         rules->capacity = stock.load.config.storage_max_size;
         plan_make(rules, stock.inventory.images, stock.inventory.n, now_s, &plan);
         pg_buf_init(&out, PLAN_BYTES_MAX);

@@ -90,6 +90,7 @@ static const struct path {
     const struct rq_stage *stage;
     void (*write)(struct admin_request *r); /* of `read` */
     void (*work)(struct job *j);            /* of `work` */
+    const char *type;                       /* of what it answers; NULL: JSON */
     bool is_private;                        /* on the control socket alone */
     bool changes;                           /* private, and POST */
     bool revokes;                           /* is told `what` or a ref, and a reason */
@@ -121,6 +122,17 @@ static const struct path {
 #undef REVOKES
     {.path = "/api/v1/gc", .stage = &ST_work, CHANGES, .is_bare = true, .work = listing_gc},
 #undef CHANGES
+#define PLANS .stage = &ST_work, .is_private = true
+    {.path = "/api/v1/retention/plan", PLANS, .work = listing_plan},
+    {.path = "/api/v1/retention/plan.csv",
+     PLANS,
+     .work = listing_plan_csv,
+     .type = "text/csv; charset=utf-8"},
+    {.path = "/api/v1/retention/plan.txt",
+     PLANS,
+     .work = listing_plan_text,
+     .type = "text/plain; charset=utf-8"},
+#undef PLANS
     {.path = "/api/v1/retention", .stage = &ST_work, .work = listing_retention, .is_private = true},
     {.path = "/api/v1/revocations",
      .stage = &ST_work,
@@ -408,6 +420,8 @@ static enum rq_next st_worked(struct rq *rq)
         pg_err_move(&rq->err, &r->job->err);
         return rq_fail_now(rq);
     }
+    if (find_path(r->path)->type != NULL)
+        r->type = find_path(r->path)->type;
     pg_buf_free(&r->body);
     r->body = r->job->body;
     pg_buf_init(&r->job->body, 0);

@@ -7,6 +7,7 @@
  *     GET  /debug/requests /debug/flights /debug/faults           both (faults: debug builds)
  *     GET  /api/v1/status /api/v1/version /api/v1/config          both
  *     GET  /api/v1/tags /api/v1/manifests /api/v1/blobs           the unix socket alone
+ *     GET  /api/v1/retention /api/v1/retention/plan, .csv, .txt   the unix socket alone
  *     POST /api/v1/reload /api/v1/upgrade /api/v1/drain /api/v1/purge  the unix socket alone
  *
  * On TCP a request must name one of localhost, 127.0.0.1, [::1] or the configured address as its
@@ -55,11 +56,15 @@ struct admin_command {
     struct admin_request *by; /* NULL: the asker went away */
 };
 
+enum admin_plan { ADMIN_PLAN_JSON, ADMIN_PLAN_CSV, ADMIN_PLAN_TEXT };
+
 /* Who carries rules of retention out: proxy/admin/keeper. No functions: nobody does. */
 struct admin_keeper {
     struct keeper *keeper;
     int (*ask)(struct keeper *k, uint64_t *run_r, struct pg_err *err);
     void (*write)(struct keeper *k, struct pg_buf *out);
+    int (*plan)(struct keeper *k, enum admin_plan form, const atomic_bool *stop, struct pg_buf *out,
+                struct pg_err *err);
 };
 
 struct admin_config {

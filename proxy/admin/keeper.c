@@ -15,8 +15,11 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "proxy/admin/inventory.h"
 #include "proxy/admin/removal.h"
 #include "retention/ages.h"
+#include "retention/plan.h"
+#include "retention/tell.h"
 
 #define AGES_FILE   "ages"
 #define AGES_BYTES  64
@@ -45,7 +48,8 @@ struct keeper {
     atomic_bool ending;
     int64_t due_s; /* by the wall clock; 0: never */
     enum state state;
-    bool is_cut; /* the run under way, by the end of its window */
+    bool is_cut;   /* the run under way, by the end of its window */
+    int64_t lag_s; /* of the clock of ages behind the wall clock, as of its last turn */
     struct run run;
     struct ages ages; /* the thread's alone, as is saved_s */
     int64_t saved_s;
@@ -118,6 +122,9 @@ static int64_t turn_ages(struct keeper *k)
     bool lagged = k->ages.lags;
     int64_t now_s = ages_turn(&k->ages, pg_clock_wall_s(), pg_clock_mono_ms() / 1000);
 
+    lock(k);
+    k->lag_s = pg_clock_wall_s() - now_s;
+    unlock(k);
     pg_metric_set(PG_M_RETENTION_CLOCK_LAGS, k->ages.lags);
     if (k->ages.lags && !lagged) {
         pg_log_say(PG_LOG_WARN, PG_LOG_STORE,
@@ -352,14 +359,19 @@ void keeper_use(struct keeper *k, struct snapshot *snapshot)
     config_snapshot_unref(old);
 }
 
+static int no_rules(struct pg_err *err)
+{
+    return pg_fail(err, PG_E_UNSUPPORTED,
+                   "the configuration names no rules: retention: {rules: FILE}");
+}
+
 int keeper_ask(struct keeper *k, enum keeper_why why, uint64_t *run_r, struct pg_err *err)
 {
     int rc = 0;
 
     lock(k);
     if (rules_of(k->snapshot) == NULL) {
-        rc = pg_fail(err, PG_E_UNSUPPORTED,
-                     "the configuration names no rules: retention: {rules: FILE}");
+        rc = no_rules(err);
     } else {
         bool under_way = k->state != IDLE;
         *run_r = k->run.number + (under_way ? 0 : 1);
@@ -431,6 +443,47 @@ void keeper_write(struct keeper *k, struct pg_buf *out)
     unlock(k);
 }
 
+static void put_plan(const struct plan *p, enum admin_plan form, int64_t now_s, struct pg_buf *out)
+{
+    switch (form) {
+    case ADMIN_PLAN_JSON:
+        tell_json(p, now_s, out);
+        return;
+    case ADMIN_PLAN_CSV:
+        tell_csv(p, out);
+        return;
+    case ADMIN_PLAN_TEXT:
+        tell_text(p, false, out);
+        return;
+    }
+    PG_BUG("a form of a plan that there is not");
+}
+
+static int tell_plan(struct keeper *k, enum admin_plan form, const atomic_bool *stop,
+                     struct pg_buf *out, struct pg_err *err)
+{
+    struct inventory inventory;
+    struct plan plan;
+
+    lock(k);
+    struct snapshot *snapshot = k->snapshot != NULL ? config_snapshot_ref(k->snapshot) : NULL;
+    int64_t now_s = pg_clock_wall_s() - k->lag_s;
+    unlock(k);
+    if (rules_of(snapshot) == NULL) {
+        config_snapshot_unref(snapshot);
+        return no_rules(err);
+    }
+    int rc = inventory_take(k->config.store, stop, &inventory, err);
+    if (rc == 0) {
+        plan_make(rules_of(snapshot), inventory.images, inventory.n, now_s, &plan);
+        put_plan(&plan, form, now_s, out);
+        plan_free(&plan);
+    }
+    inventory_free(&inventory);
+    config_snapshot_unref(snapshot);
+    return rc;
+}
+
 static int ask_by_command(struct keeper *k, uint64_t *run_r, struct pg_err *err)
 {
     return keeper_ask(k, KEEPER_COMMAND, run_r, err);
@@ -438,5 +491,6 @@ static int ask_by_command(struct keeper *k, uint64_t *run_r, struct pg_err *err)
 
 struct admin_keeper keeper_for_admin(struct keeper *k)
 {
-    return (struct admin_keeper){.keeper = k, .ask = ask_by_command, .write = keeper_write};
+    return (struct admin_keeper){
+        .keeper = k, .ask = ask_by_command, .write = keeper_write, .plan = tell_plan};
 }

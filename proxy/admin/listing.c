@@ -150,3 +150,29 @@ void listing_retention(struct job *j)
     else
         k->write(k->keeper, &j->body);
 }
+
+static void plan(struct job *j, enum admin_plan form)
+{
+    const struct admin_keeper *k = &j->config->keeper;
+
+    if (k->plan == NULL)
+        pg_fail(&j->err, PG_E_UNSUPPORTED, "nothing is removed by rules here");
+    else if (k->plan(k->keeper, form, &j->abandoned, &j->body, &j->err) == 0 && j->body.over)
+        pg_fail(&j->err, PG_E_TOO_LARGE, "the plan is longer than %zu MiB: pullgate retention plan",
+                j->body.max >> 20);
+}
+
+void listing_plan(struct job *j)
+{
+    plan(j, ADMIN_PLAN_JSON);
+}
+
+void listing_plan_csv(struct job *j)
+{
+    plan(j, ADMIN_PLAN_CSV);
+}
+
+void listing_plan_text(struct job *j)
+{
+    plan(j, ADMIN_PLAN_TEXT);
+}

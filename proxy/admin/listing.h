@@ -13,3 +13,6 @@ void listing_blobs(struct job *j);
 void listing_purge(struct job *j);
 void listing_gc(struct job *j);        /* a run of retention begins */
 void listing_retention(struct job *j); /* what it does, and did */
+void listing_plan(struct job *j);      /* what it would do now, in JSON; in CSV; as text */
+void listing_plan_csv(struct job *j);
+void listing_plan_text(struct job *j);

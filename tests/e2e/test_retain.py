@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server carries rules of retention out by itself: by schedule, by a signal, by command."""
-import json, os, signal, subprocess, threading, time
+import csv, io, json, os, signal, subprocess, threading, time
 
 import pg as stage
 from pg import Pullgate, Shift, Upstream
@@ -285,12 +285,29 @@ def test_rules_that_are_no_good_leave_those_in_force():
     pg.stop()
 
 
+def test_the_plan_of_now_over_the_control_socket():
+    up, pg = stocked(ALL_CI)
+    plan = pg.control("GET", "/api/v1/retention/plan").json()
+    assert {i["tags"][0]: i["action"] for i in plan["images"]} == {"ci-1": "delete", "ci-2": "delete", "prod-1": "keep"}
+    answer = pg.control("GET", "/api/v1/retention/plan.csv")
+    assert answer.headers["Content-Type"].startswith("text/csv"), answer.headers
+    rows = list(csv.DictReader(io.StringIO(answer.body.decode())))
+    assert sorted(r["tags"] for r in rows if r["action"] == "delete") == ["ci-1", "ci-2"], rows
+    answer = pg.control("GET", "/api/v1/retention/plan.txt")
+    assert "2 of 3 manifests go" in answer.body.decode(), answer
+    assert pg.admin("/api/v1/retention/plan").status == 404  # there alone
+    run = pg.now()
+    assert run["bytes"] == plan["freed"] and run["removed"] == plan["deleted"], (run, plan)
+    pg.stop()
+
+
 def test_without_rules_there_is_nothing_to_do():
     pg = Pullgate(Upstream())
     code, out, err = pg.command("gc", "--now")
     assert code == 1 and "names no rules" in err, (code, out, err)
     code, out, err = pg.command("gc")
     assert code == 0 and "no rules are configured" in out, (code, out, err)
+    assert pg.control("GET", "/api/v1/retention/plan").status != 200
     pg.proc.send_signal(signal.SIGUSR1)
     pg.wait_log("SIGUSR1: the configuration names no rules")
     pg.stop()
