@@ -167,6 +167,12 @@ static const struct signer *find_signer(const struct trial *t, struct sl name)
     return NULL;
 }
 
+/* Workflows are known by a URI, people by an address. */
+static bool is_uri(struct sl subject)
+{
+    return subject.n > 0 && memmem(subject.p, subject.n, "://", 3) != NULL;
+}
+
 /* As that authority would have signed it, with all that may be wanted besides. */
 static int sign_as(struct trial *t, const struct pg_tree *by, enum facts_kind kind,
                    struct facts_signed *f)
@@ -193,7 +199,9 @@ static int sign_as(struct trial *t, const struct pg_tree *by, enum facts_kind ki
                                               : FACTS_BY_CHAIN,
         .trust = s->trust,
         .key_id = s->key_id,
-        .san = s->kind == SIGNER_KEYLESS ? FACTS_SAN_EMAIL : FACTS_SAN_NONE,
+        .san = s->kind != SIGNER_KEYLESS  ? FACTS_SAN_NONE
+               : is_uri(s->subject.exact) ? FACTS_SAN_URI
+                                          : FACTS_SAN_EMAIL,
         .issuer = s->issuer.exact,
         .subject = s->subject.exact,
         .notation = s->statement,

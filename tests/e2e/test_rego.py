@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real Open Policy Agent: the bundle of conf/policies/rego, asked by pullgate, says the same as
 the same rules in our own language."""
-import atexit, hashlib, http.client, json, os, select, shutil, socket, subprocess
+import atexit, calendar, hashlib, http.client, json, os, select, shutil, socket, subprocess
 import tempfile, time
 
 import pg as stage
 from pg import need
 from test_admit import FIXTURES, Layout, start, write_policy
 from test_facts import Made
+from test_policies import Folder, f_root
 from upstream import DEADLINE, Upstream
 
 BUNDLE = os.path.join(os.path.dirname(__file__), "../../conf/policies/rego")
@@ -179,6 +180,85 @@ def test_N16_undefined_and_what_is_no_document():
     opa.stop()
     pg.wait_true(lambda: pg.get(f"/v2/a/plain/manifests/{image.digest}").status in (200, 503), "it has ended")
     pg.stop()
+
+
+# ---- a policy that somebody has in Rego, and what it is in our language -----------------------------
+
+EXAMPLE = os.path.join(os.path.dirname(__file__), "../fixtures/policy")
+RELEASE = "https://github.com/acme/shop/.github/workflows/release.yml@refs/tags/v1.4.2"
+PROD = """\
+default: deny
+authorities:
+  release: {keyless: {issuer: "https://token.actions.githubusercontent.com", subject: "%s"}}
+rules:
+- name: prod
+  match: {repositories: ["docker.io/library/*", "ghcr.io/acme/**"]}
+  require:
+    signature: {any_of: [release]}
+    tags: {deny: ["*"]}
+    scan: {counts: {critical: 0, high: 0}, database_max_age: 72h, grace: none, on_missing: deny}
+""" % RELEASE
+
+
+def variants():
+    """{name: input}: as they are, and each with one thing changed."""
+    result = {}
+    for name in ("small", "allow", "deny"):
+        with open(f"{EXAMPLE}/input-{name}.json") as f:
+            result[name] = json.load(f)
+    def change(name, what):
+        result[name] = json.loads(json.dumps(result["small"]))
+        what(result[name])
+    change("nobody signed", lambda i: i.update(signatures=[]))
+    change("another repository", lambda i: i["image"].update(registry="quay.io"))
+    change("by tag", lambda i: i["image"].pop("digest"))
+    change("never scanned", lambda i: i["scan"].update(status="none", findings=[]))
+    change("an old database", lambda i: i["scan"].update(db_built="2026-11-19T06:00:00Z"))
+    change("one that is critical", lambda i: i["scan"]["findings"][0].update(severity="Critical"))
+    change("one that is high, and waived", lambda i: i["scan"]["findings"].append(
+        {"id": "CVE-2023-0001", "severity": "High", "fixed_version": "", "package": "zlib"}))
+    change("one that is high, and not", lambda i: i["scan"]["findings"].append(
+        {"id": "CVE-2023-0099", "severity": "High", "fixed_version": "", "package": "zlib"}))
+    change("low ones", lambda i: i["scan"].update(findings=[{"id": "CVE-2023-0098", "severity": "Low",
+                                                             "fixed_version": "", "package": "zlib"}]))
+    return result
+
+
+def trial(name, told, waived, allow):
+    """The same facts as a test of a policy."""
+    image, scan = told["image"], told["scan"]
+    seconds = lambda text: calendar.timegm(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+    name_of = f"{image['registry']}/{image['repository']}" + ("" if "digest" in image else ":" + image["tag"])
+    test = {"name": name, "image": name_of, "now": told["now"], "expect": "allow" if allow else "deny", "here": "1d", "platform": "linux/amd64",
+            "signed": ["release"] if told["signatures"] else []}
+    if scan["status"] == "complete":
+        age = f"{seconds(told['now']) - seconds(scan['db_built'])}s"
+        test["scan"] = [{"source": "grype", "age": "1h", "database_age": age, "findings": [
+            {"id": f["id"], "severity": f["severity"].lower(), "package": f["package"], "version": "1",
+             **({"fixed": f["fixed_version"]} if f["fixed_version"] else {}), "settled": f["id"] in waived} for f in scan["findings"]]}]
+    return test
+
+
+def test_an_example_says_the_same_in_our_language():
+    need("opa")
+    f = Folder(more=f"trust: {{trusted_root: {f_root()}}}\n")
+    f.write("prod.yaml", PROD)
+    with open(EXAMPLE + "/data.json") as data:
+        waived = {w["id"] for w in json.load(data)["waivers"]}
+    tests = []
+    for name, told in variants().items():
+        f.write("input.json", json.dumps(told))
+        p = subprocess.run(["opa", "eval", "-d", EXAMPLE + "/admission.rego", "-d", EXAMPLE + "/data.json", "-i",
+                            f.dir + "/input.json", "--format", "raw", "data.ociproxy.admission.decision"],
+                           capture_output=True, text=True, timeout=60)
+        assert p.returncode == 0, p
+        tests.append(trial(name, told, waived, json.loads(p.stdout)["allow"]))
+    assert {t["name"] for t in tests if t["expect"] == "allow"} == {
+        "small", "allow", "one that is high, and waived", "low ones"}, tests
+    f.write("prod.test.yaml", json.dumps({"policy": "prod.yaml", "tests": tests}))
+    code, out, err = f.run("policy", "test", "-c", f.conf, f.dir + "/prod.test.yaml")
+    assert (code, out, err) == (0, f"{len(tests)} passed, 0 failed, in 1 file\n", ""), (code, out, err)
+    f.close()
 
 
 if __name__ == "__main__":

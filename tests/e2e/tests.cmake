@@ -32,6 +32,7 @@ pg_e2e(load TIMEOUT 300)
 pg_e2e(interop INTEROP TIMEOUT 600)
 pg_e2e(signers INTEROP TIMEOUT 600)
 pg_e2e(rego INTEROP TIMEOUT 300)
+pg_e2e(syft INTEROP TIMEOUT 300)
 pg_e2e(daemons INTEROP TIMEOUT 600)
 
 # The long form of the crash test: thousands of kills, for a release.
