@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cache/index_int.h"
+#include "cache/past.h"
 #include "cache/use.h"
 
+#define DAY_S        86400
 #define LOOKS_A_VIEW 256  /* rows that one view looks at */
 #define TREE_MAX     8192 /* objects that are counted of one tag */
 #define DEPTH_MAX    4    /* an index may name an index */
@@ -134,6 +137,28 @@ static void give(struct walk *w, struct catalog_row *row)
     w->each(w->arg, row);
 }
 
+/* What the tag is for those who pull it, where that is not what it is upstream. */
+static void add_past(struct index_view *v, struct sl repo, struct catalog_row *row)
+{
+    struct pg_err ignored = {0};
+    struct past past;
+    bool is_known = past_get(v, repo, row->tag, &past, &ignored) > 0;
+    const struct past_spell *fixed = is_known ? past_fixed(&past) : NULL;
+
+    row->is_fixed = fixed != NULL;
+    if (fixed != NULL)
+        row->fixed = fixed->digest;
+    for (size_t i = 0; is_known && i < past.n && !row->is_held; i++) {
+        const struct past_spell *s = &past.spells[i];
+
+        row->is_held =
+            s->asked_s > pg_clock_wall_s() - DAY_S && !digest_eq(&s->digest, &row->digest);
+        if (row->is_held)
+            row->held = s->digest;
+    }
+    pg_err_clear(&ignored);
+}
+
 static void give_tag(struct walk *w, struct index_view *v, struct sl name,
                      const struct index_tag *t)
 {
@@ -152,6 +177,7 @@ static void give_tag(struct walk *w, struct index_view *v, struct sl name,
     row.missing = tree.missing;
     (void)size_of(v, &t->digest, &row.is_stored);
     add_media_type(v, &row);
+    add_past(v, (struct sl){w->repo, strlen(w->repo)}, &row);
     give(w, &row);
 }
 

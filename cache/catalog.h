@@ -41,12 +41,15 @@ struct catalog_row {
     struct sl repo, tag; /* tag: of TAGS; these die when each() returns, as does the next */
     struct sl media_type;
     struct digest digest;
-    uint64_t bytes;       /* of TAGS: with all that it names and that is in the store */
-    uint64_t missing;     /* of TAGS: how many objects that it names are not in the store */
-    bool is_stored;       /* the object itself is */
-    int64_t first_seen_s; /* of TAGS: since when it is this digest */
-    int64_t validated_s;  /* of TAGS: when upstream last said so */
-    int64_t last_pull_s;  /* 0: not known */
+    uint64_t bytes;            /* of TAGS: with all that it names and that is in the store */
+    uint64_t missing;          /* of TAGS: how many objects that it names are not in the store */
+    bool is_stored;            /* the object itself is */
+    int64_t first_seen_s;      /* of TAGS: since when it is this digest */
+    int64_t validated_s;       /* of TAGS: when upstream last said so */
+    int64_t last_pull_s;       /* 0: not known */
+    struct digest held, fixed; /* of TAGS, with: what was given out in its place within a day; from
+                                  what it may not move */
+    bool is_held, is_fixed;
 };
 
 typedef void catalog_each(void *arg, const struct catalog_row *row);

@@ -58,8 +58,9 @@ static void put_tag(struct table *t, const json_t *row)
     struct pg_buf name;
 
     pg_buf_init(&name, PRINT_BYTES_MAX);
-    (void)pg_buf_printf(&name, SL_FMT ":" SL_FMT, SL_ARG(pg_json_str(row, "repo")),
-                        SL_ARG(pg_json_str(row, "tag")));
+    (void)pg_buf_printf(&name, SL_FMT ":" SL_FMT "%s", SL_ARG(pg_json_str(row, "repo")),
+                        SL_ARG(pg_json_str(row, "tag")),
+                        json_is_string(json_object_get(row, "held_at")) ? " (held)" : "");
     table_put(t, pg_buf_sl(&name));
     pg_buf_free(&name);
     put_digest(t, row);

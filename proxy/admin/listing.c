@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/steady.h"
 #include "cache/purge.h"
 
 struct list {
@@ -28,6 +29,16 @@ static void put_text(struct pg_buf *out, const char *name, struct sl text)
     (void)pg_buf_put_json(out, text);
 }
 
+static void put_digest(struct pg_buf *out, const char *name, const struct digest *d)
+{
+    char text[DIGEST_TEXT_MAX];
+
+    if (d == NULL)
+        (void)pg_buf_printf(out, ",\"%s\":null", name);
+    else
+        put_text(out, name, digest_write(d, text));
+}
+
 static void put_row(void *arg, const struct catalog_row *row)
 {
     struct list *l = arg;
@@ -45,8 +56,10 @@ static void put_row(void *arg, const struct catalog_row *row)
     if (l->what == CATALOG_TAGS) {
         (void)pg_buf_printf(out, ",\"missing\":%" PRIu64, row->missing);
         put_time(out, "validated", row->validated_s);
+        put_digest(out, "held_at", row->is_held ? &row->held : NULL);
+        put_digest(out, "fixed_at", row->is_fixed ? &row->fixed : NULL);
     }
-    put_time(out, "first_seen", row->first_seen_s);
+    put_time(out, "first_seen", row->first_seen_s - pg_steady_ahead_s());
     put_time(out, "last_pull", row->last_pull_s);
     (void)pg_buf_put(out, SL("}"));
 }

@@ -44,6 +44,10 @@ class Scene:
             return said and said[0] > time.time() + self.shift.wall - HOUR / 2
         self.pg.wait_true(is_so, "the tag is not committed")
 
+    def listed(self):
+        rows = json.loads(self.pg.control("GET", "/api/v1/tags?n=100")[1])["tags"]
+        return next(r for r in rows if r["tag"] == "v1")
+
     def serves(self, image, held=None, settles=True):
         for method in ["GET", "HEAD"]:
             got = self.pg.get(TAG, method=method)
@@ -66,6 +70,8 @@ def test_N08_a_tag_is_what_it_was_before_until_the_new_one_is_old_enough():
     s.serves(s.old, held=new)
     denied(s.pg, type("Doors", (), {"doors": new.doors[1:2]}), "for 3 days")
     assert s.pg.metric("pullgate_admission_older_total") == 2
+    assert s.listed()["held_at"] == s.old.digest and s.listed()["digest"] == new.digest
+    assert "v1 (held)" in s.pg.command("ls")[1]
     s.wait(40)
     s.serves(s.old, held=new)
     s.wait(40)                                            # upstream says it still
@@ -210,6 +216,7 @@ def test_a_tag_that_may_not_move_is_held_where_it_was_and_that_is_said():
     moved(s, new)
     s.serves(s.old, held=new)
     assert s.pg.metric("pullgate_tags_moved_total") == 1
+    assert s.listed()["fixed_at"] == s.listed()["held_at"] == s.old.digest
     s.wait(1000)
     s.serves(s.old, held=new)                             # it never becomes old enough
     assert s.pg.get(f"{BASE}/manifests/{new.digest}").status == 200

@@ -22,6 +22,7 @@ static void write_again(enum index_table table, struct sl body)
     struct index_manifest manifest;
     struct index_link link;
     struct index_tag tag;
+    struct past past;
     struct pg_buf b;
 
     pg_buf_init(&b, INDEX_VALUE_MAX);
@@ -37,6 +38,9 @@ static void write_again(enum index_table table, struct sl body)
         same_again(&b, body);
     } else if (table == INDEX_TABLE_TAG && index_value_read_tag(body, &tag) == 0) {
         index_value_put_tag(&b, &tag);
+        same_again(&b, body);
+    } else if (table == INDEX_TABLE_PAST && index_value_read_past(body, &past) == 0) {
+        index_value_put_past(&b, &past);
         same_again(&b, body);
     }
     pg_buf_free(&b);
