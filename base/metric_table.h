@@ -100,6 +100,12 @@ X(FEEDS_STALE, GAUGE, "pullgate_revocation_feeds_stale", "",
   "Feeds of revocations that have expired, or never came.")
 X(FEED_FAILURES, COUNTER, "pullgate_revocation_feed_failures_total", "",
   "Times that a feed of revocations did not come, or was refused.")
+X(HOOK_SENT, COUNTER, "pullgate_webhook_sent_total", "", "Events that a webhook has taken.")
+X(HOOK_FAILURES, COUNTER, "pullgate_webhook_failures_total", "",
+  "Times that a webhook did not take an event.")
+X(HOOK_DROPPED, COUNTER, "pullgate_webhook_dropped_total", "",
+  "Events that a webhook never got: too many waited, or it did not take them.")
+X(HOOK_WAITING, GAUGE, "pullgate_webhook_waiting", "", "Events that wait for webhooks.")
 X(STORE_BLOBS, GAUGE, "pullgate_store_blobs", "", "Blobs in the store.")
 X(STORE_BYTES, GAUGE, "pullgate_store_bytes", "", "Bytes of blobs in the store.")
 X(STORE_PARTIAL_BYTES, GAUGE, "pullgate_store_partial_bytes", "",

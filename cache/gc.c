@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/news.h"
 #include "cache/age.h"
 #include "cache/blob.h"
 #include "cache/growth.h"
@@ -45,6 +46,7 @@ struct gc {
     unsigned under_way; /* drops */
     uint64_t reclaimed; /* bytes, as of the last note of growth */
     uint64_t noted_ms;  /* when that was; 0: not yet */
+    bool was_degraded;  /* as of the last look, as news tell it */
     pthread_t thread;
     struct age age;
 };
@@ -280,9 +282,14 @@ static uint64_t carry_out(struct gc *gc, const struct plan *p, uint64_t want)
         freed += p->heap[i].size;
     }
     wait_for_drops(gc, 0);
-    if (i > 0)
+    if (i > 0) {
+        const struct pg_news_fact facts[] = {{"why", SL("room"), 0},
+                                             {.name = "blobs", .number = i},
+                                             {.name = "bytes", .number = freed}};
         pg_log_say(PG_LOG_INFO, PG_LOG_STORE, "evicted %zu blobs, %ju bytes, to make room", i,
                    (uintmax_t)freed);
+        pg_news_say(PG_NEWS_EVICTION, SL("store"), facts, 3);
+    }
     return freed;
 }
 
@@ -394,6 +401,38 @@ static int measure(struct store *s, uint64_t asked, struct gc_room *room_r, stru
     return gc_room(s, asked, room_r, err);
 }
 
+static void say_mark(const char *mark, const struct gc_room *room)
+{
+    const struct pg_news_fact facts[] = {{"mark", sl_str(mark), 0},
+                                         {.name = "used", .number = room->used},
+                                         {.name = "avail", .number = room->avail},
+                                         {.name = "excess", .number = room->excess}};
+
+    pg_news_say(PG_NEWS_WATER_MARK, SL("store"), facts, 4);
+}
+
+static void evict_to_low(struct gc *gc, const struct gc_room *before)
+{
+    struct gc_room after = *before;
+    struct pg_err ignored = {0};
+
+    say_mark("high", before);
+    evict(gc, before->excess);
+    if (gc_room(gc->store, 0, &after, &ignored) == 0 && after.excess == 0)
+        say_mark("low", &after);
+    pg_err_clear(&ignored);
+}
+
+static void say_state(struct gc *gc)
+{
+    bool is_degraded = atomic_load(&gc->store->degraded) != 0;
+    const struct pg_news_fact fact = {"state", is_degraded ? SL("full or failing") : SL("well"), 0};
+
+    if (is_degraded != gc->was_degraded)
+        pg_news_say(PG_NEWS_FAILURE, SL("store"), &fact, 1);
+    gc->was_degraded = is_degraded;
+}
+
 static void look(struct gc *gc, uint64_t asked)
 {
     struct store *s = gc->store;
@@ -402,10 +441,11 @@ static void look(struct gc *gc, uint64_t asked)
     bool is_known = measure(s, asked, &room, &err) == 0;
 
     if (is_known && room.excess > 0)
-        evict(gc, room.excess);
+        evict_to_low(gc, &room);
     else if (is_known && atomic_load(&s->degraded) && can_write(s))
         store_is_well(s);
     pg_err_clear(&err);
+    say_state(gc);
     pg_metric_set(PG_M_STORE_PARTIAL_BYTES, (int64_t)atomic_load(&s->partial_bytes));
 }
 

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/news.h"
 #include "base/steady.h"
 #include "cache/event_int.h"
 #include "cache/landing_int.h"
@@ -45,6 +46,8 @@ struct arrival {
     struct pg_job job;
     struct publish publish;
     struct pg_err err;
+    bool has_moved;    /* its tag */
+    struct digest was; /* what it named then */
 };
 
 struct land *land_new(struct store *s)
@@ -81,6 +84,18 @@ static void log_lost(const struct arrival *a)
     pg_log_end(&line);
 }
 
+static void say_moved(const struct arrival *a)
+{
+    const struct landing *l = &a->landing;
+    char was[DIGEST_TEXT_MAX], is[DIGEST_TEXT_MAX];
+    const struct pg_news_fact facts[] = {{"repository", l->repo, 0},
+                                         {"tag", l->tag, 0},
+                                         {"was", digest_write(&a->was, was), 0},
+                                         {"is", digest_write(&l->digest, is), 0}};
+
+    pg_news_say(PG_NEWS_TAG_MOVED, l->repo, facts, 4);
+}
+
 static uint64_t bytes_of(const struct arrival *a)
 {
     return a->bytes != NULL ? a->bytes->n : 0;
@@ -96,6 +111,8 @@ static void finish(struct arrival *a)
         pg_metric_inc(PG_M_STORE_ERRORS);
         atomic_store(&s->degraded, true);
     }
+    if (!lost && a->has_moved)
+        say_moved(a);
     if (!lost && a->bytes != NULL)
         use_touch(s->use, &a->landing.digest, a->landing.now_s);
     if (a->batch != NULL && lost)
@@ -114,11 +131,27 @@ static void finish(struct arrival *a)
 
 /* ---- rows ---- */
 
+/* May be called twice for one arrival. */
+static void see_tag(struct arrival *a, struct index_txn *txn)
+{
+    struct index_view v = index_txn_view(txn);
+    struct pg_err ignored = {0};
+    struct index_tag old;
+
+    a->has_moved = index_get_tag(&v, a->landing.repo, a->landing.tag, &old, &ignored) > 0 &&
+                   !digest_eq(&old.digest, &a->landing.digest);
+    if (a->has_moved)
+        a->was = old.digest;
+    pg_err_clear(&ignored);
+}
+
 static int apply_rows(struct arrival *a, struct index_txn *txn, struct pg_err *err)
 {
     struct store *s = a->store;
     bool with_tag = a->batch == NULL || !overlay_is_hidden(s->overlay, a->batch);
 
+    if (with_tag && a->landing.tag.p != NULL && !a->landing.tag_gone)
+        see_tag(a, txn);
     return landing_apply(&a->landing, s->journal, with_tag, txn, err);
 }
 

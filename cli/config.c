@@ -21,6 +21,7 @@
 #include "cli/rules.h"
 #include "cli/scanners.h"
 #include "cli/sinks.h"
+#include "cli/webhooks.h"
 
 #define ARENA_BYTES ((size_t)16 << 20) /* PG_TREE_NODES_MAX nodes and their texts */
 
@@ -170,6 +171,7 @@ static struct config_words words_of(const char *section)
         add_word(&w, "trust");
         add_word(&w, "scanners");
         add_word(&w, "revocation_feeds");
+        add_word(&w, "webhooks");
     }
     return w;
 }
@@ -488,6 +490,7 @@ static void read_root(struct config_load *load, const struct pg_tree *root)
     sinks_read(load, root);
     scanners_read(load, root);
     feeds_read(load, root);
+    webhooks_read(load, root);
     read_upstreams(load, root);
     rules_check(load);
 }
@@ -602,6 +605,7 @@ int config_load(const char *file, struct config_load *load_r, struct pg_err *err
         rules_check_world(load_r);
         sinks_check_world(load_r);
         feeds_check_world(load_r);
+        webhooks_check_world(load_r);
         admission_load(load_r);
         keeping_load(load_r);
         rc = end_parse(load_r);

@@ -190,11 +190,24 @@ static int let_feeds(const struct config *c, struct pg_err *err)
     return 0;
 }
 
+static int let_hooks(const struct config *c, struct pg_err *err)
+{
+    for (size_t i = 0; i < c->nhooks; i++) {
+        const struct config_hook *h = &c->hooks[i];
+        if (sandbox_let_file(h->secret_file, err) < 0 ||
+            (h->ca_file != NULL && sandbox_let_file(h->ca_file, err) < 0)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int let_all(const struct config *c, struct pg_err *err)
 {
     if (let_written(c, err) < 0 || let_system(err) < 0 || let_config_file(c->file, err) < 0 ||
         let_options(option_global, OPTION_NGLOBAL, c, err) < 0 || let_listeners(c, err) < 0 ||
-        let_admission(&c->admission, err) < 0 || let_sinks(c, err) < 0 || let_feeds(c, err) < 0) {
+        let_admission(&c->admission, err) < 0 || let_sinks(c, err) < 0 || let_feeds(c, err) < 0 ||
+        let_hooks(c, err) < 0) {
         return -1;
     }
     for (size_t i = 0; i < c->scans.nscanners; i++) {

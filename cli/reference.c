@@ -61,6 +61,11 @@ static const char trust_doc[] =
     "notation_store: "
     "FOLDER (x509/ca/NAME/*.pem) and crls: [FILE]. Files that change are taken over by "
     "themselves.";
+static const char webhooks_doc[] =
+    "Who is told what happens, by a POST of a CloudEvent: a list of {url, secret_file}, with "
+    "ca_file for TLS, and events: [eviction, failure, water-mark, denial, revocation, tag-moved] "
+    "for some of them. secret_file has what the events are signed with; docs/operations.md says "
+    "how.";
 /* Lists that are read by hand and stand behind the options of a section. */
 static const struct {
     const char *section, *name, *doc, *example;
@@ -236,6 +241,10 @@ int reference_print_example(const struct command_args *args)
     print_put_wrapped(&out, "# ", text_of(feeds_doc));
     (void)pg_buf_put(&out, SL("# revocation_feeds: [{name: security, url: \"https://HOST/PATH\", "
                               "key: /etc/pullgate/feed.pub}]\n"));
+    (void)pg_buf_put(&out, SL("\n"));
+    print_put_wrapped(&out, "# ", text_of(webhooks_doc));
+    (void)pg_buf_put(&out, SL("# webhooks: [{url: \"https://hooks.example.com/pullgate\", "
+                              "secret_file: /etc/pullgate/webhook.secret}]\n"));
     put_options(&out, &load.config);
     put_upstreams(&out, &load.config);
     config_load_free(&load);
@@ -268,9 +277,10 @@ static void put_listen_table(struct pg_buf *out, const struct config *c)
                         "| `trust` | `{trusted_root: FILE}` | | reload | %s |\n"
                         "| `scanners` | a list | | restart | %s |\n"
                         "| `revocation_feeds` | a list | | reload | %s |\n"
+                        "| `webhooks` | `[{url: URL, secret_file: FILE}]` | | reload | %s |\n"
                         "| `upstreams` | a mapping | see below | reload | %s |\n",
                         c->listeners[0].address, listen_doc, tls_doc, policy_doc, trust_doc,
-                        scanners_doc, feeds_doc, upstreams_doc);
+                        scanners_doc, feeds_doc, webhooks_doc, upstreams_doc);
 }
 
 static void put_list_rows(struct pg_buf *out, const char *section)

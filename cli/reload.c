@@ -14,6 +14,7 @@
 #include "proxy/admin/keeper.h"
 #include "proxy/admit/feeder.h"
 #include "proxy/upstream/forward.h"
+#include "proxy/upstream/hook.h"
 
 struct reload {
     struct reload_target target;
@@ -189,6 +190,7 @@ static void hand_over(struct reload *r)
     listen_limit(r->target.listen, c->limits_connections);
     trail_limit(r->target.trail, c->audit_keep, c->audit_max_size);
     forward_set(r->target.forward, c);
+    hook_set(r->target.hooks, c);
     keeper_use(r->target.keeper, r->snapshot);
     feeder_set(r->target.feeder, c);
     store_set_limits(r->target.store, c->storage_max_size, c->storage_reserve);

@@ -38,6 +38,7 @@ struct reload_target {
     struct trail *trail; /* NULL: none */
     struct forward *forward;
     struct feeder *feeder;
+    struct hooks *hooks;
     struct notify *notify;
     struct pg_mailbox *home;
 };

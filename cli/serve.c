@@ -46,6 +46,7 @@
 #include "proxy/upstream/export.h"
 #include "proxy/upstream/fetch.h"
 #include "proxy/upstream/forward.h"
+#include "proxy/upstream/hook.h"
 
 #define DATA_THREADS_MIN 2
 #define DATA_THREADS_MAX 8
@@ -77,6 +78,7 @@ struct serve_pools {
 struct background {
     struct keeper *keeper;
     struct export *export; /* NULL: no spans are kept */
+    struct hooks *hooks;
 };
 
 /* What has programs run. */
@@ -330,6 +332,7 @@ static int start(struct serve *s, struct pg_err *err)
         return -1;
     }
     start_couriers(s);
+    s->back.hooks = hook_start(config_of(s));
     make_loops(s);
     make_admin(s);
     if (open_listeners(s, err) < 0) {
@@ -346,6 +349,7 @@ static int start(struct serve *s, struct pg_err *err)
                                          .trail = s->turn.trail,
                                          .forward = s->turn.forward,
                                          .feeder = s->turn.feeder,
+                                         .hooks = s->back.hooks,
                                          .notify = s->notify,
                                          .home = &s->mail};
     s->reload = reload_new(&target, s->first);
@@ -688,6 +692,7 @@ static void end(struct serve *s)
     notify_close(s->notify);
     close_log(s);
     store_close(s->store);
+    hook_stop(s->back.hooks);      /* nobody has news any more */
     upgrade_free(s->turn.upgrade); /* which tells an heir that we have ended */
     heir_close(&s->turn.heir);
     stamper_free(s->helpers.stamper);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/news.h"
 #include "cli/admission.h"
 #include "cli/authority.h"
 #include "cli/option.h"
@@ -171,6 +172,33 @@ static void put_listeners(const struct config_load *load, struct pg_buf *out)
     }
 }
 
+static void put_hook_text(const char *before, const char *text, struct pg_buf *out)
+{
+    (void)pg_buf_printf(out, "%s", before);
+    (void)pg_buf_put_json(out, text_of(text));
+}
+
+static void put_hooks(const struct config_load *load, struct pg_buf *out)
+{
+    for (size_t i = 0; i < load->config.nhooks; i++) {
+        const struct config_hook *h = &load->config.hooks[i];
+        (void)pg_buf_put(out, i == 0 ? SL("webhooks:\n") : SL(""));
+        put_hook_text("  - {url: ", h->url, out);
+        put_hook_text(", secret_file: ", h->secret_file, out);
+        if (h->ca_file != NULL) {
+            put_hook_text(", ca_file: ", h->ca_file, out);
+        }
+        (void)pg_buf_put(out, SL(", events: ["));
+        for (unsigned k = 0, n = 0; k < PG_NEWS_KINDS; k++) {
+            if ((h->kinds & 1U << k) != 0) {
+                (void)pg_buf_printf(out, "%s%s", n++ > 0 ? ", " : "",
+                                    pg_news_word((enum pg_news_kind)k));
+            }
+        }
+        (void)pg_buf_put(out, SL("]}\n"));
+    }
+}
+
 static void put_globals(const struct config_load *load, struct pg_buf *out)
 {
     const char *section = "";
@@ -234,6 +262,7 @@ void show_write_yaml(const struct config_load *load, struct pg_buf *out)
     put_globals(load, out);
     admission_put(&load->config.admission, out);
     scanners_put(&load->config.scans, out);
+    put_hooks(load, out);
     size_t start = out->n;
     (void)pg_buf_put(out, load->config.nupstreams > 0 ? SL("upstreams:") : SL("upstreams: {}"));
     put_origin(out, start, load->upstreams_at);

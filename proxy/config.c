@@ -187,6 +187,47 @@ bool config_same_sinks(const struct config *a, const struct config *b)
     return true;
 }
 
+bool config_same_hooks(const struct config *a, const struct config *b)
+{
+    if (a->nhooks != b->nhooks) {
+        return false;
+    }
+    for (size_t i = 0; i < a->nhooks; i++) {
+        const struct config_hook *x = &a->hooks[i], *y = &b->hooks[i];
+        if (!is_same_text(x->url, y->url) || !is_same_text(x->secret_file, y->secret_file) ||
+            !is_same_text(x->ca_file, y->ca_file) || x->kinds != y->kinds) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void config_copy_hooks(struct config *to, const struct config *from)
+{
+    to->hooks = calloc(from->nhooks + 1, sizeof(*to->hooks));
+    PG_CHECK(to->hooks != NULL);
+    to->nhooks = from->nhooks;
+    for (size_t i = 0; i < from->nhooks; i++) {
+        const struct config_hook *h = &from->hooks[i];
+        to->hooks[i] = (struct config_hook){.url = copy_text(h->url),
+                                            .place = copy_text(h->place),
+                                            .secret_file = copy_text(h->secret_file),
+                                            .ca_file = copy_text(h->ca_file),
+                                            .kinds = h->kinds};
+    }
+}
+
+void config_free_hooks(struct config_hook *hooks, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(hooks[i].url);
+        free(hooks[i].place);
+        free(hooks[i].secret_file);
+        free(hooks[i].ca_file);
+    }
+    free(hooks);
+}
+
 static void free_sinks(struct config *c)
 {
     for (size_t i = 0; i < c->nsinks; i++) {
@@ -326,6 +367,7 @@ void config_free(struct config *c)
     free_listeners(c);
     free_admission(&c->admission);
     free_sinks(c);
+    config_free_hooks(c->hooks, c->nhooks);
     ruleset_free(c->retention.rules);
     free_scans(&c->scans);
     free_feeds(c);

@@ -154,6 +154,17 @@ struct config_feed {
     bool deny_when_stale;
 };
 
+/* `webhooks`: who wants to hear what happens. */
+#define CONFIG_HOOKS_MAX 16
+
+struct config_hook {
+    char *url;
+    char *place;       /* its scheme, host and port: what may be said of it */
+    char *secret_file; /* absolute */
+    char *ca_file;     /* or NULL */
+    unsigned kinds;    /* a bit for each pg_news_kind */
+};
+
 struct config {
     CONFIG_GLOBAL(CONFIG_FIELD)
     struct config_admission admission;
@@ -167,6 +178,8 @@ struct config {
     size_t nsinks;
     struct config_feed *feeds;
     size_t nfeeds;
+    struct config_hook *hooks;
+    size_t nhooks;
     char *file; /* where it came from; "" for the defaults alone */
 };
 
@@ -196,6 +209,10 @@ void config_copy_sink(struct config_sink *to, const struct config_sink *from);
 void config_free_sink(struct config_sink *s); /* what it holds */
 bool config_same_feeds(const struct config *a, const struct config *b);
 void config_copy_feeds(struct config *to, const struct config *from); /* to: has none */
+
+bool config_same_hooks(const struct config *a, const struct config *b);
+void config_copy_hooks(struct config *to, const struct config *from); /* to has none */
+void config_free_hooks(struct config_hook *hooks, size_t n);
 bool config_same_tls(const struct config_tls *a, const struct config_tls *b);
 
 struct snapshot *config_snapshot_new(struct config *c, uint64_t revision); /* takes c's contents */

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/news.h"
 #include "proxy/admin/inventory.h"
 #include "proxy/admin/removal.h"
 #include "retention/ages.h"
@@ -186,6 +187,12 @@ static void tell(const struct run *r)
                " stay after all, %" PRIu64 " failed",
                r->number, r->result, r->sum.manifests, r->sum.going, r->sum.removed, r->sum.bytes,
                r->sum.spared, r->sum.failed);
+    const struct pg_news_fact facts[] = {{"why", SL("rules"), 0},
+                                         {.name = "manifests", .number = r->sum.removed},
+                                         {.name = "bytes", .number = r->sum.bytes}};
+    if (r->sum.removed > 0) {
+        pg_news_say(PG_NEWS_EVICTION, SL("store"), facts, 3);
+    }
 }
 
 static void end_run(struct keeper *k, const struct removal_sum *sum, const char *result)

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/news.h"
 #include "cache/revoked.h"
 
 static const char *const kinds[REVOKED_KINDS] = {[REVOKED_DIGEST] = "digest",
@@ -114,6 +115,10 @@ static void change(struct job *j, bool revoke)
         return;
     pg_log_say(PG_LOG_WARN, PG_LOG_SECURITY, "%s " SL_FMT " is %s: " SL_FMT, kinds[e.kind],
                SL_ARG(e.what), revoke ? "revoked" : "not revoked any more", SL_ARG(e.reason));
+    const struct pg_news_fact facts[] = {{"state", revoke ? SL("revoked") : SL("not revoked"), 0},
+                                         {"kind", sl_str(kinds[e.kind]), 0},
+                                         {"reason", e.reason, 0}};
+    pg_news_say(PG_NEWS_REVOCATION, e.what, facts, 3);
     put(&j->body, &e);
     (void)pg_buf_put(&j->body, SL("\n"));
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/metric.h"
+#include "base/news.h"
 #include "cache/land.h"
 #include "proxy/admit/revocation.h"
 #include "proxy/admit/wish.h"
@@ -59,6 +60,14 @@ static void note(struct journey *j, const struct gate_result *r)
     };
 }
 
+static void say_denied(const struct journey *j, const struct policy_verdict *v)
+{
+    const struct pg_news_fact facts[] = {
+        {"repository", j->target.canonical, 0}, {"rule", v->rule, 0}, {"reason", v->reason, 0}};
+
+    pg_news_say(PG_NEWS_DENIAL, j->target.canonical, facts, 3);
+}
+
 static bool is_pending(const struct gate_result *r)
 {
     return r->answer == GATE_PENDING;
@@ -87,6 +96,9 @@ static int take_verdict(struct journey *j, const struct gate_result *r)
         return 0;
     }
     pg_metric_inc(is_pending(r) ? PG_M_ADMISSION_PENDING : PG_M_ADMISSION_DENY);
+    if (!is_pending(r)) {
+        say_denied(j, &r->verdict);
+    }
     return note_refusal(j, r);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/news.h"
 #include "proxy/upstream/origin_int.h"
 
 static struct sl text_of(const char *s)
@@ -92,11 +93,22 @@ void site_was_slow(struct site *s, uint64_t now_ms)
     s->slow_until_ms = now_ms + SITE_SLOW_MS;
 }
 
+static void say(const struct site *s, const char *state, const struct pg_err *why)
+{
+    const struct pg_news_fact facts[] = {{"state", sl_str(state), 0},
+                                         {"url", sl_str(s->config->text), 0},
+                                         {"why", why != NULL ? sl_str(why->msg) : SL(""), 0}};
+
+    pg_news_say(PG_NEWS_FAILURE, sl_str(s->origin->upstream->name), facts, 3);
+}
+
 void site_answered(struct site *s, enum site_class class)
 {
-    if (breaker_ok(&s->breaker))
+    if (breaker_ok(&s->breaker)) {
+        say(s, "up", NULL);
         pg_log_say(PG_LOG_INFO, PG_LOG_UPSTREAM, "upstream %s answers again at %s",
                    s->origin->upstream->name, s->config->text);
+    }
     breaker_ok(&s->holds[class]);
     s->slow_until_ms = 0;
     if (s->config->authoritative) /* a mirror says nothing of how the upstream is */
@@ -116,6 +128,7 @@ void site_failed(struct site *s, enum breaker_weight weight, const struct pg_err
     pg_log_u64(&line, "left_alone_ms", s->breaker.window_ms);
     pg_log_err(&line, why);
     pg_log_end(&line);
+    say(s, "down", why);
 }
 
 void site_hold(struct site *s, enum site_class class, int seconds)
