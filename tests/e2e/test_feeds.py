@@ -230,6 +230,9 @@ def test_a_feed_may_be_a_file():
     pg = start(up, f"{{name: feed, url: 'file:{feed.file}', key: {feed.key}, interval: 10s}}")
     pg.wait_log("ok: epoch 1, serial 1, 1 entries")
     denied(pg, paths(image)[:2])
+    feed.put(2, [])                                         # another file of that name
+    taken(pg, 2)
+    served(pg, paths(image)[:2])
     pg.stop()
 
 
