@@ -332,6 +332,9 @@ static int source_key(void *context, const struct policy_pem *pem, unsigned trus
     rc = rc < 0
              ? rc
              : trust_add_key(t->made[trust].trust, file, pg_buf_sl(&text), TRUST_ALWAYS, id_r, err);
+    if (rc == 0 && trust_pad_key(t->made[trust].trust, id_r, pem->rsa_pss, err) < 0) {
+        rc = pg_wrap(err, "%s", file);
+    }
     pg_buf_free(&text);
     return rc;
 }

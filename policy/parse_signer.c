@@ -135,18 +135,21 @@ int parse_signer_key(struct parse *p, struct pg_tree_at at, const struct policy_
 
 static int take_key(struct parse *p, const struct pg_tree *t, struct signer *s)
 {
-    static const char *const words[] = {"key", "tlog", "timestamp", "annotations", NULL};
+    static const char *const words[] = {"key", "tlog", "timestamp", "annotations", "rsa_pss", NULL};
     const struct pg_tree *key = pg_tree_get(t, SL("key"));
+    bool rsa_pss = false;
 
     if (reading_keys(&p->in, t, "a key", words) < 0 ||
         reading_text(&p->in, t, "key", &s->file) < 0 ||
+        reading_truth(&p->in, t, "rsa_pss", &rsa_pss) < 0 ||
         reading_truth(&p->in, t, "tlog", &s->tlog) < 0 ||
         reading_truth(&p->in, t, "timestamp", &s->timestamp) < 0 || take_annotations(p, t, s) < 0) {
         return -1;
     }
     bool is_text = memmem(s->file.p, s->file.n, "-----BEGIN", 10) != NULL;
     const struct policy_pem pem = {.file = is_text ? (struct sl){NULL, 0} : s->file,
-                                   .text = is_text ? s->file : (struct sl){NULL, 0}};
+                                   .text = is_text ? s->file : (struct sl){NULL, 0},
+                                   .rsa_pss = rsa_pss};
     if ((s->tlog || s->timestamp) &&
         p->source->root(p->source->context, SL(""), &s->trust, p->in.err) < 0) {
         return reading_wrap(&p->in, key->at); /* nobody would vouch */

@@ -28,6 +28,7 @@ struct policy;
 /* A PEM text: of a file, or as it stands in the policy. */
 struct policy_pem {
     struct sl file, text; /* one of them; the other is {NULL, 0} */
+    bool rsa_pss;         /* a public key that signs with PSS; of itself it does not say so */
 };
 
 /* Authorities that a policy makes a trusted root of: a Fulcio CA's certificates, keys of logs. */

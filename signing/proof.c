@@ -128,7 +128,9 @@ static int find_key(struct look *l, struct verify_refusal *no)
         if (nhashed > HASHED_MAX)
             return refuse(no, TOO_LARGE, "it has %zu bytes: too many for so many Ed25519 keys",
                           message.bytes.n);
-        v = key_verify(k->key, l->o->rsa_pss, &message, l->p->signature, &l->how);
+        bool pss = k->padding == TRUST_PADS_AS_TOLD ? l->o->rsa_pss : k->padding == TRUST_PADS_PSS;
+
+        v = key_verify(k->key, pss, &message, l->p->signature, &l->how);
         if (v == KEY_GOOD) {
             l->key = k->key;
             l->window = k->window;

@@ -174,7 +174,26 @@ int trust_add_key(struct trust *t, const char *file, struct sl pem, struct trust
         key_free(k);
         return pg_fail(err, PG_E_DENIED, "%s: more than %d keys", file, TRUST_KEYS_MAX);
     }
-    t->keys[t->nkeys++] = (struct trust_key){k, window};
+    t->keys[t->nkeys++] = (struct trust_key){.key = k, .window = window};
+    return 0;
+}
+
+int trust_pad_key(struct trust *t, const char id[TRUST_ID_DIGITS + 1], bool pss, struct pg_err *err)
+{
+    struct trust_key *k = NULL;
+
+    for (unsigned i = 0; i < t->nkeys && k == NULL; i++)
+        k = strcmp(t->keys[i].key->id, id) == 0 ? &t->keys[i] : NULL;
+    PG_CHECK(k != NULL);
+    if (pss && k->key->kind != KEY_RSA)
+        return pg_fail(err, PG_E_DENIED, "the key is no RSA key: only those sign with PSS");
+    if (k->padding == (pss ? TRUST_PADS_PKCS1 : TRUST_PADS_PSS))
+        return pg_fail(err, PG_E_DENIED,
+                       "the same key signs with PSS in one place and without in another");
+    if (pss && k->padding != TRUST_PADS_PSS &&
+        trust_note(t, SL("pss"), (struct sl){id, TRUST_ID_DIGITS}, err) < 0)
+        return -1;
+    k->padding = pss ? TRUST_PADS_PSS : TRUST_PADS_PKCS1;
     return 0;
 }
 

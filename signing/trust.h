@@ -40,6 +40,11 @@ PG_MUST_USE int trust_add_key(struct trust *t, const char *file, struct sl pem,
                               struct trust_window window, char id_r[TRUST_ID_DIGITS + 1],
                               struct pg_err *err);
 
+/* How this RSA key of the trust signs; a key does not say. Unless told, as verify_options do. Told
+ * otherwise than before, or of a key that is no RSA's: refused. */
+PG_MUST_USE int trust_pad_key(struct trust *t, const char id[TRUST_ID_DIGITS + 1], bool pss,
+                              struct pg_err *err);
+
 /* trusted_root.json, v0.1 or v0.2. Several files add up. */
 PG_MUST_USE int trust_add_root(struct trust *t, const char *file, struct sl json,
                                struct pg_err *err);

@@ -26,6 +26,7 @@
 struct trust_key {
     struct key *key;
     struct trust_window window;
+    enum { TRUST_PADS_AS_TOLD, TRUST_PADS_PKCS1, TRUST_PADS_PSS } padding;
 };
 
 /* A transparency log or a certificate log. */

@@ -4,7 +4,7 @@
 import base64, glob, hashlib, json, os, shutil, subprocess, sys, tempfile
 
 import pg as stage
-from gated import OPEN, Gated, Signer, signed
+from gated import OPEN, Gated, Signer, put_signature, signed
 from upstream import Upstream
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../check"))
@@ -342,6 +342,32 @@ def test_what_upstream_has_no_more_is_looked_for_in_the_store():
     assert "upstream was not asked" in said["reason"], said
     code, out, err = pg.command("verify", IMAGE + ":v3", "--key", pg.signer.public)
     assert code == 2 and "not in the store" in err and "pullgate serve" in err and not out, err
+
+
+def test_an_rsa_key_signs_with_pss_where_the_policy_says_so():
+    up = Upstream()
+    image = up.image("library/app", "v1")
+    rule = ("default: deny\nrules:\n- name: signed\n  match: {repositories: ['origin.test/library/**']}\n"
+            "  require: {signature: {any_of: [{key: rsa.pub%s}]}}\n")
+    pg = Gated(up, OPEN)
+    key = f"{pg.folder}/rsa.key"
+    for args in (["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", key],
+                 ["pkey", "-in", key, "-pubout", "-out", f"{pg.folder}/rsa.pub"]):
+        subprocess.run(["openssl", *args], check=True, capture_output=True)
+    payload = json.dumps({"critical": {"identity": {"docker-reference": IMAGE}, "image": {
+        "docker-manifest-digest": image.digest}, "type": "cosign container image signature"},
+        "optional": None}).encode()
+    p = subprocess.run(["openssl", "dgst", "-sha256", "-sigopt", "rsa_padding_mode:pss", "-sigopt",
+                        "rsa_pss_saltlen:32", "-sign", key], input=payload, stdout=subprocess.PIPE, check=True)
+    put_signature(up, "library/app", image.digest, payload, base64.b64encode(p.stdout).decode())
+    pg.use(rule % ", rsa_pss: true")
+    assert pg.get("/v2/library/app/manifests/v1").status == 200
+    pg.use(rule % "")                            # and the other way round it is no signature
+    assert pg.get("/v2/library/app/manifests/v1").status == 403
+    pg.put(rule.replace("rsa.pub%s", "builder.pub, rsa_pss: true"), "other.yaml")
+    code, out, err = run("policy", "check", "-c", pg.conf, f"{pg.folder}/other.yaml")
+    assert code == 1 and "no RSA key" in out + err, (code, out, err)
+    pg.stop()
 
 
 def status_of(pg):
