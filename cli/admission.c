@@ -330,10 +330,27 @@ void admission_date(const struct config *old, struct config *now)
     now->admission.since_s = is_same ? old->admission.since_s : pg_clock_wall_s();
 }
 
+/* Waivers that end, before they do. */
+static void tell_excuses(const struct config_admission *a)
+{
+    size_t ending, ended;
+
+    if (a->excuses == NULL) {
+        return;
+    }
+    excuses_count(a->excuses, pg_clock_wall_s(), &ending, &ended);
+    if (ending + ended > 0) {
+        pg_log_say(PG_LOG_WARN, PG_LOG_CONFIG,
+                   "waivers: %zu end within two weeks, %zu have ended and waive nothing", ending,
+                   ended);
+    }
+}
+
 void admission_tell(const struct config *old, const struct config *now)
 {
     char before[17], after[17];
 
+    tell_excuses(&now->admission);
     if (old == NULL) {
         if (now->admission.policy != NULL) {
             put_revision(now, after);

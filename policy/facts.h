@@ -137,6 +137,7 @@ struct facts_scan {
     size_t unlisted[FACTS_SEVERITIES]; /* of which no more is known: open, and not new */
     int64_t failed_s;                  /* its last attempt failed, then; 0: it did not */
     struct sl failed;                  /* why */
+    bool is_empty;                     /* why: it saw no packages, and nothing else was wrong */
     const struct facts_signed *by;     /* it came as a signed statement by this; NULL: a source's */
 };
 

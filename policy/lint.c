@@ -100,8 +100,9 @@ static bool scan_covers(const struct scans_want *a, const struct scans_want *b)
             limits && (b->limits[s] < 0 || (a->limits[s] >= 0 && a->limits[s] <= b->limits[s]));
     }
     return limits && (a->no_exploited || !b->no_exploited) && b->nfrom == 0 && a->nfrom == 0 &&
-           a->nexclude == 0 && a->nsigners == 0 && (!a->fixable_only || b->fixable_only) &&
-           a->grace_s <= b->grace_s && is_as_young(a->max_age_s, b->max_age_s) &&
+           a->nexclude == 0 && a->nsigners == 0 && !a->is_static &&
+           (!a->fixable_only || b->fixable_only) && a->grace_s <= b->grace_s &&
+           is_as_young(a->max_age_s, b->max_age_s) &&
            is_as_young(a->database_max_age_s, b->database_max_age_s) &&
            (a->on_missing == b->on_missing || a->on_missing == SCANS_DENY) &&
            (a->on_error == b->on_error || a->on_error == SCANS_DENY);

@@ -134,10 +134,10 @@ static int take_answers(struct parse *p, const struct pg_tree *map, struct scans
 
 int parse_scan_read(struct parse *p, const struct pg_tree *map, const struct scans_want **want_r)
 {
-    static const char *const words[] = {
-        "max_severity", "counts",      "exploited", "fixable_only",     "exclude",
-        "from",         "attested_by", "max_age",   "database_max_age", "grace",
-        "on_missing",   "on_error",    NULL};
+    static const char *const words[] = {"max_severity",     "counts", "exploited",   "fixable_only",
+                                        "exclude",          "from",   "attested_by", "max_age",
+                                        "database_max_age", "grace",  "on_missing",  "on_error",
+                                        "static",           NULL};
     struct scans_want *w = pg_new(&p->policy->arena, struct scans_want);
 
     w->grace_s = SCANS_GRACE_S;
@@ -147,6 +147,7 @@ int parse_scan_read(struct parse *p, const struct pg_tree *map, const struct sca
     if (reading_keys(&p->in, map, "scan", words) < 0 || take_max_severity(p, map, w) < 0 ||
         take_counts(p, map, w) < 0 || take_answers(p, map, w) < 0 ||
         reading_truth(&p->in, map, "fixable_only", &w->fixable_only) < 0 ||
+        reading_truth(&p->in, map, "static", &w->is_static) < 0 ||
         take_names(p, map, "exclude", NAME_MAX, w) < 0 || take_sources(p, map, w) < 0 ||
         reading_age(&p->in, map, "max_age", &w->max_age_s) < 0 ||
         reading_age(&p->in, map, "database_max_age", &w->database_max_age_s) < 0 ||

@@ -260,6 +260,23 @@ static bool is_fresh(struct asked *a, const struct facts_scan *scan, const char 
     return true;
 }
 
+/* A whole report that names no package, of an image that need not have any: what the database knew
+ * of them does not matter. */
+static bool is_static(struct asked *a, const struct facts_scan *scan)
+{
+    const struct scans_want *w = a->w;
+
+    if (!w->is_static || !scan->is_empty || scan->failed_s < scan->good_s ||
+        (w->max_age_s > 0 &&
+         (scan->failed_s > a->f->now_s + SKEW_S || a->f->now_s - scan->failed_s >= w->max_age_s))) {
+        return false;
+    }
+    if (w->max_age_s > 0) {
+        until(a, scan->failed_s + w->max_age_s);
+    }
+    return true;
+}
+
 static void hear(struct asked *a, const struct facts_scan *scan)
 {
     const char *how;
@@ -268,7 +285,7 @@ static void hear(struct asked *a, const struct facts_scan *scan)
     if (scan->good_s > 0) {
         judge(a, scan);
     }
-    if (is_fresh(a, scan, &how)) {
+    if (is_static(a, scan) || is_fresh(a, scan, &how)) {
         return;
     }
     if (scan->failed_s > 0 && scan->failed_s >= scan->good_s) {

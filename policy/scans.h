@@ -4,7 +4,7 @@
  *
  *     scan: {max_severity: medium, counts: {high: 5}, exploited: deny, fixable_only: true,
  *            exclude: [CVE-2023-0464], from: [trivy, ci], attested_by: [security-team],
- *            max_age: 7d, database_max_age: 3d, grace: 24h | none,
+ *            max_age: 7d, database_max_age: 3d, grace: 24h | none, static: true,
  *            on_missing: wait | serve | deny, on_error: deny | wait}
  *
  *   - The worst source decides: each that counts has to hold by itself. Those of `from`, each of
@@ -36,6 +36,7 @@ struct signer;
 struct scans_want {
     int64_t limits[FACTS_SEVERITIES]; /* open findings that may be; -1: any number. UNKNOWN: -1 */
     bool no_exploited, fixable_only;
+    bool is_static; /* its images may have no packages (N26) */
     const struct sl *exclude;
     size_t nexclude;
     const struct sl *from;

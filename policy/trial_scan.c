@@ -77,8 +77,8 @@ static int take_finding(struct reading *in, const struct pg_tree *map, struct pg
 static int take_scan(struct reading *in, const struct pg_tree *map, struct pg_arena *arena,
                      int64_t now_s, struct facts_scan *s)
 {
-    static const char *const words[] = {"source", "age",      "first", "database_age",
-                                        "failed", "findings", NULL};
+    static const char *const words[] = {"source", "age",   "first",    "database_age",
+                                        "failed", "empty", "findings", NULL};
     struct facts_finding *findings;
     const struct pg_tree *t;
     size_t n;
@@ -86,6 +86,7 @@ static int take_scan(struct reading *in, const struct pg_tree *map, struct pg_ar
     if (reading_keys(in, map, "a scan", words) < 0 ||
         text_of(in, map, "source", arena, &s->source) < 0 ||
         text_of(in, map, "failed", arena, &s->failed) < 0 ||
+        reading_truth(in, map, "empty", &s->is_empty) < 0 ||
         time_of(in, map, "age", now_s, &s->good_s) < 0 ||
         time_of(in, map, "database_age", now_s, &s->database_s) < 0 ||
         list_of(in, map, "findings", &t, &n) < 0) {

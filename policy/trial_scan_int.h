@@ -9,6 +9,7 @@
  *       first: 20d                    of the first
  *       database_age: 6h
  *       failed: it died               its last attempt
+ *       empty: true                   which saw no packages
  *       findings: [{id: CVE-1, severity: high, package: p, version: v, fixed: v2, exploited: true,
  *                   age: 2h, settled: true}]
  *

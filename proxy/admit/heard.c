@@ -45,7 +45,8 @@ static void take_result(const struct result *r, const struct excuses *excuses,
                              .findings = findings,
                              .nfindings = r->nfindings,
                              .failed_s = r->failed_s,
-                             .failed = r->failed};
+                             .failed = r->failed,
+                             .is_empty = r->is_empty};
     for (size_t i = 0; i < SEVERITY_N; i++) {
         s->unlisted[i] = r->unlisted[i];
     }

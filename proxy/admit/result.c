@@ -14,7 +14,8 @@
 #define READ_ARENA      ((size_t)16 << 20)
 #define FINDING_MINIMUM ((size_t)22) /* bytes of one with empty texts */
 
-enum flag { EXPLOITED = 1, SUPPRESSED = 2 };
+enum flag { EXPLOITED = 1, SUPPRESSED = 2 };           /* of a finding */
+enum failure { NO_FAULT = 0, OURS = 1, IS_EMPTY = 2 }; /* of a failure */
 
 /* ---- bytes --------------------------------------------------------------------------------- */
 
@@ -221,10 +222,10 @@ static void list_findings(struct listing *l)
     PG_CHECK(!l->list.over);
 }
 
-static void put_failure(struct pg_buf *out, int64_t failed_s, bool is_ours, struct sl why)
+static void put_failure(struct pg_buf *out, int64_t failed_s, unsigned flags, struct sl why)
 {
     put_uint(out, (uint64_t)failed_s, 8);
-    put_uint(out, is_ours, 1);
+    put_uint(out, flags, 1);
     put_text(out, why, RESULT_WHY_MAX);
 }
 
@@ -263,7 +264,7 @@ static void merge_good(const struct merging *m, const struct result *old, struct
     pg_buf_init(&l.list, LIST_BYTES_MAX);
     note_old(&seen, old, arena);
     list_findings(&l);
-    put_failure(out, 0, false, SL(""));
+    put_failure(out, 0, NO_FAULT, SL(""));
     put_good(out, m->news, &l, old->good_s > 0 ? old->first_s : m->news->now_s);
     pg_buf_free(&l.list);
     pg_map_free(&seen);
@@ -274,7 +275,9 @@ static void merge_failure(const struct merging *m, struct sl old, struct pg_buf 
 {
     struct reader r = {.rest = old};
 
-    put_failure(out, m->news->now_s, m->news->is_ours, m->news->failed);
+    put_failure(out, m->news->now_s,
+                (m->news->is_ours ? OURS : 0u) | (m->news->is_empty ? IS_EMPTY : 0u),
+                m->news->failed);
     (void)take(&r, 2 + 8 + 1);
     (void)take_text(&r);
     if (r.bad || r.rest.n == 0) {
@@ -355,11 +358,14 @@ int result_read(struct sl bytes, struct pg_arena *arena, struct result *r)
 {
     struct reader in = {.rest = bytes};
     struct result one = {.kept = {.alg = PG_SHA256}};
+    uint64_t flags;
 
     in.bad = take_uint(&in, 1) != VERSION;
     one.kind = (enum result_kind)take_below(&in, 1, RESULT_PUSHED);
     one.failed_s = take_time(&in);
-    one.is_ours = take_below(&in, 1, 1) == 1;
+    flags = take_below(&in, 1, OURS | IS_EMPTY);
+    one.is_ours = (flags & OURS) != 0;
+    one.is_empty = (flags & IS_EMPTY) != 0;
     one.failed = take_text(&in);
     one.good_s = take_time(&in);
     if (!in.bad && one.good_s > 0) {

@@ -33,6 +33,7 @@ struct result_news {
     const struct report *report; /* one that counts (REPORT_GOOD); NULL: it failed */
     struct sl failed;            /* why, for people; cut at RESULT_WHY_MAX */
     bool is_ours;                /* failing is no image's fault: no database, no server */
+    bool is_empty;               /* it failed for REPORT_NO_PACKAGES alone */
     struct digest kept;          /* of the whole report, where it is kept as a file */
     bool is_kept;
     int64_t now_s; /* by our clock, when it came */
@@ -55,8 +56,8 @@ struct result {
     const int64_t *since_s;                /* of each: when this source first said so */
     size_t nfindings;
     size_t unlisted[SEVERITY_N];
-    int64_t failed_s; /* what came last was a failure; 0: it was not */
-    bool is_ours;
+    int64_t failed_s;       /* what came last was a failure; 0: it was not */
+    bool is_ours, is_empty; /* empty: it saw no packages, and nothing else was wrong */
     struct sl failed;
 };
 

@@ -300,6 +300,8 @@ static void on_heard(void *owner, const struct scanner_job *job, const struct re
                                .report = report,
                                .failed = report == NULL ? sl_str(job->err.msg) : SL(""),
                                .is_ours = job->outcome == SCANNER_OURS,
+                               .is_empty = report == NULL && job->outcome == SCANNER_IMAGE &&
+                                           job->reason == REPORT_NO_PACKAGES,
                                .now_s = pg_clock_wall_s()};
 
     if (is_missing(job) || job->err.kind == PG_E_CANCELED) {

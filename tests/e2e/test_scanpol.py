@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What scans found decides at the pull: with waivers, after a grace, from the next request on."""
-import base64, json, re
+import base64, json, re, time
 
 import pg as stage
 from gated import Gated, denied, tag_of
@@ -91,7 +91,11 @@ def test_N09_waivers_settle_findings_of_their_image_from_the_next_request_on():
     pg.reload()                                             # it has a mistake: what was in force stays
     pg.wait_log("waivers.yaml:2:3: the waiver has no owner")
     denied(ask(pg, "debian12"), "CVE-2099-0001")
-    pg.put(WAIVER, "waivers.yaml")
+    soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 5 * 86400))
+    pg.put(WAIVER.replace("2099-12-31", soon), "waivers.yaml")
+    pg.reload()
+    pg.wait_log("waivers: 1 end within two weeks, 0 have ended")
+    assert ask(pg, "debian12").status == 200
     pg.stop()
     s.close()
 
@@ -149,6 +153,19 @@ def test_N25_a_new_finding_denies_what_was_pulled_before_after_a_grace():
     pg.wait_log(r'observed="scanned: trivy found CVE-2099-0001 in zlib1g lately')
     clock.by(20 * 3600 + 60)
     denied(ask(pg, "debian12"), "CVE-2099-0001")
+    pg.stop()
+    s.close()
+
+
+def test_N26_an_image_without_packages_passes_where_the_policy_says_so():
+    up, s = Upstream(), Scanner()
+    offer(up)
+    pg = Gated(up, rule("max_severity: low"), more="scanners:\n" + s.config())
+    assert ask(pg, "clean").status == 503
+    pg.wait_metric(FAILED, 1)
+    denied(ask(pg, "clean"), "package")
+    pg.use(rule("max_severity: low, static: true"))
+    assert ask(pg, "clean").status == 200
     pg.stop()
     s.close()
 

@@ -170,6 +170,19 @@ TEST(N11_a_failed_scan_is_never_served)
     passes("scan: [{source: trivy, age: 1h, failed: it died}], expect: deny");
 }
 
+TEST(N26_what_has_no_packages_passes_where_a_rule_says_so)
+{
+    use("{max_severity: low}");
+    passes("scan: [{source: t, failed: no packages, empty: true}], expect: deny");
+    use("{max_severity: low, static: true, database_max_age: 1d, max_age: 1d}");
+    passes("scan: [{source: t, failed: no packages, empty: true}], expect: allow");
+    passes("scan: [{source: t, failed: it died}], expect: deny");
+    passes("scan: [], expect: pending");
+    /* it had some once */
+    passes("scan: [{source: t, age: 9h, failed: no packages, empty: true, findings: [{id: C, "
+           "severity: high}]}], expect: deny");
+}
+
 TEST(old_results_and_old_databases_are_missing)
 {
     use("{max_severity: medium, max_age: 2h}");
@@ -417,6 +430,7 @@ int main(void)
         T(what_is_served_without_a_scan_says_so_and_asks_for_one),
         T(N09_the_worst_source_wins),
         T(N11_a_failed_scan_is_never_served),
+        T(N26_what_has_no_packages_passes_where_a_rule_says_so),
         T(old_results_and_old_databases_are_missing),
         T(N25_what_nobody_rated_counts_as_high_later_or_when_it_is_exploited),
         T(N25_a_new_finding_denies_what_is_new_and_after_a_grace_what_is_not),
