@@ -155,6 +155,7 @@ def test_a_quota_is_kept():
     up.image("library/app", "ci-2", [b"ci-2" * 20_000])
     pg.pull("library/app", "ci-2")
     pg.wait_true(lambda: "ci-2" in pg.tags(), "the tag never landed")
+    pg.landed(9)
     run = pg.now()
     assert run["removed"] == run["going"] == 2, run         # of what no rule keeps, until it is below low
     assert pg.tags() == {"prod-1"}
