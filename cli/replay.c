@@ -387,6 +387,7 @@ static int load_new(struct replayer *x, struct pg_err *err)
     for (unsigned i = 0; i < x->new.ntrusts; i++) {
         x->list[i] = trusts_get(x->trusts, i);
     }
+    x->new.excuses = trusts_excuses(x->trusts);
     policy_revision(x->new.policy, x->new.revision);
     return 0;
 }

@@ -587,6 +587,11 @@ static void add_told(struct trust_told *sum, const struct trust *t)
     sum->ends_s = one.ends_s < sum->ends_s ? one.ends_s : sum->ends_s;
 }
 
+struct excuses *trusts_excuses(const struct trusts *t)
+{
+    return t->excuses;
+}
+
 void trusts_hand_over(struct trusts *t, struct config_admission *a)
 {
     PG_CHECK(a->trusts == NULL && a->files == NULL);

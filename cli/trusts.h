@@ -38,5 +38,7 @@ PG_MUST_USE int trusts_read(struct trusts *t, struct sl file, size_t max, struct
 
 unsigned trusts_count(const struct trusts *t);
 struct trust *trusts_get(const struct trusts *t, unsigned no); /* t's reference */
+/* Waivers and VEX that the policy named: t's; NULL: none. */
+struct excuses *trusts_excuses(const struct trusts *t);
 /* Fills what is known from it: trusts, files, their imprint from before they were read. Once. */
 void trusts_hand_over(struct trusts *t, struct config_admission *a);
