@@ -226,7 +226,7 @@ def test_a_sink_that_restarts_loses_nothing():
     pull(pg, 20)
     pg.wait_metric("pullgate_audit_forward_failing", 1)
     assert any("audit log" in p for p in pg.admin("/api/v1/status").json()["problems"])
-    assert pg.metric("pullgate_audit_forward_behind") > 0
+    pg.wait_metric("pullgate_audit_forward_behind", 1)          # it may be a head alone that failed first
     sink.status = 503                                           # it is there again, and not well
     sink.start()
     sink.wait_posts(sink.posts + 1)
