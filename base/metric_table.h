@@ -156,6 +156,10 @@ X(SCANS_FAILED, COUNTER, "pullgate_scans_total", "result=\"failed\"",
   "Scans that ended: with a report that counts, without one, or not for the image's sake.")
 X(SCANS_OURS, COUNTER, "pullgate_scans_total", "result=\"ours\"",
   "Scans that ended: with a report that counts, without one, or not for the image's sake.")
+X(REPORTS_TAKEN, COUNTER, "pullgate_scan_reports_total", "result=\"taken\"",
+  "Scan reports that were pushed.")
+X(REPORTS_REFUSED, COUNTER, "pullgate_scan_reports_total", "result=\"refused\"",
+  "Scan reports that were pushed.")
 X(SCANS_WAITING, GAUGE, "pullgate_scans_waiting", "",
   "Scans that run or wait for their turn, each scanner's.")
 X(SANDBOXED, GAUGE, "pullgate_sandboxed", "",

@@ -172,6 +172,7 @@ static struct config_words words_of(const char *section)
         add_word(&w, "scanners");
         add_word(&w, "revocation_feeds");
         add_word(&w, "webhooks");
+        add_word(&w, "scans");
     }
     return w;
 }

@@ -210,6 +210,14 @@ static int let_all(const struct config *c, struct pg_err *err)
         let_hooks(c, err) < 0) {
         return -1;
     }
+    if (let_tls(&c->scans.tls, err) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < c->scans.nsources; i++) {
+        if (sandbox_let_file(c->scans.sources[i].token_file, err) < 0) {
+            return -1;
+        }
+    }
     for (size_t i = 0; i < c->scans.nscanners; i++) {
         if (sandbox_let(c->scans.scanners[i].database, SANDBOX_READ, err) < 0) {
             return -1;

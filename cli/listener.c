@@ -91,7 +91,7 @@ static void read_clients(struct config_load *load, const struct pg_tree *t, stru
     tls->client_required = sl_eq(auth->text, SL("required"));
 }
 
-static void read_tls(struct config_load *load, const struct pg_tree *t, struct config_tls *tls)
+void listener_read_tls(struct config_load *load, const struct pg_tree *t, struct config_tls *tls)
 {
     const struct config_words w = {.word = {"cert", "key", "certs", "client_ca", "client_auth"},
                                    .n = 5};
@@ -234,7 +234,7 @@ static void read_listener(struct config_load *load, const struct pg_tree *t,
     }
     if (tls != NULL) {
         load->tls_at[no] = tls->at;
-        read_tls(load, tls, &l->tls);
+        listener_read_tls(load, tls, &l->tls);
     }
 }
 

@@ -21,4 +21,6 @@
 
 #include "cli/config.h"
 
+/* A `tls` of its own, of whoever listens. */
+void listener_read_tls(struct config_load *load, const struct pg_tree *t, struct config_tls *tls);
 void listener_read(struct config_load *load, const struct pg_tree *root); /* root may be NULL */

@@ -89,6 +89,10 @@ static const char feeds_doc[] =
     "Signed lists of what is taken back, fetched by interval: a list of {name, url: https://... or "
     "file:/PATH, key: FILE, ca_file: FILE, interval: 5m, when_stale: alarm or deny}. "
     "docs/admission.md says how one is made.";
+static const char scans_doc[] =
+    "Who may push scan reports: {listen: ADDR:PORT, tls: {cert, key}, sources: [{name, "
+    "token_file}]}; docs/scanning.md describes it. A token is the bearer's, 16 characters or more; "
+    "its file may be replaced at any time, and must not be readable for others.";
 static const char units_doc[] =
     "Sizes are numbers with B, KiB, MiB, GiB or TiB; times with ms, s, m, h or d. Unknown keys are "
     "errors. A reload (SIGHUP) takes over what is marked \"reload\"; the rest waits for a restart. "
@@ -245,6 +249,12 @@ int reference_print_example(const struct command_args *args)
     print_put_wrapped(&out, "# ", text_of(webhooks_doc));
     (void)pg_buf_put(&out, SL("# webhooks: [{url: \"https://hooks.example.com/pullgate\", "
                               "secret_file: /etc/pullgate/webhook.secret}]\n"));
+    (void)pg_buf_put(&out, SL("\n"));
+    print_put_wrapped(&out, "# ", text_of(scans_doc));
+    (void)pg_buf_put(&out, SL("# scans:\n"
+                              "#   listen: 0.0.0.0:5002\n"
+                              "#   tls: {cert: /etc/pullgate/tls.crt, key: /etc/pullgate/tls.key}\n"
+                              "#   sources: [{name: ci, token_file: /etc/pullgate/ci.token}]\n"));
     put_options(&out, &load.config);
     put_upstreams(&out, &load.config);
     config_load_free(&load);
@@ -276,11 +286,12 @@ static void put_listen_table(struct pg_buf *out, const struct config *c)
                         "| `policy` | `{file: FILE}`, or a policy | | reload | %s |\n"
                         "| `trust` | `{trusted_root: FILE}` | | reload | %s |\n"
                         "| `scanners` | a list | | restart | %s |\n"
+                        "| `scans` | a mapping | | restart | %s |\n"
                         "| `revocation_feeds` | a list | | reload | %s |\n"
                         "| `webhooks` | `[{url: URL, secret_file: FILE}]` | | reload | %s |\n"
                         "| `upstreams` | a mapping | see below | reload | %s |\n",
                         c->listeners[0].address, listen_doc, tls_doc, policy_doc, trust_doc,
-                        scanners_doc, feeds_doc, webhooks_doc, upstreams_doc);
+                        scanners_doc, scans_doc, feeds_doc, webhooks_doc, upstreams_doc);
 }
 
 static void put_list_rows(struct pg_buf *out, const char *section)

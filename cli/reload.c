@@ -11,6 +11,7 @@
 #include "cli/ledger.h"
 #include "cli/print.h"
 #include "cli/rules.h"
+#include "proxy/admin/intake.h"
 #include "proxy/admin/keeper.h"
 #include "proxy/admit/feeder.h"
 #include "proxy/upstream/forward.h"
@@ -103,7 +104,7 @@ static void keep_fixed(struct config *new, const struct config *old)
     }
     if (!config_same_scans(old, new)) {
         pg_log_say(PG_LOG_WARN, PG_LOG_CONFIG,
-                   "scanners are taken over by a restart or an upgrade only");
+                   "scanners and scans are taken over by a restart or an upgrade only");
         config_copy_scans(new, old);
     }
     if (!config_same_sockets(old, new)) {
@@ -187,6 +188,7 @@ static void hand_over(struct reload *r)
     pg_metric_set(PG_M_CONFIG_STALE, 0);
     pg_log_setup(r->target.json ? PG_LOG_JSON : c->log_format, c->log_level);
     door_reload(r->target.door, c);
+    intake_reload(r->target.intake);
     listen_limit(r->target.listen, c->limits_connections);
     trail_limit(r->target.trail, c->audit_keep, c->audit_max_size);
     forward_set(r->target.forward, c);

@@ -25,6 +25,7 @@
 
 struct keeper;
 struct trail;
+struct intake;
 
 struct reload_target {
     const char *file; /* as given with -c; NULL */
@@ -33,6 +34,7 @@ struct reload_target {
     unsigned nloops;
     struct listen *listen;
     struct door *door;
+    struct intake *intake; /* NULL: none */
     struct store *store;
     struct keeper *keeper;
     struct trail *trail; /* NULL: none */

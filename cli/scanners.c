@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/scanners.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cache/scanned.h"
+#include "cli/address.h"
 #include "cli/config_int.h"
+#include "cli/listener.h"
 
 #define TIMEOUT_MIN_MS     1000
 #define TIMEOUT_MAX_MS     3600000
@@ -115,7 +118,105 @@ static void read_one(struct config_load *load, const struct pg_tree *t, size_t n
     }
 }
 
-void scanners_read(struct config_load *load, const struct pg_tree *root)
+/* ---- sources that push --------------------------------------------------------------------- */
+
+static void read_source(struct config_load *load, const struct pg_tree *t)
+{
+    const struct config_words w = {.word = {"name", "token_file"}, .n = 2};
+    struct config_scans *scans = &load->config.scans;
+    struct config_source *s = &scans->sources[scans->nsources++];
+    const struct pg_tree *name;
+
+    if (!config_check_map(load, t, "scans.sources", &w)) {
+        return;
+    }
+    read_path(load, t, "token_file", &s->token_file);
+    name = pg_tree_get(t, SL("name"));
+    if (name == NULL) {
+        config_add_problem(load, t->at, "scans.sources: name is missing");
+    } else if (config_check_scalar(load, name, "name")) {
+        s->name = sl_dup(name->text);
+        if (!scanned_is_source(name->text)) {
+            config_add_problem(load, name->at,
+                               "scans.sources: \"%s\" is no name of at most %d lower case letters, "
+                               "digits, dots, underscores and hyphens",
+                               s->name, SCANNED_SOURCE_MAX);
+        }
+    }
+}
+
+static bool has_name(const struct config_scans *s, const char *name, size_t before)
+{
+    for (size_t i = 0; i < s->nscanners; i++) {
+        if (s->scanners[i].name != NULL && strcmp(s->scanners[i].name, name) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < before; i++) {
+        if (s->sources[i].name != NULL && strcmp(s->sources[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void read_sources(struct config_load *load, const struct pg_tree *map)
+{
+    const struct pg_tree *list = pg_tree_get(map, SL("sources"));
+    struct config_scans *s = &load->config.scans;
+
+    if (list == NULL || list->kind != PG_TREE_LIST || list->nchildren == 0 ||
+        list->nchildren > CONFIG_SOURCES_MAX) {
+        config_add_problem(load, list != NULL ? list->at : map->at,
+                           "scans.sources must be a list of 1 to %d {name, token_file}",
+                           CONFIG_SOURCES_MAX);
+        return;
+    }
+    s->sources = calloc(list->nchildren, sizeof(*s->sources));
+    PG_CHECK(s->sources != NULL);
+    for (const struct pg_tree *t = list->first; t != NULL; t = t->next) {
+        read_source(load, t);
+        const char *name = s->sources[s->nsources - 1].name;
+        if (name != NULL && has_name(s, name, s->nsources - 1)) {
+            config_add_problem(load, t->at, "scans.sources: there are two sources of the name %s",
+                               name);
+        }
+    }
+}
+
+static void read_scans(struct config_load *load, const struct pg_tree *root)
+{
+    const struct config_words w = {.word = {"listen", "tls", "sources"}, .n = 3};
+    const struct pg_tree *t = root != NULL ? pg_tree_get(root, SL("scans")) : NULL;
+    const struct pg_tree *listen, *tls;
+    struct sockaddr_storage address;
+
+    if (t == NULL || !config_check_map(load, t, "scans", &w)) {
+        return;
+    }
+    listen = pg_tree_get(t, SL("listen"));
+    tls = pg_tree_get(t, SL("tls"));
+    if (listen == NULL || tls == NULL) {
+        config_add_problem(load, t->at,
+                           "scans: listen and tls are needed: reports and tokens come over TLS");
+        return;
+    }
+    if (config_check_scalar(load, listen, "scans.listen")) {
+        load->config.scans.listen = sl_dup(listen->text);
+        if (address_parse(listen->text, &address) < 0) {
+            config_add_problem(load, listen->at,
+                               "scans.listen: \"" SL_FMT "\" is no address and port, such as "
+                               "127.0.0.1:5002",
+                               SL_ARG(listen->text));
+        }
+    }
+    listener_read_tls(load, tls, &load->config.scans.tls);
+    read_sources(load, t);
+}
+
+/* ---- the whole ----------------------------------------------------------------------------- */
+
+static void read_scanners(struct config_load *load, const struct pg_tree *root)
 {
     const struct pg_tree *list = root != NULL ? pg_tree_get(root, SL("scanners")) : NULL;
     size_t no = 0;
@@ -137,6 +238,40 @@ void scanners_read(struct config_load *load, const struct pg_tree *root)
     }
 }
 
+void scanners_read(struct config_load *load, const struct pg_tree *root)
+{
+    read_scanners(load, root);
+    read_scans(load, root);
+}
+
+static void put_scans(const struct config_scans *s, struct pg_buf *out)
+{
+    (void)pg_buf_put(out, SL("scans:\n  listen: "));
+    option_put_text(sl_str(s->listen), out);
+    (void)pg_buf_put(out, SL("\n  tls:\n    certs:\n"));
+    for (size_t i = 0; i < s->tls.npairs; i++) {
+        (void)pg_buf_put(out, SL("      - cert: "));
+        option_put_text(sl_str(s->tls.pairs[i].cert), out);
+        (void)pg_buf_put(out, SL("\n        key: "));
+        option_put_text(sl_str(s->tls.pairs[i].key), out);
+        (void)pg_buf_put(out, SL("\n"));
+    }
+    if (s->tls.client_ca != NULL) {
+        (void)pg_buf_put(out, SL("    client_ca: "));
+        option_put_text(sl_str(s->tls.client_ca), out);
+        (void)pg_buf_printf(out, "\n    client_auth: %s\n",
+                            s->tls.client_required ? "required" : "optional");
+    }
+    (void)pg_buf_put(out, SL("  sources:\n"));
+    for (size_t i = 0; i < s->nsources; i++) {
+        (void)pg_buf_put(out, SL("    - name: "));
+        option_put_text(sl_str(s->sources[i].name), out);
+        (void)pg_buf_put(out, SL("\n      token_file: "));
+        option_put_text(sl_str(s->sources[i].token_file), out);
+        (void)pg_buf_put(out, SL("\n"));
+    }
+}
+
 void scanners_put(const struct config_scans *s, struct pg_buf *out)
 {
     for (size_t i = 0; i < s->nscanners; i++) {
@@ -150,4 +285,24 @@ void scanners_put(const struct config_scans *s, struct pg_buf *out)
         (void)pg_buf_printf(out, "\n    timeout: %llums\n",
                             (unsigned long long)s->scanners[i].timeout_ms);
     }
+    if (s->listen != NULL) {
+        put_scans(s, out);
+    }
+}
+
+int scanners_open(const struct config *c, struct spawn *spawn, struct scanning **scanning_r,
+                  struct pg_err *err)
+{
+    char *folder = NULL;
+    int n = asprintf(&folder, "%s/scanners", c->storage_path);
+
+    PG_CHECK(n > 0);
+    const struct scanning_options o = {.spawn = spawn,
+                                       .scans = &c->scans,
+                                       .folder = folder,
+                                       .reserve_bytes = c->storage_reserve,
+                                       .is_free = !c->top_sandbox};
+    int rc = scanning_open(&o, scanning_r, err);
+    free(folder);
+    return rc;
 }

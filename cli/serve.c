@@ -30,10 +30,12 @@
 #include "cli/notify.h"
 #include "cli/print.h"
 #include "cli/reload.h"
+#include "cli/scanners.h"
 #include "cli/show.h"
 #include "cli/upgrade.h"
 #include "cli/version.h"
 #include "proxy/admin/admin.h"
+#include "proxy/admin/intake.h"
 #include "proxy/admin/keeper.h"
 #include "proxy/admit/feeder.h"
 #include "proxy/admit/scanning.h"
@@ -85,6 +87,7 @@ struct background {
 struct helpers {
     struct stamper *stamper;
     struct scanning *scanning; /* NULL: there are no scanners */
+    struct intake *intake;     /* NULL: nobody pushes reports */
 };
 
 struct serve {
@@ -264,30 +267,33 @@ static void make_admin(struct serve *s)
     s->admin = admin_new(&ac);
 }
 
+static int open_intake(struct serve *s, struct pg_err *err)
+{
+    const struct socket_want want = {.address = config_of(s)->scans.listen};
+    char bound[SOCKET_BOUND_MAX];
+
+    int rc = intake_open(config_of(s), &s->helpers.intake, err);
+    if (rc < 0 || s->helpers.intake == NULL) {
+        return rc;
+    }
+    intake_start(s->helpers.intake, s->store);
+    if (listen_open(s->listen, &want, intake_door(s->helpers.intake), bound, err) < 0) {
+        return -1;
+    }
+    pg_log_say(PG_LOG_INFO, PG_LOG_START, "listener %s, TLS, for scan reports", bound);
+    return 0;
+}
+
 static int open_listeners(struct serve *s, struct pg_err *err)
 {
     const struct config *c = config_of(s);
 
     s->listen = listen_new(s->loops, s->nloops, c->limits_connections);
     s->door = door_new();
+    if (open_intake(s, err) < 0) {
+        return -1;
+    }
     return door_open(s->door, s->listen, c, s->service, s->admin, err);
-}
-
-static int open_scanners(struct serve *s, struct pg_err *err)
-{
-    const struct config *c = config_of(s);
-    char *folder = NULL;
-    int n = asprintf(&folder, "%s/scanners", c->storage_path);
-
-    PG_CHECK(n > 0);
-    const struct scanning_options o = {.spawn = s->spawn,
-                                       .scans = &c->scans,
-                                       .folder = folder,
-                                       .reserve_bytes = c->storage_reserve,
-                                       .is_free = !c->top_sandbox};
-    int rc = scanning_open(&o, &s->helpers.scanning, err);
-    free(folder);
-    return rc;
 }
 
 /* What may ever be run is said while all that was read is ours. */
@@ -298,7 +304,7 @@ static int permit_programs(struct serve *s, struct pg_err *err)
         pg_err_clear(err);
     }
     if (stamper_open(s->spawn, &(struct stamper_options){0}, &s->helpers.stamper, err) < 0 ||
-        open_scanners(s, err) < 0) {
+        scanners_open(config_of(s), s->spawn, &s->helpers.scanning, err) < 0) {
         return -1;
     }
     return credential_permit(config_of(s), s->spawn, err);
@@ -344,6 +350,7 @@ static int start(struct serve *s, struct pg_err *err)
                                          .json = s->args->json,
                                          .listen = s->listen,
                                          .door = s->door,
+                                         .intake = s->helpers.intake,
                                          .store = s->store,
                                          .keeper = s->back.keeper,
                                          .trail = s->turn.trail,
@@ -656,6 +663,7 @@ static void end(struct serve *s)
     if (s->listen != NULL) {
         listen_stop(s->listen);
     }
+    intake_close(s->helpers.intake);
     if (s->watch != NULL) {
         watch_stop(s->watch);
     }

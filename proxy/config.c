@@ -323,7 +323,27 @@ static void free_scans(struct config_scans *s)
         free(s->scanners[i].database);
     }
     free(s->scanners);
+    for (size_t i = 0; i < s->nsources; i++) {
+        free(s->sources[i].name);
+        free(s->sources[i].token_file);
+    }
+    free(s->sources);
+    free(s->listen);
+    free_tls(&s->tls);
     *s = (struct config_scans){0};
+}
+
+static void copy_sources(struct config_scans *to, const struct config_scans *from)
+{
+    to->listen = copy_text(from->listen);
+    to->tls = copy_tls(&from->tls);
+    to->sources = calloc(from->nsources + 1, sizeof *to->sources);
+    PG_CHECK(to->sources != NULL);
+    to->nsources = from->nsources;
+    for (size_t i = 0; i < from->nsources; i++) {
+        to->sources[i].name = copy_text(from->sources[i].name);
+        to->sources[i].token_file = copy_text(from->sources[i].token_file);
+    }
 }
 
 void config_copy_scans(struct config *to, const struct config *from)
@@ -340,11 +360,27 @@ void config_copy_scans(struct config *to, const struct config *from)
         to->scans.scanners[i].command = copy_text(s->scanners[i].command);
         to->scans.scanners[i].database = copy_text(s->scanners[i].database);
     }
+    copy_sources(&to->scans, s);
+}
+
+static bool is_same_sources(const struct config_scans *a, const struct config_scans *b)
+{
+    if (a->nsources != b->nsources || !is_same_text(a->listen, b->listen) ||
+        !config_same_tls(&a->tls, &b->tls)) {
+        return false;
+    }
+    for (size_t i = 0; i < a->nsources; i++) {
+        if (!is_same_text(a->sources[i].name, b->sources[i].name) ||
+            !is_same_text(a->sources[i].token_file, b->sources[i].token_file)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool config_same_scans(const struct config *a, const struct config *b)
 {
-    if (a->scans.nscanners != b->scans.nscanners) {
+    if (a->scans.nscanners != b->scans.nscanners || !is_same_sources(&a->scans, &b->scans)) {
         return false;
     }
     for (size_t i = 0; i < a->scans.nscanners; i++) {

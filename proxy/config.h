@@ -137,9 +137,20 @@ struct config_scanner {
     uint64_t timeout_ms;
 };
 
+#define CONFIG_SOURCES_MAX 16
+
+/* One of `scans.sources`: who may push reports. */
+struct config_source {
+    char *name, *token_file;
+};
+
 struct config_scans {
     struct config_scanner *scanners;
     size_t nscanners;
+    char *listen; /* where reports are pushed; NULL: nowhere */
+    struct config_tls tls;
+    struct config_source *sources;
+    size_t nsources;
 };
 
 #define CONFIG_FEEDS_MAX     8

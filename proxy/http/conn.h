@@ -78,6 +78,9 @@ struct conn_door {
     struct tls_server *tls; /* NULL: plain */
     /* Which of the configuration's listeners it is: whose proxies are believed; CONN_NO_LISTENER */
     size_t listener;
+    /* Not NULL: connections are no loop's; the acceptor gives them away. */
+    void (*take)(void *owner, int fd);
+    void *owner;
 };
 #define CONN_NO_LISTENER SIZE_MAX
 

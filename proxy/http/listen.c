@@ -110,7 +110,10 @@ static void accept_some(struct listen *a, struct listener *l)
 
         if (fd >= 0) {
             a->starved = false;
-            loop_adopt(least_loaded(a), fd, l->door);
+            if (l->door->take != NULL)
+                l->door->take(l->door->owner, fd);
+            else
+                loop_adopt(least_loaded(a), fd, l->door);
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images that are pulled are scanned by the server: when, by whom, again, and what becomes of failures."""
-import glob, json, os, shutil, tempfile
+import glob, json, os, re, shutil, subprocess, tempfile
 
 import gated
 import pg as stage
@@ -180,6 +180,113 @@ def test_who_waits_for_a_scan_gets_its_verdict():
     s.close()
 
 
+# ---- pushed
+
+TOKENS = {"ci": "0123456789abcdef-ci", "other": "fedcba9876543210-other"}
+
+
+class Pushed(gated.Gated):
+    """One that takes reports, and a client that pushes them."""
+    def __init__(self, up, policy=gated.OPEN):
+        self.keys = tempfile.mkdtemp(prefix="pg-scans-")
+        for name, token in TOKENS.items():
+            self.token(name, token)
+        cert, key, ca = stage.tls_files()
+        self.context = stage.ssl.create_default_context(cafile=ca)
+        super().__init__(up, policy, more=f"scans:\n  listen: 127.0.0.1:0\n  tls: {{cert: {cert}, key: {key}}}\n"
+                         "  sources:\n" + "".join(f"  - {{name: {n}, token_file: {self.keys}/{n}}}\n" for n in TOKENS))
+        where = r"listener 127\.0\.0\.1:(\d+), TLS, for scan reports"
+        self.at = int(re.search(where, self.wait_log(where)).group(1))
+
+    def token(self, name, token):
+        with open(f"{self.keys}/new", "w", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+            f.write(token + "\n")
+        os.rename(f"{self.keys}/new", f"{self.keys}/{name}")
+
+    def push(self, path, body, token=TOKENS["ci"], method="PUT", **headers):
+        c = stage.http.client.HTTPSConnection("127.0.0.1", self.at, timeout=stage.DEADLINE, context=self.context)
+        headers = {k.replace("_", "-"): v for k, v in headers.items()}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        c.request(method, path, body, headers)
+        r = c.getresponse()
+        answer = r.status, json.loads(r.read()), r.headers
+        c.close()
+        return answer
+
+    def stop(self):
+        super().stop()
+        shutil.rmtree(self.keys)
+
+
+def fixture(name):
+    with open(f"{FIXTURES}/{name}", "rb") as f:
+        return f.read()
+
+
+def test_a_pushed_report_decides_the_next_pull():
+    up = Upstream()
+    offer(up)
+    pg = Pushed(up, POLICY.format("critical"))
+    assert ask(pg, "debian12").status == 503
+    for name in "trivy.json", "grype.json", "trivy.sarif.json", "harbor.json", "trivy.cosign-vuln.json":
+        status, said, _ = pg.push(f"/api/v1/scans/{DEBIAN}", fixture(f"debian12/{name}"), Content_Type="application/json")
+        assert status == 201 and said["digest"] == DEBIAN and said["source"] == "ci", (name, status, said)
+        assert said["findings"]["critical"] == 1, said
+    assert ask(pg, "debian12").status == 200
+    pg.use(POLICY.format("high"))
+    gated.denied(ask(pg, "debian12"), "CVE-2099-0001")
+    status, said, _ = pg.push(f"/api/v1/scans/{CLEAN}", fixture("clean/trivy.json"))
+    assert (status, said["error"]["code"]) == (400, "no_packages"), said
+    assert ask(pg, "clean").status == 503               # what was refused is not a result
+    assert pg.push(f"/api/v1/scans/{CLEAN}?static=true", fixture("clean/trivy.json"))[0] == 201
+    assert ask(pg, "clean").status == 200
+    pg.stop()
+
+
+def test_who_may_push_and_what():
+    up, report = Upstream(), fixture("debian12/trivy.json")
+    pg, at = Pushed(up), f"/api/v1/scans/{DEBIAN}"
+    for status, code, args, more in (
+            (401, "unauthorized", (at, report), {"token": None}), (401, "unauthorized", (at, report), {"token": "x" * 20}),
+            (401, "unauthorized", ("/metrics", report), {"token": ""}), (404, "not_found", ("/metrics", report), {}),
+            (405, "method", (at, report), {"method": "POST"}), (400, "digest", (at + "0", report), {}),
+            (400, "digest", ("/api/v1/scans/latest", report), {}), (400, "query", (at + "?x=1", report), {}),
+            (415, "media_type", (at, report), {"Content_Type": "text/plain"}),
+            (411, "length", (at, iter([report])), {}), (411, "length", (at, b""), {}),
+            (400, "other_digest", (f"/api/v1/scans/{CLEAN}", report), {}),
+            (400, "unreadable", (at, report[:1000]), {}), (400, "unknown_schema", (at, b"{}"), {})):
+        got, said, headers = pg.push(*args, **more)
+        assert (got, said["error"]["code"]) == (status, code) and said["error"]["message"], (status, code, got, said)
+        assert (headers["WWW-Authenticate"] == "Bearer") == (status == 401), headers
+    pg.wait_metric('pullgate_scan_reports_total{result="refused"}', 14)
+    assert pg.metric('pullgate_scan_reports_total{result="taken"}') == 0
+    assert pg.push(at, report, Expect="100-continue")[0] == 201
+    pg.token("ci", "another-token-of-ci")               # replaced: counts at once
+    assert pg.push(at, report)[0] == 401
+    assert pg.push(at, report, token="another-token-of-ci")[0] == 201
+    assert pg.push(at, report, token=TOKENS["other"])[1]["source"] == "other"
+    assert not any(t in pg.said() for t in TOKENS.values())
+    pg.stop()
+
+
+def test_F12_what_is_pushed_is_bounded():
+    up = Upstream()
+    pg = Pushed(up)
+    with pg.context.wrap_socket(stage.socket.create_connection(("127.0.0.1", pg.at)), server_hostname="127.0.0.1") as s:
+        s.sendall(b"PUT /api/v1/scans/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 524288000"
+                  b"\r\n\r\n" % (DEBIAN.encode(), TOKENS["ci"].encode()))
+        assert s.recv(100).startswith(b"HTTP/1.1 413 ")
+    idle = [stage.socket.create_connection(("127.0.0.1", pg.at)) for _ in range(40)]
+    for s in idle[18:]:                                 # two are heard, sixteen wait
+        s.settimeout(stage.DEADLINE)
+        assert s.recv(1) == b""
+    for s in idle:
+        s.close()
+    assert pg.push(f"/api/v1/scans/{DEBIAN}", fixture("debian12/trivy.json"))[0] == 201
+    pg.stop()
+
+
 def test_what_is_wrong_with_scanners_is_told():
     s = Scanner()
     for text, why in (f"- {{command: {s.command}}}\n", ":7:3: scanners: database is missing"), \
@@ -188,14 +295,19 @@ def test_what_is_wrong_with_scanners_is_told():
             (s.config(", name: A b"), '"A b" is no name of'), \
             (s.config(", timeout: 1ms"), "scanners: timeout: "), \
             ("- {command: trivy, database: /tmp}\n", "scanners: command: "), \
-            ("  {}\n", "scanners must be a list"):
-        code, out, err = check("scanners:\n" + text)
+            ("  {}\n", "scanners must be a list"), \
+            ("scans: {listen: 127.0.0.1:0}\n", "listen and tls are needed"), \
+            ("scans: {listen: here, tls: {cert: /a, key: /b}, sources: [{name: ci, token_file: /c}]}\n",
+             '"here" is no address'), \
+            ("scans: {listen: 127.0.0.1:0, tls: {cert: /a, key: /b}}\n", "scans.sources must be a list"), \
+            ("scans: {listen: 127.0.0.1:0, tls: {cert: /a, key: /b}, sources: [{name: ci}]}\n",
+             "token_file is missing"):
+        code, out, err = check(text if text.startswith("scans:") else "scanners:\n" + text)
         assert code == 1 and why in out, (text, code, out, err)
     s.close()
 
 
 def check(text):
-    import subprocess
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
         f.write("\n" * 5 + text)
         f.flush()
