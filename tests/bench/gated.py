@@ -9,6 +9,7 @@ from servers import MIB, OCI_MANIFEST, Image, fetch, sha256, start_pullgate, wai
 
 SIGNATURE = "application/vnd.dev.cosign.simplesigning.v1+json"
 POLICY = """\
+audit: {required: false}
 policy:
   default: deny
   rules:
