@@ -207,6 +207,17 @@ static int read_chunk(struct follow *f, struct pg_err *err)
     return 0;
 }
 
+/* seq comes behind f->at: what lies between is not in the log any more. */
+static void count_missed(struct follow *f, uint64_t seq)
+{
+    uint64_t known = f->at.seq > f->missed_seq ? f->at.seq : f->missed_seq;
+
+    if (f->at.seq > 0 && seq > known + 1) {
+        f->missed += seq - known - 1;
+        f->missed_seq = seq - 1;
+    }
+}
+
 /* False: it is not taken now. What is no entry is passed over, and misses in the numbers. */
 static bool give(struct follow *f, struct sl line, follow_each *each, void *arg, int *given)
 {
@@ -221,8 +232,7 @@ static bool give(struct follow *f, struct sl line, follow_each *each, void *arg,
     if (seq > 0) {
         if (!each(arg, &r))
             return false;
-        if (f->at.seq > 0 && seq > f->at.seq + 1)
-            f->missed += seq - f->at.seq - 1;
+        count_missed(f, seq);
         f->at.seq = seq;
         memcpy(f->at.hash, hash, CHAIN_HASH);
         (*given)++;

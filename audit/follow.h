@@ -13,7 +13,7 @@
  * A position names the entry that it is behind by its hash. If that is not there any more, since a
  * crash took the end of the log away, its segment is read again from its beginning: entries may
  * come twice, and none is left out. Where segments were removed before they were read, f->missed
- * counts the entries.
+ * counts the entries, each once, however often they are met again after follow_rewind().
  *
  * Ownership:  follow_open() to follow_close(); dir_fd is the caller's.
  * Failure:    STORE_IO. A file of a position that makes no sense: all that is there, from its
@@ -37,8 +37,9 @@ struct follow_position {
 struct follow {
     int dir_fd, fd; /* fd: of the segment at->segment; -1 */
     struct follow_position at;
-    uint64_t missed; /* entries, removed before they were read */
-    bool is_checked; /* at, against the file */
+    uint64_t missed;     /* entries, removed before they were read */
+    uint64_t missed_seq; /* the newest of them; 0: none is missed */
+    bool is_checked;     /* at, against the file */
     struct pg_buf chunk;
     char name[FOLLOW_NAME_MAX + 8];
 };

@@ -154,13 +154,23 @@ TEST(what_is_not_taken_stays)
     follow_close(&f);
 }
 
+static void remove_first_segments(int fd, size_t left)
+{
+    struct volume_list l;
+    char name[VOLUME_NAME_MAX];
+
+    assert_int_equal(volume_list(fd, &l, &err), 0);
+    assert_true(l.n > left);
+    for (size_t i = 0; i + left < l.n; i++)
+        (void)unlinkat(fd, volume_name(l.numbers[i], name), 0);
+    volume_list_free(&l);
+}
+
 /* N23: the log kept what it may keep, and a sink was away for longer. */
 TEST(what_was_removed_before_it_was_read_is_counted)
 {
     struct trail *t = open_trail(600);
     _fd_ int fd = open_dir();
-    struct volume_list l;
-    char name[VOLUME_NAME_MAX];
     struct follow f;
 
     assert_int_equal(follow_open(&f, fd, "away", &err), 0);
@@ -168,14 +178,36 @@ TEST(what_was_removed_before_it_was_read_is_counted)
     uint64_t before = f.at.seq;
     append_each(t, 30);
     trail_close(t);
-    assert_int_equal(volume_list(fd, &l, &err), 0);
-    for (size_t i = 0; i + 2 < l.n; i++)
-        (void)unlinkat(fd, volume_name(l.numbers[i], name), 0);
-    volume_list_free(&l);
+    remove_first_segments(fd, 2);
     pg_fd_close(&f.fd); /* as after a restart */
     read_all(&f);
     assert_true(nseqs > 0 && seqs[0] > before + 1);
     assert_int_equal(f.missed, seqs[0] - before - 1);
+    follow_close(&f);
+}
+
+/* A sink that is down longer than the log is kept: each try meets the gap again. */
+TEST(what_is_missed_is_counted_once_however_often_it_is_met)
+{
+    struct trail *t = open_trail(600);
+    _fd_ int fd = open_dir();
+    struct follow f;
+
+    assert_int_equal(follow_open(&f, fd, "down", &err), 0);
+    read_all(&f);
+    const struct follow_position taken = f.at;
+    append_each(t, 30);
+    trail_close(t);
+    for (size_t left = 6; left > 2; left -= 2) {
+        remove_first_segments(fd, left);
+        for (unsigned tries = 0; tries < 3; tries++) {
+            follow_rewind(&f, &taken);
+            pg_fd_close(&f.fd);
+            read_all(&f);
+            assert_true(nseqs > 0 && seqs[0] > taken.seq + 1);
+            assert_int_equal(f.missed, seqs[0] - taken.seq - 1);
+        }
+    }
     follow_close(&f);
 }
 
@@ -306,6 +338,7 @@ int main(void)
         EACH(all_entries_come_once_over_segments_and_restarts),
         EACH(what_is_not_taken_stays),
         EACH(what_was_removed_before_it_was_read_is_counted),
+        EACH(what_is_missed_is_counted_once_however_often_it_is_met),
         EACH(a_position_behind_what_a_crash_took_away_reads_again),
         EACH(a_position_that_makes_no_sense_reads_all),
         EACH(a_bell_rings_when_there_is_news),
