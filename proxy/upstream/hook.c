@@ -342,6 +342,8 @@ static void *run(void *arg)
     pg_metric_slot();
     while (!atomic_load(&h->stops))
         turn(h);
+    if (h->last_ms != 0)
+        pg_news_take(on_told, h); /* what was told last */
     while (h->last_ms != 0 && has_more(h) && pg_clock_mono_ms() < h->last_ms) {
         turn(h);
         (void)curl_multi_poll(h->multi, NULL, 0, HOOK_PAUSE_MS, NULL);
