@@ -2,10 +2,12 @@
 #include "audit/trail.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "audit/trail_int.h"
 #include "base/clock.h"
@@ -441,6 +443,18 @@ void trail_limit(struct trail *t, uint64_t keep_ms, uint64_t max_bytes)
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
+/* Where there is a head of before, a disk that is full is no reason not to start. */
+static int seal_first(struct trail *t, struct pg_err *err)
+{
+    if (trail_file_seal(&t->file, err) == 0)
+        return 0;
+    if (faccessat(t->file.dir_fd, "head", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+        return -1;
+    pg_log_say(PG_LOG_WARN, PG_LOG_STORE, "%s", err->msg);
+    pg_err_clear(err);
+    return 0;
+}
+
 int trail_open(const struct trail_config *config, struct trail **trail_r, struct pg_err *err)
 {
     struct trail *t = calloc(1, sizeof(*t));
@@ -452,7 +466,7 @@ int trail_open(const struct trail_config *config, struct trail **trail_r, struct
         return pg_fail(err, PG_E_INTERNAL, "no descriptor for the audit log");
     }
     if (trail_file_open(&t->file, config->path, err) < 0 || trail_file_write(&t->file, err) < 0 ||
-        trail_file_seal(&t->file, err) < 0) {
+        seal_first(t, err) < 0) {
         trail_file_close(&t->file);
         pg_fd_close(&t->wake_fd);
         free(t);
