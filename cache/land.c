@@ -131,6 +131,11 @@ static void finish(struct arrival *a)
 
 /* ---- rows ---- */
 
+static bool says_what_the_tag_is(const struct landing *l)
+{
+    return l->tag.p != NULL && !l->tag_gone && !l->was_asked && !l->is_fixed;
+}
+
 /* May be called twice for one arrival. */
 static void see_tag(struct arrival *a, struct index_txn *txn)
 {
@@ -150,7 +155,7 @@ static int apply_rows(struct arrival *a, struct index_txn *txn, struct pg_err *e
     struct store *s = a->store;
     bool with_tag = a->batch == NULL || !overlay_is_hidden(s->overlay, a->batch);
 
-    if (with_tag && a->landing.tag.p != NULL && !a->landing.tag_gone)
+    if (with_tag && says_what_the_tag_is(&a->landing))
         see_tag(a, txn);
     return landing_apply(&a->landing, s->journal, with_tag, txn, err);
 }

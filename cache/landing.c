@@ -288,7 +288,7 @@ static int apply_tag(const struct landing *l, struct journal *j, struct index_tx
         return -1;
     if (past_note(txn, l->repo, l->tag, &now, known ? &old : NULL, err) < 0)
         return -1;
-    if (news && known)
+    if (news)
         alarm_if_moved(l, txn);
     return 0;
 }

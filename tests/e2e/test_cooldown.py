@@ -3,11 +3,12 @@
 
 Hours pass by the clocks of the server alone (pg.Shift).
 """
-import datetime, json, shutil, time
+import datetime, json, os, shutil, time
 
 import pg as stage
 from pg import Shift
 from test_facts import BASE, REPO, Made, denied, policy, served, start
+from test_webhooks import Receiver, hook, revoke, secret
 from upstream import Upstream, status
 
 HOUR, TAG = 3600, f"{BASE}/manifests/v1"
@@ -77,6 +78,21 @@ def test_N08_a_tag_is_what_it_was_before_until_the_new_one_is_old_enough():
     s.wait(40)                                            # upstream says it still
     s.serves(new)
     s.stop()
+
+
+def test_what_leaves_in_a_tags_place_does_not_move_it():
+    file, r = secret(), Receiver()
+    s = Scene(more=hook(r, file, "tag-moved, revocation"))
+    new = s.move()
+    s.serves(s.old, held=new)
+    s.wait(1)
+    s.serves(s.old, held=new)                             # upstream was asked once more whether it has it
+    revoke(s.pg, "sha256:" + "0" * 64)
+    r.wait_types("tag-moved", "revocation")
+    assert [(m["data"]["was"], m["data"]["is"]) for m in r.of("tag-moved")] == [(s.old.digest, new.digest)], r.events
+    s.stop()
+    r.end()
+    os.unlink(file)
 
 
 def test_N08_what_was_pulled_by_digest_long_before_is_young_under_the_tag():
@@ -225,6 +241,18 @@ def test_a_tag_that_may_not_move_is_held_where_it_was_and_that_is_said():
     again = Made(s.up, "latest", labels={"is": "another"})
     s.wait(1)
     assert s.pg.get(f"{BASE}/manifests/latest").body == again.body
+    s.stop()
+
+
+def test_a_tag_that_went_and_comes_back_as_another_has_moved():
+    s = fixed()
+    del s.up.manifests[REPO, "v1"]
+    s.wait(1)
+    assert s.pg.get(TAG).status == 404
+    s.pg.wait_true(lambda: not json.loads(s.pg.control("GET", "/api/v1/tags?n=100")[1])["tags"], "the tag stays")
+    new = s.move()
+    s.serves(s.old, held=new)
+    moved(s, new)
     s.stop()
 
 
