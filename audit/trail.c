@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "base/metric.h"
 
-#define QUEUE_MAX   16384             /* entries */
-#define QUEUE_BYTES ((size_t)8 << 20) /* of their texts */
+#define QUEUE_MAX   65536              /* entries: some seconds of a slow disk under load */
+#define QUEUE_BYTES ((size_t)32 << 20) /* of their texts */
 #define RETRY_MS    1000
 #define HEAD_MS     60000
 #define EXPIRE_MS   600000

@@ -112,15 +112,20 @@ static void put_pin(struct pg_buf *out, const struct ruleset_pin *pin)
 {
     static const char *const keys[] = {"digest", "tag", "pattern"};
     char digest[DIGEST_TEXT_MAX], date[PG_ERR_TEXT_MAX] = "never";
+    struct pg_buf what;
 
-    (void)pg_buf_printf(out, "    - %s: \"" SL_FMT, keys[pin->kind], SL_ARG(pin->repo));
+    pg_buf_init(&what, RULESET_BYTES_MAX);
+    (void)pg_buf_put(&what, pin->repo);
     if (pin->kind == RULESET_PIN_DIGEST) {
-        (void)pg_buf_printf(out, "%s" SL_FMT, pin->repo.n > 0 ? "@" : "",
+        (void)pg_buf_printf(&what, "%s" SL_FMT, pin->repo.n > 0 ? "@" : "",
                             SL_ARG(digest_write(&pin->digest, digest)));
     } else if (pin->tag.n > 0) {
-        (void)pg_buf_printf(out, ":" SL_FMT, SL_ARG(pin->tag));
+        (void)pg_buf_printf(&what, ":" SL_FMT, SL_ARG(pin->tag));
     }
-    (void)pg_buf_put(out, SL("\"\n"));
+    (void)pg_buf_printf(out, "    - %s: ", keys[pin->kind]);
+    (void)pg_buf_put_json(out, pg_buf_sl(&what));
+    pg_buf_free(&what);
+    (void)pg_buf_put(out, SL("\n"));
     put_text(out, "      owner: ", pin->owner);
     put_text(out, "      reason: ", pin->reason);
     if (pin->until_s != RULESET_NEVER) {
