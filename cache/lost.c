@@ -82,14 +82,14 @@ static void on_written(struct writer_op *op)
 /* Nothing is written that stands there already. */
 static void tell(struct store *s, struct sl repo, const struct digest *d, bool is_found)
 {
+    bool is, all_written = atomic_load(&pending) == 0; /* before what is there is looked at */
     struct news *n;
-    bool is;
 
     {
         _index_view_ struct index_view v = index_view_begin(s->index);
         is = lost_is(&v, repo, d);
     }
-    if (is != is_found && atomic_load(&pending) == 0)
+    if (is != is_found && all_written)
         return;
     n = calloc(1, sizeof(*n));
     PG_CHECK(n != NULL);
