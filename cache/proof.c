@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "base/metric.h"
 #include "base/random.h"
+#include "base/steady.h"
 #include "cache/index_int.h"
 #include "cache/journal.h"
 #include "cache/writer.h"
@@ -72,15 +73,16 @@ int proof_put(struct index_txn *txn, struct sl repo, const struct digest *d, str
 int proof_apply(struct store *s, struct index_txn *txn, const struct proof_news *news,
                 struct pg_err *err)
 {
+    int64_t seen_s = pg_steady_of(news->now_s);
     struct journal_record r = {.kind = JOURNAL_LINK,
-                               .when_s = news->now_s,
+                               .when_s = seen_s,
                                .repo = news->repo,
                                .more = PROOF_RECORD,
                                .number = news->size,
                                .has_digest = true,
                                .digest = *news->digest};
     struct index_link link = {
-        .kind = INDEX_LINK_BLOB, .first_seen_s = news->now_s, .size = news->size, .landed = true};
+        .kind = INDEX_LINK_BLOB, .first_seen_s = seen_s, .size = news->size, .landed = true};
     struct index_view v = index_txn_view(txn);
     struct pg_err ignored = {0};
     char kind[KIND_MAX];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admit/gate.h"
 
+#include "base/steady.h"
 #include "cache/overlay.h"
 #include "cache/scanned.h"
 #include "oci/manifest.h"
@@ -203,7 +204,8 @@ static void hear_scans(struct subject *s)
     heard_gather(&from, s->arena, &s->facts);
     if (overlay_get_link(s->q->store, s->facts.repository, &s->facts.digest, &link, &ignored) > 0 &&
         link.landed)
-        s->facts.here_s = link.first_seen_s;
+        s->facts.here_s =
+            link.first_seen_s - pg_steady_ahead_s(); /* findings go by the wall clock */
     pg_err_clear(&ignored);
 }
 

@@ -2,6 +2,7 @@
 #include "proxy/journey/allowed.h"
 
 #include "base/clock.h"
+#include "base/steady.h"
 
 bool allowed_to_keep(const struct journey *j)
 {
@@ -27,7 +28,7 @@ int allowed_look(struct journey *j, int64_t seen_s, int64_t *age_s_r)
         return -1;
     if (access.withdrawn)
         return ALLOWED_NOT;
-    *age_s_r = age_of(pg_clock_wall_s(), access.at_s, seen_s);
+    *age_s_r = age_of(pg_clock_wall_s(), access.at_s, seen_s - pg_steady_ahead_s());
     if (access.silent) /* it was asked a moment ago */
         return ALLOWED;
     return *age_s_r >= 0 && *age_s_r < ACCESS_PROOF_S ? ALLOWED : ALLOWED_IF_CONFIRMED;

@@ -14,8 +14,8 @@
 
 enum allowed { ALLOWED, ALLOWED_IF_CONFIRMED, ALLOWED_NOT };
 
-/* seen_s: since when the repository is known to have it. -1 with j->rq.err, else an enum allowed.
- * *age_s_r: of upstream's last yes. */
+/* seen_s: since when the repository is known to have it, by base/steady. -1 with j->rq.err, else an
+ * enum allowed. *age_s_r: of upstream's last yes. */
 PG_MUST_USE int allowed_look(struct journey *j, int64_t seen_s, int64_t *age_s_r);
 
 /* Keeps what upstream has deleted: the upstream says keep or keep-and-flag. */

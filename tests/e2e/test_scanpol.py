@@ -157,6 +157,31 @@ def test_N25_a_new_finding_denies_what_was_pulled_before_after_a_grace():
     s.close()
 
 
+def test_N25_the_grace_is_for_what_was_here_before_whatever_the_wall_clock_did():
+    up, s = Upstream(), Scanner()
+    offer(up)
+    clock = stage.Shift()
+    fixture = f"{s.database}/fixtures/debian12/trivy.json"
+    with open(fixture) as f:
+        whole = f.read()
+    keep_only(s, "MEDIUM")
+    pg = Gated(up, rule("max_severity: medium, grace: 20h"), more="scanners:\n" + s.config(), env=clock.env)
+    assert ask(pg, "debian12").status == 503
+    wait(pg, GOOD, 1)
+    pull(pg, "debian12")
+    with open(fixture, "w") as f:
+        f.write(whole)
+    s.renew(2)
+    clock.by(60, wall=48 * 3600)
+    wait(pg, GOOD, 2)
+    pull(pg, "debian12")
+    up.manifest("library/late", "v1", up.manifests["library/debian12", "v1"][1])
+    clock.by(60)
+    denied(ask(pg, "late"), "CVE-2099-0001")                # it came when that was known
+    pg.stop()
+    s.close()
+
+
 def test_N26_an_image_without_packages_passes_where_the_policy_says_so():
     up, s = Upstream(), Scanner()
     offer(up)
