@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admit/counsel.h"
 
-#include <curl/curl.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -11,6 +10,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "policy/document.h"
+#include "proxy/upstream/errand.h"
 
 #define WAYS      4
 #define KEY_BYTES 32
@@ -219,12 +219,9 @@ static CURLcode post(CURL *curl, const struct opa *o, struct sl body, struct ans
     PG_CHECK(headers != NULL);
     curl_easy_reset(curl); /* connections stay */
     set_url(curl, o);
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    errand_set_up(curl, NULL);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)o->timeout_ms);
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "pullgate");
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.p);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/upstream/export.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -15,12 +14,11 @@
 #include "base/metric.h"
 #include "base/random.h"
 #include "proxy/trace.h"
+#include "proxy/upstream/errand.h"
 
-#define BODY_MAX           ((size_t)4 * 1024 * 1024) /* 512 spans of at most 8 KiB */
-#define POST_TIMEOUT_MS    5000L
-#define CONNECT_TIMEOUT_MS 2000L
-#define PAUSE_MS           500 /* before the second try; twice that before the third */
-#define ANSWER_MAX         ((size_t)64 * 1024)
+#define BODY_MAX        ((size_t)4 * 1024 * 1024) /* 512 spans of at most 8 KiB */
+#define POST_TIMEOUT_MS 5000L
+#define PAUSE_MS        500 /* before the second try; twice that before the third */
 
 struct export
 {
@@ -43,16 +41,6 @@ static void on_note(struct pg_mailbox *box)
     int rc = eventfd_write(e->wake_fd, 1);
 
     PG_CHECK(rc == 0 || errno == EAGAIN);
-}
-
-/* libcurl wants it with a pointer to what it may change. */
-static size_t on_answer(char *p, size_t size, size_t n, void *owner) // NOLINT
-{
-    struct export *e = owner;
-
-    (void)p;
-    e->answered += size * n;
-    return e->answered > ANSWER_MAX ? 0 : size * n; /* not read further; its status is known */
 }
 
 static bool may_retry(CURLcode rc, long status)
@@ -204,14 +192,9 @@ static void set_up_curl(struct export *e)
     e->headers = curl_slist_append(NULL, "Content-Type: application/json");
     PG_CHECK(e->easy != NULL && e->headers != NULL);
     curl_easy_setopt(e->easy, CURLOPT_URL, e->endpoint);
-    curl_easy_setopt(e->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(e->easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(e->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(e->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    errand_set_up(e->easy, NULL);
+    errand_ignore_answer(e->easy, &e->answered);
     curl_easy_setopt(e->easy, CURLOPT_HTTPHEADER, e->headers);
-    curl_easy_setopt(e->easy, CURLOPT_USERAGENT, "pullgate");
-    curl_easy_setopt(e->easy, CURLOPT_WRITEFUNCTION, on_answer);
-    curl_easy_setopt(e->easy, CURLOPT_WRITEDATA, e);
 }
 
 static void free_export(struct export *e)

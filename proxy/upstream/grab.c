@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/upstream/grab.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "proxy/upstream/errand.h"
 
-#define FILE_URL   "file:"
-#define CONNECT_MS 10000L
+#define FILE_URL "file:"
 
 struct grab {
     CURLM *multi;
@@ -31,44 +29,23 @@ static size_t on_bytes(char *p, size_t size, size_t n, void *owner) // NOLINT
 static void set_up(struct grab *g, const char *url, const char *ca_file)
 {
     curl_easy_setopt(g->easy, CURLOPT_URL, url);
-    curl_easy_setopt(g->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(g->easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(g->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(g->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
+    errand_set_up(g->easy, ca_file);
     curl_easy_setopt(g->easy, CURLOPT_TIMEOUT_MS, (long)GRAB_MS);
-    curl_easy_setopt(g->easy, CURLOPT_USERAGENT, "pullgate");
-    curl_easy_setopt(g->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(g->easy, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(g->easy, CURLOPT_WRITEDATA, g);
-    if (ca_file != NULL) {
-        curl_easy_setopt(g->easy, CURLOPT_CAINFO, ca_file);
-        curl_easy_setopt(g->easy, CURLOPT_CAPATH, NULL);
-    }
-}
-
-static bool is_told_to_stop(const struct grab *g)
-{
-    struct pollfd p = {.fd = g->stop_fd, .events = POLLIN};
-
-    return poll(&p, 1, 0) > 0;
 }
 
 static int perform(struct grab *g, const char *url, struct pg_err *err)
 {
-    struct curl_waitfd stop = {.fd = g->stop_fd, .events = CURL_WAIT_POLLIN};
-    CURLcode rc = CURLE_FAILED_INIT;
-    const CURLMsg *m;
-    int running = 1, left;
+    CURLcode rc;
+    bool is_over;
     long status = 0;
 
     PG_CHECK(curl_multi_add_handle(g->multi, g->easy) == CURLM_OK);
-    while (curl_multi_perform(g->multi, &running) == CURLM_OK && running > 0 && !is_told_to_stop(g))
-        (void)curl_multi_poll(g->multi, &stop, 1, 1000, NULL);
-    while ((m = curl_multi_info_read(g->multi, &left)) != NULL)
-        rc = m->msg == CURLMSG_DONE ? m->data.result : rc;
+    is_over = errand_run(g->multi, g->easy, g->stop_fd, &rc);
     curl_easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_multi_remove_handle(g->multi, g->easy);
-    if (running > 0)
+    if (!is_over)
         return pg_fail(err, PG_E_CANCELED, "told to stop");
     if (g->out->over)
         return pg_fail(err, PG_E_UPSTREAM_WRONG, "%s is too large", url);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/upstream/hook.h"
 
-#include <curl/curl.h>
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -18,16 +17,15 @@
 #include "base/metric.h"
 #include "base/news.h"
 #include "base/random.h"
+#include "proxy/upstream/errand.h"
 
 #define ID_MAX         48
 #define EVENT_MAX      (2 * PG_NEWS_BYTES_MAX + 4096)
 #define SECRET_MAX     ((size_t)4096)
 #define HEADER_MAX     160
 #define POST_MS        10000L
-#define CONNECT_MS     5000L
 #define PAUSE_MAX_MS   60000
 #define WAIT_MS        60000
-#define ANSWER_MAX     ((size_t)64 * 1024)
 #define RETRY_AFTER_NO 408
 
 /* One event in one queue. */
@@ -147,16 +145,6 @@ static void on_told(void *owner, struct pg_news *news)
 }
 
 /* ---- sending ------------------------------------------------------------------------------- */
-
-/* libcurl wants it with a pointer to what it may change. */
-static size_t on_answer(char *p, size_t size, size_t n, void *owner) // NOLINT
-{
-    struct receiver *r = owner;
-
-    (void)p;
-    r->answered += size * n;
-    return r->answered > ANSWER_MAX ? 0 : size * n;
-}
 
 static void sign(struct sl secret, const struct event *e, int64_t now_s, char out[HEADER_MAX])
 {
@@ -361,17 +349,10 @@ static void set_up(struct receiver *r)
     r->easy = curl_easy_init();
     PG_CHECK(r->easy != NULL);
     must(curl_easy_setopt(r->easy, CURLOPT_URL, r->config.url));
-    must(curl_easy_setopt(r->easy, CURLOPT_PROTOCOLS_STR, "http,https"));
-    must(curl_easy_setopt(r->easy, CURLOPT_PROXY, ""));
-    must(curl_easy_setopt(r->easy, CURLOPT_NOSIGNAL, 1L));
+    errand_set_up(r->easy, r->config.ca_file);
+    errand_ignore_answer(r->easy, &r->answered);
     must(curl_easy_setopt(r->easy, CURLOPT_TIMEOUT_MS, POST_MS));
-    must(curl_easy_setopt(r->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS));
-    must(curl_easy_setopt(r->easy, CURLOPT_USERAGENT, "pullgate"));
-    must(curl_easy_setopt(r->easy, CURLOPT_WRITEFUNCTION, on_answer));
-    must(curl_easy_setopt(r->easy, CURLOPT_WRITEDATA, r));
     must(curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r));
-    if (r->config.ca_file != NULL)
-        must(curl_easy_setopt(r->easy, CURLOPT_CAINFO, r->config.ca_file));
 }
 
 static unsigned all_kinds(const struct config *c)

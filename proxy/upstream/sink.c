@@ -9,41 +9,15 @@
 #include <unistd.h>
 
 #include "base/guarded.h"
+#include "proxy/upstream/errand.h"
 #include "proxy/upstream/secret.h"
 
 #define SYSLOG_TLS "syslog+tls://"
 #define SYSLOG_TCP "syslog+tcp://"
-#define CONNECT_MS 10000L
 #define GIVE_MS    30000L /* for a batch */
-#define ANSWER_MAX ((size_t)64 * 1024)
 #define TOKEN_MAX  ((size_t)8192)
 
 /* ---- what both have ------------------------------------------------------------------------ */
-
-/* libcurl wants it with a pointer to what it may change. */
-static size_t on_answer(char *p, size_t size, size_t n, void *owner) // NOLINT
-{
-    struct sink *s = owner;
-
-    (void)p;
-    s->answered += size * n;
-    return s->answered > ANSWER_MAX ? 0 : size * n; /* not read further; its status is known */
-}
-
-static void set_tls(struct sink *s)
-{
-    const struct config_sink *c = s->config;
-
-    curl_easy_setopt(s->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (c->ca_file != NULL) {
-        curl_easy_setopt(s->easy, CURLOPT_CAINFO, c->ca_file);
-        curl_easy_setopt(s->easy, CURLOPT_CAPATH, NULL);
-    }
-    if (c->client_cert != NULL) {
-        curl_easy_setopt(s->easy, CURLOPT_SSLCERT, c->client_cert);
-        curl_easy_setopt(s->easy, CURLOPT_SSLKEY, c->client_key);
-    }
-}
 
 static void set_url(struct sink *s)
 {
@@ -61,15 +35,15 @@ static void set_url(struct sink *s)
 
 static void set_up(struct sink *s)
 {
-    curl_easy_setopt(s->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(s->easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(s->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(s->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
-    curl_easy_setopt(s->easy, CURLOPT_USERAGENT, "pullgate");
-    curl_easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, on_answer);
-    curl_easy_setopt(s->easy, CURLOPT_WRITEDATA, s);
+    const struct config_sink *c = s->config;
+
+    errand_set_up(s->easy, c->ca_file);
+    errand_ignore_answer(s->easy, &s->answered);
     curl_easy_setopt(s->easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    set_tls(s);
+    if (c->client_cert != NULL) {
+        curl_easy_setopt(s->easy, CURLOPT_SSLCERT, c->client_cert);
+        curl_easy_setopt(s->easy, CURLOPT_SSLKEY, c->client_key);
+    }
     set_url(s);
     if (s->is_syslog) {
         curl_easy_setopt(s->easy, CURLOPT_CONNECT_ONLY, 1L);
@@ -111,13 +85,6 @@ void sink_close(struct sink *s)
     curl_slist_free_all(s->headers);
 }
 
-static bool is_told_to_stop(const struct sink *s)
-{
-    struct pollfd p = {.fd = s->stop_fd, .events = POLLIN};
-
-    return poll(&p, 1, 0) > 0;
-}
-
 static int fail(const struct sink *s, const char *why, struct pg_err *err)
 {
     return pg_fail(err, PG_E_UPSTREAM_DOWN, "the sink %s of the audit log takes nothing: %s",
@@ -132,21 +99,16 @@ static int fail_stopped(struct pg_err *err)
 /* The transfer, or with CONNECT_ONLY the connection; then it stays with the multi. */
 static int perform(struct sink *s, struct pg_err *err)
 {
-    struct curl_waitfd stop = {.fd = s->stop_fd, .events = CURL_WAIT_POLLIN};
-    CURLcode rc = CURLE_FAILED_INIT;
-    const CURLMsg *m;
-    int running = 1, left;
+    CURLcode rc;
+    bool is_over;
     long status = 0;
 
     PG_CHECK(curl_multi_add_handle(s->multi, s->easy) == CURLM_OK);
-    while (curl_multi_perform(s->multi, &running) == CURLM_OK && running > 0 && !is_told_to_stop(s))
-        (void)curl_multi_poll(s->multi, &stop, 1, 1000, NULL);
-    while ((m = curl_multi_info_read(s->multi, &left)) != NULL)
-        rc = m->msg == CURLMSG_DONE ? m->data.result : rc;
+    is_over = errand_run(s->multi, s->easy, s->stop_fd, &rc);
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (running > 0 || rc != CURLE_OK || !s->is_syslog)
+    if (!is_over || rc != CURLE_OK || !s->is_syslog)
         curl_multi_remove_handle(s->multi, s->easy);
-    if (running > 0)
+    if (!is_over)
         return fail_stopped(err);
     return rc == CURLE_OK || status >= 200 ? 0 : fail(s, curl_easy_strerror(rc), err);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Webhooks: what happens is told, signed, in order, and again until it is taken; and nothing waits
 for who does not take it."""
-import base64, hashlib, hmac, http.client, json, os, subprocess, tempfile, threading, time
+import base64, hashlib, hmac, http.client, json, os, ssl, subprocess, tempfile, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pg as stage
@@ -12,7 +12,7 @@ SECRET = b"s3cret of the hook"
 
 class Receiver:
     """Takes events; answers says what it answers to the next ones, 200 after that."""
-    def __init__(self, port=0, answers=()):
+    def __init__(self, port=0, answers=(), tls=None):
         self.answers, self.tries, self.events = list(answers), [], []
         self.news = threading.Condition()
         receiver = self
@@ -35,6 +35,8 @@ class Receiver:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.port = self.server.server_address[1]
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def wait(self, look, what):
@@ -168,6 +170,26 @@ def test_what_waits_is_sent_at_the_end_and_another_configuration_tells_another()
     two.wait(lambda r: len(r.events) == 2, "the event of the last moment")
     one.end()
     two.end()
+    os.unlink(file)
+
+
+def test_over_tls_the_receiver_has_a_certificate_by_the_authority_that_is_named():
+    cert, key, authority = stage.tls_files()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    file, r = secret(), Receiver(tls=context)
+    conf = f'webhooks: [{{url: "https://127.0.0.1:{r.port}/in", secret_file: {file}}}]'
+    pg = Pullgate(Upstream(), more=conf)
+    revoke(pg, "sha256:" + "ab" * 32)
+    pg.wait_log("does not take events: ")                       # by none of the system's
+    assert not r.events
+    with open(pg.conf) as f:
+        text = f.read()
+    pg.write(text.replace(conf, conf.replace("}]", f", ca_file: {authority}}}]")))
+    assert pg.control("POST", "/api/v1/reload").status == 200
+    r.wait_types("revocation")
+    pg.stop()
+    r.end()
     os.unlink(file)
 
 

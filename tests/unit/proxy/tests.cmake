@@ -30,6 +30,7 @@ pg_fuzz(proxy/http sni)
 
 pg_unit(proxy/upstream addr)
 pg_unit(proxy/upstream breaker)
+pg_unit(proxy/upstream errand)
 pg_unit(proxy/upstream fair)
 pg_unit(proxy/upstream pace)
 pg_unit(proxy/upstream site)
