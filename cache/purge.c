@@ -39,6 +39,7 @@ struct purge_content *purge_add_content(struct purge_plan *p, const struct diges
     c = calloc(1, sizeof(*c));
     PG_CHECK(c != NULL);
     c->digest = *d;
+    c->image = p->image;
     c->key = key_of_digest(d);
     pg_map_put(&p->contents, &c->by_digest, key_sl(&c->key));
     return c;
@@ -52,11 +53,24 @@ void purge_add_link(struct purge_plan *p, const struct key_repo *repo, const str
     pg_list_init(&l->node);
     l->repo = *repo;
     l->content = purge_add_content(p, d);
+    l->same = l->content->links;
+    l->content->links = l;
+    l->image = p->image;
     pg_list_push(&p->links, &l->node);
     p->nlinks++;
 }
 
-static void clear(struct purge_plan *p)
+bool purge_has_link(const struct purge_plan *p, const struct key_repo *repo, const struct digest *d)
+{
+    const struct purge_content *c = purge_find(p, d);
+    const struct purge_link *l = c != NULL ? c->links : NULL;
+
+    while (l != NULL && memcmp(&l->repo, repo, sizeof(*repo)) != 0)
+        l = l->same;
+    return l != NULL;
+}
+
+void purge_clear(struct purge_plan *p)
 {
     struct pg_map_node *node;
 
@@ -81,7 +95,7 @@ static bool is_another(const struct purge_plan *p, const struct index_link_row *
     size_t n = key.n < p->last.n ? key.n : p->last.n;
 
     if (p->last.n == 0)
-        return memcmp(&row->repo, &p->repo, sizeof(row->repo)) != 0;
+        return !purge_has_link(p, &row->repo, &row->digest);
     return !inside || memcmp(key.p, p->last.p, n) > 0;
 }
 
@@ -146,6 +160,7 @@ static void measure(struct purge_plan *p, struct purge_result *r)
         pg_err_clear(&ignored); /* a damaged row is no blob; recovery sees to it */
         if (!c->is_stored)
             continue;
+        c->size = blob.size;
         r->kept += c->is_kept;
         r->blobs += !c->is_kept;
         r->bytes += c->is_kept ? 0 : blob.size;
@@ -174,7 +189,7 @@ static void take_room(struct trickle *t)
     PG_CHECK(r == 0);
 }
 
-static void remove_content(struct purge_plan *p)
+void purge_remove_content(struct purge_plan *p)
 {
     struct pg_map_node *node = NULL;
     struct trickle t;
@@ -193,29 +208,40 @@ static void remove_content(struct purge_plan *p)
     PG_CHECK(sem_destroy(&t.room) == 0);
 }
 
-/* Content goes first, and what names it last: after a crash in the middle the same can be asked for
- * once more, and nothing stays on the disk that nobody can name. */
-static int carry_out(struct purge_plan *p, struct purge_result *r, struct pg_err *err)
+int purge_weigh(struct purge_plan *p, struct purge_result *r, struct pg_err *err)
+{
+    if (find_keepers(p, err) < 0)
+        return -1;
+    if (!purge_is_stopped(p))
+        measure(p, r);
+    return 0;
+}
+
+int purge_finish(struct purge_plan *p, struct pg_err *err)
 {
     struct purge_result again = {0};
 
-    if (find_keepers(p, err) < 0)
-        return -1;
-    if (purge_is_stopped(p))
-        return 0;
-    measure(p, r);
-    if (p->question->dry_run)
-        return 0;
-    remove_content(p);
-    if (p->question->scope.tag.n > 0)
-        (p->question->forgets ? land_tag_forgotten : land_tag_gone)(
-            p->store, p->question->scope.repo, p->question->scope.tag);
     if (purge_forget_links(p, err) < 0)
         return -1;
     measure(p, &again); /* what was pulled meanwhile */
     if (again.blobs > 0)
-        remove_content(p);
+        purge_remove_content(p);
     return 0;
+}
+
+/* Content goes first, and what names it last: after a crash in the middle the same can be asked for
+ * once more, and nothing stays on the disk that nobody can name. */
+static int carry_out(struct purge_plan *p, struct purge_result *r, struct pg_err *err)
+{
+    if (purge_weigh(p, r, err) < 0)
+        return -1;
+    if (purge_is_stopped(p) || p->question->dry_run)
+        return 0;
+    purge_remove_content(p);
+    if (p->question->scope.tag.n > 0)
+        (p->question->forgets ? land_tag_forgotten : land_tag_gone)(
+            p->store, p->question->scope.repo, p->question->scope.tag);
+    return purge_finish(p, err);
 }
 
 /* ---- a tag, a digest ---- */
@@ -242,7 +268,9 @@ static int purge_tag(struct purge_plan *p, struct purge_result *r, struct pg_err
     if (scope->has_digest && !digest_eq(&scope->digest, &tag.digest))
         return pg_fail(err, PG_E_DENIED, "the tag is another digest by now; nothing was purged");
     r->tags = 1;
-    if (purge_trace_from(p, &tag.digest, scope->tag, err) < 0)
+    const struct purge_image image = {
+        .repo = scope->repo, .digest = tag.digest, .tags = &scope->tag, .ntags = 1};
+    if (purge_trace_from(p, &image, 1, 0, err) < 0)
         return -1;
     return carry_out(p, r, err);
 }
@@ -255,7 +283,8 @@ static int purge_digest(struct purge_plan *p, struct purge_result *r, struct pg_
 
     if (found <= 0)
         return found < 0 ? -1 : unknown(scope, err);
-    if (purge_trace_from(p, &scope->digest, (struct sl){NULL, 0}, err) < 0)
+    const struct purge_image image = {.repo = scope->repo, .digest = scope->digest};
+    if (purge_trace_from(p, &image, 1, 0, err) < 0)
         return -1;
     if (p->nlinks == 0)
         return pg_fail(err, PG_E_DENIED,
@@ -273,7 +302,7 @@ static int purge_bare(struct purge_plan *p, struct purge_result *r, struct pg_er
     if (r->blobs == 0)
         return unknown(scope, err);
     if (!p->question->dry_run)
-        remove_content(p);
+        purge_remove_content(p);
     return 0;
 }
 
@@ -321,7 +350,7 @@ int purge_run(struct store *s, const struct purge_question *q, struct purge_resu
         rc = purge_bare(&p, r, err);
     else
         rc = purge_scope(&p, r, next, err);
-    clear(&p);
+    purge_clear(&p);
     if (rc == 0 && !q->dry_run)
         say(q, r);
     return rc;

@@ -16,6 +16,9 @@
  * A scope of many repositories is worked through in parts: as long as `next` is not empty, call
  * again with it as the cursor.
  *
+ * Rules of retention say the same of many images at a time: purge_images(). What a batch of them
+ * costs is one walk over the links and a few commits, however many they are.
+ *
  * Failure:  MANIFEST_UNKNOWN: nothing of that name is here; DENIED: a tag names it; BAD_FRAMING:
  * the cursor; STORE_IO. Threads:  any but a serving loop's or the writer's: it waits for commits.
  */
@@ -42,3 +45,20 @@ struct purge_result {
 
 PG_MUST_USE int purge_run(struct store *s, const struct purge_question *q, struct purge_result *r,
                           struct pg_buf *next, struct pg_err *err);
+
+/* A manifest of one repository, with those of its tags that go with it. Tags that name something
+ * else by now stay as they are. */
+struct purge_image {
+    struct sl repo;
+    struct digest digest;
+    const struct sl *tags;
+    size_t ntags;
+    /* Out. It stays when something that stays names it: then its tags do, too. */
+    bool stays;
+    uint64_t bytes; /* removed from the store; what several had is counted with one of them */
+};
+
+/* Images of one repository stand beside each other. -1: none of them, or some, are gone; asked for
+ * again those are gone without a word. *stop ends it before anything has changed: CANCELED. */
+PG_MUST_USE int purge_images(struct store *s, struct purge_image *images, size_t n,
+                             const atomic_bool *stop, struct pg_err *err);

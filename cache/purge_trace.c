@@ -15,11 +15,64 @@ struct named {
     struct key key;
 };
 
+/* What is to go, and with which tags. */
+struct going {
+    struct pg_map_node by_digest;
+    struct key key;
+    const struct purge_image *image;
+};
+
 struct trace {
     struct purge_plan *plan;
-    struct sl repo, besides;
-    struct pg_map named;
+    struct sl repo;
+    struct key_repo hashed;
+    struct pg_map named, going;
 };
+
+/* ---- what is asked for ---- */
+
+static void note_going(struct trace *t, const struct purge_image *images, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct key key = key_of_digest(&images[i].digest);
+        struct going *g;
+
+        if (pg_map_get(&t->going, key_sl(&key)) != NULL)
+            continue;
+        g = calloc(1, sizeof(*g));
+        PG_CHECK(g != NULL);
+        g->key = key;
+        g->image = &images[i];
+        pg_map_put(&t->going, &g->by_digest, key_sl(&g->key));
+    }
+}
+
+static void free_going(struct trace *t)
+{
+    struct pg_map_node *node;
+
+    while ((node = pg_map_next(&t->going, NULL)) != NULL) {
+        pg_map_remove(&t->going, node);
+        free(pg_container_of(node, struct going, by_digest));
+    }
+    pg_map_free(&t->going);
+}
+
+/* The tag, which names d, is one of those that go with it. */
+static bool is_going(const struct trace *t, struct sl tag, const struct digest *d)
+{
+    struct key key = key_of_digest(d);
+    struct pg_map_node *node = pg_map_get(&t->going, key_sl(&key));
+    const struct purge_image *image;
+    bool found = false;
+
+    if (node == NULL)
+        return false;
+    image = pg_container_of(node, struct going, by_digest)->image;
+    for (size_t i = 0; i < image->ntags && !found; i++)
+        found = sl_eq(image->tags[i], tag);
+    return found;
+}
 
 /* ---- tags ---- */
 
@@ -67,7 +120,7 @@ static int read_tags(struct trace *t, char name[KEY_TAG_MAX], size_t *nname, str
 
         if (found <= 0)
             return found;
-        if (!sl_eq(next, t->besides)) {
+        if (!is_going(t, next, &tag.digest)) {
             note_tag(t, &tag.digest);
             note_past(t, &v, next);
         }
@@ -107,7 +160,7 @@ static int stays(struct trace *t, struct index_view *v, const struct digest *d, 
 {
     struct index_link link;
 
-    if (purge_find(t->plan, d) != NULL)
+    if (purge_has_link(t->plan, &t->hashed, d))
         return 0;
     return index_get_link(v, t->repo, d, &link, err);
 }
@@ -147,7 +200,7 @@ static int consider(struct trace *t, const struct digest *d, struct pg_err *err)
         return linked;
     needed = is_needed(t, d, err);
     if (needed == 0 && t->plan->nlinks < LINKS_MAX)
-        purge_add_link(t->plan, &t->plan->repo, d);
+        purge_add_link(t->plan, &t->hashed, d);
     return needed < 0 ? -1 : 0;
 }
 
@@ -175,16 +228,19 @@ static int follow(struct trace *t, const struct digest *d, bool down, struct pg_
     return found;
 }
 
-/* Until nothing is added any more: what two of them name is needed as long as one of them stays. */
-static int spread(struct trace *t, struct pg_err *err)
+/* From the link after `last` on, until nothing is added any more: what two of them name is needed
+ * as long as one of them stays. */
+static int spread(struct trace *t, struct pg_list *last, struct pg_err *err)
 {
     size_t before;
 
     do {
         before = t->plan->nlinks;
-        for (struct pg_list *it = t->plan->links.next; it != &t->plan->links; it = it->next) {
-            const struct digest *d = &pg_container_of(it, struct purge_link, node)->content->digest;
+        for (struct pg_list *it = last->next; it != &t->plan->links; it = it->next) {
+            const struct purge_link *l = pg_container_of(it, struct purge_link, node);
+            const struct digest *d = &l->content->digest;
 
+            t->plan->image = l->image;
             if (follow(t, d, true, err) < 0 || follow(t, d, false, err) < 0)
                 return -1;
         }
@@ -192,19 +248,40 @@ static int spread(struct trace *t, struct pg_err *err)
     return 0;
 }
 
-int purge_trace_from(struct purge_plan *p, const struct digest *d, struct sl besides,
+/* What one that goes later names is needed until then: they are looked at again, for as long as
+ * that adds something. */
+static int trace_all(struct trace *t, const struct purge_image *images, size_t n, size_t number,
                      struct pg_err *err)
 {
-    struct trace t = {.plan = p, .repo = p->question->scope.repo, .besides = besides};
+    struct pg_list *last = t->plan->links.prev;
+    size_t before;
+
+    do {
+        before = t->plan->nlinks;
+        for (size_t i = 0; i < n; i++) {
+            t->plan->image = number + i;
+            if (consider(t, &images[i].digest, err) < 0)
+                return -1;
+        }
+        if (t->plan->nlinks > before && spread(t, last, err) < 0)
+            return -1;
+    } while (n > 1 && t->plan->nlinks > before && !purge_is_stopped(t->plan));
+    return 0;
+}
+
+int purge_trace_from(struct purge_plan *p, const struct purge_image *images, size_t n,
+                     size_t number, struct pg_err *err)
+{
+    struct trace t = {.plan = p, .repo = images[0].repo, .hashed = key_repo_of(images[0].repo)};
     int rc;
 
-    p->repo = key_repo_of(t.repo);
     pg_map_init(&t.named);
+    pg_map_init(&t.going);
+    note_going(&t, images, n);
     rc = note_tags(&t, err);
     if (rc == 0)
-        rc = consider(&t, d, err);
-    if (rc == 0)
-        rc = spread(&t, err);
+        rc = trace_all(&t, images, n, number, err);
+    free_going(&t);
     free_tags(&t);
     return rc;
 }

@@ -4,7 +4,7 @@
  *
  *     the schedule of the rules (cron)  --+
  *     keeper_ask(): a signal, a command --+--> IDLE --> PLANNING --> REMOVING --> IDLE
- *                                                                    | waits between images, so
+ *                                                                    | waits between batches, so
  *                                                                    | that it never works more
  *                                                                    | than a part of the time
  *
@@ -12,7 +12,7 @@
  * that does not jump (retention/ages); where that was is kept in <storage>/ages.
  *
  * Ownership:  keeper_new() to keeper_free(). It holds a reference on the newest snapshot that it
- * was given. After keeper_stop(), which ends a run under way after the image it is at, nothing is
+ * was given. After keeper_stop(), which ends a run under way after the batch it is at, nothing is
  * purged any more. Threads:    any; stop and free: main.
  */
 #pragma once

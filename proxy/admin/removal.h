@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * removal - rules of retention, carried out: what is in the store is looked at, a plan is made, and
- * what it says goes leaves, an image at a time.
+ * what it says goes leaves, some images at a time.
  *
  *     inventory --> plan --> indexes and images --> children, signatures
  *                             each: was it pulled since the plan was made? then it stays
- *                                   its tags, those that still name it; then the digest
+ *                             a batch: their content, their tags, those that still name them; then
+ *                                      their links
  *
- * A removal is a purge (cache/purge): links and counts change in small transactions, readers of
- * what leaves end as they would have, and what is asked for later is fetched again. Each image that
- * goes is an entry of the audit log.
+ * A removal is a purge (cache/purge_images): links and counts change in small transactions, readers
+ * of what leaves end as they would have, and what is asked for later is fetched again. Each image
+ * that goes is an entry of the audit log.
  *
  * Failure:  CANCELED when pace() says no; what inventory says. One image that fails is counted, and
  *           the others go on; after REMOVAL_FAILED_MAX it ends.
@@ -37,7 +38,7 @@ struct removal_task {
     const struct ruleset *rules;
     int64_t now_s;           /* from when ages are reckoned */
     const atomic_bool *stop; /* ends it early */
-    /* Before each image; worked_us: how long the one before took. Waits for as long as it is to be
+    /* Before each batch; worked_us: how long the one before took. Waits for as long as it is to be
      * waited; false: no more. */
     bool (*pace)(void *owner, const struct removal_sum *sum, uint64_t worked_us);
     void (*purged)(struct sl repo, void *owner); /* something of the repository left */

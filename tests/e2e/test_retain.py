@@ -4,6 +4,7 @@ import csv, io, json, os, signal, subprocess, threading, time
 
 import pg as stage
 from pg import Pullgate, Shift, Upstream
+from upstream import status
 
 PULLS = int(os.environ.get("PG_RACES", "240"))
 KILLS = int(os.environ.get("PG_KILLS", "3"))
@@ -230,6 +231,29 @@ def test_G02_G03_killed_while_it_removes():
     assert not [a for a in up.asked[asked:] if a[0] == "GET" and "/blobs/" in a[1]], up.asked[asked:]
     assert pg.now()["failed"] == 0                          # the next run does the rest
     assert pg.tags() == {"prod-1"}
+    pg.stop()
+
+
+def test_G12_removed_from_one_repository_read_through_another():
+    rules = ALL_CI.replace('["**"]', '["*/library/a"]')
+    up = Upstream()
+    for repo in ("library/a", "library/b"):
+        up.image(repo, "ci-1", [b"both have it" * 20_000])
+    pg = Keeper(up, rules)
+    m = pg.pull("library/a", "ci-1").json()
+    pg.pull("library/b", "ci-1")
+    pg.wait_true(lambda: len(json.loads(pg.command("ls", "--json")[1])["tags"]) == 2, "the tags never landed")
+    pg.landed(3)
+    run = pg.now()
+    assert run["removed"] == run["going"] == 1 and run["bytes"] == 0, run
+    asked = len(up.asked)
+    pg.pull("library/b", "ci-1")                            # it is here still, for whom it is for
+    assert not [a for a in up.asked[asked:] if a[0] == "GET"], up.asked[asked:]
+    up.on("/v2/library/a/", status(404), methods=("GET", "HEAD"))
+    layer = f"/v2/library/a/blobs/{m['layers'][0]['digest']}"
+    assert pg.get("/v2/library/a/manifests/ci-1").status == 404
+    assert pg.get(layer).status == 404                      # that b has it gives a no right
+    assert pg.get(layer.replace("/a/", "/b/")).status == 200
     pg.stop()
 
 

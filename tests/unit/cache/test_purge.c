@@ -311,6 +311,106 @@ TEST(an_index_goes_with_its_children_and_their_signatures)
     assert_int_equal(atomic_load(&store->blobs), 0);
 }
 
+/* ---- many images at a time ---- */
+
+#define TAGS(...)                                                                                  \
+    (const struct sl[])                                                                            \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+
+static void purge_all(struct purge_image *images, size_t n)
+{
+    if (purge_images(store, images, n, NULL, &err) < 0)
+        fail_msg("%s", err.msg);
+    work_wait(store->work);
+}
+
+TEST(a_batch_takes_what_is_shared_once_and_leaves_what_stays_whole)
+{
+    struct digest a = image(APP, SL("v1"), "config 1", "shared", NULL);
+    struct digest b = image(APP, SL("v2"), "config 2", "shared", NULL);
+    struct digest c = image(APP, SL("v3"), "config 3", "layer 3", NULL);
+    struct digest d = image(APP, SL("v4"), "config 4", "layer 3", NULL);
+    struct purge_image images[] = {
+        {.repo = APP, .digest = a, .tags = TAGS(SL("v1")), .ntags = 1},
+        {.repo = APP, .digest = b, .tags = TAGS(SL("v2")), .ntags = 1},
+        {.repo = APP, .digest = c, .tags = TAGS(SL("v3")), .ntags = 1},
+    };
+    uint64_t before = atomic_load(&store->bytes);
+
+    purge_all(images, 3);
+    assert_false(images[0].stays || images[1].stays || images[2].stays);
+    assert_true(images[0].bytes > images[1].bytes); /* "shared" is counted with the first */
+    assert_int_equal(images[0].bytes + images[1].bytes + images[2].bytes,
+                     before - atomic_load(&store->bytes));
+    assert_false(has_tag(APP, SL("v1")) || has_tag(APP, SL("v2")) || has_tag(APP, SL("v3")));
+    assert_false(is_stored(&a) || is_stored(&b) || is_stored(&c) || is_stored_text("shared"));
+    assert_true(has_tag(APP, SL("v4")) && has_link(APP, &d) && is_stored(&d));
+    assert_true(is_stored_text("config 4") && is_stored_text("layer 3"));
+    purge_all(images, 3); /* once more: they are gone, and nothing is said of it */
+    assert_false(images[0].stays || images[1].stays || images[2].stays);
+    assert_int_equal(images[0].bytes, 0);
+}
+
+TEST(of_a_batch_what_something_else_names_stays_with_its_tags)
+{
+    struct digest a = image(APP, SL("v1"), "config 1", "layer 1", NULL);
+    struct digest b = image(APP, SL("v2"), "config 2", "layer 2", NULL);
+    struct digest child = image(APP, SL("amd64"), "config 3", "layer 3", NULL);
+    struct digest index = index_of(APP, SL("all"), &child);
+    struct purge_image images[] = {
+        {.repo = APP, .digest = child, .tags = TAGS(SL("amd64")), .ntags = 1},
+        {.repo = APP, .digest = a}, /* its tag is not to go */
+        {.repo = APP, .digest = b, .tags = TAGS(SL("v1"), SL("v2")), .ntags = 2}, /* v1 moved */
+        {.repo = APP, .digest = index, .tags = TAGS(SL("all")), .ntags = 1},
+    };
+
+    purge_all(images, 3);
+    assert_true(images[0].stays && images[1].stays);
+    assert_false(images[2].stays);
+    assert_true(has_tag(APP, SL("amd64")) && has_tag(APP, SL("v1")) && has_link(APP, &child));
+    assert_true(is_stored(&child) && is_stored(&a) && is_stored_text("layer 3"));
+    assert_false(has_tag(APP, SL("v2")) || is_stored(&b));
+    purge_all(images, 4); /* with the index, which comes last, its child may go */
+    assert_false(images[0].stays || images[3].stays);
+    assert_false(has_tag(APP, SL("amd64")) || has_link(APP, &child) || is_stored(&index));
+    assert_false(is_stored(&child) || is_stored_text("layer 3"));
+}
+
+TEST(G12_content_stays_for_as_long_as_one_repository_has_it)
+{
+    struct digest d = image(APP, SL("v1"), "config 1", "layer 1", NULL);
+    struct purge_image images[] = {
+        {.repo = APP, .digest = d, .tags = TAGS(SL("v1")), .ntags = 1},
+        {.repo = OTHER, .digest = d, .tags = TAGS(SL("v1")), .ntags = 1},
+    };
+
+    (void)image(OTHER, SL("v1"), "config 1", "layer 1", NULL);
+    purge_all(images, 1);
+    assert_int_equal(images[0].bytes, 0);
+    assert_false(has_link(APP, &d) || has_tag(APP, SL("v1")));
+    assert_true(has_link(OTHER, &d) && has_tag(OTHER, SL("v1")));
+    assert_true(is_stored(&d) && is_stored_text("layer 1"));
+    (void)image(APP, SL("v1"), "config 1", "layer 1", NULL);
+    purge_all(images, 2); /* of both repositories, in one batch */
+    assert_true(images[0].bytes > 0);
+    assert_false(has_link(APP, &d) || has_link(OTHER, &d) || is_stored(&d));
+    assert_false(is_stored_text("config 1") || is_stored_text("layer 1"));
+}
+
+TEST(a_batch_that_is_ended_before_it_began_changes_nothing)
+{
+    struct digest d = image(APP, SL("v1"), "config 1", "layer 1", NULL);
+    struct purge_image one = {.repo = APP, .digest = d, .tags = TAGS(SL("v1")), .ntags = 1};
+    atomic_bool stop = true;
+
+    assert_int_equal(purge_images(store, &one, 1, &stop, &err), -1);
+    assert_int_equal(err.kind, PG_E_CANCELED);
+    pg_err_clear(&err);
+    assert_true(has_tag(APP, SL("v1")) && has_link(APP, &d) && is_stored_text("layer 1"));
+}
+
 TEST(a_repository_and_an_upstream_in_parts)
 {
     struct digest a, b, o;
@@ -444,6 +544,10 @@ int main(void)
         CASE(K09_a_purge_that_is_cut_short_leaves_no_half_manifest),
         CASE(a_manifest_that_another_tag_names_stays),
         CASE(an_index_goes_with_its_children_and_their_signatures),
+        CASE(a_batch_takes_what_is_shared_once_and_leaves_what_stays_whole),
+        CASE(of_a_batch_what_something_else_names_stays_with_its_tags),
+        CASE(G12_content_stays_for_as_long_as_one_repository_has_it),
+        CASE(a_batch_that_is_ended_before_it_began_changes_nothing),
         CASE(a_repository_and_an_upstream_in_parts),
         CASE(a_bare_digest_leaves_and_the_right_to_it_stays),
         CASE(a_cursor_of_elsewhere_is_refused),
