@@ -16,8 +16,8 @@
  * A scope of many repositories is worked through in parts: as long as `next` is not empty, call
  * again with it as the cursor.
  *
- * Rules of retention say the same of many images at a time: purge_images(). What a batch of them
- * costs is one walk over the links and a few commits, however many they are.
+ * Rules of retention say the same of many images at a time: purge_images_run(). What a batch of
+ * them costs is one walk over the links and a few commits, however many they are.
  *
  * Failure:  MANIFEST_UNKNOWN: nothing of that name is here; DENIED: a tag names it; BAD_FRAMING:
  * the cursor; STORE_IO. Threads:  any but a serving loop's or the writer's: it waits for commits.
@@ -60,5 +60,5 @@ struct purge_image {
 
 /* Images of one repository stand beside each other. -1: none of them, or some, are gone; asked for
  * again those are gone without a word. *stop ends it before anything has changed: CANCELED. */
-PG_MUST_USE int purge_images(struct store *s, struct purge_image *images, size_t n,
-                             const atomic_bool *stop, struct pg_err *err);
+PG_MUST_USE int purge_images_run(struct store *s, struct purge_image *images, size_t n,
+                                 const atomic_bool *stop, struct pg_err *err);

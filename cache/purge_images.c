@@ -74,8 +74,8 @@ static int carry_out(struct purge_plan *p, struct purge_image *images, size_t n,
     return purge_finish(p, err);
 }
 
-int purge_images(struct store *s, struct purge_image *images, size_t n, const atomic_bool *stop,
-                 struct pg_err *err)
+int purge_images_run(struct store *s, struct purge_image *images, size_t n, const atomic_bool *stop,
+                     struct pg_err *err)
 {
     struct purge_question q = {.stop = stop};
     struct purge_plan p = {.store = s, .question = &q};

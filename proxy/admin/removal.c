@@ -182,7 +182,7 @@ static int purge(struct removing *r, size_t *next, struct pg_err *err)
     struct batch *b = &r->batch;
     struct pg_err why = {0};
 
-    if (purge_images(r->task->store, b->images, b->n, r->task->stop, &why) < 0) {
+    if (purge_images_run(r->task->store, b->images, b->n, r->task->stop, &why) < 0) {
         b->max = 1;
         return fail_batch(r, next, &why, err);
     }

@@ -321,7 +321,7 @@ TEST(an_index_goes_with_its_children_and_their_signatures)
 
 static void purge_all(struct purge_image *images, size_t n)
 {
-    if (purge_images(store, images, n, NULL, &err) < 0)
+    if (purge_images_run(store, images, n, NULL, &err) < 0)
         fail_msg("%s", err.msg);
     work_wait(store->work);
 }
@@ -405,7 +405,7 @@ TEST(a_batch_that_is_ended_before_it_began_changes_nothing)
     struct purge_image one = {.repo = APP, .digest = d, .tags = TAGS(SL("v1")), .ntags = 1};
     atomic_bool stop = true;
 
-    assert_int_equal(purge_images(store, &one, 1, &stop, &err), -1);
+    assert_int_equal(purge_images_run(store, &one, 1, &stop, &err), -1);
     assert_int_equal(err.kind, PG_E_CANCELED);
     pg_err_clear(&err);
     assert_true(has_tag(APP, SL("v1")) && has_link(APP, &d) && is_stored_text("layer 1"));
