@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "cli/affected.h"
 #include "cli/auditing.h"
 #include "cli/auditing_list.h"
 #include "cli/auditing_report.h"
@@ -211,6 +212,15 @@ const struct command command_table[] = {
      "why "
      "it counts or not. Exit status 1 if it may not be pulled now, 2 if that cannot be found out.",
      explain_run, "IMAGE"},
+    {"affected", "csj", "Say which images have a vulnerability or a package, and who pulled them.",
+     "NAME is of a vulnerability (CVE-2024-3094, or any name that a scanner has for it) or of a "
+     "package in which one was found: NAME, NAME@VERSION, or a package URL. Of each image in the "
+     "store: the findings and what fixes them, where it was pulled from, whether it would be "
+     "served "
+     "now, who pulled it last, and when. Says how many images no scanner has looked at. Exit "
+     "status "
+     "1 if there is an image, 0 if there is none. Asks the control socket.",
+     affected_run, "NAME"},
     {"gc", "csMj", "Say what the server removes by rules, or let it do so now.",
      "The rules are those of retention.rules in the configuration: which file, when they are "
      "carried out next, what came of the last time. With --now it begins, or goes on with what is "

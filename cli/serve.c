@@ -35,6 +35,7 @@
 #include "cli/upgrade.h"
 #include "cli/version.h"
 #include "proxy/admin/admin.h"
+#include "proxy/admin/exposure.h"
 #include "proxy/admin/intake.h"
 #include "proxy/admin/keeper.h"
 #include "proxy/admit/feeder.h"
@@ -253,6 +254,9 @@ static void make_admin(struct serve *s)
                                     .keeper = keeper_for_admin(s->back.keeper),
                                     .fetch = s->fetch,
                                     .spawn = s->spawn,
+                                    .affected = exposure_list,
+                                    .shelf = service_shelf(s->service),
+                                    .stamp = stamper_stamp(s->helpers.stamper),
                                     .trail = s->turn.trail,
                                     .loops = s->loops,
                                     .nloops = s->nloops,

@@ -3,7 +3,7 @@ _pullgate() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     case "$COMP_CWORD:${COMP_WORDS[1]}" in
-    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain gc retention lifecycle deps report audit revoke unrevoke revocations version completion man " -- "$cur")); return ;;
+    1:*) COMPREPLY=($(compgen -W "serve config policy verify verify-bundle scan fsck status clientconf doctor backup restore ls purge prewarm refresh explain affected gc retention lifecycle deps report audit revoke unrevoke revocations version completion man " -- "$cur")); return ;;
     2:config) COMPREPLY=($(compgen -W "check show example reference " -- "$cur")); return ;;
     2:policy) COMPREPLY=($(compgen -W "check test lint diff replay import " -- "$cur")); return ;;
     2:scan) COMPREPLY=($(compgen -W "image read " -- "$cur")); return ;;
@@ -86,6 +86,7 @@ _pullgate() {
     "prewarm "*) words="-c --config --control --platform --json -h --help "; COMPREPLY=($(compgen -f -- "$cur")) ;;
     "refresh "*) words="-c --config --control --json -h --help " ;;
     "explain "*) words="-c --config --control --json -h --help " ;;
+    "affected "*) words="-c --config --control --json -h --help " ;;
     "gc "*) words="-c --config --control --json --now -h --help " ;;
     "retention plan") words="-c --config --json --rules --as-of --csv --all -h --help " ;;
     "retention apply") words="-c --config --control --json --force --rules --rate -h --help " ;;

@@ -21,6 +21,7 @@ _pullgate() {
         'prewarm:Fetch images before anybody asks for them.'
         'refresh:Ask upstream now what tags are.'
         'explain:Say why an image may be pulled, or not.'
+        'affected:Say which images have a vulnerability or a package, and who pulled them.'
         'gc:Say what the server removes by rules, or let it do so now.'
         'retention:Several commands.'
         'lifecycle:Carry out rules of retention in another registry.'
@@ -223,6 +224,12 @@ _pullgate() {
             '--json[Answer in JSON]' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:IMAGE:()' ;;
+    (affected) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
+            '--json[Answer in JSON]' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:NAME:()' ;;
     (gc) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \

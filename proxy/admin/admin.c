@@ -94,7 +94,8 @@ static const struct path {
     bool is_private;                        /* on the control socket alone */
     bool changes;                           /* private, and POST */
     bool revokes;                           /* is told `what` or a ref, and a reason */
-    bool is_bare;                           /* changes, and is told nothing more */
+    bool is_bare;                           /* is told no ref */
+    bool is_named;                          /* is told a name */
     enum admin_verb verb;                   /* of `command` */
 } paths[] = {
     {.path = "/metrics", .stage = &ST_read, .write = write_metrics},
@@ -134,6 +135,12 @@ static const struct path {
      .type = "text/plain; charset=utf-8"},
 #undef PLANS
     {.path = "/api/v1/retention", .stage = &ST_work, .work = listing_retention, .is_private = true},
+    {.path = "/api/v1/affected",
+     .stage = &ST_work,
+     .work = listing_affected,
+     .is_private = true,
+     .is_bare = true,
+     .is_named = true},
     {.path = "/api/v1/revocations",
      .stage = &ST_work,
      .work = revocations_list,
@@ -385,6 +392,11 @@ static int check_query(const struct path *p, const struct query *q, struct pg_er
 {
     if (!p->revokes && (q->what.p != NULL || q->reason.p != NULL))
         return pg_fail(err, PG_E_BAD_FRAMING, "what and reason are for a revocation");
+    if (p->is_named != (q->name.p != NULL))
+        return pg_fail(err, PG_E_BAD_FRAMING,
+                       p->is_named
+                           ? "it must be said what is looked for: name=CVE-..., or a package"
+                           : "there is no parameter name here");
     if (p->is_bare && q->ref.p != NULL)
         return pg_fail(err, PG_E_BAD_FRAMING, "there is no parameter ref here");
     if (p->changes && !p->is_bare && q->ref.p == NULL && q->what.p == NULL)
@@ -392,12 +404,11 @@ static int check_query(const struct path *p, const struct query *q, struct pg_er
     return 0;
 }
 
-/* What it needs of the configuration is copied: the job may outlive the request. */
 static enum rq_next st_work(struct rq *rq)
 {
     struct admin_request *r = request_of(rq);
     const struct path *p = find_path(r->path);
-    struct job *j = job_new(&r->admin->config, p->work);
+    struct job *j = job_new(&r->admin->config, r->snapshot, p->work);
     struct sl target = pg_copy(&j->arena, r->http->target);
 
     r->job = j;

@@ -7,6 +7,7 @@
  *     GET  /debug/requests /debug/flights /debug/faults           both (faults: debug builds)
  *     GET  /api/v1/status /api/v1/version /api/v1/config          both
  *     GET  /api/v1/tags /api/v1/manifests /api/v1/blobs           the unix socket alone
+ *     GET  /api/v1/affected                                       the unix socket alone
  *     GET  /api/v1/retention /api/v1/retention/plan, .csv, .txt   the unix socket alone
  *     POST /api/v1/reload /api/v1/upgrade /api/v1/drain /api/v1/purge  the unix socket alone
  *
@@ -35,8 +36,11 @@
 #include "proxy/http/conn.h"
 #include "proxy/http/loop.h"
 #include "proxy/upstream/fetch.h"
+#include "signing/stamp.h"
 
+struct job;
 struct keeper;
+struct shelf;
 struct spawn;
 struct trail;
 
@@ -72,8 +76,11 @@ struct admin_config {
     struct fetch *fetch;
     const struct spawn *spawn; /* NULL: not told of */
     struct admin_keeper keeper;
-    struct trail *trail;       /* what is done is recorded there; NULL: nowhere */
-    struct loop *const *loops; /* all of them, in order of their numbers */
+    void (*affected)(struct job *j); /* exposure_list(); NULL: nobody answers that */
+    struct shelf *shelf;             /* what is known of images; NULL: nothing is decided here */
+    struct stamp stamp;              /* who is asked about timestamps */
+    struct trail *trail;             /* what is done is recorded there; NULL: nowhere */
+    struct loop *const *loops;       /* all of them, in order of their numbers */
     unsigned nloops;
     const char *version; /* "0.1.0" */
     const char *listen;  /* admin.listen as configured */

@@ -9,6 +9,7 @@
 
 static void release(struct job *j)
 {
+    config_snapshot_unref(j->snapshot);
     pg_buf_free(&j->body);
     pg_arena_free(&j->arena);
     pg_err_clear(&j->err);
@@ -34,12 +35,14 @@ static void come_home(struct pg_job *pool)
         j->done(j->owner);
 }
 
-struct job *job_new(const struct admin_config *config, void (*run)(struct job *j))
+struct job *job_new(const struct admin_config *config, struct snapshot *snapshot,
+                    void (*run)(struct job *j))
 {
     struct job *j = calloc(1, sizeof(*j));
 
     PG_CHECK(j != NULL);
     j->config = config;
+    j->snapshot = config_snapshot_ref(snapshot);
     j->run = run;
     pg_arena_init(&j->arena, ARENA_BYTES);
     pg_buf_init(&j->body, JOB_BODY_MAX);

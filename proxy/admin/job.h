@@ -25,13 +25,15 @@ struct job {
     bool is_running;
     atomic_bool abandoned;
     const struct admin_config *config;
-    struct query query; /* in the arena */
+    struct snapshot *snapshot; /* its own reference */
+    struct query query;        /* in the arena */
     struct pg_arena arena;
     struct pg_buf body;
     struct pg_err err;
 };
 
-struct job *job_new(const struct admin_config *config, void (*run)(struct job *j));
+struct job *job_new(const struct admin_config *config, struct snapshot *snapshot,
+                    void (*run)(struct job *j));
 void job_start(struct job *j, struct pg_pool *pool, struct pg_mailbox *home,
                void (*done)(void *owner), void *owner);
 void job_free(struct job *j); /* NULL is allowed */

@@ -106,6 +106,14 @@ void listing_blobs(struct job *j)
     list(j, CATALOG_BLOBS, "blobs");
 }
 
+void listing_affected(struct job *j)
+{
+    if (j->config->affected == NULL)
+        pg_fail(&j->err, PG_E_UNSUPPORTED, "scan results are not looked at here");
+    else
+        j->config->affected(j);
+}
+
 static void tell(const struct job *j)
 {
     const struct catalog_scope *scope = &j->query.scope;

@@ -10,6 +10,7 @@
 void listing_tags(struct job *j);
 void listing_manifests(struct job *j);
 void listing_blobs(struct job *j);
+void listing_affected(struct job *j); /* exposure.h */
 void listing_purge(struct job *j);
 void listing_gc(struct job *j);        /* a run of retention begins */
 void listing_retention(struct job *j); /* what it does, and did */

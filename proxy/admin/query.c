@@ -146,7 +146,7 @@ static int read_number(struct sl text, unsigned max, unsigned *n_r)
 
 struct reading {
     struct query *query;
-    bool has_ref, has_cursor, has_n, has_dry_run, has_what, has_reason;
+    bool has_ref, has_cursor, has_n, has_dry_run, has_what, has_reason, has_name;
 };
 
 static int take(struct reading *r, struct sl key, struct sl value, struct pg_err *err)
@@ -158,6 +158,7 @@ static int take(struct reading *r, struct sl key, struct sl value, struct pg_err
                 : sl_eq(key, SL("dry_run")) ? &r->has_dry_run
                 : sl_eq(key, SL("what"))    ? &r->has_what
                 : sl_eq(key, SL("reason"))  ? &r->has_reason
+                : sl_eq(key, SL("name"))    ? &r->has_name
                                             : NULL;
 
     if (has == NULL)
@@ -174,6 +175,8 @@ static int take(struct reading *r, struct sl key, struct sl value, struct pg_err
         r->query->what = value;
     else if (has == &r->has_reason)
         r->query->reason = value;
+    else if (has == &r->has_name)
+        r->query->name = value;
     else if (read_number(value, has == &r->has_n ? QUERY_ROWS_MAX : 1, &n) < 0 ||
              (has == &r->has_n && n == 0))
         return pg_fail(err, PG_E_BAD_FRAMING, SL_FMT " is a number up to %d", SL_ARG(key),

@@ -7,6 +7,7 @@
  *     cursor   where the page before ended
  *     n        rows wanted, 1 to QUERY_ROWS_MAX
  *     dry_run  0 or 1
+ *     name     of a vulnerability or a package
  *     what, reason   of a revocation: "key:...", "identity:..."; why
  *
  * Keys and values are percent-decoded. A parameter that is not known, that is there twice or cannot
@@ -33,6 +34,7 @@ struct query {
     struct sl ref;
     struct catalog_scope scope; /* of ref; empty when there is none */
     struct sl what, reason;     /* of revocations; {NULL, 0}: not there */
+    struct sl name;             /* {NULL, 0}: not there */
     struct sl cursor;
     unsigned nrows;
     bool dry_run;

@@ -47,10 +47,21 @@ static bool is_pull(const struct journey *j)
            j->told.whole;
 }
 
+/* By name, or from where, without the port. */
+static struct sl puller(const struct journey *j)
+{
+    struct sl peer = sl_str(j->http->peer);
+    const char *colon = peer.n > 0 ? memrchr(peer.p, ':', peer.n) : NULL;
+
+    if (!sl_eq(j->who.name, SL("anonymous")) || colon == NULL)
+        return j->who.name;
+    return (struct sl){peer.p, (size_t)(colon - peer.p)};
+}
+
 static void record_pull(const struct journey *j)
 {
     struct land_event e = {.when_s = pg_clock_wall_s(),
-                           .caller = j->who.name,
+                           .caller = puller(j),
                            .repo = j->target.canonical,
                            .reference = j->want.reference,
                            .digest = j->told.digest};

@@ -135,6 +135,11 @@ struct wish_list *service_wishes(struct service *s)
     return s->wishes;
 }
 
+struct shelf *service_shelf(struct service *s)
+{
+    return s->shelf;
+}
+
 void service_attach(struct service *s, struct loop *l)
 {
     struct journey_home *home = malloc(sizeof(*home));

@@ -56,6 +56,10 @@ void service_audit_to(struct service *s, struct trail *trail);
 struct wish_list;
 struct wish_list *service_wishes(struct service *s);
 
+/* What is known of images, for whoever asks what would be decided. As long as the service. */
+struct shelf;
+struct shelf *service_shelf(struct service *s);
+
 void service_attach(struct service *s, struct loop *l); /* sets l->app */
 void service_detach(struct loop *l);
 

@@ -63,6 +63,7 @@ pg_fuzz(proxy/upstream response_head)
 pg_fuzz(proxy/upstream token)
 
 pg_unit(proxy/admit result THREADS TIMEOUT 60)
+pg_unit(proxy/admit affected TIMEOUT 60)
 pg_unit(proxy/admit heard THREADS TIMEOUT 60)
 pg_unit(proxy/admit shelf)
 pg_unit(proxy/admit revocation)
