@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,12 +20,23 @@ static int fail(const struct store *s, struct pg_err *err)
                    strerrordesc_np(errno));
 }
 
+/* With bytes on disk: where there is no room for them, a write to what is mapped would kill us. */
+static int fill(int fd)
+{
+    static const char zeros[FILE_BYTES];
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -1;
+    return st.st_size >= (off_t)FILE_BYTES ? 0 : pg_fd_pwrite(fd, zeros, sizeof(zeros), 0);
+}
+
 int revoked_shared_open(struct store *s, struct pg_err *err)
 {
     _fd_ int fd = openat(s->dir_fd, FILE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     void *p;
 
-    if (fd < 0 || ftruncate(fd, (off_t)FILE_BYTES) < 0)
+    if (fd < 0 || fill(fd) < 0)
         return fail(s, err);
     p = mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED)

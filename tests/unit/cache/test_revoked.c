@@ -4,6 +4,7 @@
 #include "shelf.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
 
 #include "cache/revoked.h"
 
@@ -126,6 +127,15 @@ TEST(N06_what_is_revoked_is_so_while_it_is_read_again)
     assert_int_equal(nmissed, 0);
 }
 
+/* A full disk must not be found out by a signal, at the first revocation. */
+TEST(what_tells_a_predecessor_has_its_room_on_disk)
+{
+    struct stat st;
+
+    assert_int_equal(fstatat(sh.store->dir_fd, "revoked.count", &st, 0), 0);
+    assert_true(st.st_size == 4096 && st.st_blocks > 0);
+}
+
 TEST(twice_is_once_and_what_is_not_revoked_is_not_given_back)
 {
     const struct revoked_entry *list;
@@ -163,6 +173,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(N06_it_outlives_a_restart_and_what_was_given_back_stays_so,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(N06_what_is_revoked_is_so_while_it_is_read_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_tells_a_predecessor_has_its_room_on_disk, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(twice_is_once_and_what_is_not_revoked_is_not_given_back,
                                         set_up, tear_down),
