@@ -35,8 +35,8 @@ struct feeder {
     struct config wanted; /* its feeds alone */
     struct source sources[CONFIG_FEEDS_MAX];
     pthread_t thread;
-    int stop_fd; /* -1: no thread */
-    bool is_held;
+    int stop_fd;  /* -1: no thread */
+    bool is_held; /* nothing is fetched */
 };
 
 /* ---- is it current ------------------------------------------------------------------------- */
@@ -240,7 +240,7 @@ static void *run(void *arg)
     pg_metric_slot();
     do {
         for (size_t i = 0; i < f->wanted.nfeeds; i++)
-            if (pg_clock_mono_ms() >= f->sources[i].due_ms)
+            if (!f->is_held && pg_clock_mono_ms() >= f->sources[i].due_ms)
                 fetch_one(f, &f->sources[i]);
         look_at_all(f);
     } while (wait(f));
@@ -249,24 +249,34 @@ static void *run(void *arg)
 
 /* ---- the whole ----------------------------------------------------------------------------- */
 
-static void begin(struct feeder *f)
+static void start_thread(struct feeder *f)
 {
-    for (size_t i = 0; i < f->wanted.nfeeds; i++)
-        f->sources[i] = (struct source){.config = &f->wanted.feeds[i]};
-    look_at_all(f);
-    if (f->wanted.nfeeds == 0 || f->is_held)
+    if (f->wanted.nfeeds == 0)
         return;
     f->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     PG_CHECK(f->stop_fd >= 0 && pthread_create(&f->thread, NULL, run, f) == 0);
 }
 
+static void stop_thread(struct feeder *f)
+{
+    if (f->stop_fd < 0)
+        return;
+    PG_CHECK(eventfd_write(f->stop_fd, 1) == 0);
+    PG_CHECK(pthread_join(f->thread, NULL) == 0);
+    pg_fd_close(&f->stop_fd);
+}
+
+static void begin(struct feeder *f)
+{
+    for (size_t i = 0; i < f->wanted.nfeeds; i++)
+        f->sources[i] = (struct source){.config = &f->wanted.feeds[i]};
+    look_at_all(f);
+    start_thread(f);
+}
+
 static void end(struct feeder *f)
 {
-    if (f->stop_fd >= 0) {
-        PG_CHECK(eventfd_write(f->stop_fd, 1) == 0);
-        PG_CHECK(pthread_join(f->thread, NULL) == 0);
-        pg_fd_close(&f->stop_fd);
-    }
+    stop_thread(f);
     for (size_t i = 0; i < f->wanted.nfeeds; i++) {
         free(f->sources[i].said);
         f->sources[i].said = NULL;
@@ -298,14 +308,16 @@ void feeder_set(struct feeder *f, const struct config *c)
 
 void feeder_hold(struct feeder *f)
 {
-    end(f);
+    stop_thread(f);
     f->is_held = true;
+    start_thread(f);
 }
 
 void feeder_resume(struct feeder *f)
 {
+    stop_thread(f);
     f->is_held = false;
-    begin(f);
+    start_thread(f);
 }
 
 void feeder_stop(struct feeder *f)

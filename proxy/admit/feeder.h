@@ -29,7 +29,8 @@ struct feeder;
 /* Whether a feed is stale is known when it returns. trail may be NULL. */
 struct feeder *feeder_start(const struct config *c, struct store *s, struct trail *trail);
 void feeder_set(struct feeder *f, const struct config *c); /* of a new configuration */
-/* While an heir may have the store, nothing is taken over. */
+/* While an heir may have the store, nothing is taken over; what is stale is still looked at, by
+ * what the heir takes over. */
 void feeder_hold(struct feeder *f);
 void feeder_resume(struct feeder *f);
 void feeder_stop(struct feeder *f); /* NULL is allowed */

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Feeds of revocations: signed lists that are fetched, believed if they are by their key and newer than
 what was believed before, and in force for the next request."""
-import contextlib, datetime, http.server, json, os, ssl, subprocess, threading
+import contextlib, datetime, http.client, http.server, json, os, re, shutil, ssl, subprocess, threading
 
 import pg as stage
 from pg import DEADLINE, Pullgate
@@ -215,12 +215,40 @@ def test_N18_a_frozen_feed_is_alarmed_and_denies_if_it_is_to():
     poke(pg)
     pg.wait_metric("pullgate_revocation_feeds_stale", 0, at_least=False)
     clock.by(3700)
+    pg.wait_log("the feed of revocations feed has expired")     # by then no loop is in a turn of before
     pg.wait_metric("pullgate_revocation_feeds_stale", 1)
     pg.wait_true(lambda: pg.get(paths(image)[0]).status == 403, "an expired feed does not deny")
     feed.put(2, [], expires=until(hours=9))
     taken(pg, 2)
     pg.wait_true(lambda: pg.get(paths(image)[0]).status == 200, "it stays denied")
     pg.stop()
+
+
+def test_after_an_upgrade_the_old_process_sees_that_a_feed_is_current_again():
+    up, feed = Upstream(), Feed(folder())
+    up.image(REPO, "v1", layers=[b"good"])
+    pg = Pullgate(up, more="limits: {drain_timeout: 10m}\nrevocation_feeds: [%s]" % feed.conf(", when_stale: deny"))
+    s = pg.connect()                                            # which keeps the old process alive
+    s.sendall(b"GET ")
+    assert pg.control("POST", "/api/v1/upgrade").status == 200
+    heir = int(re.search(r"process (\d+) serves now", pg.wait_log("serves now"))[1])
+    gone = os.pidfd_open(heir)
+    try:
+        feed.put(1, [])
+        poke(pg)                                                # the heir has the control socket
+        both = lambda: sum("the feed of revocations feed is current" in line for line in pg.log) == 2
+        pg.wait_true(both, "not both processes know that it is current")
+        s.sendall(f"/v2/{REPO}/manifests/v1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        r = http.client.HTTPResponse(s)
+        r.begin()
+        assert r.status != 403 and b"must be current" not in r.read(), r.status
+    finally:
+        s.close()
+        os.kill(heir, 15)
+        stage.select.select([gone], [], [], DEADLINE)
+        os.close(gone)
+    pg.wait_true(lambda: pg.proc.poll() is not None, "the predecessor does not end")
+    shutil.rmtree(pg.dir)
 
 
 def test_a_feed_may_be_a_file():
