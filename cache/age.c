@@ -98,11 +98,18 @@ static void watch_the_wall(struct age *a)
     a->is_apart = apart_s > JUMP_MAX_S;
 }
 
+void age_save(struct store *s)
+{
+    struct writer_op op = {.apply = apply};
+    struct pg_err err = {0};
+
+    if (writer_do(s->writer, &op, &err) < 0)
+        pg_err_clear(&err); /* a disk that fails is said by who wants to keep something */
+}
+
 void age_tick(struct store *s, struct age *a)
 {
     uint64_t now_ms = pg_clock_mono_ms();
-    struct writer_op op = {.apply = apply};
-    struct pg_err err = {0};
 
     watch_the_wall(a);
     if (a->saved_ms == 0)
@@ -110,6 +117,5 @@ void age_tick(struct store *s, struct age *a)
     if (now_ms - a->saved_ms < (uint64_t)AGE_SAVE_S * 1000)
         return;
     a->saved_ms = now_ms;
-    if (writer_do(s->writer, &op, &err) < 0)
-        pg_err_clear(&err); /* a disk that fails is said by who wants to keep something */
+    age_save(s);
 }

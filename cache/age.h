@@ -6,7 +6,7 @@
  *
  * Failure:    what cannot be read or written is logged; the clock then begins with the wall clock,
  *             or has been away for longer.
- * Threads:    begin: store_open(). put: the writer's. tick: one that may wait for the writer.
+ * Threads:    begin: store_open(). put: the writer's. tick, save: one that may wait for the writer.
  */
 #pragma once
 
@@ -24,3 +24,4 @@ struct age {
 void age_begin(struct store *s); /* the index is open */
 PG_MUST_USE int age_put(struct index_txn *txn, struct pg_err *err);
 void age_tick(struct store *s, struct age *a); /* writes once in AGE_SAVE_S */
+void age_save(struct store *s);

@@ -469,6 +469,7 @@ static void tick(struct gc *gc)
 {
     save_uses(gc->store);
     note_growth(gc);
+    age_tick(gc->store, &gc->age);
     (void)gc_empty_quarantine(gc->store, pg_clock_wall_s() - GC_QUARANTINE_S);
 }
 
@@ -554,6 +555,7 @@ void gc_free(struct gc *gc)
         save_uses(gc->store);
         gc->noted_ms = 0;
         note_growth(gc);
+        age_save(gc->store);
     }
     PG_CHECK(pthread_cond_destroy(&gc->news) == 0);
     PG_CHECK(pthread_mutex_destroy(&gc->lock) == 0);
