@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/guarded.h"
 #include "cache/dir.h"
@@ -335,6 +336,7 @@ static void finish_same(struct scanner *s, struct scanner_job *job)
             other->outcome = job->outcome;
             other->reason = job->reason;
             other->database_s = job->database_s;
+            other->began_ms = job->began_ms;
             memcpy(other->counts, job->counts, sizeof(other->counts));
             pg_err_copy(&other->err, &job->err);
             finish(other);
@@ -595,6 +597,7 @@ static void scan(struct scanner *s, struct scanner_job *job)
 
     pg_arena_init(&w.arena, REPORT_ARENA_BYTES + SBOM_ARENA_BYTES);
     job->outcome = SCANNER_OURS;
+    job->began_ms = pg_clock_mono_ms();
     if (view_show(s->view_fd, s->blobs_fd, &job->digest, &w.image, &job->err) < 0) {
         if (job->err.kind == PG_E_UPSTREAM_WRONG) {
             job->outcome = SCANNER_IMAGE; /* whoever pushed it says what cannot be scanned */

@@ -86,6 +86,7 @@ struct scanner_job {
     struct pg_err err;         /* unless GOOD; the asker's to clear */
     size_t counts[SEVERITY_N]; /* of a GOOD report, with what it suppressed */
     int64_t database_s;        /* when the scanner's database was made */
+    uint64_t began_ms;         /* monotonic: when its turn came; 0: it never did */
 };
 
 /* Permits what will be run. -1: the program is not there, or others could change it. */

@@ -20,12 +20,19 @@
 #define TURN_MS     1000
 #define LOOK_MS     10000 /* at the databases */
 #define RETRY_MS    ((uint64_t)1000)
+#define CROWDED_MS  ((uint64_t)5000)
 #define BLAME_MS    ((uint64_t)60000) /* before what failed for its own reasons is tried again */
 #define RETRY_TIMES 12
 #define RETRY_MAX   ((uint64_t)3600000)
 #define RECENT      1024 /* a power of two */
 #define RECENT_S    30
 #define PATH_BYTES  4352
+
+/* Places of a scanner that images of each turn may have at once; the others wait here, where there
+ * is room. Those that somebody waits for find one. */
+static const unsigned places[SCANNER_TURNS] = {[SCANNER_AWAITED] = SCANNER_WAITING_MAX,
+                                               [SCANNER_FIRST] = SCANNER_WAITING_MAX / 2,
+                                               [SCANNER_AGAIN] = SCANNER_WAITING_MAX / 8};
 
 struct station;
 
@@ -35,6 +42,7 @@ struct part {
     struct station *station;
     struct scanner_job job;
     bool is_running, is_missing; /* missing: not all of it was in the store */
+    enum scanner_turn turn;      /* AGAIN: this source has a good result */
     unsigned tries;
     uint64_t next_ms; /* 0: nothing is to be done */
 };
@@ -45,7 +53,6 @@ struct image {
     char name[DIGEST_TEXT_MAX];
     struct digest digest;
     char repository[SCANNER_REPO_MAX];
-    enum scanner_turn turn;
     struct part parts[CONFIG_SCANNERS_MAX];
 };
 
@@ -56,6 +63,8 @@ struct station {
     char folder[PATH_BYTES], database[PATH_BYTES];
     bool is_started, is_refused;
     int64_t database_ms; /* when its files were last changed, as far as they are known; 0: not */
+    uint64_t renewed_ms; /* monotonic: when that was seen */
+    unsigned nbusy[SCANNER_TURNS];
 };
 
 struct want {
@@ -169,7 +178,6 @@ static struct image *new_image(struct scanning *s, const struct want *w)
 
     PG_CHECK(m != NULL);
     m->digest = w->digest;
-    m->turn = w->turn;
     memcpy(m->repository, w->repository, sizeof(m->repository));
     pg_map_put(&s->images, &m->node, digest_write(&m->digest, m->name));
     pg_list_init(&m->link);
@@ -179,15 +187,21 @@ static struct image *new_image(struct scanning *s, const struct want *w)
         int64_t good = good_ms(s, &m->digest, st->config->name);
         bool is_fresh = good > 0 && st->database_ms > 0 && good > st->database_ms;
 
-        m->parts[i] = (struct part){
-            .image = m, .station = st, .next_ms = now_ms + (is_fresh ? SCANNING_AGAIN_MS : 0)};
+        m->parts[i] = (struct part){.image = m,
+                                    .station = st,
+                                    .turn = good > 0 ? SCANNER_AGAIN : w->turn,
+                                    .next_ms = now_ms + (is_fresh ? SCANNING_AGAIN_MS : 0)};
     }
     return m;
 }
 
-/* What failed before has another chance: at once if it was given up, or if somebody waits. */
+/* What failed before has another chance: at once if it was given up, or if somebody waits. What has
+ * a result can wait, unless somebody does. */
 static void want_part(struct part *p, enum scanner_turn turn)
 {
+    if (turn == SCANNER_AWAITED || (turn < p->turn && p->turn != SCANNER_AGAIN)) {
+        p->turn = turn;
+    }
     if (p->is_running && turn == SCANNER_AWAITED) {
         scanner_hurry(p->station->scanner, &p->image->digest);
     } else if (!p->is_running &&
@@ -209,7 +223,6 @@ static void take_want(struct scanning *s, const struct want *w)
     }
     pg_list_remove(&m->link);
     pg_list_push(&s->order, &m->link);
-    m->turn = w->turn < m->turn ? w->turn : m->turn;
     for (size_t i = 0; i < s->nstations; i++) {
         want_part(&m->parts[i], w->turn);
     }
@@ -281,6 +294,12 @@ static bool is_missing(const struct scanner_job *job)
     return job->outcome == SCANNER_OURS && job->err.kind == PG_E_BLOB_UNKNOWN;
 }
 
+/* There was no place for it; that says nothing. */
+static bool is_crowded(const struct scanner_job *job)
+{
+    return job->outcome == SCANNER_OURS && job->err.kind == PG_E_TOO_MANY_REQUESTS;
+}
+
 static void put(struct scanning *s, const struct digest *d, const char *source,
                 const struct result_news *news)
 {
@@ -304,7 +323,7 @@ static void on_heard(void *owner, const struct scanner_job *job, const struct re
                                            job->reason == REPORT_NO_PACKAGES,
                                .now_s = pg_clock_wall_s()};
 
-    if (is_missing(job) || job->err.kind == PG_E_CANCELED) {
+    if (is_missing(job) || is_crowded(job) || job->err.kind == PG_E_CANCELED) {
         return;
     }
     put(st->scanning, &job->digest, st->config->name, &news);
@@ -323,37 +342,59 @@ static uint64_t delay_of(const struct part *p)
     return ms < RETRY_MAX ? ms : RETRY_MAX;
 }
 
+/* What failed is tried again later each time, but for want of a place as often as it takes. */
+static void note_failure(struct part *p, uint64_t now_ms)
+{
+    bool is_crowd = is_crowded(&p->job);
+
+    pg_log_say(p->is_missing || is_crowd ? PG_LOG_DEBUG : PG_LOG_WARN, PG_LOG_HELPER,
+               "%s: not scanned by %s: %s", p->image->name, p->station->config->name,
+               p->job.err.msg);
+    if (is_crowd) {
+        p->next_ms = now_ms + CROWDED_MS;
+        return;
+    }
+    p->next_ms = p->tries < RETRY_TIMES ? now_ms + delay_of(p) : 0;
+    p->tries++;
+}
+
 static void on_done(struct scanner_job *job)
 {
     struct part *p = pg_container_of(job, struct part, job);
     uint64_t now_ms = pg_clock_mono_ms();
 
     p->is_running = false;
+    p->station->nbusy[job->turn]--;
     p->is_missing = is_missing(job);
     if (job->outcome == SCANNER_GOOD) {
+        bool is_outdated = job->began_ms < p->station->renewed_ms;
+
         p->tries = 0;
-        p->next_ms = now_ms + SCANNING_AGAIN_MS;
-        p->image->turn = SCANNER_AGAIN;
+        p->turn = SCANNER_AGAIN;
+        p->next_ms = now_ms + (is_outdated ? 0 : SCANNING_AGAIN_MS);
     } else {
-        pg_log_say(is_missing(job) ? PG_LOG_DEBUG : PG_LOG_WARN, PG_LOG_HELPER,
-                   "%s: not scanned by %s: %s", p->image->name, p->station->config->name,
-                   job->err.msg);
-        p->next_ms = p->tries < RETRY_TIMES ? now_ms + delay_of(p) : 0;
-        p->tries++;
+        note_failure(p, now_ms);
     }
     pg_err_clear(&job->err);
 }
 
 /* ---- what is to be done -------------------------------------------------------------------- */
 
+static bool is_due(const struct part *p, uint64_t now_ms)
+{
+    return !p->is_running && p->next_ms != 0 && p->next_ms <= now_ms && p->station->is_started &&
+           p->station->nbusy[p->turn] < places[p->turn];
+}
+
 static void begin_part(struct scanning *s, struct part *p)
 {
     struct image *m = p->image;
 
     p->job = (struct scanner_job){
-        .digest = m->digest, .turn = m->turn, .done = on_done, .home = &s->box};
+        .digest = m->digest, .turn = p->turn, .done = on_done, .home = &s->box};
     memcpy(p->job.repository, m->repository, sizeof(m->repository));
     p->is_running = true;
+    p->station->nbusy[p->job.turn]++;
     scanner_submit(p->station->scanner, &p->job);
 }
 
@@ -365,8 +406,7 @@ static void begin_due(struct scanning *s, uint64_t now_ms)
         struct image *m = pg_container_of(it, struct image, link);
         for (size_t i = 0; i < s->nstations; i++) {
             struct part *p = &m->parts[i];
-            if (!p->is_running && p->next_ms != 0 && p->next_ms <= now_ms &&
-                p->station->is_started) {
+            if (is_due(p, now_ms)) {
                 begin_part(s, p);
             }
             nwaiting += p->is_running;
@@ -416,6 +456,7 @@ static void look_at_databases(struct scanning *s, uint64_t now_ms)
         if (ms != st->database_ms && ms != 0) {
             pg_log_say(PG_LOG_INFO, PG_LOG_HELPER, "scanner %s: its database is another one now",
                        st->config->name);
+            st->renewed_ms = now_ms;
             scan_again(s, i, now_ms);
         }
         st->database_ms = ms;

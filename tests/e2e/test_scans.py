@@ -132,7 +132,7 @@ def test_F12_a_scanner_that_fails_is_told_of_and_tried_again():
     up, s = Upstream(), Scanner()
     offer(up)
     clock = stage.Shift()
-    pg = Pullgate(up, more="scanners:\n" + s.config(", timeout: 1500ms"), env=clock.env)
+    pg = Pullgate(up, more="scanners:\n" + s.config(", timeout: 5s"), env=clock.env)
     for n, (how, why) in enumerate([("die", "ended by a signal"), ("lie", "does not count"), ("hang", "took more than"),
                                     ("endless", "wrote more than")], 1):
         s.mode(how)
@@ -147,6 +147,29 @@ def test_F12_a_scanner_that_fails_is_told_of_and_tried_again():
     s.mode("")
     clock.by(3600 * 8)
     wait(pg, GOOD, 1)
+    pg.stop()
+    s.close()
+
+
+def test_N11_what_finds_no_place_waits_for_one():
+    up, s = Upstream(), Scanner()
+    os.mkfifo(f"{s.database}/gate")
+    s.mode("gate")
+    pg = start(up, s)
+    config = up.blob(b"{}")
+    for n in range(66):                                 # of one repository a scanner takes 64
+        up.manifest("library/many", f"v{n}", {
+            "schemaVersion": 2, "mediaType": OCI_MANIFEST, "layers": [], "annotations": {"n": str(n)},
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "size": 2, "digest": config}})
+        assert pg.get(f"/v2/library/many/manifests/v{n}", {"Accept": OCI_MANIFEST}).status == 200
+        assert pg.get(f"/v2/library/many/blobs/{config}").status == 200
+    pg.wait_metric("pullgate_scans_waiting", 64)
+    pg.wait_true(s.runs, "none came to the gate")
+    s.mode("error")
+    with open(f"{s.database}/gate", "w") as f:
+        f.write("go")
+    pg.wait_metric(FAILED, 2)
+    assert not any("too many images" in line for line in pg.log)
     pg.stop()
     s.close()
 
