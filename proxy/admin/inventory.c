@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/moment.h"
+#include "base/steady.h"
 #include "cache/blob.h"
 #include "cache/catalog.h"
 #include "cache/lost.h"
@@ -54,7 +55,7 @@ static void on_row(void *arg, const struct catalog_row *row)
     image->repo = repo;
     image->digest = row->digest;
     image->size = row->bytes;
-    image->first_seen_s = row->first_seen_s;
+    image->first_seen_s = row->first_seen_s - pg_steady_ahead_s(); /* as the wall clock tells it */
     image->pulled_s = row->last_pull_s;
 }
 

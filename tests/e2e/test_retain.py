@@ -186,6 +186,22 @@ def test_G16_a_clock_that_is_wrong_makes_nothing_old():
     pg.stop()
 
 
+def test_G16_what_comes_after_a_jump_of_the_clock_is_as_young_as_it_is():
+    shift = Shift()
+    up, pg = stocked(WEEK.replace("not_pulled_for", "seen_over"), ["ci-1"], env=shift.env)
+    up.image("library/app", "ci-2", [b"ci-2" * 20_000])
+    shift.by(wall=30 * DAY)
+    assert pg.now()["going"] == 0
+    shift.by(31 * DAY)
+    pg.pull("library/app", "ci-2")
+    pg.landed(6)
+    pg.wait_true(lambda: "ci-2" in pg.tags(), "the tag never landed")
+    run = pg.now()
+    assert run["removed"] == run["going"] == 1, run
+    assert pg.tags() == {"ci-2"}
+    pg.stop()
+
+
 def test_G10_pulls_race_the_removal_of_what_they_pull():
     tags = [f"ci-{i}" for i in range(8)]
     up, pg = stocked(ALL_CI, tags)
