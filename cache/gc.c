@@ -44,6 +44,10 @@ struct gc {
     uint64_t asked; /* bytes that are to come, since the last look */
     bool is_asked, ending, held, rests;
     unsigned under_way; /* drops */
+    gc_rules_fn *rules; /* NULL: there is nobody to ask */
+    void *rules_owner;
+    bool is_asking;     /* the rules */
+    uint64_t rules_ms;  /* when they were asked; 0: not yet */
     uint64_t reclaimed; /* bytes, as of the last note of growth */
     uint64_t noted_ms;  /* when that was; 0: not yet */
     bool was_degraded;  /* as of the last look, as news tell it */
@@ -411,13 +415,52 @@ static void say_mark(const char *mark, const struct gc_room *room)
     pg_news_say(PG_NEWS_WATER_MARK, SL("store"), facts, 4);
 }
 
-static void evict_to_low(struct gc *gc, const struct gc_room *before)
+/* Who is to be asked what rules delete, if it is time for that and the disk can wait. */
+static gc_rules_fn *begin_asking(struct gc *gc, const struct gc_room *room)
+{
+    uint64_t now_ms = pg_clock_mono_ms();
+    gc_rules_fn *rules = NULL;
+
+    lock(gc);
+    if (!gc->ending && !gc->held && room->avail >= GC_AHEAD_BYTES &&
+        (gc->rules_ms == 0 || now_ms - gc->rules_ms >= GC_RULES_MS))
+        rules = gc->rules;
+    gc->is_asking = rules != NULL;
+    if (rules != NULL)
+        gc->rules_ms = now_ms;
+    unlock(gc);
+    return rules;
+}
+
+/* What rules delete goes before what they do not, however recently it was used. */
+static void ask_rules(struct gc *gc, uint64_t asked, struct gc_room *room)
+{
+    gc_rules_fn *rules = begin_asking(gc, room);
+    struct pg_err ignored = {0};
+    uint64_t run = 0;
+    bool ended = false;
+
+    if (rules == NULL)
+        return;
+    for (unsigned i = 0; i < GC_RULES_WAIT && !ended && !is_called_off(gc); i++)
+        ended = rules(gc->rules_owner, &run, GC_RULES_STEP);
+    lock(gc);
+    gc->is_asking = false;
+    PG_CHECK(pthread_cond_broadcast(&gc->news) == 0);
+    unlock(gc);
+    if (gc_room(gc->store, asked, room, &ignored) < 0)
+        pg_err_clear(&ignored); /* then it is as it was */
+}
+
+static void evict_to_low(struct gc *gc, uint64_t asked, const struct gc_room *before)
 {
     struct gc_room after = *before;
     struct pg_err ignored = {0};
 
     say_mark("high", before);
-    evict(gc, before->excess);
+    ask_rules(gc, asked, &after);
+    if (after.excess > 0)
+        evict(gc, after.excess);
     if (gc_room(gc->store, 0, &after, &ignored) == 0 && after.excess == 0)
         say_mark("low", &after);
     pg_err_clear(&ignored);
@@ -441,7 +484,7 @@ static void look(struct gc *gc, uint64_t asked)
     bool is_known = measure(s, asked, &room, &err) == 0;
 
     if (is_known && room.excess > 0)
-        evict_to_low(gc, &room);
+        evict_to_low(gc, asked, &room);
     else if (is_known && atomic_load(&s->degraded) && can_write(s))
         store_is_well(s);
     pg_err_clear(&err);
@@ -583,6 +626,17 @@ void gc_go_on(struct gc *gc)
 void gc_save(struct gc *gc)
 {
     save_uses(gc->store);
+}
+
+void gc_use_rules(struct gc *gc, gc_rules_fn *rules, void *owner)
+{
+    lock(gc);
+    gc->rules = NULL;
+    while (gc->is_asking)
+        PG_CHECK(pthread_cond_wait(&gc->news, &gc->lock) == 0);
+    gc->rules = rules;
+    gc->rules_owner = owner;
+    unlock(gc);
 }
 
 void gc_ask(struct gc *gc, uint64_t nbytes)

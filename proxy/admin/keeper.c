@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "base/news.h"
+#include "cache/gc.h"
 #include "proxy/admin/inventory.h"
 #include "proxy/admin/removal.h"
 #include "retention/ages.h"
@@ -26,7 +27,7 @@
 #define AGES_BYTES  64
 #define AGES_MAX_S  (INT64_C(1) << 40)
 #define TURN_S      60 /* the clock is looked at so often */
-#define SHARE       3  /* for each second of work it rests so many; by command one */
+#define SHARE       3  /* for each second of work it rests so many; by command, and for room, one */
 #define REST_MAX_US 1000000
 
 enum state { IDLE, PLANNING, REMOVING };
@@ -65,6 +66,11 @@ static void lock(struct keeper *k)
 static void unlock(struct keeper *k)
 {
     PG_CHECK(pthread_mutex_unlock(&k->lock) == 0);
+}
+
+static void wake(struct keeper *k)
+{
+    PG_CHECK(pthread_cond_broadcast(&k->news) == 0);
 }
 
 static const struct ruleset *rules_of(const struct snapshot *s)
@@ -158,7 +164,8 @@ static bool pace(void *owner, const struct removal_sum *sum, uint64_t worked_us)
 
     (void)turn_ages(k);
     lock(k);
-    uint64_t rest_us = worked_us * (k->run.why == KEEPER_COMMAND ? 1 : SHARE);
+    uint64_t rest_us =
+        worked_us * (k->run.why == KEEPER_COMMAND || k->run.why == KEEPER_ROOM ? 1 : SHARE);
     uint64_t until_us = pg_clock_mono_us() + (rest_us < REST_MAX_US ? rest_us : REST_MAX_US);
     k->state = REMOVING;
     k->run.sum = *sum;
@@ -206,6 +213,7 @@ static void end_run(struct keeper *k, const struct removal_sum *sum, const char 
         k->due_s = k->run.ended_s; /* as soon as it may */
     }
     k->is_cut = false;
+    wake(k);
     unlock(k);
     tell(&k->run);
     pg_metric_inc(PG_M_RETENTION_RUNS);
@@ -298,6 +306,35 @@ static void *keep(void *arg)
     return NULL;
 }
 
+/* Under the lock; there are rules. The number of the run that begins, or is under way. */
+static uint64_t ask_run(struct keeper *k, enum keeper_why why)
+{
+    bool under_way = k->state != IDLE;
+
+    k->is_asked = k->is_asked || !under_way;
+    k->asked_by = why;
+    wake(k);
+    return k->run.number + (under_way ? 0 : 1);
+}
+
+/* gc_rules_fn */
+static bool make_room(void *owner, uint64_t *run, unsigned ms)
+{
+    struct keeper *k = owner;
+    bool ended = true;
+
+    lock(k);
+    if (rules_of(k->snapshot) != NULL && !atomic_load(&k->ending)) {
+        if (*run == 0) {
+            *run = ask_run(k, KEEPER_ROOM);
+        }
+        wait_us(k, (uint64_t)ms * 1000);
+        ended = k->run.number > *run || (k->run.number == *run && k->state == IDLE);
+    }
+    unlock(k);
+    return ended;
+}
+
 /* Signals are for the main thread. */
 static void start_thread(struct keeper *k)
 {
@@ -324,12 +361,8 @@ struct keeper *keeper_new(const struct keeper_config *config)
     PG_CHECK(pthread_cond_init(&k->news, &attr) == 0);
     PG_CHECK(pthread_condattr_destroy(&attr) == 0);
     start_thread(k);
+    gc_use_rules(config->store->gc, make_room, k);
     return k;
-}
-
-static void wake(struct keeper *k)
-{
-    PG_CHECK(pthread_cond_broadcast(&k->news) == 0);
 }
 
 void keeper_stop(struct keeper *k)
@@ -341,6 +374,7 @@ void keeper_stop(struct keeper *k)
     atomic_store(&k->ending, true);
     wake(k);
     unlock(k);
+    gc_use_rules(k->config.store->gc, NULL, NULL);
     PG_CHECK(pthread_join(k->thread, NULL) == 0);
 }
 
@@ -380,11 +414,7 @@ int keeper_ask(struct keeper *k, enum keeper_why why, uint64_t *run_r, struct pg
     if (rules_of(k->snapshot) == NULL) {
         rc = no_rules(err);
     } else {
-        bool under_way = k->state != IDLE;
-        *run_r = k->run.number + (under_way ? 0 : 1);
-        k->is_asked = k->is_asked || !under_way;
-        k->asked_by = why;
-        wake(k);
+        *run_r = ask_run(k, why);
     }
     unlock(k);
     return rc;
@@ -405,8 +435,10 @@ static void put_time(struct pg_buf *out, const char *name, int64_t s)
 
 static void put_run(struct pg_buf *out, const struct run *r)
 {
-    static const char *const whys[] = {
-        [KEEPER_SCHEDULE] = "schedule", [KEEPER_SIGNAL] = "signal", [KEEPER_COMMAND] = "command"};
+    static const char *const whys[] = {[KEEPER_SCHEDULE] = "schedule",
+                                       [KEEPER_SIGNAL] = "signal",
+                                       [KEEPER_COMMAND] = "command",
+                                       [KEEPER_ROOM] = "room"};
 
     (void)pg_buf_printf(out, "{\"number\":%" PRIu64 ",\"why\":\"%s\"", r->number, whys[r->why]);
     put_time(out, "began", r->began_s);

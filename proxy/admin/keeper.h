@@ -8,6 +8,9 @@
  *                                                                    | that it never works more
  *                                                                    | than a part of the time
  *
+ * When the store wants room (cache/gc) it asks, too, and waits for a moment: then a run need not
+ * wait for its windows.
+ *
  * Rules are those of the configuration in force when a run begins. Ages are reckoned by a clock
  * that does not jump (retention/ages); where that was is kept in <storage>/ages.
  *
@@ -25,7 +28,7 @@
 struct keeper;
 struct trail;
 
-enum keeper_why { KEEPER_SCHEDULE, KEEPER_SIGNAL, KEEPER_COMMAND };
+enum keeper_why { KEEPER_SCHEDULE, KEEPER_SIGNAL, KEEPER_COMMAND, KEEPER_ROOM };
 
 struct keeper_config {
     struct store *store;

@@ -3,8 +3,8 @@
  * make_store - adds blobs to a store that no server uses, far faster than pulling them would.
  *
  * usage: make_store STORE UPSTREAM FROM TO. Blob number i is 64 bytes of text; every ten of them
- * are the layers of a manifest, in one of many repositories. All have their files, rows, links and
- * proofs. On standard output: the path of each manifest and its first layer.
+ * are the layers of a manifest, in one of many repositories. All have their files, rows, links,
+ * edges and proofs. On standard output: the path of each manifest and its first layer.
  */
 #include <endian.h>
 #include <fcntl.h>
@@ -82,13 +82,13 @@ static void add_image(struct making *m, unsigned long no)
         repo[256];
     int n = snprintf(body, sizeof(body),
                      "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA "\",\"layers\":[");
-    struct digest d;
+    struct digest d, layers[LAYERS];
     struct sl name = {
         repo, (size_t)snprintf(repo, sizeof(repo), "%s/made/r%lu", m->upstream, no / OF_ONE)};
 
     for (unsigned i = 0; i < LAYERS; i++) {
         (void)snprintf(layer, sizeof(layer), "%064lu", no * LAYERS + i);
-        d = add(m, name, (struct sl){layer, TEXT_BYTES}, INDEX_LINK_BLOB);
+        d = layers[i] = add(m, name, (struct sl){layer, TEXT_BYTES}, INDEX_LINK_BLOB);
         (void)digest_write(&d, i == 0 ? first : text);
         n += snprintf(body + n, sizeof(body) - (size_t)n,
                       "%s{\"mediaType\":\"application/"
@@ -97,6 +97,12 @@ static void add_image(struct making *m, unsigned long no)
     }
     n += snprintf(body + n, sizeof(body) - (size_t)n, "]}");
     d = add(m, name, (struct sl){body, (size_t)n}, INDEX_LINK_MANIFEST);
+    for (unsigned i = 0; i < LAYERS; i++) {
+        struct index_edge edge = {.parent = d, .child = layers[i], .kind = INDEX_EDGE_LAYER};
+        struct pg_err err = {0};
+
+        must(index_put_edge(m->txn, &edge, &err), &err);
+    }
     (void)printf("/v2/made/r%lu/manifests/%s /v2/made/r%lu/blobs/%s\n", no / OF_ONE,
                  digest_write(&d, text).p, no / OF_ONE, first);
 }

@@ -250,6 +250,30 @@ def test_G02_G03_killed_while_it_removes():
     pg.stop()
 
 
+def test_under_pressure_what_rules_delete_goes_first():
+    up = Upstream()
+    for tag in ("prod-1", "ci-1", "ci-2"):                  # prod was used longest ago
+        up.image("library/app", tag, [os.urandom(8 << 20)])
+    pg = Keeper(up, ALL_CI)
+    for tag in ("prod-1", "ci-1", "ci-2"):
+        pg.pull("library/app", tag)
+    pg.landed(9)
+    pg.wait_true(lambda: len(pg.tags()) == 3, "the tags never landed")
+    with open(pg.conf) as f:
+        text = f.read()
+    with open(pg.conf, "w") as f:
+        f.write(text.replace("reserve: 0", "reserve: 0, max_size: 20MiB"))
+    answer = pg.control("POST", "/api/v1/reload")
+    assert answer.status == 200, answer
+    run = pg.wait_run(1)
+    assert run["why"] == "room" and run["removed"] == 2, run
+    assert pg.tags() == {"prod-1"}
+    asked = len(up.asked)
+    pg.pull("library/app", "prod-1")
+    assert not [a for a in up.asked[asked:] if a[0] == "GET"], up.asked[asked:]
+    pg.stop()
+
+
 def test_G12_removed_from_one_repository_read_through_another():
     rules = ALL_CI.replace('["**"]', '["*/library/a"]')
     up = Upstream()

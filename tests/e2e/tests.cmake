@@ -51,6 +51,11 @@ if (NOT PG_HARDEN AND TARGET pullgate)
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(long.retain PROPERTIES LABELS long TIMEOUT 7200
                          ENVIRONMENT "PULLGATE=$<TARGET_FILE:pullgate>;PG_RACES=10000;PG_KILLS=200;PG_E2E_DEADLINE=60")
+    # 100,000 blobs leave by a rule, beside pulls.
+    add_test(NAME long.many COMMAND python3 tests/e2e/test_many.py
+             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(long.many PROPERTIES LABELS long TIMEOUT 3600
+                         ENVIRONMENT "PULLGATE=$<TARGET_FILE:pullgate>;MAKE_STORE=$<TARGET_FILE:bench.make_store>;PG_BLOBS=100000;PG_E2E_DEADLINE=900")
     # Idle connections, a soak.
     add_test(NAME long.load COMMAND python3 tests/e2e/test_load.py test_K01 test_K11
              WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})

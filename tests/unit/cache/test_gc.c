@@ -89,6 +89,60 @@ TEST(the_least_recently_used_go_first_down_to_the_low_water_mark)
     assert_true(shelf_has_file(&sh, &d[7])); /* 9: the latest */
 }
 
+/* Rules that delete one blob; they need two looks at it. */
+struct rules {
+    struct digest deletes;
+    atomic_uint begun, steps;
+};
+
+static bool carry_out_rules(void *owner, uint64_t *run, unsigned ms)
+{
+    struct rules *r = owner;
+
+    (void)ms;
+    if (atomic_fetch_add(&r->steps, 1) % 2 == 0) {
+        assert_int_equal(*run, 0);
+        *run = atomic_fetch_add(&r->begun, 1) + 1;
+        publish_drop(store(), &r->deletes, PUBLISH_EVICTED, NULL, NULL);
+        shelf_commit(&sh);
+        return false;
+    }
+    assert_int_equal(*run, 1);
+    return true;
+}
+
+TEST(what_rules_delete_goes_before_what_was_used_longest_ago)
+{
+    int64_t now_s = pg_clock_wall_s();
+    struct rules rules = {.begun = 0};
+    struct digest d[3];
+
+    shelf_open(&sh);
+    for (unsigned i = 0; i < 3; i++) {
+        d[i] = shelf_put_seed(&sh, (i == 2 ? 4096 : 100) * KIB, i);
+        use_touch(store()->use, &d[i], now_s - 100 + i);
+    }
+    rules.deletes = d[2]; /* used last */
+    gc_use_rules(store()->gc, carry_out_rules, &rules);
+    store_set_limits(store(), used_and(0), 0);
+    assert_int_equal(store_make_room(store(), 50 * KIB, &err), 0);
+    wait_for_blobs(2);
+    while (atomic_load(&rules.steps) < 2) /* a hold would break it off */
+        shelf_commit(&sh);
+    gc_hold(store()->gc); /* it has looked again, and done what it does */
+    assert_int_equal(atomic_load(&rules.begun), 1);
+    assert_int_equal(atomic_load(&rules.steps), 2);
+    assert_true(shelf_has_file(&sh, &d[0]) && shelf_has_file(&sh, &d[1]));
+    assert_false(shelf_has_file(&sh, &d[2]));
+    gc_go_on(store()->gc);
+    store_set_limits(store(), used_and(0), 0); /* asked a moment ago: now it is the oldest */
+    assert_int_equal(store_make_room(store(), 50 * KIB, &err), 0);
+    wait_for_blobs(1);
+    assert_int_equal(atomic_load(&rules.begun), 1);
+    assert_true(shelf_has_file(&sh, &d[1]));
+    gc_use_rules(store()->gc, NULL, NULL);
+}
+
 TEST(what_is_not_known_to_be_used_counts_as_used_when_it_was_written)
 {
     struct digest old, young;
@@ -352,6 +406,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_store_without_limits_has_room),
         CASE(the_least_recently_used_go_first_down_to_the_low_water_mark),
+        CASE(what_rules_delete_goes_before_what_was_used_longest_ago),
         CASE(what_is_not_known_to_be_used_counts_as_used_when_it_was_written),
         CASE(partials_that_nobody_works_on_go_before_blobs),
         CASE(a_fill_at_work_is_not_evicted),
