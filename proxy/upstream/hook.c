@@ -185,6 +185,10 @@ static int make_headers(struct receiver *r, const struct event *e, struct pg_err
     struct sl key = pg_buf_sl(&secret);
     while (key.n > 0 && (key.p[key.n - 1] == '\n' || key.p[key.n - 1] == '\r'))
         key.n--;
+    if (key.n == 0) {
+        pg_buf_free(&secret);
+        return pg_fail(err, PG_E_STORE_IO, "%s has no secret", r->config.secret_file);
+    }
     r->headers = add(NULL, "Content-Type: application/cloudevents+json; charset=utf-8");
     (void)snprintf(line, sizeof(line), "webhook-id: %s", e->id);
     r->headers = add(r->headers, line);
@@ -415,11 +419,12 @@ static void begin(struct hooks *h)
         PG_CHECK(pthread_create(&h->thread, NULL, run, h) == 0);
     }
     pg_news_want(all_kinds(&h->wanted));
+    if (!h->runs)
+        pg_news_take(on_told, h); /* for nobody */
 }
 
 static void end(struct hooks *h)
 {
-    pg_news_want(0);
     if (!h->runs)
         return;
     atomic_store(&h->stops, true);
@@ -469,6 +474,7 @@ void hook_stop(struct hooks *h)
     if (h == NULL)
         return;
     h->last_ms = pg_clock_mono_ms() + HOOK_LAST_MS;
+    pg_news_want(0);
     end(h);
     pg_news_deafen();
     free_receivers(h->receivers, h->n);
