@@ -246,6 +246,43 @@ bool config_check_scalar(struct config_load *load, const struct pg_tree *t, cons
     return true;
 }
 
+char *config_read_text(struct config_load *load, const struct pg_tree *map, const char *list,
+                       const char *key)
+{
+    const struct pg_tree *t = pg_tree_get(map, sl_str(key));
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "%s: %s", list, key);
+    return t != NULL && config_check_scalar(load, t, name) ? sl_dup(t->text) : NULL;
+}
+
+char *config_read_path(struct config_load *load, const struct pg_tree *map, const char *list,
+                       const char *key)
+{
+    char *path = config_read_text(load, map, list, key);
+
+    if (path != NULL && path[0] != '/') {
+        config_add_problem(load, pg_tree_get(map, sl_str(key))->at,
+                           "%s: %s: \"%s\" must be an absolute path", list, key, path);
+    }
+    return path;
+}
+
+void config_check_file(struct config_load *load, struct pg_tree_at at, const char *path,
+                       enum pg_guarded_mode forbidden)
+{
+    struct pg_err err = {0};
+
+    if (path == NULL) {
+        return;
+    }
+    _fd_ int fd = pg_guarded_open(path, forbidden, &err);
+    if (fd < 0) {
+        config_add_problem(load, at, "%s%s", err.msg, rules_hint(path));
+    }
+    pg_err_clear(&err);
+}
+
 /* ---- options ------------------------------------------------------------------------------- */
 
 static void read_option(struct config_load *load, const struct option *o, const struct pg_tree *t,

@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "base/fd.h"
-#include "base/guarded.h"
 #include "base/hash.h"
 #include "cli/config_int.h"
 #include "cli/rules.h"
@@ -27,27 +25,6 @@ static bool is_name(struct sl s)
         }
     }
     return s.n >= 1 && s.n <= CONFIG_FEED_NAME_MAX;
-}
-
-/* NULL: it is not there, or that was told. */
-static char *read_text(struct config_load *load, const struct pg_tree *map, const char *key)
-{
-    const struct pg_tree *t = pg_tree_get(map, sl_str(key));
-    char name[64];
-
-    (void)snprintf(name, sizeof(name), LIST ": %s", key);
-    return t != NULL && config_check_scalar(load, t, name) ? sl_dup(t->text) : NULL;
-}
-
-static char *read_path(struct config_load *load, const struct pg_tree *map, const char *key)
-{
-    char *path = read_text(load, map, key);
-
-    if (path != NULL && path[0] != '/') {
-        config_add_problem(load, pg_tree_get(map, sl_str(key))->at,
-                           LIST ": %s: \"%s\" must be an absolute path", key, path);
-    }
-    return path;
 }
 
 static void require(struct config_load *load, const struct pg_tree *map, const char *key)
@@ -116,10 +93,10 @@ static void read_feed(struct config_load *load, const struct pg_tree *t, struct 
     require(load, t, "name");
     require(load, t, "url");
     require(load, t, "key");
-    f->name = read_text(load, t, "name");
-    f->url = read_text(load, t, "url");
-    f->key_file = read_path(load, t, "key");
-    f->ca_file = read_path(load, t, "ca_file");
+    f->name = config_read_text(load, t, LIST, "name");
+    f->url = config_read_text(load, t, LIST, "url");
+    f->key_file = config_read_path(load, t, LIST, "key");
+    f->ca_file = config_read_path(load, t, LIST, "ca_file");
     read_interval(load, t, f);
     read_stale(load, t, f);
     if (f->name != NULL && !is_name(sl_str(f->name))) {
@@ -172,7 +149,7 @@ void feeds_read(struct config_load *load, const struct pg_tree *root)
 
 /* ---- files --------------------------------------------------------------------------------- */
 
-static void check_file(struct config_load *load, size_t no, const char *path, bool is_key)
+static void check_key(struct config_load *load, struct pg_tree_at at, const char *path)
 {
     struct pg_err err = {0};
     struct pg_buf text;
@@ -181,13 +158,9 @@ static void check_file(struct config_load *load, size_t no, const char *path, bo
         return;
     }
     pg_buf_init(&text, KEY_MAX);
-    int rc = is_key ? pg_guarded_read(path, PG_GUARDED_PUBLIC, &text, &err) : 0;
-    if (rc == 0 && is_key) {
-        rc = feed_check_key(pg_buf_sl(&text), path, &err);
-    }
-    _fd_ int fd = is_key ? -1 : pg_guarded_open(path, PG_GUARDED_PUBLIC, &err);
-    if (rc < 0 || (!is_key && fd < 0)) {
-        config_add_problem(load, load->feed_at[no], "%s%s", err.msg, rules_hint(path));
+    if (pg_guarded_read(path, PG_GUARDED_PUBLIC, &text, &err) < 0 ||
+        feed_check_key(pg_buf_sl(&text), path, &err) < 0) {
+        config_add_problem(load, at, "%s%s", err.msg, rules_hint(path));
     }
     pg_buf_free(&text);
     pg_err_clear(&err);
@@ -197,7 +170,8 @@ void feeds_check_world(struct config_load *load)
 {
     pg_hash_setup(); /* keys are known by a hash */
     for (size_t i = 0; i < load->config.nfeeds; i++) {
-        check_file(load, i, load->config.feeds[i].key_file, true);
-        check_file(load, i, load->config.feeds[i].ca_file, false);
+        const struct config_feed *f = &load->config.feeds[i];
+        check_key(load, load->feed_at[i], f->key_file);
+        config_check_file(load, load->feed_at[i], f->ca_file, PG_GUARDED_PUBLIC);
     }
 }

@@ -3,12 +3,10 @@
 
 #include <stdlib.h>
 
-#include "base/fd.h"
-#include "base/guarded.h"
 #include "cli/config_int.h"
-#include "cli/rules.h"
 #include "proxy/upstream/url.h"
 
+#define LIST       "audit.forward"
 #define SYSLOG     "syslog+"
 #define SYSLOG_TLS "syslog+tls://"
 #define SYSLOG_TCP "syslog+tcp://"
@@ -45,26 +43,6 @@ static char *name_of(const char *host)
         }
     }
     return name;
-}
-
-static char *read_text(struct config_load *load, const struct pg_tree *map, const char *key)
-{
-    const struct pg_tree *t = pg_tree_get(map, sl_str(key));
-    char name[64];
-
-    (void)snprintf(name, sizeof(name), "audit.forward: %s", key);
-    return t != NULL && config_check_scalar(load, t, name) ? sl_dup(t->text) : NULL;
-}
-
-static char *read_path(struct config_load *load, const struct pg_tree *map, const char *key)
-{
-    char *path = read_text(load, map, key);
-
-    if (path != NULL && path[0] != '/') {
-        config_add_problem(load, pg_tree_get(map, sl_str(key))->at,
-                           "audit.forward: %s: \"%s\" must be an absolute path", key, path);
-    }
-    return path;
 }
 
 /* ---- a sink -------------------------------------------------------------------------------- */
@@ -144,12 +122,12 @@ static void read_sink(struct config_load *load, const struct pg_tree *t, struct 
     if (!config_check_map(load, t, "audit.forward", &w)) {
         return;
     }
-    s->name = read_text(load, t, "name");
-    s->url = read_text(load, t, "url");
-    s->ca_file = read_path(load, t, "ca_file");
-    s->client_cert = read_path(load, t, "client_cert");
-    s->client_key = read_path(load, t, "client_key");
-    s->token_file = read_path(load, t, "token_file");
+    s->name = config_read_text(load, t, LIST, "name");
+    s->url = config_read_text(load, t, LIST, "url");
+    s->ca_file = config_read_path(load, t, LIST, "ca_file");
+    s->client_cert = config_read_path(load, t, LIST, "client_cert");
+    s->client_key = config_read_path(load, t, LIST, "client_key");
+    s->token_file = config_read_path(load, t, LIST, "token_file");
     if (s->name != NULL && !is_name(sl_str(s->name))) {
         config_add_problem(load, pg_tree_get(t, SL("name"))->at,
                            "audit.forward: name: \"%s\" must be 1 to %d of a-z, 0-9 and -", s->name,
@@ -210,28 +188,13 @@ void sinks_read(struct config_load *load, const struct pg_tree *root)
 
 /* ---- files --------------------------------------------------------------------------------- */
 
-static void check_file(struct config_load *load, size_t no, const char *path,
-                       enum pg_guarded_mode forbidden)
-{
-    struct pg_err err = {0};
-
-    if (path == NULL) {
-        return;
-    }
-    _fd_ int fd = pg_guarded_open(path, forbidden, &err);
-    if (fd < 0) {
-        config_add_problem(load, load->sink_at[no], "%s%s", err.msg, rules_hint(path));
-    }
-    pg_err_clear(&err);
-}
-
 void sinks_check_world(struct config_load *load)
 {
     for (size_t i = 0; i < load->config.nsinks; i++) {
         const struct config_sink *s = &load->config.sinks[i];
-        check_file(load, i, s->ca_file, PG_GUARDED_PUBLIC);
-        check_file(load, i, s->client_cert, PG_GUARDED_PUBLIC);
-        check_file(load, i, s->client_key, PG_GUARDED_PRIVATE);
-        check_file(load, i, s->token_file, PG_GUARDED_PRIVATE);
+        config_check_file(load, load->sink_at[i], s->ca_file, PG_GUARDED_PUBLIC);
+        config_check_file(load, load->sink_at[i], s->client_cert, PG_GUARDED_PUBLIC);
+        config_check_file(load, load->sink_at[i], s->client_key, PG_GUARDED_PRIVATE);
+        config_check_file(load, load->sink_at[i], s->token_file, PG_GUARDED_PRIVATE);
     }
 }

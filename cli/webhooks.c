@@ -3,37 +3,19 @@
 
 #include <stdlib.h>
 
-#include "base/fd.h"
-#include "base/guarded.h"
 #include "base/nearest.h"
 #include "base/news.h"
 #include "cli/config_int.h"
-#include "cli/rules.h"
 #include "proxy/upstream/url.h"
 
-static char *read_text(struct config_load *load, const struct pg_tree *map, const char *key,
-                       bool is_path)
-{
-    const struct pg_tree *t = pg_tree_get(map, sl_str(key));
-    char name[64];
-
-    (void)snprintf(name, sizeof(name), "webhooks: %s", key);
-    if (t == NULL || !config_check_scalar(load, t, name)) {
-        return NULL;
-    }
-    if (is_path && t->text.p[0] != '/') {
-        config_add_problem(load, t->at, "%s: \"" SL_FMT "\" must be an absolute path", name,
-                           SL_ARG(t->text));
-    }
-    return sl_dup(t->text);
-}
+#define LIST "webhooks"
 
 static void read_url(struct config_load *load, const struct pg_tree *t, struct config_hook *h)
 {
     struct url u = {.text = NULL};
     struct pg_err err = {0};
 
-    h->url = read_text(load, t, "url", false);
+    h->url = config_read_text(load, t, LIST, "url");
     if (h->url == NULL) {
         return;
     }
@@ -97,8 +79,8 @@ static void read_hook(struct config_load *load, const struct pg_tree *t, struct 
         return;
     }
     read_url(load, t, h);
-    h->secret_file = read_text(load, t, "secret_file", true);
-    h->ca_file = read_text(load, t, "ca_file", true);
+    h->secret_file = config_read_path(load, t, LIST, "secret_file");
+    h->ca_file = config_read_path(load, t, LIST, "ca_file");
     read_events(load, t, h);
     if (pg_tree_get(t, SL("url")) == NULL || pg_tree_get(t, SL("secret_file")) == NULL) {
         config_add_problem(load, t->at, "webhooks: %s is missing%s",
@@ -131,24 +113,12 @@ void webhooks_read(struct config_load *load, const struct pg_tree *root)
     }
 }
 
-static void check_file(struct config_load *load, const char *path, enum pg_guarded_mode forbidden)
-{
-    struct pg_err err = {0};
-
-    if (path == NULL) {
-        return;
-    }
-    _fd_ int fd = pg_guarded_open(path, forbidden, &err);
-    if (fd < 0) {
-        config_add_problem(load, load->webhooks_at, "%s%s", err.msg, rules_hint(path));
-    }
-    pg_err_clear(&err);
-}
-
 void webhooks_check_world(struct config_load *load)
 {
     for (size_t i = 0; i < load->config.nhooks; i++) {
-        check_file(load, load->config.hooks[i].secret_file, PG_GUARDED_PRIVATE);
-        check_file(load, load->config.hooks[i].ca_file, PG_GUARDED_PUBLIC);
+        config_check_file(load, load->webhooks_at, load->config.hooks[i].secret_file,
+                          PG_GUARDED_PRIVATE);
+        config_check_file(load, load->webhooks_at, load->config.hooks[i].ca_file,
+                          PG_GUARDED_PUBLIC);
     }
 }
