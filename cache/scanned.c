@@ -8,9 +8,11 @@
 #include "cache/index_int.h"
 #include "cache/writer.h"
 
-#define PREFIX   SL("scan:")
 #define KIND_MAX (5 + SCANNED_SOURCE_MAX)
 #define PLACES   65536
+
+static const struct sl prefixes[] = {
+    [SCANNED_RESULT] = SL("scan:"), [SCANNED_PACKAGES] = SL("pkgs:")};
 
 /* Of the digests that fall on the same place, together. */
 static _Atomic uint32_t revisions[PLACES];
@@ -18,6 +20,7 @@ static _Atomic uint32_t revisions[PLACES];
 struct change {
     struct writer_op op;
     struct digest digest;
+    enum scanned_what what;
     struct sl source;
     scanned_merge_fn *merge;
     void *context;
@@ -35,9 +38,9 @@ bool scanned_is_source(struct sl name)
     return name.n > 0 && name.n <= SCANNED_SOURCE_MAX;
 }
 
-static struct sl kind_of(struct sl source, char out[KIND_MAX])
+static struct sl kind_of(enum scanned_what what, struct sl source, char out[KIND_MAX])
 {
-    struct sl prefix = PREFIX;
+    struct sl prefix = prefixes[what];
 
     PG_CHECK(source.n <= SCANNED_SOURCE_MAX);
     memcpy(out, prefix.p, prefix.n);
@@ -46,13 +49,14 @@ static struct sl kind_of(struct sl source, char out[KIND_MAX])
     return (struct sl){out, prefix.n + source.n};
 }
 
-int scanned_next(struct index_view *v, const struct digest *sha256, struct sl after,
-                 struct scanned_row *r, struct pg_err *err)
+static int next(struct index_view *v, const struct scanned_of *of, struct scanned_row *r,
+                struct pg_err *err)
 {
-    struct sl prefix = PREFIX, kind;
+    struct sl prefix = prefixes[of->what], kind;
     char before[KIND_MAX];
     struct index_memo memo;
-    int found = index_next_memo(v, sha256, kind_of(after, before), &kind, &memo, err);
+    int found =
+        index_next_memo(v, &of->sha256, kind_of(of->what, of->source, before), &kind, &memo, err);
 
     if (found <= 0 || kind.n <= prefix.n || memcmp(kind.p, prefix.p, prefix.n) != 0)
         return found < 0 ? -1 : 0;
@@ -61,14 +65,35 @@ int scanned_next(struct index_view *v, const struct digest *sha256, struct sl af
     return 1;
 }
 
-/* Is there room for a source more? */
-static int count(struct index_view *v, const struct digest *sha256, struct pg_err *err)
+int scanned_next(struct index_view *v, const struct digest *sha256, struct sl after,
+                 struct scanned_row *r, struct pg_err *err)
 {
-    struct scanned_row row = {.source = {NULL, 0}};
+    return next(v, &(struct scanned_of){SCANNED_RESULT, *sha256, after}, r, err);
+}
+
+int scanned_packages(struct index_view *v, const struct digest *sha256, struct sl source,
+                     struct sl *bytes_r, struct pg_err *err)
+{
+    struct index_memo memo;
+    char kind[KIND_MAX];
+    int found = index_get_memo(v, sha256, kind_of(SCANNED_PACKAGES, source, kind), &memo, err);
+
+    if (found > 0)
+        *bytes_r = memo.bytes;
+    return found;
+}
+
+/* Is there room for a source more? */
+static int count(struct index_view *v, const struct change *c, struct pg_err *err)
+{
+    struct scanned_of of = {c->what, c->digest, {NULL, 0}};
+    struct scanned_row row;
     int n = 0, found;
 
-    while ((found = scanned_next(v, sha256, row.source, &row, err)) > 0)
+    while ((found = next(v, &of, &row, err)) > 0) {
+        of.source = row.source;
         n++;
+    }
     return found < 0 ? -1 : n;
 }
 
@@ -86,9 +111,9 @@ static int write_merged(const struct change *c, struct index_txn *txn, struct sl
     if (rc == 0 && bytes.n > 0) {
         const struct index_memo memo = {.expires_s = INT64_MAX, .bytes = pg_buf_sl(&bytes)};
 
-        rc = index_put_memo(txn, &c->digest, kind_of(c->source, kind), &memo, err);
+        rc = index_put_memo(txn, &c->digest, kind_of(c->what, c->source, kind), &memo, err);
     } else if (rc == 0) {
-        rc = index_del_memo(txn, &c->digest, kind_of(c->source, kind), err) < 0 ? -1 : 0;
+        rc = index_del_memo(txn, &c->digest, kind_of(c->what, c->source, kind), err) < 0 ? -1 : 0;
     }
     pg_buf_free(&bytes);
     return rc;
@@ -102,14 +127,15 @@ static int apply(struct writer_op *op, struct index_txn *txn, struct pg_err *err
     struct pg_err unreadable = {0};
     struct index_memo old = {.bytes = {NULL, 0}};
     char kind[KIND_MAX];
-    int found = index_get_memo(&v, &c->digest, kind_of(c->source, kind), &old, &unreadable);
+    int found =
+        index_get_memo(&v, &c->digest, kind_of(c->what, c->source, kind), &old, &unreadable);
 
     if (found < 0) {
         pg_err_clear(&unreadable);
         return write_merged(c, txn, (struct sl){NULL, 0}, err);
     }
     if (found == 0) {
-        int n = count(&v, &c->digest, err);
+        int n = count(&v, c, err);
 
         if (n < 0)
             return -1;
@@ -131,12 +157,16 @@ static void settle(struct writer_op *op)
     atomic_fetch_add(place_of(&c->digest), 1);
 }
 
-int scanned_change(struct store *s, const struct digest *sha256, struct sl source,
-                   scanned_merge_fn *merge, void *context, struct pg_err *err)
+int scanned_change(struct store *s, const struct scanned_of *of, scanned_merge_fn *merge,
+                   void *context, struct pg_err *err)
 {
-    struct change c = {.digest = *sha256, .source = source, .merge = merge, .context = context};
+    struct change c = {.digest = of->sha256,
+                       .what = of->what,
+                       .source = of->source,
+                       .merge = merge,
+                       .context = context};
 
-    PG_CHECK(sha256->alg == PG_SHA256 && scanned_is_source(source));
+    PG_CHECK(of->sha256.alg == PG_SHA256 && scanned_is_source(of->source));
     c.op = (struct writer_op){.apply = apply, .settle = settle};
     return writer_do(s->writer, &c.op, err);
 }
@@ -146,8 +176,10 @@ uint32_t scanned_revision(const struct digest *sha256)
     return atomic_load(place_of(sha256));
 }
 
-int scanned_forget(struct index_txn *txn, const struct digest *d, struct pg_err *err)
+static int forget(struct index_txn *txn, enum scanned_what what, const struct digest *d,
+                  struct pg_err *err)
 {
+    const struct scanned_of of = {what, *d, {NULL, 0}};
     char kind[KIND_MAX], name[SCANNED_SOURCE_MAX];
     struct scanned_row row;
     int found;
@@ -155,13 +187,20 @@ int scanned_forget(struct index_txn *txn, const struct digest *d, struct pg_err 
     for (;;) {
         struct index_view v = index_txn_view(txn);
 
-        found = scanned_next(&v, d, (struct sl){NULL, 0}, &row, err);
+        found = next(&v, &of, &row, err);
         if (found <= 0)
             return found;
         if (row.source.n > SCANNED_SOURCE_MAX)
             return pg_fail(err, PG_E_STORE_IO, "the index is damaged");
         memcpy(name, row.source.p, row.source.n);
-        if (index_del_memo(txn, d, kind_of((struct sl){name, row.source.n}, kind), err) < 0)
+        if (index_del_memo(txn, d, kind_of(what, (struct sl){name, row.source.n}, kind), err) < 0)
             return -1;
     }
+}
+
+int scanned_forget(struct index_txn *txn, const struct digest *d, struct pg_err *err)
+{
+    int rc = forget(txn, SCANNED_RESULT, d, err);
+
+    return rc < 0 ? rc : forget(txn, SCANNED_PACKAGES, d, err);
 }

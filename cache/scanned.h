@@ -29,7 +29,16 @@ bool scanned_is_source(struct sl name);
  * be called twice. Bytes that stay empty are taken away. */
 typedef int scanned_merge_fn(void *context, struct sl old, struct pg_buf *out, struct pg_err *err);
 
-PG_MUST_USE int scanned_change(struct store *s, const struct digest *sha256, struct sl source,
+/* Results, and beside them the packages that were seen. */
+enum scanned_what { SCANNED_RESULT, SCANNED_PACKAGES };
+
+struct scanned_of {
+    enum scanned_what what;
+    struct digest sha256;
+    struct sl source;
+};
+
+PG_MUST_USE int scanned_change(struct store *s, const struct scanned_of *of,
                                scanned_merge_fn *merge, void *context, struct pg_err *err);
 
 struct scanned_row {
@@ -39,6 +48,10 @@ struct scanned_row {
 /* The first source after `after` ({NULL, 0}: the first), by name. 1, 0: there are no more, -1. */
 int scanned_next(struct index_view *v, const struct digest *sha256, struct sl after,
                  struct scanned_row *r, struct pg_err *err);
+
+/* The packages of one source: 1, 0, -1. */
+int scanned_packages(struct index_view *v, const struct digest *sha256, struct sl source,
+                     struct sl *bytes_r, struct pg_err *err);
 
 /* Another number after each change of what is said of this digest: what was read before is to be
  * read again. It may be another one without reason. */

@@ -34,6 +34,13 @@ static void put_finding(const json_t *f, struct pg_buf *out)
 {
     struct sl fixed = pg_json_str(f, "fixed");
 
+    if (pg_json_str(f, "vulnerability").n == 0) {
+        put(out, "  has ", pg_json_str(f, "package"));
+        put(out, " ", pg_json_str(f, "version"));
+        put(out, ", in which nothing is found, says ", pg_json_str(f, "source"));
+        (void)pg_buf_put(out, SL("\n"));
+        return;
+    }
     put(out, "  ", pg_json_str(f, "vulnerability"));
     put(out, " ", pg_json_str(f, "severity"));
     put(out, json_is_true(json_object_get(f, "exploited")) ? ", exploited, in " : " in ",
@@ -133,7 +140,7 @@ static void put_sum(const struct sum *s, const char *name, struct pg_buf *out)
     }
     if (s->cut > 0) {
         (void)pg_buf_printf(out,
-                            "; of %" PRIu64 " image%s not all findings are kept, so that it may "
+                            "; of %" PRIu64 " image%s not all is kept, so that it may "
                             "have it",
                             s->cut, print_s(s->cut));
     }

@@ -214,7 +214,7 @@ const struct command command_table[] = {
      explain_run, "IMAGE"},
     {"affected", "csj", "Say which images have a vulnerability or a package, and who pulled them.",
      "NAME is of a vulnerability (CVE-2024-3094, or any name that a scanner has for it) or of a "
-     "package in which one was found: NAME, NAME@VERSION, or a package URL. Of each image in the "
+     "package: NAME, NAME@VERSION, or a package URL. Of each image in the "
      "store: the findings and what fixes them, where it was pulled from, whether it would be "
      "served "
      "now, who pulled it last, and when. Says how many images no scanner has looked at. Exit "

@@ -73,7 +73,9 @@ struct report {
     bool tells_system;     /* a format that says which */
     bool from_sbom;        /* matched against an SBOM and not against an image */
     bool lists_packages;   /* also those without findings */
-    size_t npackages;      /* as listed; else different ones with findings */
+    const struct sbom_package *packages; /* that are listed; without licences */
+    size_t nlisted;                      /* SBOM_PACKAGES_MAX at most */
+    size_t npackages;                    /* as listed; else different ones with findings */
     const struct report_finding *findings;
     size_t nfindings;
     size_t counts[SEVERITY_N],

@@ -13,6 +13,8 @@ struct report_filling {
     struct pg_arena *arena;
     struct report_finding *findings;
     size_t cap;
+    struct sbom_package *packages; /* of the report */
+    size_t packages_cap;
     struct pg_err *err;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trivy's own JSON: Results of targets, each with packages and vulnerabilities. */
+#include "base/buf.h"
 #include "scan/report_int.h"
 
 bool report_trivy_is(const json_t *root)
@@ -103,6 +104,68 @@ static int take_modified(struct report_filling *f, const json_t *result)
     return 0;
 }
 
+#define VERSION_MAX ((size_t)1024)
+
+/* "1:2.3-4", as findings have it. */
+static struct sl full_version(struct report_filling *f, const json_t *one)
+{
+    struct sl version = pg_json_str(one, "Version"), release = pg_json_str(one, "Release");
+    json_int_t epoch = json_integer_value(json_object_get(one, "Epoch"));
+    struct sl text;
+    struct pg_buf b;
+
+    pg_buf_init(&b, VERSION_MAX);
+    if (epoch > 0) {
+        (void)pg_buf_printf(&b, "%lld:", (long long)epoch);
+    }
+    (void)pg_buf_put(&b, version);
+    if (release.n > 0) {
+        (void)pg_buf_put(&b, SL("-"));
+        (void)pg_buf_put(&b, release);
+    }
+    text = pg_copy(f->arena, b.over ? SL("") : pg_buf_sl(&b));
+    pg_buf_free(&b);
+    return text;
+}
+
+static void grow_packages(struct report_filling *f, size_t n)
+{
+    struct report *r = f->report;
+    struct sbom_package *old = f->packages;
+
+    f->packages_cap = 2 * (r->nlisted + n);
+    f->packages = pg_alloc(f->arena, f->packages_cap * sizeof(*f->packages) + 1);
+    if (r->nlisted > 0) {
+        memcpy(f->packages, old, r->nlisted * sizeof(*f->packages));
+    }
+    r->packages = f->packages;
+}
+
+/* Names are told, and nothing depends on them: what is none is an empty one. */
+static void take_packages(struct report_filling *f, const json_t *packages)
+{
+    struct report *r = f->report;
+    size_t n = json_array_size(packages), i;
+    const json_t *one;
+
+    r->lists_packages = true;
+    r->npackages += n;
+    if (r->npackages > SBOM_PACKAGES_MAX) {
+        return;
+    }
+    if (r->nlisted + n > f->packages_cap || f->packages == NULL) {
+        grow_packages(f, n);
+    }
+    json_array_foreach(packages, i, one)
+    {
+        struct sl purl = pg_json_str(json_object_get(one, "Identifier"), "PURL");
+        f->packages[r->nlisted++] =
+            (struct sbom_package){.name = pg_copy(f->arena, pg_json_str(one, "Name")),
+                                  .version = full_version(f, one),
+                                  .purl = pg_copy(f->arena, purl)};
+    }
+}
+
 static int take_result(struct report_filling *f, const json_t *result)
 {
     const json_t *packages, *list, *one;
@@ -116,8 +179,7 @@ static int take_result(struct report_filling *f, const json_t *result)
         return -1;
     }
     if (packages != NULL) {
-        f->report->lists_packages = true;
-        f->report->npackages += json_array_size(packages);
+        take_packages(f, packages);
     }
     json_array_foreach(list, i, one)
     {

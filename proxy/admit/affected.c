@@ -7,6 +7,7 @@
 
 #include "cache/roster.h"
 #include "oci/manifest.h"
+#include "proxy/admit/packages.h"
 
 #define STEP          64                /* manifests in one view */
 #define SCRATCH_BYTES ((size_t)1 << 40) /* what one row holds bounds it */
@@ -43,6 +44,8 @@ int affected_parse(struct sl text, struct pg_arena *arena, struct affected_quest
     for (size_t i = 0; i < text.n; i++)
         if ((unsigned char)text.p[i] <= ' ' || text.p[i] == 0x7f)
             return pg_fail(err, PG_E_BAD_FRAMING, "a name has no blanks and no controls");
+    q_r->is_vulnerability = (text.n > 4 && strncasecmp(text.p, "CVE-", 4) == 0) ||
+                            (text.n > 5 && strncasecmp(text.p, "GHSA-", 5) == 0);
     q_r->is_url = sl_starts(text, SL("pkg:"));
     if (q_r->is_url) {
         int rc = purl_parse(text, arena, &q_r->purl, err);
@@ -70,30 +73,36 @@ static bool has_word(struct sl text, struct sl word)
     return false;
 }
 
-static bool fits_url(const struct affected_question *q, const struct report_finding *f,
-                     struct pg_arena *scratch)
+static bool fits_url(const struct affected_question *q, struct sl purl, struct pg_arena *scratch)
 {
     struct pg_err ignored = {0};
     struct purl found;
     bool is_same;
 
-    if (f->purl.n == 0 || !has_word(f->purl, q->word))
+    if (purl.n == 0 || !has_word(purl, q->word))
         return false;
-    is_same = purl_parse(f->purl, scratch, &found, &ignored) == 0 &&
-              purl_is_same(&q->purl, &found) &&
+    is_same = purl_parse(purl, scratch, &found, &ignored) == 0 && purl_is_same(&q->purl, &found) &&
               (q->purl.version.n == 0 || purl_covers(&q->purl, &found));
     pg_err_clear(&ignored);
     return is_same;
 }
 
+static bool fits_package(const struct affected_question *q, const struct sbom_package *p,
+                         struct pg_arena *scratch)
+{
+    if (q->is_url)
+        return fits_url(q, p->purl, scratch);
+    if (q->name.p != NULL && sl_eq_nocase(p->name, q->name) && sl_eq(p->version, q->version))
+        return true;
+    return sl_eq_nocase(p->name, q->text);
+}
+
 static bool fits(const struct affected_question *q, const struct report_finding *f,
                  struct pg_arena *scratch)
 {
-    if (q->is_url)
-        return fits_url(q, f, scratch);
-    if (q->name.p != NULL && sl_eq_nocase(f->package, q->name) && sl_eq(f->version, q->version))
-        return true;
-    return sl_eq_nocase(f->package, q->text) || alias_fits(q->text, f->id, &f->aliases);
+    const struct sbom_package p = {.name = f->package, .version = f->version, .purl = f->purl};
+
+    return fits_package(q, &p, scratch) || (!q->is_url && alias_fits(q->text, f->id, &f->aliases));
 }
 
 /* ---- one image ----------------------------------------------------------------------------- */
@@ -146,6 +155,59 @@ static void look_at(struct search *x, struct tally *t, const struct result *r,
         t->is_cut |= r->unlisted[i] > 0;
 }
 
+/* ---- packages in which nothing was found ---- */
+
+struct seeing {
+    struct search *search;
+    struct tally *tally;
+    struct sl source;
+    struct pg_arena *scratch;
+};
+
+static bool is_told(const struct tally *t, struct sl source, const struct sbom_package *p)
+{
+    for (size_t i = 0; i < t->n && i < AFFECTED_HITS_MAX; i++)
+        if (sl_eq(t->hits[i].source, source) && sl_eq(t->hits[i].package, p->name) &&
+            sl_eq(t->hits[i].version, p->version))
+            return true;
+    return false;
+}
+
+static void on_package(void *arg, const struct sbom_package *p)
+{
+    const struct seeing *x = arg;
+    struct pg_arena *arena = x->search->arena;
+    struct tally *t = x->tally;
+
+    if (!fits_package(x->search->question, p, x->scratch) || is_told(t, x->source, p))
+        return;
+    if (t->n < AFFECTED_HITS_MAX)
+        t->hits[t->n] = (struct affected_hit){.source = keep(arena, x->source),
+                                              .id = SL(""),
+                                              .package = keep(arena, p->name),
+                                              .version = keep(arena, p->version),
+                                              .fixed = SL("")};
+    t->n++;
+}
+
+static int look_at_packages(struct search *x, struct tally *t, struct index_view *v,
+                            const struct digest *sha256, struct sl source, struct pg_err *err)
+{
+    struct pg_arena scratch;
+    struct seeing s = {x, t, source, &scratch};
+    bool is_cut = true;
+    struct sl bytes;
+    int found =
+        x->question->is_vulnerability ? 0 : scanned_packages(v, sha256, source, &bytes, err);
+
+    if (found <= 0)
+        return found;
+    pg_arena_init(&scratch, SCRATCH_BYTES);
+    t->is_cut |= packages_read(bytes, on_package, &s, &is_cut) < 0 || is_cut;
+    pg_arena_free(&scratch);
+    return 0;
+}
+
 /* Of all sources; -1 is the index's. A row that cannot be read is as good as none. */
 static int tally_up(struct search *x, struct index_view *v, const struct digest *sha256,
                     struct tally *t, struct pg_err *err)
@@ -163,6 +225,8 @@ static int tally_up(struct search *x, struct index_view *v, const struct digest 
             look_at(x, t, &r, &scratch);
         }
         pg_arena_free(&scratch);
+        if (look_at_packages(x, t, v, sha256, row.source, err) < 0)
+            return -1;
     }
     return found;
 }

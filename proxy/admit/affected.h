@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * affected - which manifests of the store have a vulnerability, or a package in which one was
- * found, by what all sources of scan results say.
+ * affected - which manifests of the store have a vulnerability, or a package, by what all sources
+ * of scan results say, and the packages that they saw.
  *
  * What is asked for is a name of a vulnerability (any that a source has for it, in any case), or a
  * package: NAME, NAME@VERSION, or a package URL with or without a version.
@@ -28,13 +28,14 @@ struct affected_question {
     struct purl purl;
     struct sl word; /* with is_url: of its name */
     bool is_url;
+    bool is_vulnerability; /* by its looks: no package is called so */
 };
 
 PG_MUST_USE int affected_parse(struct sl text, struct pg_arena *arena,
                                struct affected_question *q_r, struct pg_err *err);
 
 struct affected_hit {
-    struct sl source, id, package, version, fixed;
+    struct sl source, id, package, version, fixed; /* id: "" of a package without a finding */
     enum severity severity;
     int64_t since_s; /* since when the source says so */
     bool is_exploited, is_suppressed;
@@ -44,7 +45,7 @@ struct affected_hit {
 struct affected_counts {
     size_t scanned;   /* some source has looked at it */
     size_t unscanned; /* there is no result that counts */
-    size_t cut;       /* not all findings are listed, and none that is fits */
+    size_t cut;       /* not all findings, or packages, are kept, and none that is fits */
 };
 
 struct affected_image {

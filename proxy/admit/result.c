@@ -317,7 +317,7 @@ int result_put(struct store *s, const struct digest *sha256, struct sl source,
 
     PG_CHECK(news->report == NULL || news->report->reason == REPORT_GOOD);
     PG_CHECK(news->now_s > 0);
-    return scanned_change(s, sha256, source, merge, &m, err);
+    return scanned_change(s, &(struct scanned_of){SCANNED_RESULT, *sha256, source}, merge, &m, err);
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */

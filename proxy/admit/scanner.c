@@ -520,6 +520,7 @@ struct work {
     struct report_scanner by; /* as it says of its database */
     struct pg_arena arena;
     struct report report;
+    struct sbom sbom;
 };
 
 static void judge(struct scanner *s, struct work *w)
@@ -530,11 +531,10 @@ static void judge(struct scanner *s, struct work *w)
                                .is_static = job->is_static};
     struct sl bytes = pg_buf_sl(&s->rq.output);
     struct report *r = &w->report;
-    struct sbom sbom;
 
-    if (s->kind == SCANNER_GRYPE && read_sbom(s, &w->arena, &sbom)) {
-        sbom.has_digest = false; /* of the view, whose only image it is */
-        want.sbom = &sbom;
+    if (s->kind == SCANNER_GRYPE && read_sbom(s, &w->arena, &w->sbom)) {
+        w->sbom.has_digest = false; /* of the view, whose only image it is */
+        want.sbom = job->sbom = &w->sbom;
     }
     report_read(bytes, &want, &w->arena, r);
     if (r->scanner.database_s == 0) { /* Trivy's does not say */
@@ -610,6 +610,7 @@ static void scan(struct scanner *s, struct scanner_job *job)
     if (s->heard.fn != NULL) {
         s->heard.fn(s->heard.owner, job, job->outcome == SCANNER_GOOD ? &w.report : NULL);
     }
+    job->sbom = NULL;
     clear_temporary(s);
     pg_arena_free(&w.arena);
 }

@@ -84,6 +84,7 @@ struct scanner_job {
     enum scanner_outcome outcome;
     enum report_reason reason; /* of a report that was read, if it does not count */
     struct pg_err err;         /* unless GOOD; the asker's to clear */
+    const struct sbom *sbom;   /* during heard() alone: what was seen; NULL: it is not told */
     size_t counts[SEVERITY_N]; /* of a GOOD report, with what it suppressed */
     int64_t database_s;        /* when the scanner's database was made */
     uint64_t began_ms;         /* monotonic: when its turn came; 0: it never did */

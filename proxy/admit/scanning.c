@@ -15,6 +15,7 @@
 #include "base/map.h"
 #include "base/metric.h"
 #include "cache/store.h"
+#include "proxy/admit/packages.h"
 #include "proxy/admit/result.h"
 
 #define TURN_MS     1000
@@ -311,6 +312,20 @@ static void put(struct scanning *s, const struct digest *d, const char *source,
     pg_err_clear(&err);
 }
 
+static void put_packages(struct scanning *s, const struct scanner_job *job, const char *source,
+                         const struct report *report)
+{
+    struct packages_seen seen = {report->packages, report->nlisted,
+                                 report->nlisted < report->npackages};
+    struct pg_err err = {0};
+
+    if (seen.list == NULL && job->sbom != NULL)
+        seen = (struct packages_seen){job->sbom->packages, job->sbom->npackages, false};
+    if (seen.list != NULL && packages_put(s->store, &job->digest, sl_str(source), &seen, &err) < 0)
+        pg_log_say(PG_LOG_ERROR, PG_LOG_STORE, "packages cannot be kept: %s", err.msg);
+    pg_err_clear(&err);
+}
+
 /* In the scanner's thread, with the report at hand. */
 static void on_heard(void *owner, const struct scanner_job *job, const struct report *report)
 {
@@ -326,6 +341,8 @@ static void on_heard(void *owner, const struct scanner_job *job, const struct re
     if (is_missing(job) || is_crowded(job) || job->err.kind == PG_E_CANCELED) {
         return;
     }
+    if (report != NULL)
+        put_packages(st->scanning, job, st->config->name, report);
     put(st->scanning, &job->digest, st->config->name, &news);
     pg_metric_inc(report != NULL ? PG_M_SCANS_GOOD /* who sees it counted finds it in force */
                   : news.is_ours ? PG_M_SCANS_OURS

@@ -51,7 +51,9 @@ def test_every_name_of_it_finds_the_image_in_all_sources_results():
     assert told(pg, "requests") == told(pg, "Requests@2.30.0") == requests
     assert told(pg, "pkg:pypi/requests") == told(pg, "pkg:pypi/requests@2.30.0") == requests
     assert told(pg, "zlib1g@1:1.2.13.dfsg-1") == [(s, "CVE-2099-0001", "zlib1g") for s in ("grype", "trivy")]
-    for other in "CVE-2023-3268", "requests@2.31.0", "pkg:npm/requests", "pkg:pypi/requests@2.31.0", "request":
+    for one in "fixture-clean", "fixture-clean@1.0-1", "pkg:deb/debian/fixture-clean":   # nothing is found in it
+        assert told(pg, one) == [(s, "", "fixture-clean") for s in ("grype", "trivy")], one
+    for other in "fixture-clean@1.0", "CVE-2023-3268", "requests@2.31.0", "pkg:npm/requests", "pkg:pypi/requests@2.31.0", "request":
         doc = ask(pg, other, status=0)
         assert doc["images"] == [] and (doc["scanned"], doc["unscanned"]) == (1, 1), doc
     fixed = {f["fixed"] for f in ask(pg, "CVE-2023-0464")["images"][0]["findings"]}
@@ -62,6 +64,8 @@ def test_every_name_of_it_finds_the_image_in_all_sources_results():
     assert "CVE-2023-0464: 1 of 1 scanned image; 1 would be served now; of 1 image nothing is known" in out, out
     code, out, _ = pg.command("affected", "CVE-2099-0001")
     assert "no fix is known" in out, out
+    code, out, _ = pg.command("affected", "fixture-clean")
+    assert code == 1 and "  has fixture-clean 1.0-1, in which nothing is found, says grype\n" in out, out
     pg.restart()                                                 # it is kept
     assert told(pg, "CVE-2023-32681") == requests
     pg.stop()

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "cache/roster.h"
 #include "proxy/admit/affected.h"
+#include "proxy/admit/packages.h"
 
 #define IMAGES 150
 
@@ -182,6 +183,54 @@ TEST(what_is_not_listed_may_be_it)
     assert_true(page.first->nall > AFFECTED_HITS_MAX);
 }
 
+struct seen {
+    size_t n;
+    struct sl last;
+};
+
+static void see(void *arg, const struct sbom_package *p)
+{
+    struct seen *seen = arg;
+
+    seen->n++;
+    seen->last = p->name;
+}
+
+TEST(packages_are_kept_beside_the_result_and_cut_where_they_do_not_fit)
+{
+    size_t n = 10000;
+    struct sbom_package *all = pg_alloc(&arena, n * sizeof(*all));
+    struct digest d = image_of(0);
+    struct seen seen = {0};
+    struct affected_page page;
+    struct sl bytes;
+    bool is_cut = true;
+
+    put((struct world){.result = result_of(1), .n = 1, .each = 1});
+    for (size_t i = 0; i < n; i++)
+        all[i] = (struct sbom_package){.name = SL("xz-utils"),
+                                       .version = SL("5.6.0-0.2"),
+                                       .purl = SL("pkg:deb/debian/xz-utils@5.6.0-0.2?arch=amd64")};
+    assert_int_equal(
+        packages_put(sh.store, &d, SL("trivy"), &(struct packages_seen){all, 2, false}, &err), 0);
+    page = find("pkg:deb/debian/xz-utils", NULL, 10);
+    assert_true(page.n == 1 && page.counts.cut == 0 && page.first->hits[0].id.n == 0);
+    page = find("xz", NULL, 10);
+    assert_true(page.n == 0 && page.counts.scanned == 1 && page.counts.cut == 0);
+    assert_int_equal(
+        packages_put(sh.store, &d, SL("trivy"), &(struct packages_seen){all, n, false}, &err), 0);
+    page = find("xz", NULL, 10);
+    assert_true(page.n == 0 && page.counts.cut == 1);
+    page = find("CVE-2", NULL, 10); /* of findings all are kept */
+    assert_true(page.n == 0 && page.counts.cut == 0);
+    _index_view_ struct index_view v = index_view_begin(sh.store->index);
+    assert_int_equal(scanned_packages(&v, &d, SL("trivy"), &bytes, &err), 1);
+    assert_int_equal(packages_read(bytes, see, &seen, &is_cut), 0);
+    assert_true(is_cut && seen.n > 5000 && seen.n < n && sl_eq(seen.last, SL("xz-utils")));
+    for (size_t i = 0; i < 200; i++)
+        assert_int_equal(packages_read((struct sl){bytes.p, i}, see, &seen, &is_cut), -1);
+}
+
 static void count_place(void *arg, const struct roster_place *p)
 {
     *(size_t *)arg += sl_eq(p->repository, SL("docker.io/team/app")) && p->first_seen_s == 7;
@@ -225,8 +274,11 @@ int main(void)
 #undef RUN
 #define RUN(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        RUN(pages_together_have_each_image_once),    RUN(what_cannot_be_read_was_not_looked_at),
-        RUN(what_is_not_listed_may_be_it),           RUN(places_and_pulls_are_all_told),
+        RUN(pages_together_have_each_image_once),
+        RUN(what_cannot_be_read_was_not_looked_at),
+        RUN(what_is_not_listed_may_be_it),
+        RUN(packages_are_kept_beside_the_result_and_cut_where_they_do_not_fit),
+        RUN(places_and_pulls_are_all_told),
         RUN(questions_that_say_nothing_are_refused),
     };
 
