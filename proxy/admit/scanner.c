@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admit/scanner.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -33,6 +34,7 @@
 #define SBOM_NAME      "tmp/sbom.json"
 #define BLOCK          512 /* of st_blocks */
 #define TEMPORARY_NAME "report.tmp"
+#define SWEEP_S        86400
 
 /* What is run: its texts are the scanner's. */
 struct command {
@@ -49,6 +51,7 @@ struct heard {
 struct bounds {
     unsigned time_ms;
     uint64_t scratch_bytes, reserve_bytes;
+    int64_t keep_s, swept_s; /* swept: when old reports were last looked for */
 };
 
 struct scanner {
@@ -182,6 +185,7 @@ int scanner_open(struct spawn *spawn, const struct scanner_options *o, struct sc
     s->bounds.time_ms = o->time_ms > 0 ? o->time_ms : SCANNER_TIME_MS;
     s->bounds.scratch_bytes = o->scratch_bytes > 0 ? o->scratch_bytes : SCANNER_SCRATCH_BYTES;
     s->bounds.reserve_bytes = o->reserve_bytes;
+    s->bounds.keep_s = o->keep_s;
     s->heard = (struct heard){o->heard, o->owner};
     for (size_t i = 0; i < SCANNER_TURNS; i++) {
         pg_list_init(&s->waiting[i]);
@@ -491,6 +495,35 @@ static int keep(struct scanner *s, const struct digest *d, struct sl report, str
     return 0;
 }
 
+/* Once a day: of images that nobody asks for any more. */
+static void sweep(struct scanner *s)
+{
+    int64_t now_s = pg_clock_wall_s();
+    struct dirent *e;
+    struct stat st;
+    DIR *dir;
+    int fd;
+
+    if (s->bounds.keep_s == 0 ||
+        (s->bounds.swept_s <= now_s && now_s - s->bounds.swept_s < SWEEP_S)) {
+        return;
+    }
+    s->bounds.swept_s = now_s;
+    fd = openat(s->folder_fd, "reports", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir == NULL) {
+        pg_fd_close(&fd);
+        return;
+    }
+    while ((e = readdir(dir)) != NULL) {
+        if (fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+            now_s - st.st_mtime >= s->bounds.keep_s) {
+            (void)unlinkat(dirfd(dir), e->d_name, 0);
+        }
+    }
+    (void)closedir(dir);
+}
+
 /* Grype's list of what it saw. 1; 0: it wrote none that can be used. */
 static int read_sbom(const struct scanner *s, struct pg_arena *arena, struct sbom *sbom_r)
 {
@@ -554,6 +587,7 @@ static void judge(struct scanner *s, struct work *w)
         return;
     }
     job->outcome = SCANNER_GOOD;
+    sweep(s);
     if (keep(s, &job->digest, bytes, &job->err) < 0) {
         job->outcome = SCANNER_OURS;
     }

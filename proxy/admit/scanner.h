@@ -64,6 +64,7 @@ struct scanner_options {
     unsigned time_ms;        /* 0: ten minutes */
     uint64_t scratch_bytes;  /* of temporary files; 0: SCANNER_SCRATCH_BYTES */
     uint64_t reserve_bytes;  /* that stay free on the filesystem */
+    int64_t keep_s;          /* a report that nobody made anew for so long goes; 0: it stays */
     bool is_free;            /* no cage: the operator wants none */
     scanner_heard_fn *heard; /* NULL: nobody wants to */
     void *owner;             /* of heard */

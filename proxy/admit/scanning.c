@@ -564,6 +564,7 @@ static int open_station(struct scanning *s, const struct scanning_options *o, si
                                        .database = st->database,
                                        .time_ms = (unsigned)c->timeout_ms,
                                        .reserve_bytes = o->reserve_bytes,
+                                       .keep_s = SCANNING_KEEP_S,
                                        .is_free = o->is_free,
                                        .heard = on_heard,
                                        .owner = st};

@@ -26,6 +26,7 @@
 #define SCANNING_IMAGES_MAX 4096 /* remembered; the longest not asked for goes first */
 #define SCANNING_WANTS_MAX  1024 /* on their way; more are dropped, and asked again */
 #define SCANNING_AGAIN_MS   ((uint64_t)86400000)
+#define SCANNING_KEEP_S     ((int64_t)30 * 86400) /* reports of what is not scanned again */
 
 struct scanning;
 struct store;

@@ -122,8 +122,13 @@ def test_a_newer_database_scans_again():
     clock.by(60)
     wait(pg, GOOD, 2)
     assert s.runs() == [DEBIAN] * 2
+    old = f"{pg.dir}/data/scanners/trivy/reports/sha256-{'0' * 64}.json"
+    with open(old, "w") as f:
+        f.write("{}")
+    os.utime(old, (1, 1))
     clock.by(60 + 86400)                                # and once a day
     wait(pg, GOOD, 3)
+    assert report(pg, "trivy", DEBIAN) and not os.path.exists(old)
     pg.stop()
     s.close()
 
