@@ -135,7 +135,7 @@ static void grow_packages(struct report_filling *f, size_t n)
 
     f->packages_cap = 2 * (r->nlisted + n);
     f->packages = pg_alloc(f->arena, f->packages_cap * sizeof(*f->packages) + 1);
-    if (r->nlisted > 0) {
+    if (old != NULL) {
         memcpy(f->packages, old, r->nlisted * sizeof(*f->packages));
     }
     r->packages = f->packages;
