@@ -218,8 +218,8 @@ static int refuse(scmp_filter_ctx filter, const int *calls, size_t n, int error)
  * becomes the program. */
 static int refuse_others(scmp_filter_ctx filter)
 {
-    const struct scmp_arg_cmp others = SCMP_A0_32(SCMP_CMP_NE, (uint32_t)getpid());
-    const struct scmp_arg_cmp named = SCMP_A0_32(SCMP_CMP_NE, 0);
+    const struct scmp_arg_cmp others = SCMP_A0_32(SCMP_CMP_NE, (uint32_t)getpid(), 0);
+    const struct scmp_arg_cmp named = SCMP_A0_32(SCMP_CMP_NE, 0, 0);
     const uint32_t no = SCMP_ACT_ERRNO(EPERM);
 
     return seccomp_rule_add_array(filter, no, SCMP_SYS(kill), 1, &others) < 0 ||
