@@ -176,11 +176,13 @@ def test_the_examples_load():
 
 def test_the_tests_of_the_examples_pass():
     f = Folder()
-    for path in glob.glob(os.path.join(ROOT, "conf/policies/contents*.yaml")):
-        with open(path) as example:
-            f.write(os.path.basename(path), example.read())
+    for name in ("contents", "scanned"):
+        for path in glob.glob(os.path.join(ROOT, f"conf/policies/{name}*.yaml")):
+            with open(path) as example:
+                f.write(os.path.basename(path), example.read())
     code, out, err = f.run("policy", "test", "-c", f.conf, f.dir)
-    assert (code, err) == (0, "") and out == "9 passed, 0 failed, in 1 file\n", (code, out, err)
+    assert (code, err) == (0, "") and out == "14 passed, 0 failed, in 2 files\n", (code, out, err)
+    os.unlink(f"{f.dir}/scanned.test.yaml")
     with open(f"{f.dir}/contents.yaml") as policy:
         f.write("contents.yaml", policy.read().replace("72h", "1h"))
     code, out, err = f.run("policy", "test", "-c", f.conf, f"{f.dir}/contents.test.yaml")
