@@ -94,6 +94,7 @@ static void decide(struct replayer *x, const struct side *side, const struct rep
                               .sha256 = c->sha256,
                               .hearing = {.counsel = x->counsel},
                               .now_s = when_s,
+                              .is_over = true,
                               .since_s = c->first_s,
                               .now_ms = x->now_ms,
                               .ttl_ms = UINT64_MAX};

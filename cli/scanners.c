@@ -8,6 +8,7 @@
 #include "cli/address.h"
 #include "cli/config_int.h"
 #include "cli/listener.h"
+#include "policy/scans.h"
 
 #define TIMEOUT_MIN_MS     1000
 #define TIMEOUT_MAX_MS     3600000
@@ -81,6 +82,24 @@ static bool is_taken(const struct config_scans *scans, size_t no)
     return false;
 }
 
+static bool check_name(struct config_load *load, struct pg_tree_at at, const char *list,
+                       const char *name)
+{
+    if (!scanned_is_source(sl_str(name))) {
+        config_add_problem(load, at,
+                           "%s: \"%s\" is no name of at most %d lower case letters, digits, dots, "
+                           "underscores and hyphens that begins with a letter or a digit",
+                           list, name, SCANNED_SOURCE_MAX);
+        return false;
+    }
+    if (sl_eq(sl_str(name), SCANS_ATTESTED)) {
+        config_add_problem(load, at, "%s: %s is what policies call signed reports; another name",
+                           list, name);
+        return false;
+    }
+    return true;
+}
+
 static void read_name(struct config_load *load, const struct pg_tree *t, size_t no)
 {
     struct config_scanner *s = &load->config.scans.scanners[no];
@@ -90,14 +109,9 @@ static void read_name(struct config_load *load, const struct pg_tree *t, size_t 
         return;
     }
     s->name = sl_dup(name != NULL ? name->text : last_name(s->command));
-    if (!scanned_is_source(sl_str(s->name))) {
-        config_add_problem(load, name != NULL ? name->at : t->at,
-                           "scanners: \"%s\" is no name of at most %d lower case letters, digits, "
-                           "dots, underscores and hyphens that begins with a letter or a digit",
-                           s->name, SCANNED_SOURCE_MAX);
-    } else if (is_taken(&load->config.scans, no)) {
-        config_add_problem(load, name != NULL ? name->at : t->at,
-                           "scanners: there are two of the name %s", s->name);
+    struct pg_tree_at at = name != NULL ? name->at : t->at;
+    if (check_name(load, at, "scanners", s->name) && is_taken(&load->config.scans, no)) {
+        config_add_problem(load, at, "scanners: there are two of the name %s", s->name);
     }
 }
 
@@ -136,12 +150,7 @@ static void read_source(struct config_load *load, const struct pg_tree *t)
         config_add_problem(load, t->at, "scans.sources: name is missing");
     } else if (config_check_scalar(load, name, "name")) {
         s->name = sl_dup(name->text);
-        if (!scanned_is_source(name->text)) {
-            config_add_problem(load, name->at,
-                               "scans.sources: \"%s\" is no name of at most %d lower case letters, "
-                               "digits, dots, underscores and hyphens",
-                               s->name, SCANNED_SOURCE_MAX);
-        }
+        (void)check_name(load, name->at, "scans.sources", s->name);
     }
 }
 

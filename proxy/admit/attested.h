@@ -13,7 +13,9 @@
 #include "policy/facts.h"
 #include "proxy/admit/result.h"
 
-#define ATTESTED_MAX 8 /* of one image that are read; what is over is not heard */
+/* Of one image: the newest of each signer where it is known when they signed, else each. With more
+ * of them there is none that counts. */
+#define ATTESTED_MAX 8
 
 struct attested {
     struct result result;          /* from the source "attested" */

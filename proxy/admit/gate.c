@@ -191,7 +191,8 @@ static bool ask_rules(struct subject *s, struct policy_verdict *v, struct gate_r
 /* What sources of scan results say, and since when it is here: no more than once. */
 static void hear_scans(struct subject *s)
 {
-    struct heard_from from = {.store = s->q->store, .excuses = s->q->admission->excuses};
+    struct heard_from from = {
+        .store = s->q->store, .excuses = s->q->admission->excuses, .is_over = s->q->is_over};
     struct index_link link;
     struct pg_err ignored = {0};
 

@@ -57,6 +57,7 @@ struct gate_question {
     size_t nfresh;
     struct counsel_hearing hearing; /* what OPA said for this question */
     int64_t now_s;
+    bool is_over;    /* now_s is in the past: results of scans that are newer count as of then */
     int64_t since_s; /* since when it is known, where the index does not tell; 0: nobody knows */
     uint64_t now_ms, ttl_ms;
     uint64_t tags_ttl_ms; /* upstream's word on a tag holds for so long */

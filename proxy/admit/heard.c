@@ -73,6 +73,14 @@ static int next_row(struct store *store, const struct digest *d, struct pg_arena
     return found;
 }
 
+/* Of what was known then nothing is left but what is known now. */
+static void set_back(struct facts_scan *s, int64_t now_s)
+{
+    s->good_s = s->good_s < now_s ? s->good_s : now_s;
+    s->database_s = s->database_s < now_s ? s->database_s : now_s;
+    s->failed_s = s->failed_s < now_s ? s->failed_s : now_s;
+}
+
 static void hear_attested(const struct heard_from *from, struct pg_arena *arena, struct facts *f,
                           struct facts_scan *all)
 {
@@ -107,6 +115,9 @@ void heard_gather(const struct heard_from *from, struct pg_arena *arena, struct 
         take_result(&r, from->excuses, arena, f, &all[f->nscans++]);
     }
     hear_attested(from, arena, f, all);
+    for (size_t i = 0; from->is_over && i < f->nscans; i++) {
+        set_back(&all[i], f->now_s);
+    }
     if (found < 0) {
         f->scans_trouble = pg_copy(arena, sl_str(err.msg)).p;
     }

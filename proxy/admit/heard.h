@@ -23,6 +23,7 @@ struct heard_from {
     const struct excuses *excuses;   /* NULL: there are none */
     const struct attested *attested; /* about this image */
     size_t nattested;
+    bool is_over; /* the time of the facts is in the past: what is newer counts as of then */
 };
 
 /* Fills scans, nscans, scans_trouble of *f, of which name, time and what is signed are known. */

@@ -321,6 +321,7 @@ def test_what_is_wrong_with_scanners_is_told():
             ("- {command: /usr/bin/true, database: /tmp}\n", "begins with trivy or grype"), \
             (s.config() + s.config(), "there are two of the name trivy"), \
             (s.config(", name: A b"), '"A b" is no name of'), \
+            (s.config(", name: attested"), "attested is what policies call signed reports"), \
             (s.config(", timeout: 1ms"), "scanners: timeout: "), \
             ("- {command: trivy, database: /tmp}\n", "scanners: command: "), \
             ("  {}\n", "scanners must be a list"), \

@@ -95,6 +95,20 @@ TEST(all_sources_are_heard_in_the_words_of_policy)
     assert_true(x->naliases == 1 && sl_eq(x->aliases[0], alias));
 }
 
+TEST(of_a_time_that_is_over_what_is_newer_counts_as_of_then)
+{
+    const struct heard_from from = {.store = sh.store, .is_over = true};
+
+    put("trivy", RESULT_SCANNER);
+    facts.now_s = NOW_S - 86400;
+    heard_gather(&from, &arena, &facts);
+    assert_int_equal(facts.scans[0].good_s, NOW_S - 86400);
+    assert_int_equal(facts.scans[0].database_s, 77); /* it was older then, too */
+    facts.now_s = NOW_S;
+    heard_gather(&from, &arena, &facts);
+    assert_int_equal(facts.scans[0].good_s, NOW_S - 60);
+}
+
 TEST(N09_a_pushed_report_gives_its_finding_no_other_name)
 {
     assert_int_equal(excuses_add_waivers(excuses, "w", SL(WAIVERS), canonical, &err), 0);
@@ -184,6 +198,32 @@ TEST(N09_a_signed_report_is_heard_while_its_signer_counts)
     assert_true(facts.nscans == 1 && facts.scans[0].good_s == 0 && facts.scans[0].failed_s > 0);
 }
 
+TEST(N09_of_signed_reports_the_newest_of_a_hand_is_read_and_too_many_hands_are_none)
+{
+    struct facts_signed by[2 * ATTESTED_MAX];
+    char keys[2 * ATTESTED_MAX];
+    const struct attested *read;
+    size_t n = sizeof(by) / sizeof(by[0]);
+
+    for (size_t i = 0; i < n; i++) { /* one a day, by one hand */
+        keys[i] = (char)('a' + i);
+        by[i] = (struct facts_signed){.kind = FACTS_ATTESTATION,
+                                      .key_id = SL("k"),
+                                      .signed_at_s = 1000 + (int64_t)((i + 5) % n),
+                                      .predicate_type =
+                                          SL("https://cosign.sigstore.dev/attestation/vuln/v1")};
+    }
+    assert_int_equal(attested_read(by, n, &facts.digest, NOW_S, &arena, &read), 1);
+    assert_int_equal(read[0].by->signed_at_s, 1000 + (int64_t)n - 1);
+    by[3].signed_at_s = 0; /* nobody knows which of these two is newer */
+    assert_int_equal(attested_read(by, n, &facts.digest, NOW_S, &arena, &read), 2);
+    for (size_t i = 0; i < n; i++)
+        by[i].key_id = (struct sl){&keys[i], 1};
+    assert_int_equal(attested_read(by, n, &facts.digest, NOW_S, &arena, &read), ATTESTED_MAX);
+    for (size_t i = 0; i < ATTESTED_MAX; i++)
+        assert_true(read[i].result.good_s == 0 && read[i].result.failed_s == NOW_S);
+}
+
 TEST(N11_wishes_are_shared_and_who_waits_comes_first)
 {
     struct wish_list *l = wish_list_new();
@@ -218,10 +258,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         T(all_sources_are_heard_in_the_words_of_policy),
+        T(of_a_time_that_is_over_what_is_newer_counts_as_of_then),
         T(N09_a_pushed_report_gives_its_finding_no_other_name),
         T(a_waiver_is_for_its_images_and_until_its_end),
         T(vex_that_is_believed_settles_for_good),
         T(N09_a_signed_report_is_heard_while_its_signer_counts),
+        T(N09_of_signed_reports_the_newest_of_a_hand_is_read_and_too_many_hands_are_none),
         T(N11_wishes_are_shared_and_who_waits_comes_first),
 #undef T
     };
