@@ -76,7 +76,7 @@ TEST(a_fresh_tag_is_served_without_asking)
                      0);
     assert_int_equal(fake_store.manifest_gets, 1);
     assert_int_equal(fake_store.events, 1);
-    assert_string_equal(fake_store_event, "anonymous " REPO " v1");
+    assert_string_equal(fake_store_event, "127.0.0.1 " REPO " v1");
 }
 
 TEST(a_head_is_the_same_and_no_pull)
