@@ -245,6 +245,7 @@ def test_G19_a_backup_under_load_is_restored_and_clean():
         assert pg.get(f"/v2/library/app/manifests/v{i}").status == 200
         assert pg.get(f"/v2/library/app/blobs/{image.layers[0]}").status == 200
     pg.landed(20)
+    pg.wait_true(lambda: len(json.loads(pg.command("ls", "--json")[1])["tags"]) == 10, "the tags never landed")
     over, bad = threading.Event(), []
 
     def load():

@@ -307,7 +307,8 @@ def test_the_last_copy_stays_unless_the_rule_says_delete():
     for key in lost:
         del up.manifests[key]
     assert pg.get("/v2/library/app/manifests/ci-1").status == 200    # served all the same
-    assert pg.now()["removed"] == 1 and pg.tags() == {"ci-1"}
+    run, tags = pg.now(), pg.tags()
+    assert run["removed"] == 1 and tags == {"ci-1"}, (run, tags)
     code, out, err = told(pg, "plan", "--rules", os.path.join(pg.dir, "rules.yaml"), "--json")
     (image,) = json.loads(out)["images"]
     assert image["action"] == "keep" and image["why"] == "last-copy", image
