@@ -231,7 +231,7 @@ static int read_envelope(struct sl bytes, struct pg_arena *arena, struct envelop
 int feed_read(struct sl envelope, struct sl key, const char *key_file, struct pg_arena *arena,
               struct feed *feed_r, struct pg_err *err)
 {
-    struct envelope e;
+    struct envelope e = {0};
     struct key *k = NULL;
     int rc = read_key(key, key_file, &k, err);
 
