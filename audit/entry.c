@@ -17,9 +17,10 @@ static const char *const kind_names[] = {
 
 static const struct {
     const char *name;
+    struct sl front; /* as it is written */
     size_t max;
 } texts[] = {
-#define X(id, name, max) [ENTRY_TEXT_##id] = {name, max},
+#define X(id, name, max) [ENTRY_TEXT_##id] = {name, SL(",\"" name "\":"), max},
     ENTRY_TEXTS(X)
 #undef X
 };
@@ -130,9 +131,14 @@ static bool fits(struct sl s, size_t max)
 static void put_text(struct pg_buf *out, struct sl s, size_t max)
 {
     char escaped[PG_UTF8_ESCAPE_MAX];
-    bool whole = fits(s, max);
     size_t sum = 0, taken, n;
+    bool whole;
 
+    if (s.n <= max && pg_utf8_plain(s) == s.n) { /* nearly all are */
+        (void)pg_buf_put_json(out, s);
+        return;
+    }
+    whole = fits(s, max);
     (void)pg_buf_put(out, SL("\""));
     while (s.n > 0) {
         n = next(s, &taken);
@@ -162,7 +168,7 @@ void entry_write(const struct entry *e, struct pg_buf *out)
     for (size_t i = 0; i < ENTRY_NTEXTS; i++) {
         if (e->text[i].n == 0)
             continue;
-        (void)pg_buf_printf(out, ",\"%s\":", texts[i].name);
+        (void)pg_buf_put(out, texts[i].front);
         put_text(out, e->text[i], texts[i].max);
     }
     (void)pg_buf_put(out, SL("}"));
