@@ -19,6 +19,7 @@
 #define QUEUE_MAX   65536              /* entries: some seconds of a slow disk under load */
 #define QUEUE_BYTES ((size_t)32 << 20) /* of their texts */
 #define RETRY_MS    1000
+#define GATHER_MS   5
 #define HEAD_MS     60000
 #define EXPIRE_MS   600000
 
@@ -247,9 +248,10 @@ static int wait_ms(const struct trail *t)
     return until_ms > now_ms ? (int)(until_ms - now_ms) : 0;
 }
 
-static void turn(struct trail *t)
+/* Whether something was written. */
+static bool turn(struct trail *t)
 {
-    uint64_t now_ms;
+    uint64_t now_ms, before = atomic_load(&t->last);
 
     (void)pg_mailbox_drain(&t->box);
     write_out(t);
@@ -258,6 +260,7 @@ static void turn(struct trail *t)
         seal(t);
     if (now_ms >= t->expire_ms && !atomic_load(&t->is_failing))
         expire(t);
+    return atomic_load(&t->last) != before;
 }
 
 static void *run(void *arg)
@@ -272,7 +275,8 @@ static void *run(void *arg)
 
         if (poll(&p, 1, wait_ms(t)) > 0)
             (void)eventfd_read(t->wake_fd, &n);
-        turn(t);
+        if (turn(t))
+            (void)poll(NULL, 0, GATHER_MS); /* what comes meanwhile is one group */
     }
     return NULL;
 }
