@@ -125,15 +125,21 @@ bool past_has(const struct past *p, const struct digest *d)
     return false;
 }
 
+static int confirm(struct index_txn *txn, const struct key *key, const struct past *now,
+                   struct pg_err *err)
+{
+    index_value_begin(&txn->value);
+    index_value_put_past(&txn->value, now);
+    return index_row_put(txn, INDEX_TABLE_PAST, key, err);
+}
+
 /* By its digests the tag is found as long as they are in its past. */
 static int write_row(struct index_txn *txn, const struct key_repo *repo, struct sl tag,
                      const struct past *was, const struct past *now, struct pg_err *err)
 {
     struct key key = key_of_tag(repo, tag);
 
-    index_value_begin(&txn->value);
-    index_value_put_past(&txn->value, now);
-    if (index_row_put(txn, INDEX_TABLE_PAST, &key, err) < 0)
+    if (confirm(txn, &key, now, err) < 0)
         return -1;
     for (size_t i = 0; i < was->n; i++) {
         struct key tagged = key_of_tagged(repo, &was->spells[i].digest, tag);
@@ -146,14 +152,6 @@ static int write_row(struct index_txn *txn, const struct key_repo *repo, struct 
         if (index_row_put_tagged(txn, repo, &now->spells[i].digest, tag, err) < 0)
             return -1;
     return 0;
-}
-
-static int confirm(struct index_txn *txn, const struct key *key, const struct past *now,
-                   struct pg_err *err)
-{
-    index_value_begin(&txn->value);
-    index_value_put_past(&txn->value, now);
-    return index_row_put(txn, INDEX_TABLE_PAST, key, err);
 }
 
 int past_note(struct index_txn *txn, struct sl repo, struct sl tag, const struct index_tag *now,
