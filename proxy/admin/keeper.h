@@ -15,8 +15,9 @@
  * that does not jump (retention/ages); where that was is kept in <storage>/ages.
  *
  * Ownership:  keeper_new() to keeper_free(). It holds a reference on the newest snapshot that it
- * was given. After keeper_stop(), which ends a run under way after the batch it is at, nothing is
- * purged any more. Threads:    any; stop and free: main.
+ *             was given. After keeper_stop(), which ends a run under way after the batch it is at,
+ *             nothing is purged any more.
+ * Threads:    any; stop and free: main.
  */
 #pragma once
 
