@@ -58,3 +58,7 @@ void writer_sync_dir(struct writer *w, const char *dir);
 
 /* Posts and waits for the commit. Not for loops: recovery, fsck, tests. */
 PG_MUST_USE int writer_do(struct writer *w, struct writer_op *op, struct pg_err *err);
+
+/* Waits until what was posted before, lazy ones aside, stands in the index, or failed. Not for
+ * loops: who looks at the whole store and is not to miss what was answered already. */
+void writer_catch_up(struct writer *w);

@@ -14,6 +14,7 @@
 #include "cache/catalog.h"
 #include "cache/lost.h"
 #include "cache/past.h"
+#include "cache/writer.h"
 #include "oci/manifest.h"
 
 #define PAGE             512
@@ -414,6 +415,9 @@ int inventory_take(struct store *s, const atomic_bool *stop, struct inventory *i
     *i_r = (struct inventory){0};
     pg_arena_init(&i_r->arena, ARENA_BYTES);
     pg_buf_init(&cursor, CATALOG_CURSOR_MAX);
+    if (s->writer != NULL) { /* that a copy is the last one may be on its way there */
+        writer_catch_up(s->writer);
+    }
     do {
         rc = take_page(&t, &cursor, stop, err);
     } while (rc == 0 && cursor.n > 0 && !is_stopped(stop));

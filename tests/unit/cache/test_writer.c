@@ -242,6 +242,24 @@ TEST(a_lazy_operation_goes_with_the_next_group)
     (void)sem_destroy(&done);
 }
 
+TEST(what_was_posted_before_stands_there_after_catching_up)
+{
+    struct put puts[WRITER_GROUP_OPS + 1]; /* more than one group */
+    struct put refused = put_of(WRITER_GROUP_OPS + 1, NULL);
+
+    refused.refuse = true;
+    for (unsigned i = 0; i <= WRITER_GROUP_OPS; i++) {
+        puts[i] = put_of(i, NULL);
+        writer_post(store.writer, &puts[i].op);
+    }
+    writer_post(store.writer, &refused.op);
+    writer_catch_up(store.writer);
+    for (unsigned i = 0; i <= WRITER_GROUP_OPS; i++)
+        assert_true(has(i));
+    assert_int_equal(refused.op.err.kind, PG_E_STORE_IO);
+    pg_err_clear(&refused.op.err);
+}
+
 TEST(the_end_does_what_is_queued)
 {
     struct put puts[50];
@@ -303,6 +321,7 @@ int main(void)
         CASE(an_index_that_lmdb_gave_up_is_opened_again_by_the_writer),
         CASE(no_row_without_its_directory_synced),
         CASE(a_lazy_operation_goes_with_the_next_group),
+        CASE(what_was_posted_before_stands_there_after_catching_up),
         CASE(the_end_does_what_is_queued),
         CASE(done_is_delivered_at_home),
     };
