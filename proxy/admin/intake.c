@@ -23,6 +23,7 @@
 #define PATH        "/api/v1/scans/"
 #define ANSWER_MAX  ((size_t)8192)
 #define DRAIN_MS    2000
+#define LOOK_MS     500 /* how often one that waits looks whether it is to stop */
 #define DRAIN_BYTES ((size_t)1 << 20)
 #define GO_ON       "HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -34,6 +35,7 @@ struct intake {
     struct store *store;
     int pipe[2]; /* of descriptors, as numbers */
     atomic_uint nqueued;
+    atomic_bool stops;
     pthread_t threads[INTAKE_THREADS];
     size_t nthreads;
 };
@@ -65,12 +67,14 @@ static int wait_for(const struct visit *v, int rc)
     int what = SSL_get_error(v->ssl, rc);
     uint64_t now_ms = pg_clock_mono_ms();
     struct pollfd p = {.fd = v->fd, .events = what == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN};
+    uint64_t left_ms = now_ms < v->until_ms ? v->until_ms - now_ms : 0;
 
     ERR_clear_error();
-    if ((what != SSL_ERROR_WANT_READ && what != SSL_ERROR_WANT_WRITE) || now_ms >= v->until_ms) {
+    if ((what != SSL_ERROR_WANT_READ && what != SSL_ERROR_WANT_WRITE) || left_ms == 0 ||
+        atomic_load(&v->intake->stops)) {
         return -1;
     }
-    return poll(&p, 1, (int)(v->until_ms - now_ms)) < 0 && errno != EINTR ? -1 : 1;
+    return poll(&p, 1, (int)(left_ms < LOOK_MS ? left_ms : LOOK_MS)) < 0 && errno != EINTR ? -1 : 1;
 }
 
 static int shake_hands(const struct visit *v)
@@ -287,9 +291,7 @@ static bool is_json(struct sl type)
         t.n--;
     }
     return t.n == 0 || sl_eq(t, SL("application/json")) ||
-           (sl_starts(t, SL("application/")) && t.n > 17 &&
-            memcmp(t.p + t.n - 5, "+json", 5) == 0) ||
-           sl_eq(t, SL("application/json"));
+           (sl_starts(t, SL("application/")) && t.n > 17 && memcmp(t.p + t.n - 5, "+json", 5) == 0);
 }
 
 static int check_body(struct visit *v)
@@ -472,7 +474,9 @@ static void *work(void *context)
         if (n != (ssize_t)sizeof(fd)) {
             return NULL;
         }
-        receive(i, fd);
+        if (!atomic_load(&i->stops)) {
+            receive(i, fd);
+        }
         pg_fd_close(&fd);
         atomic_fetch_sub(&i->nqueued, 1);
     }
@@ -560,13 +564,14 @@ void intake_reload(struct intake *i)
     }
 }
 
-/* The listener is closed already: nothing more is accepted. What waits is closed; what runs has
- * its deadlines. */
+/* The listener is closed already: nothing more is accepted. What waits is closed, and what has not
+ * come whole; a report that did is judged and answered. */
 void intake_stop(struct intake *i)
 {
     if (i == NULL) {
         return;
     }
+    atomic_store(&i->stops, true);
     pg_fd_close(&i->pipe[1]);
     for (; i->nthreads > 0; i->nthreads--) {
         PG_CHECK(pthread_join(i->threads[i->nthreads - 1], NULL) == 0);

@@ -315,6 +315,15 @@ def test_F12_what_is_pushed_is_bounded():
     pg.stop()
 
 
+def test_who_is_in_the_middle_of_a_report_does_not_hold_up_the_end():
+    pg = Pushed(Upstream())
+    with pg.context.wrap_socket(stage.socket.create_connection(("127.0.0.1", pg.at)), server_hostname="127.0.0.1") as s:
+        s.sendall(b"PUT /api/v1/scans/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000"
+                  b"\r\nExpect: 100-continue\r\n\r\n" % (DEBIAN.encode(), TOKENS["ci"].encode()))
+        assert s.recv(100).startswith(b"HTTP/1.1 100 ")     # it is waited for, for a minute
+        pg.stop()
+
+
 def test_what_is_wrong_with_scanners_is_told():
     s = Scanner()
     for text, why in (f"- {{command: {s.command}}}\n", ":7:3: scanners: database is missing"), \
