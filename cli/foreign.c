@@ -22,7 +22,6 @@
 #define CREATED     SL("org.opencontainers.image.created")
 #define REPOS_MAX   100000
 #define TAGS_MAX    100000
-#define TAGS_EACH   10000 /* of one manifest */
 
 /* One repository while it is read. */
 struct reading_repo {
@@ -270,19 +269,18 @@ static int take(struct reading_repo *r, struct sl ref, struct known **k_r)
     return found;
 }
 
-static void add_tag(struct foreign *f, struct foreign_image *i, struct sl tag)
+void foreign_add_tag(struct pg_arena *arena, struct image *image, struct sl tag)
 {
-    struct image *image = &i->image;
+    struct sl *tags = (struct sl *)(uintptr_t)image->tags;
 
-    if ((image->ntags & (image->ntags - 1)) == 0 && image->ntags < TAGS_EACH) { /* 0, 1, 2, 4 */
-        size_t cap = image->ntags > 0 ? 2 * image->ntags : 1;
-        struct sl *more = pg_alloc(&f->arena, cap * sizeof(*more));
-        for (size_t k = 0; k < image->ntags; k++) {
-            more[k] = image->tags[k];
+    if ((image->ntags & (image->ntags - 1)) == 0) { /* 0, 1, 2, 4: it is full */
+        tags = pg_alloc(arena, (image->ntags > 0 ? 2 * image->ntags : 1) * sizeof(*tags));
+        for (size_t i = 0; i < image->ntags; i++) {
+            tags[i] = image->tags[i];
         }
-        image->tags = more;
+        image->tags = tags;
     }
-    ((struct sl *)(uintptr_t)image->tags)[image->ntags++] = tag;
+    tags[image->ntags++] = tag;
 }
 
 /* The children of what is there by now, and theirs; an index is as old as its youngest child. */
@@ -325,7 +323,7 @@ static int take_repo(struct foreign *f, struct sl path, struct progress *p, stru
         struct known *k = NULL;
         rc = take(&r, tags[i], &k);
         if (rc > 0) {
-            add_tag(f, &f->found[k->no], tags[i]);
+            foreign_add_tag(&f->arena, &f->found[k->no].image, tags[i]);
         }
         progress_step(p);
     }

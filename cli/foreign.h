@@ -42,6 +42,9 @@ void foreign_free(struct foreign *f);
 /* The tags of a repository as they are now; 0 of a repository that is gone. In the arena. */
 PG_MUST_USE int foreign_list_tags(struct foreign *f, struct sl path, struct sl **tags_r,
                                   size_t *n_r, struct pg_err *err);
+/* One more that names it; there may be as many as a repository has. The list is
+ * the arena's. */
+void foreign_add_tag(struct pg_arena *arena, struct image *image, struct sl tag);
 /* What a tag is now. 1; 0: gone; -1. */
 PG_MUST_USE int foreign_resolve(struct foreign *f, struct sl path, struct sl tag,
                                 struct digest *digest_r, struct pg_err *err);
