@@ -6,6 +6,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/size.h"
 #include "cache/backup.h"
 #include "cli/config.h"
 #include "cli/print.h"
@@ -62,7 +63,7 @@ static void put_text(struct pg_buf *out, const struct backup_config *c,
     (void)pg_buf_put(out, SL("in "));
     print_put_safe(text_of(c->to), out);
     (void)pg_buf_printf(out, ": %llu blobs of ", (unsigned long long)r->fsck.blobs);
-    print_put_bytes(out, r->fsck.bytes);
+    pg_size_put(out, r->fsck.bytes);
     (void)pg_buf_printf(out,
                         " (%llu files linked, %llu copied), %llu tags, %llu records of the "
                         "journal",

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/size.h"
 #include "cli/control.h"
 #include "cli/print.h"
 
@@ -72,7 +73,7 @@ static void put_text(struct pg_buf *out, const struct command_args *args, const 
     (void)pg_buf_printf(out, ": %s%lld tag%s, %lld blob%s, ",
                         args->change.dry_run ? "would free " : "", sum->tags,
                         print_s((uint64_t)sum->tags), sum->blobs, print_s((uint64_t)sum->blobs));
-    print_put_bytes(out, (uint64_t)sum->bytes);
+    pg_size_put(out, (uint64_t)sum->bytes);
     (void)pg_buf_put(out, args->change.dry_run ? SL("") : SL(" freed"));
     if (sum->kept > 0) {
         (void)pg_buf_printf(out, "; %lld blobs stay, other repositories have them, too", sum->kept);

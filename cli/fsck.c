@@ -8,6 +8,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/size.h"
 #include "cache/fsck.h"
 #include "cache/store.h"
 #include "cli/config.h"
@@ -98,7 +99,7 @@ static void put_counts_text(struct inspection *i)
     const struct fsck_result *r = &i->result;
 
     (void)pg_buf_printf(&i->out, "looked at %llu blobs of ", (unsigned long long)r->blobs);
-    print_put_bytes(&i->out, r->bytes);
+    pg_size_put(&i->out, r->bytes);
 #define X(field, name)                                                                             \
     (void)pg_buf_printf(&i->out, ", %llu %s", (unsigned long long)r->field, name);
     COUNTS(X)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/size.h"
 #include "cli/print.h"
 #include "cli/warm.h"
 
@@ -107,9 +108,9 @@ static void on_image(void *owner, const struct warm_image *i)
         (void)pg_buf_put(&out, i->failed > 0 ? SL("  FAILED, ") : SL("  "));
         (void)pg_buf_printf(&out, "%" PRIu64 " of %" PRIu64 " objects, ", i->objects - i->failed,
                             i->objects);
-        print_put_bytes(&out, i->bytes);
+        pg_size_put(&out, i->bytes);
         (void)pg_buf_put(&out, SL(", fetched "));
-        print_put_bytes(&out, i->fetched_bytes);
+        pg_size_put(&out, i->fetched_bytes);
         (void)pg_buf_put(&out, SL("\n"));
     }
     print(p, &out);
@@ -129,7 +130,7 @@ static void on_progress(void *owner, const struct warm_sum *s)
     (void)pg_buf_printf(&out,
                         "\r\033[K%" PRIu64 "/%" PRIu64 " images, %" PRIu64 "/%" PRIu64 " objects, ",
                         s->images_done, s->images, s->objects_done, s->objects);
-    print_put_bytes(&out, s->fetched_bytes);
+    pg_size_put(&out, s->fetched_bytes);
     (void)pg_buf_put(&out, SL(" fetched"));
     print_error(pg_buf_sl(&out));
     pg_buf_free(&out);
@@ -156,9 +157,9 @@ static int end(struct prewarm *p, int rc, const struct warm_sum *s)
     } else {
         (void)pg_buf_printf(&out, "%" PRIu64 " image%s, %" PRIu64 " failed; ", s->images,
                             print_s(s->images), s->images_failed);
-        print_put_bytes(&out, s->bytes);
+        pg_size_put(&out, s->bytes);
         (void)pg_buf_put(&out, SL(" are here, fetched "));
-        print_put_bytes(&out, s->fetched_bytes);
+        pg_size_put(&out, s->fetched_bytes);
         (void)pg_buf_put(&out, SL("\n"));
     }
     print(p, &out);

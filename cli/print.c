@@ -123,16 +123,3 @@ const char *print_s(uint64_t n)
 {
     return n == 1 ? "" : "s";
 }
-
-void print_put_bytes(struct pg_buf *out, uint64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = (double)bytes;
-    size_t i = 0;
-
-    while (value >= 1024 && i + 1 < sizeof(units) / sizeof(*units)) {
-        value /= 1024;
-        i++;
-    }
-    (void)pg_buf_printf(out, i > 0 ? "%.1f %s" : "%.0f %s", value, units[i]);
-}

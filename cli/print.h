@@ -37,5 +37,3 @@ int print_refusal(struct pg_err *err);
 void print_put_wrapped(struct pg_buf *out, const char *prefix, struct sl text);
 
 const char *print_s(uint64_t n); /* the ending of a word for n things: "" of 1, else "s" */
-
-void print_put_bytes(struct pg_buf *out, uint64_t bytes); /* "3.2 GiB" */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/moment.h"
+#include "base/size.h"
 #include "cli/control.h"
 #include "cli/print.h"
 #include "cli/retention.h"
@@ -119,7 +120,7 @@ static int print_sum(const struct retiring *r)
     } else {
         (void)pg_buf_printf(&out, "%" PRIu64 " manifest%s removed, ", r->removed,
                             print_s(r->removed));
-        print_put_bytes(&out, r->bytes);
+        pg_size_put(&out, r->bytes);
         (void)pg_buf_printf(&out, " freed; %" PRIu64 " changed since the plan was made, and stay\n",
                             r->changed);
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/size.h"
 #include "cli/control.h"
 #include "cli/print.h"
 #include "cli/table.h"
@@ -34,17 +35,17 @@ static void put_store(struct pg_buf *out, const json_t *store)
     (void)pg_buf_put(out, SL("store        "));
     print_put_safe(pg_json_str(store, "path"), out);
     (void)pg_buf_printf(out, "\n             %lld blobs, ", number(store, "blobs"));
-    print_put_bytes(out, (uint64_t)number(store, "bytes"));
+    pg_size_put(out, (uint64_t)number(store, "bytes"));
     (void)pg_buf_put(out, SL(" of "));
-    print_put_bytes(out, (uint64_t)number(store, "max_bytes"));
+    pg_size_put(out, (uint64_t)number(store, "max_bytes"));
     if (number(store, "max_bytes") > 0) {
         (void)pg_buf_printf(out, " (%lld %%)",
                             number(store, "bytes") / (number(store, "max_bytes") / 100 + 1));
     }
     (void)pg_buf_put(out, SL("; half here: "));
-    print_put_bytes(out, (uint64_t)number(store, "partial_bytes"));
+    pg_size_put(out, (uint64_t)number(store, "partial_bytes"));
     (void)pg_buf_put(out, SL("; always left free: "));
-    print_put_bytes(out, (uint64_t)number(store, "reserve_bytes"));
+    pg_size_put(out, (uint64_t)number(store, "reserve_bytes"));
     (void)pg_buf_put(out, SL("\n"));
     if (json_is_false(json_object_get(store, "recovered"))) {
         (void)pg_buf_put(out, SL("             recovery still runs\n"));
@@ -68,11 +69,11 @@ static void put_traffic(struct pg_buf *out, const json_t *t)
         (void)pg_buf_printf(out, "; %lld %% hits", hits * 100 / all);
     }
     (void)pg_buf_put(out, SL("\nbytes        "));
-    print_put_bytes(out, (uint64_t)sent);
+    pg_size_put(out, (uint64_t)sent);
     (void)pg_buf_put(out, SL(" sent, "));
-    print_put_bytes(out, (uint64_t)fetched);
+    pg_size_put(out, (uint64_t)fetched);
     (void)pg_buf_put(out, SL(" fetched, "));
-    print_put_bytes(out, sent > fetched ? (uint64_t)(sent - fetched) : 0);
+    pg_size_put(out, sent > fetched ? (uint64_t)(sent - fetched) : 0);
     (void)pg_buf_printf(out, " saved\ndownloads    %lld under way, read by %lld requests\n",
                         number(t, "flights"), number(t, "flight_waiters"));
 }

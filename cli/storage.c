@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/size.h"
 #include "cache/store.h"
 #include "cli/markup.h"
 #include "cli/print.h"
@@ -154,7 +155,7 @@ void storage_put_forecast(struct pg_buf *out, const struct storage *r)
         return;
     }
     (void)pg_buf_put(out, week < 0 ? SL("shrinks by ") : SL("grows by "));
-    print_put_bytes(out, (uint64_t)(week < 0 ? -week : week));
+    pg_size_put(out, (uint64_t)(week < 0 ? -week : week));
     (void)pg_buf_put(out, SL(" a week"));
     if (f->full_s > 0) {
         (void)pg_buf_put(out, SL("; full on "));
@@ -172,7 +173,7 @@ static void put_line(struct pg_buf *out, const char *name, uint64_t bytes)
     struct pg_buf size;
 
     pg_buf_init(&size, 64);
-    print_put_bytes(&size, bytes);
+    pg_size_put(&size, bytes);
     (void)pg_buf_printf(out, "  %-16s %10.*s", name, (int)size.n, size.p);
     pg_buf_free(&size);
 }
@@ -183,15 +184,15 @@ static void put_waste(struct pg_buf *out, const struct storage *r)
 
     put_line(out, "waste", w->total);
     (void)pg_buf_put(out, SL("  that no image names: "));
-    print_put_bytes(out, w->unnamed);
+    pg_size_put(out, w->unnamed);
     (void)pg_buf_put(out, SL(", unfinished: "));
-    print_put_bytes(out, r->room.partial);
+    pg_size_put(out, r->room.partial);
     (void)pg_buf_put(out, SL(", damaged: "));
-    print_put_bytes(out, r->room.quarantine);
+    pg_size_put(out, r->room.quarantine);
     if (w->has_rules) {
         (void)pg_buf_printf(out, ", expired by rules: %zu manifest%s, ", w->expired_manifests,
                             print_s(w->expired_manifests));
-        print_put_bytes(out, w->expired);
+        pg_size_put(out, w->expired);
     }
     (void)pg_buf_put(out, SL("\n"));
     put_line(out, "reclaimed", w->reclaimed);
@@ -210,7 +211,7 @@ static void put_sums(struct pg_buf *out, const struct storage *r)
     put_line(out, "not shared", all->apart);
     (void)pg_buf_printf(out, "  it would be: %" PRIu64 " duplicate%s avoided, ", all->duplicates,
                         print_s(all->duplicates));
-    print_put_bytes(out, above(all->apart, all->bytes));
+    pg_size_put(out, above(all->apart, all->bytes));
     (void)pg_buf_put(out, SL("\n"));
     put_waste(out, r);
     put_line(out, "room left", r->room.left);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "base/size.h"
 #include "cli/markup.h"
 #include "cli/print.h"
 #include "cli/version.h"
@@ -15,7 +16,7 @@
 static void put_cell_bytes(struct pg_buf *out, uint64_t bytes)
 {
     (void)pg_buf_put(out, SL("<td class=\"n\">"));
-    print_put_bytes(out, bytes);
+    pg_size_put(out, bytes);
     (void)pg_buf_put(out, SL("</td>"));
 }
 
@@ -79,7 +80,7 @@ static void put_chart(struct pg_buf *out, const struct growth *g)
                             (double)i * each, CHART_HEIGHT - height, width, height);
         storage_put_date(out, g->days[i].begin_s);
         (void)pg_buf_put(out, SL(": "));
-        print_put_bytes(out, g->days[i].bytes);
+        pg_size_put(out, g->days[i].bytes);
         (void)pg_buf_put(out, SL("</title></rect>\n"));
     }
     (void)pg_buf_printf(out, "<text x=\"0\" y=\"%.0f\" font-size=\"12\">", CHART_HEIGHT + 15);
@@ -87,7 +88,7 @@ static void put_chart(struct pg_buf *out, const struct growth *g)
     (void)pg_buf_put(out, SL(" to "));
     storage_put_date(out, g->days[g->n - 1].begin_s);
     (void)pg_buf_put(out, SL(", the highest "));
-    print_put_bytes(out, most);
+    pg_size_put(out, most);
     (void)pg_buf_put(out, SL("</text></svg>\n"));
 }
 

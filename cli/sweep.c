@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/size.h"
 #include "cli/control.h"
 #include "cli/print.h"
 
@@ -37,7 +38,7 @@ static void put_run(const json_t *run, struct pg_buf *out)
                         (unsigned long long)number(run, "going"),
                         (unsigned long long)number(run, "manifests"),
                         (unsigned long long)number(run, "removed"));
-    print_put_bytes(out, number(run, "bytes"));
+    pg_size_put(out, number(run, "bytes"));
     (void)pg_buf_printf(out, " freed, %llu stay after all, %llu failed",
                         (unsigned long long)number(run, "spared"),
                         (unsigned long long)number(run, "failed"));

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/size.h"
 #include "cache/dir.h"
 #include "cli/control.h"
 #include "cli/print.h"
@@ -79,9 +80,9 @@ static void look_at_space(struct doctor *d, const char *path, int fd)
     uint64_t avail = (uint64_t)fs.f_bavail * fs.f_frsize,
              whole = (uint64_t)fs.f_blocks * fs.f_frsize;
     pg_buf_init(&text, 256);
-    print_put_bytes(&text, avail);
+    pg_size_put(&text, avail);
     (void)pg_buf_put(&text, SL(" are free of "));
-    print_put_bytes(&text, whole);
+    pg_size_put(&text, whole);
     bool is_full = avail <= c->storage_reserve;
     bool is_small = whole < c->storage_max_size;
     doctor_say(d,

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "base/utf8.h"
 #include "cli/print.h"
 
@@ -58,7 +59,7 @@ void table_put_bytes(struct table *t, uint64_t bytes)
     struct pg_buf text;
 
     pg_buf_init(&text, 64);
-    print_put_bytes(&text, bytes);
+    pg_size_put(&text, bytes);
     table_put(t, pg_buf_sl(&text));
     pg_buf_free(&text);
 }

@@ -5,53 +5,29 @@
 #include <stdlib.h>
 
 #include "base/list.h"
+#include "base/size.h"
 #include "base/wildcard.h"
 #include "retention/ruleset_int.h"
 
 #define QUOTAS_MAX 100
 #define LOW_SHARE  16
-#define SIZE_MAX_B (UINT64_C(1) << 60)
 
 /* ---- read ---------------------------------------------------------------------------------- */
 
-static bool read_unit(struct sl unit, uint64_t *factor_r)
-{
-    static const struct {
-        const char *name;
-        unsigned bits;
-    } units[] = {{"B", 0}, {"KiB", 10}, {"MiB", 20}, {"GiB", 30}, {"TiB", 40}};
-
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (sl_eq(unit, sl_str(units[i].name))) {
-            *factor_r = UINT64_C(1) << units[i].bits;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool read_mark(struct sl text, struct ruleset_mark *m)
 {
-    uint64_t value = 0, factor = 1;
+    unsigned percent = 0;
     size_t n = 0;
 
-    while (n < text.n && text.p[n] >= '0' && text.p[n] <= '9' && value < SIZE_MAX_B / 16) {
-        value = value * 10 + (uint64_t)(text.p[n++] - '0');
-    }
-    struct sl unit = {text.p + n, text.n - n};
     *m = (struct ruleset_mark){.text = text};
-    if (n == 0 || value == 0) {
-        return false;
+    while (n < text.n && text.p[n] >= '0' && text.p[n] <= '9' && percent <= 100) {
+        percent = percent * 10 + (unsigned)(text.p[n++] - '0');
     }
-    if (sl_eq(unit, SL("%"))) {
-        m->percent = value <= 100 ? (unsigned)value : 0;
-        return m->percent > 0;
+    if (percent > 0 && percent <= 100 && n + 1 == text.n && text.p[n] == '%') {
+        m->percent = percent;
+        return true;
     }
-    if (!read_unit(unit, &factor) || value > SIZE_MAX_B / factor) {
-        return false;
-    }
-    m->bytes = value * factor;
-    return true;
+    return pg_size_read(text, &m->bytes) && m->bytes > 0;
 }
 
 static int take_mark(struct reading *r, const struct pg_tree *map, const char *key,

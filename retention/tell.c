@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/size.h"
 
 #define SHORT_DIGEST 19 /* "sha256:" and twelve digits */
 
@@ -21,19 +22,6 @@ static void put_safe(struct pg_buf *out, struct sl text)
         bool control = (unsigned char)c < 0x20 || c == 0x7f;
         (void)pg_buf_put(out, control ? SL("?") : (struct sl){&text.p[i], 1});
     }
-}
-
-static void put_size(struct pg_buf *out, uint64_t bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double n = (double)bytes;
-    size_t u = 0;
-
-    while (n >= 1024 && u < 4) {
-        n /= 1024;
-        u++;
-    }
-    (void)pg_buf_printf(out, u == 0 ? "%.0f %s" : "%.1f %s", n, units[u]);
 }
 
 /* REPOSITORY:TAG, else REPOSITORY@DIGEST, shortened. */
@@ -132,7 +120,7 @@ static void put_line(struct pg_buf *out, const struct plan_row *row)
     (void)pg_buf_put(out, row->goes ? SL("- ") : SL("  "));
     put_name(out, row->image);
     (void)pg_buf_put(out, SL("  "));
-    put_size(out, row->goes ? row->frees : row->bytes);
+    pg_size_put(out, row->goes ? row->frees : row->bytes);
     (void)pg_buf_put(out, SL("  "));
     tell_why(row, out);
     (void)pg_buf_put(out, SL("\n"));
@@ -146,9 +134,9 @@ void tell_text(const struct plan *p, bool only_going, struct pg_buf *out)
         }
     }
     (void)pg_buf_printf(out, "%zu of %zu manifests go, which frees ", p->ngo, p->nrows);
-    put_size(out, p->freed);
+    pg_size_put(out, p->freed);
     (void)pg_buf_put(out, SL(" of "));
-    put_size(out, p->stored);
+    pg_size_put(out, p->stored);
     (void)pg_buf_put(out, SL("\n"));
 }
 
@@ -306,7 +294,7 @@ void tell_tree(const struct graph_node *node, unsigned depth, struct pg_buf *out
     for (size_t i = 0; i < image->nblobs; i++) {
         (void)pg_buf_printf(out, "  blob  " SL_FMT "  ",
                             SL_ARG(digest_write(&image->blobs[i].digest, digest)));
-        put_size(out, image->blobs[i].size);
+        pg_size_put(out, image->blobs[i].size);
         (void)pg_buf_put(out, image->blobs[i].is_stored ? SL("\n") : SL("  not here\n"));
     }
     put_branches(out, node, below, depth, 1);
