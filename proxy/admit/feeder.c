@@ -76,8 +76,8 @@ static void look_at_all(struct feeder *f)
         nstale += stale ? 1 : 0;
         denies = denies || (stale && f->sources[i].config->deny_when_stale);
     }
+    revoked_feed_set_stale(f->store, denies); /* who sees the metric finds it so */
     pg_metric_set(PG_M_FEEDS_STALE, nstale);
-    revoked_feed_set_stale(f->store, denies);
 }
 
 /* ---- one edition --------------------------------------------------------------------------- */

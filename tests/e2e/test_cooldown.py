@@ -96,7 +96,7 @@ def test_what_leaves_in_a_tags_place_does_not_move_it():
     r.wait_types("tag-moved", "revocation")
     assert [(m["data"]["was"], m["data"]["is"]) for m in r.of("tag-moved")] == [(s.old.digest, new.digest)], r.events
     s.stop()
-    r.end()
+    r.stop()
     os.unlink(file)
 
 

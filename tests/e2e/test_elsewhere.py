@@ -2,12 +2,13 @@
 """`pullgate lifecycle`: rules of retention in another registry: a real docker-registry with deletes
 enabled, and stand-ins for what that one does not do."""
 import base64, contextlib, datetime, json, os, pty, subprocess, tempfile, threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl
 
 import pg as stage
 from origin import Origin, Writer
 from upstream import OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, sha256
+from web import Web
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 
@@ -215,12 +216,12 @@ class Stand(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def stand(harbor=True):
-    s = ThreadingHTTPServer(("127.0.0.1", 0), Stand)
+    web = Web(Stand)
+    s = web.server
     s.harbor, s.asked, s.bodies, s.tags, s.manifests, s.blobs, s.artifacts, s.meanwhile = harbor, [], [], {}, {}, {}, {}, []
     s.page, s.circle = 1000, False
-    s.url = f"http://127.0.0.1:{s.server_address[1]}"
+    s.url = web.url
     s.realm = s.url + "/service/token"
-    threading.Thread(target=s.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as folder:
         with open(os.path.join(folder, "config.json"), "w") as f:
             json.dump({"auths": {s.url[7:]: {"auth": base64.b64encode(b"robot:secret").decode()}}}, f)
@@ -228,8 +229,7 @@ def stand(harbor=True):
         try:
             yield s
         finally:
-            s.shutdown()
-            s.server_close()
+            web.stop()
 
 
 def push(s, tag, age, pushed=None, pulled=None):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Feeds of revocations: signed lists that are fetched, believed if they are by their key and newer than
 what was believed before, and in force for the next request."""
-import contextlib, datetime, http.client, http.server, json, os, re, shutil, ssl, subprocess, threading
+import contextlib, datetime, http.client, json, os, re, shutil, subprocess
+from http.server import BaseHTTPRequestHandler
 
 import pg as stage
 from pg import DEADLINE, Pullgate
@@ -9,6 +10,7 @@ from pki import key_pair
 from test_audit import entries, verified
 from test_revoke import denied, paths, run, served
 from upstream import Upstream
+from web import Web
 
 TYPE = "application/vnd.pullgate.revocations+json"
 REPO = "library/app"
@@ -18,20 +20,16 @@ def until(**delta):
     return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(**delta)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Feed:
+class Feed(Web):
     """Made as docs/admission.md says it: a file, served at a URL."""
     def __init__(self, folder, name="feed"):
         self.folder, self.name = folder, name
         key_pair(folder, name)
-        self.key, self.file, self.asked = f"{folder}/{name}.pub", f"{folder}/{name}.dsse.json", 0
-        self.news = threading.Condition()
+        self.key, self.file = f"{folder}/{name}.pub", f"{folder}/{name}.dsse.json"
         feed = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                with feed.news:
-                    feed.asked += 1
-                    feed.news.notify_all()
                 body = open(feed.file, "rb").read() if os.path.exists(feed.file) else b""
                 with contextlib.suppress(OSError):              # it ended meanwhile
                     self.send_response(200 if body else 404)
@@ -42,13 +40,8 @@ class Feed:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        cert, key, self.ca = stage.tls_files()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(cert, key)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"https://127.0.0.1:{self.server.server_address[1]}/feed"
+        *pair, self.ca = stage.tls_files()
+        super().__init__(Handler, pair)
 
     def put(self, serial, entries, epoch=1, expires=None, key=None, payload=None, type=TYPE):
         """With openssl(1) and a shell."""
@@ -66,14 +59,8 @@ mv $OUT.new $OUT
         subprocess.run(["bash", "-c", script], check=True, env={
             **os.environ, "TYPE": type, "DOC": doc, "OUT": self.file, "KEY": key or f"{self.folder}/{self.name}.key"})
 
-    def wait_asked(self):
-        """Until it was asked anew, and what came of that is done: by then it is asked once more."""
-        with self.news:
-            n = self.asked
-            assert self.news.wait_for(lambda: self.asked >= n + 2, DEADLINE * 3), "it is not asked"
-
     def conf(self, more=""):
-        return f"{{name: {self.name}, url: '{self.url}', ca_file: {self.ca}, key: {self.key}, interval: 10s{more}}}"
+        return f"{{name: {self.name}, url: '{self.url}/feed', ca_file: {self.ca}, key: {self.key}, interval: 10s{more}}}"
 
 
 def folder():

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A policy that asks an Open Policy Agent, which is a stand-in here: what it is told, what becomes
 of what it says, and of what it does not say."""
-import atexit, json, os, shutil, socket, sys, tempfile, threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import atexit, json, os, shutil, sys, tempfile, threading
+from http.server import BaseHTTPRequestHandler
 
 import pg as stage
 from pg import Pullgate
 from test_admit import FIXTURES, Layout, doors
 from test_facts import Made, served
 from upstream import Gate, Upstream
+from web import Server, UnixServer
 
 ROOT = os.path.join(os.path.dirname(__file__), "../..")
 sys.path.insert(0, os.path.join(ROOT, "tests/check"))
@@ -21,19 +22,6 @@ def fits(told):
     with open(os.path.join(ROOT, "docs/api/policy-input.schema.json")) as f:
         wrong = list(misfits(told, json.load(f)))
     assert not wrong, wrong
-
-
-class Server(ThreadingHTTPServer):
-    def handle_error(self, request, address):
-        """Who asked does not wait for the rest."""
-
-
-class UnixServer(Server):
-    address_family = socket.AF_UNIX
-
-    def server_bind(self):
-        self.socket.bind(self.server_address)
-        self.server_name, self.server_port = "opa", 0
 
 
 class Opa:
@@ -72,7 +60,6 @@ class Opa:
                     pass
 
         self.server = UnixServer(unix, Handler) if unix else Server(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
         self.url = f"unix:{unix}" if unix else "http://127.0.0.1:%d" % self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -188,21 +175,24 @@ def test_N16_slow_dead_or_not_itself_is_what_on_error_says():
     image = Made(up, "v1")
     opa = Opa(lambda told: {"allow": True})
     for on_error, status in (("wait", 503), ("deny", 403)):
-        pg = start(up, policy(opa, f", cache: 0s, on_error: {on_error}").replace("5s", "200ms"))
-        for raw, code, text in ((b"no JSON", 200, "no JSON"), (b'{"result":', 200, "no JSON"), (b"[]", 200, "no JSON object"),
+        text = policy(opa, f", cache: 0s, on_error: {on_error}")
+        pg = start(up, text)
+        for raw, code, said in ((b"no JSON", 200, "no JSON"), (b'{"result":', 200, "no JSON"), (b"[]", 200, "no JSON object"),
                                 (b"{}", 500, "status 500"), (b'"' + b"x" * (2 << 20) + b'"', 200, "longer than")):
             opa.raw, opa.status = raw, code
             got = pg.get(image.doors[0])
-            assert got.status == status and text in got.message(), (raw[:20], got, got.message())
+            assert got.status == status and said in got.message(), (raw[:20], got, got.message())
         opa.raw, opa.status = None, 200
-        gate = Gate()
+        served(pg, image)                   # a failure is not remembered
+        pg.wait_log("OPA answers again")
+        pg.stop()
+        pg, gate = start(up, text.replace("5s", "200ms")), Gate()
         opa.says = lambda told: gate.pass_through()
         got = pg.get(image.doors[0])
         assert got.status == status and "within 200 ms" in got.message(), (got, got.message())
         gate.open()
         opa.says = lambda told: {"allow": True}
-        pg.wait_true(lambda: pg.get(image.doors[0]).status == 200, "a failure is not remembered")
-        pg.wait_log("OPA answers again")
+        pg.wait_true(lambda: pg.get(image.doors[0]).status == 200, "a failure is remembered")
         pg.stop()
     opa.stop()
     pg = start(up, policy(opa))

@@ -33,8 +33,9 @@ def replay(pg, policy, *args):
 
 
 def recorded(pg, n):
-    """What is decided is written a moment later."""
-    pg.wait_true(lambda: len(pg_log(pg)) >= n, f"{n} decisions in the audit log")
+    """What is decided is written a moment later, and what was fetched lands: by its end all is."""
+    pg.restart()
+    assert len(pg_log(pg)) == n, pg_log(pg)
 
 
 def pg_log(pg):

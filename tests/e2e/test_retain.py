@@ -108,6 +108,7 @@ def audit(pg, act):
 
 def test_a_signal_and_the_schedule_begin_a_run():
     shift = Shift()
+    shift.by(wall=int(600 - time.time()) % HOUR)          # ten past: nothing is due but what the test makes due
     up, pg = stocked(WEEK, env=shift.env)
     assert pg.state()["next"] is not None
     pg.proc.send_signal(signal.SIGUSR1)
@@ -121,8 +122,9 @@ def test_a_signal_and_the_schedule_begin_a_run():
     pg.pull("library/app", "prod-1")
     shift.by(4 * DAY)
     pg.reload()
-    run = pg.wait_run(3)
-    assert run["removed"] == run["going"] == 2, run         # of 8 days; prod-1 was pulled 4 days ago
+    pg.wait_true(lambda: pg.state()["run"]["removed"] == 2, "what is old stays")    # of 8 days
+    run = pg.state()["run"]
+    assert run["why"] == "schedule" and run["going"] == 2, run   # prod-1 was pulled 4 days ago
     assert pg.tags() == {"prod-1"}
     pg.stop()
 
