@@ -3,8 +3,11 @@
 
 #include <xxhash.h>
 
-#define VERSION   1
-#define SUM_BYTES 8
+#include "base/packed.h"
+
+#define VERSION    1
+#define SUM_BYTES  8
+#define TEXT_BYTES 4 /* of its length */
 
 static uint64_t sum_of(enum index_table table, struct sl key, struct sl value)
 {
@@ -12,88 +15,32 @@ static uint64_t sum_of(enum index_table table, struct sl key, struct sl value)
                                 XXH3_64bits_withSeed(key.p, key.n, (uint64_t)table));
 }
 
-static void put_bytes(struct pg_buf *b, const void *p, size_t n)
-{
-    (void)pg_buf_put(b, (struct sl){p, n}); /* what did not fit is seen by ->over */
-}
-
-static void put_uint(struct pg_buf *b, uint64_t value, unsigned nbytes)
-{
-    char le[8];
-
-    for (unsigned i = 0; i < nbytes; i++)
-        le[i] = (char)(value >> (8 * i));
-    put_bytes(b, le, nbytes);
-}
-
-/* A length of four bytes, and the bytes. */
-static void put_text(struct pg_buf *b, struct sl s)
-{
-    PG_CHECK(s.n <= UINT32_MAX);
-    put_uint(b, s.n, 4);
-    if (s.n > 0)
-        put_bytes(b, s.p, s.n);
-}
-
 /* As in a key, with its length, so that a reader need not know the algorithms. */
 static void put_digest(struct pg_buf *b, const struct digest *d)
 {
     struct key k = key_of_digest(d);
 
-    put_uint(b, k.n, 1);
-    put_bytes(b, k.p, k.n);
+    pg_packed_put_uint(b, k.n, 1);
+    (void)pg_buf_put(b, key_sl(&k));
 }
 
-struct reader {
-    struct sl rest;
-    bool bad;
-};
-
-static struct sl read_bytes(struct reader *r, size_t n)
+static bool read_bool(struct pg_packed *r)
 {
-    struct sl s = {r->rest.p, n};
-
-    if (r->bad || r->rest.n < n) {
-        r->bad = true;
-        return (struct sl){"", 0};
-    }
-    r->rest.p += n;
-    r->rest.n -= n;
-    return s;
-}
-
-static uint64_t read_uint(struct reader *r, unsigned nbytes)
-{
-    struct sl s = read_bytes(r, nbytes);
-    uint64_t value = 0;
-
-    for (size_t i = s.n; i > 0; i--)
-        value = value << 8 | (uint8_t)s.p[i - 1];
-    return value;
-}
-
-static struct sl read_text(struct reader *r)
-{
-    return read_bytes(r, (size_t)read_uint(r, 4));
-}
-
-static bool read_bool(struct reader *r)
-{
-    uint64_t value = read_uint(r, 1);
+    uint64_t value = pg_packed_uint(r, 1);
 
     r->bad |= value > 1;
     return value == 1;
 }
 
-static void read_digest(struct reader *r, struct digest *d)
+static void read_digest(struct pg_packed *r, struct digest *d)
 {
-    struct sl s = read_bytes(r, (size_t)read_uint(r, 1));
+    struct sl s = pg_packed_bytes(r, (size_t)pg_packed_uint(r, 1));
 
     *d = (struct digest){0};
     r->bad |= key_read_digest(s, d) < 0;
 }
 
-static int read_end(const struct reader *r)
+static int read_end(const struct pg_packed *r)
 {
     return r->bad || r->rest.n > 0 ? -1 : 0;
 }
@@ -101,24 +48,24 @@ static int read_end(const struct reader *r)
 void index_value_begin(struct pg_buf *b)
 {
     pg_buf_clear(b);
-    put_uint(b, VERSION, 1);
+    pg_packed_put_uint(b, VERSION, 1);
 }
 
 void index_value_seal(struct pg_buf *b, enum index_table table, struct sl key)
 {
-    put_uint(b, sum_of(table, key, pg_buf_sl(b)), SUM_BYTES);
+    pg_packed_put_uint(b, sum_of(table, key, pg_buf_sl(b)), SUM_BYTES);
 }
 
 int index_value_open(struct sl value, enum index_table table, struct sl key, struct sl *body_r)
 {
-    struct reader sum;
+    struct pg_packed sum;
     struct sl summed;
 
     if (value.n < 1 + SUM_BYTES || value.p[0] != VERSION)
         return -1;
     summed = (struct sl){value.p, value.n - SUM_BYTES};
-    sum = (struct reader){.rest = {value.p + summed.n, SUM_BYTES}};
-    if (read_uint(&sum, SUM_BYTES) != sum_of(table, key, summed))
+    sum = (struct pg_packed){.rest = {value.p + summed.n, SUM_BYTES}};
+    if (pg_packed_uint(&sum, SUM_BYTES) != sum_of(table, key, summed))
         return -1;
     *body_r = (struct sl){summed.p + 1, summed.n - 1};
     return 0;
@@ -126,20 +73,20 @@ int index_value_open(struct sl value, enum index_table table, struct sl key, str
 
 void index_value_put_blob(struct pg_buf *b, const struct index_blob *v)
 {
-    put_uint(b, v->size, 8);
+    pg_packed_put_uint(b, v->size, 8);
     put_digest(b, &v->sha256);
-    put_uint(b, v->chunk_bytes, 4);
-    put_text(b, v->chunk_sums);
+    pg_packed_put_uint(b, v->chunk_bytes, 4);
+    pg_packed_put_text(b, v->chunk_sums, TEXT_BYTES);
 }
 
 int index_value_read_blob(struct sl body, struct index_blob *r)
 {
-    struct reader in = {.rest = body};
+    struct pg_packed in = {.rest = body};
 
-    r->size = read_uint(&in, 8);
+    r->size = pg_packed_uint(&in, 8);
     read_digest(&in, &r->sha256);
-    r->chunk_bytes = (uint32_t)read_uint(&in, 4);
-    r->chunk_sums = read_text(&in);
+    r->chunk_bytes = (uint32_t)pg_packed_uint(&in, 4);
+    r->chunk_sums = pg_packed_text(&in, TEXT_BYTES);
     if (r->sha256.alg != PG_SHA256)
         return -1;
     if (r->chunk_bytes == 0)
@@ -152,20 +99,20 @@ int index_value_read_blob(struct sl body, struct index_blob *r)
 
 void index_value_put_manifest(struct pg_buf *b, const struct index_manifest *v)
 {
-    put_uint(b, v->kind, 1);
+    pg_packed_put_uint(b, v->kind, 1);
     put_digest(b, &v->sha256);
-    put_text(b, v->media_type);
-    put_text(b, v->bytes);
+    pg_packed_put_text(b, v->media_type, TEXT_BYTES);
+    pg_packed_put_text(b, v->bytes, TEXT_BYTES);
 }
 
 int index_value_read_manifest(struct sl body, struct index_manifest *r)
 {
-    struct reader in = {.rest = body};
-    uint64_t kind = read_uint(&in, 1);
+    struct pg_packed in = {.rest = body};
+    uint64_t kind = pg_packed_uint(&in, 1);
 
     read_digest(&in, &r->sha256);
-    r->media_type = read_text(&in);
-    r->bytes = read_text(&in);
+    r->media_type = pg_packed_text(&in, TEXT_BYTES);
+    r->bytes = pg_packed_text(&in, TEXT_BYTES);
     if (kind > MANIFEST_OTHER || r->sha256.alg != PG_SHA256)
         return -1;
     r->kind = (enum manifest_kind)kind;
@@ -174,19 +121,19 @@ int index_value_read_manifest(struct sl body, struct index_manifest *r)
 
 void index_value_put_link(struct pg_buf *b, const struct index_link *v)
 {
-    put_uint(b, v->kind, 1);
-    put_uint(b, (uint64_t)v->first_seen_s, 8);
-    put_uint(b, v->size, 8);
-    put_uint(b, v->landed, 1);
+    pg_packed_put_uint(b, v->kind, 1);
+    pg_packed_put_uint(b, (uint64_t)v->first_seen_s, 8);
+    pg_packed_put_uint(b, v->size, 8);
+    pg_packed_put_uint(b, v->landed, 1);
 }
 
 int index_value_read_link(struct sl body, struct index_link *r)
 {
-    struct reader in = {.rest = body};
-    uint64_t kind = read_uint(&in, 1);
+    struct pg_packed in = {.rest = body};
+    uint64_t kind = pg_packed_uint(&in, 1);
 
-    r->first_seen_s = (int64_t)read_uint(&in, 8);
-    r->size = read_uint(&in, 8);
+    r->first_seen_s = (int64_t)pg_packed_uint(&in, 8);
+    r->size = pg_packed_uint(&in, 8);
     r->landed = read_bool(&in);
     if (kind > INDEX_LINK_BLOB)
         return -1;
@@ -197,71 +144,72 @@ int index_value_read_link(struct sl body, struct index_link *r)
 void index_value_put_tag(struct pg_buf *b, const struct index_tag *v)
 {
     put_digest(b, &v->digest);
-    put_uint(b, (uint64_t)v->validated_s, 8);
-    put_uint(b, (uint64_t)v->first_seen_s, 8);
+    pg_packed_put_uint(b, (uint64_t)v->validated_s, 8);
+    pg_packed_put_uint(b, (uint64_t)v->first_seen_s, 8);
 }
 
 int index_value_read_tag(struct sl body, struct index_tag *r)
 {
-    struct reader in = {.rest = body};
+    struct pg_packed in = {.rest = body};
 
     read_digest(&in, &r->digest);
-    r->validated_s = (int64_t)read_uint(&in, 8);
-    r->first_seen_s = (int64_t)read_uint(&in, 8);
+    r->validated_s = (int64_t)pg_packed_uint(&in, 8);
+    r->first_seen_s = (int64_t)pg_packed_uint(&in, 8);
     return read_end(&in);
 }
 
 void index_value_put_memo(struct pg_buf *b, const struct index_memo *v)
 {
-    put_uint(b, (uint64_t)v->expires_s, 8);
-    put_text(b, v->bytes);
+    pg_packed_put_uint(b, (uint64_t)v->expires_s, 8);
+    pg_packed_put_text(b, v->bytes, TEXT_BYTES);
 }
 
 int index_value_read_memo(struct sl body, struct index_memo *r)
 {
-    struct reader in = {.rest = body};
+    struct pg_packed in = {.rest = body};
 
-    r->expires_s = (int64_t)read_uint(&in, 8);
-    r->bytes = read_text(&in);
+    r->expires_s = (int64_t)pg_packed_uint(&in, 8);
+    r->bytes = pg_packed_text(&in, TEXT_BYTES);
     return read_end(&in);
 }
 
 void index_value_put_event(struct pg_buf *b, const struct index_event *v)
 {
     put_digest(b, &v->digest);
-    put_text(b, v->caller);
-    put_text(b, v->repo);
-    put_text(b, v->reference);
+    pg_packed_put_text(b, v->caller, TEXT_BYTES);
+    pg_packed_put_text(b, v->repo, TEXT_BYTES);
+    pg_packed_put_text(b, v->reference, TEXT_BYTES);
 }
 
 int index_value_read_event(struct sl body, struct index_event *r)
 {
-    struct reader in = {.rest = body};
+    struct pg_packed in = {.rest = body};
 
     read_digest(&in, &r->digest);
-    r->caller = read_text(&in);
-    r->repo = read_text(&in);
-    r->reference = read_text(&in);
+    r->caller = pg_packed_text(&in, TEXT_BYTES);
+    r->repo = pg_packed_text(&in, TEXT_BYTES);
+    r->reference = pg_packed_text(&in, TEXT_BYTES);
     return read_end(&in);
 }
 
 void index_value_put_past(struct pg_buf *b, const struct past *v)
 {
-    put_uint(b, v->n, 1);
+    pg_packed_put_uint(b, v->n, 1);
     for (size_t i = 0; i < v->n; i++) {
         put_digest(b, &v->spells[i].digest);
-        put_uint(b, (uint64_t)v->spells[i].since_s, 8);
-        put_uint(b, (uint64_t)v->spells[i].until_s, 8);
-        put_uint(b, (uint64_t)v->spells[i].asked_s, 8);
-        put_uint(b, (v->spells[i].is_open ? 1u : 0u) | (v->spells[i].is_fixed ? 2u : 0u), 1);
+        pg_packed_put_uint(b, (uint64_t)v->spells[i].since_s, 8);
+        pg_packed_put_uint(b, (uint64_t)v->spells[i].until_s, 8);
+        pg_packed_put_uint(b, (uint64_t)v->spells[i].asked_s, 8);
+        pg_packed_put_uint(b, (v->spells[i].is_open ? 1u : 0u) | (v->spells[i].is_fixed ? 2u : 0u),
+                           1);
     }
 }
 
 int index_value_read_past(struct sl body, struct past *r)
 {
-    struct reader in = {.rest = body};
+    struct pg_packed in = {.rest = body};
 
-    *r = (struct past){.n = (size_t)read_uint(&in, 1)};
+    *r = (struct past){.n = (size_t)pg_packed_uint(&in, 1)};
     if (r->n > PAST_SPELLS_MAX)
         return -1;
     for (size_t i = 0; i < r->n; i++) {
@@ -269,10 +217,10 @@ int index_value_read_past(struct sl body, struct past *r)
         uint64_t flags;
 
         read_digest(&in, &s->digest);
-        s->since_s = (int64_t)read_uint(&in, 8);
-        s->until_s = (int64_t)read_uint(&in, 8);
-        s->asked_s = (int64_t)read_uint(&in, 8);
-        flags = read_uint(&in, 1);
+        s->since_s = (int64_t)pg_packed_uint(&in, 8);
+        s->until_s = (int64_t)pg_packed_uint(&in, 8);
+        s->asked_s = (int64_t)pg_packed_uint(&in, 8);
+        flags = pg_packed_uint(&in, 1);
         s->is_open = (flags & 1) != 0;
         s->is_fixed = (flags & 2) != 0;
         in.bad |= s->until_s < s->since_s || (s->is_open && i > 0) || flags > 3;
@@ -282,14 +230,14 @@ int index_value_read_past(struct sl body, struct past *r)
 
 void index_value_put_u64(struct pg_buf *b, uint64_t v)
 {
-    put_uint(b, v, 8);
+    pg_packed_put_uint(b, v, 8);
 }
 
 int index_value_read_u64(struct sl body, uint64_t *r)
 {
-    struct reader in = {.rest = body};
+    struct pg_packed in = {.rest = body};
 
-    *r = read_uint(&in, 8);
+    *r = pg_packed_uint(&in, 8);
     return read_end(&in);
 }
 

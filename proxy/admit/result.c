@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "base/packed.h"
 
 #define VERSION         1
 #define TEXT_BYTES_MAX  512 /* of what is listed; a finding with a longer text is not */
@@ -19,72 +20,28 @@ enum failure { NO_FAULT = 0, OURS = 1, IS_EMPTY = 2 }; /* of a failure */
 
 /* ---- bytes --------------------------------------------------------------------------------- */
 
-static void put_uint(struct pg_buf *b, uint64_t value, unsigned nbytes)
-{
-    char le[8];
-
-    for (unsigned i = 0; i < nbytes; i++) {
-        le[i] = (char)(value >> (8 * i));
-    }
-    (void)pg_buf_put(b, (struct sl){le, nbytes});
-}
-
 static void put_text(struct pg_buf *b, struct sl s, size_t max)
 {
-    size_t n = s.n < max ? s.n : max;
-
-    put_uint(b, n, 2);
-    if (n > 0) {
-        (void)pg_buf_put(b, (struct sl){s.p, n});
-    }
-}
-
-struct reader {
-    struct sl rest;
-    bool bad;
-};
-
-static struct sl take(struct reader *r, size_t n)
-{
-    struct sl s = {r->rest.p, n};
-
-    if (r->bad || r->rest.n < n) {
-        r->bad = true;
-        return (struct sl){"", 0};
-    }
-    r->rest.p += n;
-    r->rest.n -= n;
-    return s;
-}
-
-static uint64_t take_uint(struct reader *r, unsigned nbytes)
-{
-    struct sl s = take(r, nbytes);
-    uint64_t value = 0;
-
-    for (size_t i = s.n; i > 0; i--) {
-        value = value << 8 | (uint8_t)s.p[i - 1];
-    }
-    return value;
+    pg_packed_put_text(b, (struct sl){s.p, s.n < max ? s.n : max}, 2);
 }
 
 /* A number that is no more than max. */
-static uint64_t take_below(struct reader *r, unsigned nbytes, uint64_t max)
+static uint64_t take_below(struct pg_packed *r, unsigned nbytes, uint64_t max)
 {
-    uint64_t value = take_uint(r, nbytes);
+    uint64_t value = pg_packed_uint(r, nbytes);
 
     r->bad |= value > max;
     return r->bad ? 0 : value;
 }
 
-static int64_t take_time(struct reader *r)
+static int64_t take_time(struct pg_packed *r)
 {
     return (int64_t)take_below(r, 8, INT64_MAX);
 }
 
-static struct sl take_text(struct reader *r)
+static struct sl take_text(struct pg_packed *r)
 {
-    return take(r, (size_t)take_uint(r, 2));
+    return pg_packed_text(r, 2);
 }
 
 /* ---- a finding ----------------------------------------------------------------------------- */
@@ -110,22 +67,23 @@ static void put_finding(struct pg_buf *b, const struct report_finding *f, int64_
 {
     size_t naliases = f->aliases.n < ALIASES_MAX ? f->aliases.n : ALIASES_MAX;
 
-    put_uint(b, (uint64_t)f->severity, 1);
-    put_uint(b, (uint64_t)f->fix, 1);
-    put_uint(b, (f->is_exploited ? EXPLOITED : 0u) | (f->is_suppressed ? SUPPRESSED : 0u), 1);
-    put_uint(b, (uint64_t)since_s, 8);
+    pg_packed_put_uint(b, (uint64_t)f->severity, 1);
+    pg_packed_put_uint(b, (uint64_t)f->fix, 1);
+    pg_packed_put_uint(b, (f->is_exploited ? EXPLOITED : 0u) | (f->is_suppressed ? SUPPRESSED : 0u),
+                       1);
+    pg_packed_put_uint(b, (uint64_t)since_s, 8);
     put_text(b, f->id, TEXT_BYTES_MAX);
     put_text(b, f->package, TEXT_BYTES_MAX);
     put_text(b, f->version, TEXT_BYTES_MAX);
     put_text(b, f->purl, TEXT_BYTES_MAX);
     put_text(b, f->fixed, TEXT_BYTES_MAX);
-    put_uint(b, naliases, 1);
+    pg_packed_put_uint(b, naliases, 1);
     for (size_t i = 0; i < naliases; i++) {
         put_text(b, f->aliases.names[i], ALIAS_MAX);
     }
 }
 
-static void take_finding(struct reader *r, struct pg_arena *arena, struct report_finding *f,
+static void take_finding(struct pg_packed *r, struct pg_arena *arena, struct report_finding *f,
                          int64_t *since_s)
 {
     uint64_t flags, naliases;
@@ -224,8 +182,8 @@ static void list_findings(struct listing *l)
 
 static void put_failure(struct pg_buf *out, int64_t failed_s, unsigned flags, struct sl why)
 {
-    put_uint(out, (uint64_t)failed_s, 8);
-    put_uint(out, flags, 1);
+    pg_packed_put_uint(out, (uint64_t)failed_s, 8);
+    pg_packed_put_uint(out, flags, 1);
     put_text(out, why, RESULT_WHY_MAX);
 }
 
@@ -234,18 +192,18 @@ static void put_good(struct pg_buf *out, const struct result_news *news, const s
 {
     const struct report *r = news->report;
 
-    put_uint(out, (uint64_t)news->now_s, 8);
-    put_uint(out, (uint64_t)first_s, 8);
+    pg_packed_put_uint(out, (uint64_t)news->now_s, 8);
+    pg_packed_put_uint(out, (uint64_t)first_s, 8);
     put_text(out, r->scanner.name, TEXT_BYTES_MAX);
     put_text(out, r->scanner.database, TEXT_BYTES_MAX);
-    put_uint(out, (uint64_t)(r->scanner.database_s > 0 ? r->scanner.database_s : 0), 8);
-    put_uint(out, r->npackages, 8);
-    put_uint(out, news->is_kept, 1);
+    pg_packed_put_uint(out, (uint64_t)(r->scanner.database_s > 0 ? r->scanner.database_s : 0), 8);
+    pg_packed_put_uint(out, r->npackages, 8);
+    pg_packed_put_uint(out, news->is_kept, 1);
     put_text(out, (struct sl){(const char *)news->kept.bytes, 32}, 32);
     for (size_t i = 0; i < SEVERITY_N; i++) {
-        put_uint(out, l->unlisted[i], 4);
+        pg_packed_put_uint(out, l->unlisted[i], 4);
     }
-    put_uint(out, l->n, 4);
+    pg_packed_put_uint(out, l->n, 4);
     (void)pg_buf_put(out, pg_buf_sl(&l->list));
 }
 
@@ -273,15 +231,15 @@ static void merge_good(const struct merging *m, const struct result *old, struct
 /* The good part, which is all that is behind the failure, stays as it is. */
 static void merge_failure(const struct merging *m, struct sl old, struct pg_buf *out)
 {
-    struct reader r = {.rest = old};
+    struct pg_packed r = {.rest = old};
 
     put_failure(out, m->news->now_s,
                 (m->news->is_ours ? OURS : 0u) | (m->news->is_empty ? IS_EMPTY : 0u),
                 m->news->failed);
-    (void)take(&r, 2 + 8 + 1);
+    (void)pg_packed_bytes(&r, 2 + 8 + 1);
     (void)take_text(&r);
     if (r.bad || r.rest.n == 0) {
-        put_uint(out, 0, 8);
+        pg_packed_put_uint(out, 0, 8);
     } else {
         (void)pg_buf_put(out, r.rest);
     }
@@ -299,8 +257,8 @@ static int merge(void *context, struct sl old, struct pg_buf *out, struct pg_err
         before = (struct result){0};
         old = (struct sl){NULL, 0};
     }
-    put_uint(out, VERSION, 1);
-    put_uint(out, (uint64_t)m->news->kind, 1);
+    pg_packed_put_uint(out, VERSION, 1);
+    pg_packed_put_uint(out, (uint64_t)m->news->kind, 1);
     if (m->news->report != NULL) {
         merge_good(m, &before, &arena, out);
     } else {
@@ -322,7 +280,7 @@ int result_put(struct store *s, const struct digest *sha256, struct sl source,
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-static void take_good(struct reader *in, struct pg_arena *arena, struct result *r)
+static void take_good(struct pg_packed *in, struct pg_arena *arena, struct result *r)
 {
     struct report_finding *findings;
     struct sl kept;
@@ -333,7 +291,7 @@ static void take_good(struct reader *in, struct pg_arena *arena, struct result *
     r->scanner = take_text(in);
     r->database = take_text(in);
     r->database_s = take_time(in);
-    r->npackages = (size_t)take_uint(in, 8);
+    r->npackages = (size_t)pg_packed_uint(in, 8);
     r->is_kept = take_below(in, 1, 1) == 1;
     kept = take_text(in);
     if (kept.n == 32) {
@@ -356,11 +314,11 @@ static void take_good(struct reader *in, struct pg_arena *arena, struct result *
 
 int result_read(struct sl bytes, struct pg_arena *arena, struct result *r)
 {
-    struct reader in = {.rest = bytes};
+    struct pg_packed in = {.rest = bytes};
     struct result one = {.kept = {.alg = PG_SHA256}};
     uint64_t flags;
 
-    in.bad = take_uint(&in, 1) != VERSION;
+    in.bad = pg_packed_uint(&in, 1) != VERSION;
     one.kind = (enum result_kind)take_below(&in, 1, RESULT_PUSHED);
     one.failed_s = take_time(&in);
     flags = take_below(&in, 1, OURS | IS_EMPTY);
