@@ -13,8 +13,8 @@
  *
  *     201 taken    400 no digest, or a report that does not count: "code" says why
  *     401 no token that is known    403 the image has too many sources    404, 405 no such thing
- *     408, 411, 413, 415 the body: too slow, of unknown length, too large, not JSON    503 the
- * store
+ *     408, 411, 413, 415 the body: too slow, of unknown length, too large, not JSON
+ *     503 the store
  *
  * Tokens are read from their files for each request: one that is replaced counts at once. They are
  * compared as digests, all of them, in constant time.
