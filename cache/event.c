@@ -160,14 +160,6 @@ void event_add(struct event_queue *q, const struct index_event *e)
         post(q);
 }
 
-static int apply_nothing(struct writer_op *op, struct index_txn *txn, struct pg_err *err)
-{
-    (void)op;
-    (void)txn;
-    (void)err;
-    return 0;
-}
-
 static bool is_posted(struct event_queue *q)
 {
     bool posted;
@@ -185,12 +177,9 @@ void event_free(struct event_queue *q)
 
     if (q == NULL)
         return;
-    while (is_posted(q)) {
-        struct writer_op nudge = {.apply = apply_nothing};
-
-        if (writer_do(q->store->writer, &nudge, &err) < 0)
+    while (is_posted(q))
+        if (writer_catch_up(q->store->writer, &err) < 0)
             pg_err_clear(&err);
-    }
     PG_CHECK(q->n == 0 && q->writing == NULL);
     PG_CHECK(pthread_mutex_destroy(&q->lock) == 0);
     free(q);

@@ -223,14 +223,6 @@ static void read_position(struct position *p)
     pg_err_clear(&err);
 }
 
-static int apply_nothing(struct writer_op *op, struct index_txn *txn, struct pg_err *err)
-{
-    (void)op;
-    (void)txn;
-    (void)err;
-    return 0;
-}
-
 static void settle_position(struct writer_op *op)
 {
     read_position(pg_container_of(op, struct position, op));
@@ -238,8 +230,7 @@ static void settle_position(struct writer_op *op)
 
 static int look_at_position(struct fsck *k, struct pg_err *err)
 {
-    struct position p = {.op = {.apply = apply_nothing, .settle = settle_position},
-                         .store = k->store};
+    struct position p = {.op = {.settle = settle_position}, .store = k->store};
 
     if (k->store->writer == NULL)
         read_position(&p);

@@ -37,14 +37,6 @@ static int read_cursor(struct part *p, struct pg_err *err)
 
 /* ---- tags ---- */
 
-static int apply_nothing(struct writer_op *op, struct index_txn *txn, struct pg_err *err)
-{
-    (void)op;
-    (void)txn;
-    (void)err;
-    return 0;
-}
-
 struct tags {
     char names[TAGS_A_TIME][KEY_TAG_MAX];
     size_t sizes[TAGS_A_TIME], n;
@@ -71,14 +63,12 @@ static int read_tags(struct part *p, struct sl after, struct tags *t, struct pg_
 /* What was asked for goes through the queue of the writer: the next operation finds it done. */
 static int forget_tags(struct part *p, const struct tags *t, struct pg_err *err)
 {
-    struct writer_op wait = {.apply = apply_nothing};
-
     if (p->plan->question->dry_run)
         return 0;
     for (size_t i = 0; i < t->n; i++)
         land_tag_gone(p->plan->store, (struct sl){p->name, strlen(p->name)},
                       (struct sl){t->names[i], t->sizes[i]});
-    return writer_do(p->plan->store->writer, &wait, err);
+    return writer_catch_up(p->plan->store->writer, err);
 }
 
 static int purge_tags(struct part *p, struct pg_err *err)

@@ -108,7 +108,7 @@ static void deliver_op(struct pg_mail *mail)
 
 void writer_post(struct writer *w, struct writer_op *op)
 {
-    PG_CHECK(op->apply != NULL && op->done != NULL && op->err.kind == PG_E_NONE);
+    PG_CHECK(op->done != NULL && op->err.kind == PG_E_NONE);
     op->mail = (struct pg_mail){.deliver = deliver_op};
     (void)atomic_fetch_add(&w->posting, 1);
     pg_mailbox_post(&w->posted, &op->mail);
@@ -180,7 +180,7 @@ static int apply_all(struct writer *w, struct index_txn *txn, struct writer_op *
                      struct pg_err *err)
 {
     for (struct writer_op *op = first; op != NULL; op = op->next)
-        if (op->apply(op, txn, err) < 0)
+        if (op->apply != NULL && op->apply(op, txn, err) < 0)
             return -1;
     if (w->dirs_over) /* then one by one */
         return pg_fail(err, PG_E_STORE_IO, "too many directories in one group");
@@ -545,19 +545,9 @@ int writer_do(struct writer *w, struct writer_op *op, struct pg_err *err)
     return -1;
 }
 
-static int apply_nothing(struct writer_op *op, struct index_txn *txn, struct pg_err *err)
+int writer_catch_up(struct writer *w, struct pg_err *err)
 {
-    (void)op;
-    (void)txn;
-    (void)err;
-    return 0;
-}
+    struct writer_op op = {.apply = NULL};
 
-void writer_catch_up(struct writer *w)
-{
-    struct writer_op op = {.apply = apply_nothing};
-    struct pg_err ignored = {0}; /* who posted what failed hears of it */
-
-    if (writer_do(w, &op, &ignored) < 0)
-        pg_err_clear(&ignored);
+    return writer_do(w, &op, err);
 }

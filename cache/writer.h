@@ -32,7 +32,8 @@ struct index_txn;
 struct writer_op {
     struct pg_mail mail; /* used by the writer */
     struct writer_op *next;
-    /* Changes rows; may be called twice when a group is split, so it must begin from nothing. */
+    /* Changes rows; may be called twice when a group is split, so it must begin from nothing. NULL:
+     * there is nothing to change, but a place in the queue. */
     int (*apply)(struct writer_op *op, struct index_txn *txn, struct pg_err *err);
     /* After the commit and before any later operation, in the writer's thread; may be NULL. */
     void (*settle)(struct writer_op *op);
@@ -59,6 +60,6 @@ void writer_sync_dir(struct writer *w, const char *dir);
 /* Posts and waits for the commit. Not for loops: recovery, fsck, tests. */
 PG_MUST_USE int writer_do(struct writer *w, struct writer_op *op, struct pg_err *err);
 
-/* Waits until what was posted before, lazy ones aside, stands in the index, or failed. Not for
- * loops: who looks at the whole store and is not to miss what was answered already. */
-void writer_catch_up(struct writer *w);
+/* Waits until what was posted before, lazy ones aside, stands in the index, or failed, as who
+ * posted it hears. -1: the last group failed. Not for loops. */
+int writer_catch_up(struct writer *w, struct pg_err *err);

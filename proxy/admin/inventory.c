@@ -405,6 +405,16 @@ static int take_page(struct taking *t, struct pg_buf *cursor, const atomic_bool 
     return rc;
 }
 
+/* That a copy is the last one may be on its way to the index. */
+static void catch_up(struct store *s)
+{
+    struct pg_err ignored = {0}; /* what cannot be written is not known */
+
+    if (s->writer != NULL && writer_catch_up(s->writer, &ignored) < 0) {
+        pg_err_clear(&ignored);
+    }
+}
+
 int inventory_take(struct store *s, const atomic_bool *stop, struct inventory *i_r,
                    struct pg_err *err)
 {
@@ -415,9 +425,7 @@ int inventory_take(struct store *s, const atomic_bool *stop, struct inventory *i
     *i_r = (struct inventory){0};
     pg_arena_init(&i_r->arena, ARENA_BYTES);
     pg_buf_init(&cursor, CATALOG_CURSOR_MAX);
-    if (s->writer != NULL) { /* that a copy is the last one may be on its way there */
-        writer_catch_up(s->writer);
-    }
+    catch_up(s);
     do {
         rc = take_page(&t, &cursor, stop, err);
     } while (rc == 0 && cursor.n > 0 && !is_stopped(stop));

@@ -403,23 +403,13 @@ static inline void shelf_on_dropped(void *owner)
     pg_mailbox_post(&w->shelf->box, &w->mail);
 }
 
-static inline int shelf_apply_nothing(struct writer_op *op, struct index_txn *txn,
-                                      struct pg_err *err)
-{
-    (void)op;
-    (void)txn;
-    (void)err;
-    return 0;
-}
-
 /* Whatever was posted to the writer before is done after this. */
 static inline void shelf_commit(struct shelf *sh)
 {
-    struct writer_op op = {.apply = shelf_apply_nothing};
     struct pg_err err = {0};
 
     PG_CHECK(sh->store != NULL);
-    assert_int_equal(writer_do(sh->store->writer, &op, &err), 0);
+    assert_int_equal(writer_catch_up(sh->store->writer, &err), 0);
 }
 
 /* Takes a blob out, and waits for the commit. */

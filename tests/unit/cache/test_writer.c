@@ -253,7 +253,7 @@ TEST(what_was_posted_before_stands_there_after_catching_up)
         writer_post(store.writer, &puts[i].op);
     }
     writer_post(store.writer, &refused.op);
-    writer_catch_up(store.writer);
+    assert_int_equal(writer_catch_up(store.writer, &err), 0);
     for (unsigned i = 0; i <= WRITER_GROUP_OPS; i++)
         assert_true(has(i));
     assert_int_equal(refused.op.err.kind, PG_E_STORE_IO);
