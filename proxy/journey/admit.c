@@ -60,10 +60,11 @@ static void note(struct journey *j, const struct gate_result *r)
     };
 }
 
-static void say_denied(const struct journey *j, const struct policy_verdict *v)
+static void say_denied(const struct journey *j)
 {
-    const struct pg_news_fact facts[] = {
-        {"repository", j->target.canonical, 0}, {"rule", v->rule, 0}, {"reason", v->reason, 0}};
+    const struct pg_news_fact facts[] = {{"repository", j->target.canonical, 0},
+                                         {"rule", sl_str(j->verdict.rule), 0},
+                                         {"reason", sl_str(j->verdict.reason), 0}};
 
     pg_news_say(PG_NEWS_DENIAL, j->target.canonical, facts, 3);
 }
@@ -95,11 +96,9 @@ static int take_verdict(struct journey *j, const struct gate_result *r)
         pg_metric_inc(PG_M_ADMISSION_ALLOW);
         return 0;
     }
-    pg_metric_inc(is_pending(r) ? PG_M_ADMISSION_PENDING : PG_M_ADMISSION_DENY);
-    if (!is_pending(r)) {
-        say_denied(j, &r->verdict);
-    }
-    return note_refusal(j, r);
+    (void)note_refusal(j, r);
+    admit_refuse(j);
+    return -1;
 }
 
 /* What was revoked does not leave, whatever the policy says, or where there is none. */
@@ -451,7 +450,11 @@ bool admit_may_list(struct journey *j, const struct digest *d)
 
 void admit_refuse(struct journey *j)
 {
-    pg_metric_inc(j->rq.err.kind == PG_E_PENDING ? PG_M_ADMISSION_PENDING : PG_M_ADMISSION_DENY);
+    bool pending = j->rq.err.kind == PG_E_PENDING;
+
+    pg_metric_inc(pending ? PG_M_ADMISSION_PENDING : PG_M_ADMISSION_DENY);
+    if (!pending && !admit_is_explained(j))
+        say_denied(j);
 }
 
 void admit_end(struct journey *j)

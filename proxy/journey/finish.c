@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/metric.h"
 #include "cache/land.h"
+#include "proxy/journey/admit.h"
 #include "proxy/journey/witness.h"
 
 static struct sl of_string(const char *s)
@@ -40,11 +41,12 @@ static void count(const struct journey *j, uint64_t total_us)
         pg_metric_add(PG_M_BYTES_SENT, (int64_t)j->told.body_bytes);
 }
 
-/* A GET of a manifest is what a person calls a pull: its blobs follow, and HEADs only look. */
+/* A GET of a manifest is what a person calls a pull: its blobs follow, and HEADs only look. Nor is
+ * what the operator asks to have explained. */
 static bool is_pull(const struct journey *j)
 {
     return j->want.op == ROUTE_MANIFEST && !j->want.is_head && j->told.status == 200 &&
-           j->told.whole;
+           j->told.whole && !admit_is_explained(j);
 }
 
 /* By name, or from where, without the port. */

@@ -81,6 +81,7 @@ def test_who_pulled_it_and_whether_it_would_be_served_now():
     pg = Gated(up, POLICY.format("critical"), more="scanners:\n" + s.config())
     pull(pg, "debian12")
     pg.wait_metric(GOOD, 1)
+    assert pg.command("explain", "library/debian12:v1")[0] == 0    # a question is no pull
     for _ in range(2):
         assert pg.get("/v2/team/copy/manifests/stable", {"Accept": OCI_MANIFEST}).status == 200
 

@@ -237,6 +237,20 @@ def moved(s, new):
     assert s.old.digest in str(line) and new.digest in str(line), line
 
 
+def test_a_denial_that_nothing_older_helps_is_told_and_what_is_explained_is_not():
+    file, r, up = secret(), Receiver(), Upstream()
+    image = Made(up, "v1")
+    pg = start(up, policy(WAIT), more=hook(r, file, "denial, revocation"))
+    assert pg.command("explain", f"{REPO}:v1")[0] == 1
+    assert [pg.get(TAG).status for _ in range(2)] == [403, 403]
+    revoke(pg, image.digest)
+    r.wait_types("denial", "denial", "revocation")
+    assert [e["data"].get("rule") for e in r.of("denial")] == ["facts", "facts"], r.events
+    pg.stop()
+    r.end()
+    os.unlink(file)
+
+
 def test_a_tag_that_may_not_move_is_held_where_it_was_and_that_is_said():
     s = fixed()
     new = s.move()
