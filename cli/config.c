@@ -644,6 +644,7 @@ int config_load(const char *file, struct config_load *load_r, struct pg_err *err
         sinks_check_world(load_r);
         feeds_check_world(load_r);
         webhooks_check_world(load_r);
+        scanners_check_world(load_r);
         admission_load(load_r);
         keeping_load(load_r);
         rc = end_parse(load_r);

@@ -38,7 +38,7 @@ struct config_upstream_places {
 struct config_load {
     struct config config;
     struct pg_tree_at global_at[OPTION_NGLOBAL];
-    struct pg_tree_at listen_at, upstreams_at, policy_at, trust_at, webhooks_at;
+    struct pg_tree_at listen_at, upstreams_at, policy_at, trust_at, webhooks_at, scans_at;
     struct pg_arena arena;                   /* of the tree */
     const struct pg_tree *policy;            /* the one that stands in the file itself, or NULL */
     struct pg_tree_at *listener_at, *tls_at; /* one for each listener */

@@ -583,7 +583,7 @@ static bool check_path(struct config_load *load, struct pg_tree_at at, const cha
 }
 
 /* The whole that will be used at the start is made here, and thrown away. */
-static void check_tls(struct config_load *load, struct pg_tree_at at, const struct config_tls *tls)
+void rules_check_tls(struct config_load *load, struct pg_tree_at at, const struct config_tls *tls)
 {
     struct tls_server *server = NULL;
     struct pg_err err = {0};
@@ -736,7 +736,7 @@ void rules_check_world(struct config_load *load)
     for (size_t i = 0; i < c->nlisteners; i++) {
         const struct config_listener *l = &c->listeners[i];
         if (l->tls.npairs > 0) {
-            check_tls(load, load->tls_at[i], &l->tls);
+            rules_check_tls(load, load->tls_at[i], &l->tls);
         }
         if (l->owner != NULL && socket_find_owner(l->owner, &uid, &gid, &err) < 0) {
             config_add_problem(load, load->listener_at[i], "listen: %s", err.msg);

@@ -8,6 +8,7 @@
 #include "cli/address.h"
 #include "cli/config_int.h"
 #include "cli/listener.h"
+#include "cli/rules.h"
 #include "policy/scans.h"
 
 #define TIMEOUT_MIN_MS     1000
@@ -219,6 +220,7 @@ static void read_scans(struct config_load *load, const struct pg_tree *root)
                                SL_ARG(listen->text));
         }
     }
+    load->scans_at = t->at;
     listener_read_tls(load, tls, &load->config.scans.tls);
     read_sources(load, t);
 }
@@ -251,6 +253,19 @@ void scanners_read(struct config_load *load, const struct pg_tree *root)
 {
     read_scanners(load, root);
     read_scans(load, root);
+}
+
+void scanners_check_world(struct config_load *load)
+{
+    const struct config_scans *s = &load->config.scans;
+
+    if (s->listen == NULL) {
+        return;
+    }
+    rules_check_tls(load, load->scans_at, &s->tls);
+    for (size_t i = 0; i < s->nsources; i++) {
+        config_check_file(load, load->scans_at, s->sources[i].token_file, PG_GUARDED_PRIVATE);
+    }
 }
 
 static void put_scans(const struct config_scans *s, struct pg_buf *out)

@@ -22,7 +22,8 @@
 #include "proxy/admit/scanning.h"
 
 void scanners_read(struct config_load *load, const struct pg_tree *root); /* root may be NULL */
-void scanners_put(const struct config_scans *s, struct pg_buf *out);      /* as YAML */
+void scanners_check_world(struct config_load *load); /* certificates and tokens of `scans` */
+void scanners_put(const struct config_scans *s, struct pg_buf *out); /* as YAML */
 
 /* The scanners of a server, before anything runs; NULL where there are none. */
 PG_MUST_USE int scanners_open(const struct config *c, struct spawn *spawn,
