@@ -97,16 +97,18 @@ static void put_table(const json_t *rows, struct pg_buf *out)
     struct table t;
     size_t i;
 
-    table_init(&t, 4);
+    table_init(&t, 5);
     table_put(&t, SL("WHAT"));
     table_put(&t, SL("KIND"));
     table_put(&t, SL("WHEN"));
+    table_put(&t, SL("BY"));
     table_put(&t, SL("REASON"));
     json_array_foreach(rows, i, row)
     {
         table_put(&t, pg_json_str(row, "what"));
         table_put(&t, pg_json_str(row, "kind"));
         table_put(&t, pg_json_str(row, "when"));
+        table_put(&t, pg_json_str(row, "by"));
         table_put(&t, pg_json_str(row, "reason"));
     }
     table_print(&t, "", out);

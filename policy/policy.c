@@ -317,8 +317,8 @@ struct policy_verdict policy_revoked(const char *why)
     return (struct policy_verdict){.decision = POLICY_DENY,
                                    .rule = SL("revocation"),
                                    .reason = sl_str(why),
-                                   .remedy = SL("pull another image; who operates this proxy can "
-                                                "say why, and `pullgate unrevoke`"),
+                                   .remedy = SL("pull another image, or ask who operates this "
+                                                "proxy"),
                                    .observed = SL(""),
                                    .not_after_s = INT64_MAX};
 }

@@ -111,6 +111,7 @@ def test_what_a_feed_takes_back_is_refused_and_it_alone_gives_it_back():
     served(pg, paths(other, repo="library/other"))
     [shown] = json.loads(run(pg, "revocations", "--json")[1])["revocations"]
     assert (shown["what"], shown["by"], shown["reason"]) == (image.digest, "feed feed", "it steals")
+    assert "feed feed" in run(pg, "revocations")[1]
     code, out, err = run(pg, "unrevoke", image.digest)
     assert code != 0 and "feed" in err, (code, out, err)
     denied(pg, paths(image))
