@@ -210,8 +210,21 @@ static void decide_wanted(struct exam *x)
     }
 }
 
+/* What would help. Here signatures and attestations are known, and nothing else. */
+static struct sl put_right(const struct exam *x)
+{
+    struct policy_wants w = wants_of(x);
+
+    return w.content || w.age || w.record || w.scans
+               ? SL("here signatures and attestations alone are looked at: `pullgate explain` says "
+                    "what the server makes of the rest")
+               : x->verdict.remedy;
+}
+
 static void decide_policy(struct exam *x)
 {
+    struct sl help;
+
     policy_decide(x->policy, &x->facts, &x->arena, &x->verdict);
     if (x->verdict.asks_opa) {
         counsel_ask_once(x->policy, &x->facts, &x->arena);
@@ -219,9 +232,9 @@ static void decide_policy(struct exam *x)
     }
     x->is_good = x->verdict.decision == POLICY_ALLOW;
     if (!x->is_good) {
+        help = put_right(x);
         say(x, "policy", "rule " SL_FMT ": " SL_FMT "%s" SL_FMT, SL_ARG(x->verdict.rule),
-            SL_ARG(x->verdict.reason), x->verdict.remedy.n > 0 ? "; " : "",
-            SL_ARG(x->verdict.remedy));
+            SL_ARG(x->verdict.reason), help.n > 0 ? "; " : "", SL_ARG(help));
     }
 }
 
