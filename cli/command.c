@@ -417,7 +417,7 @@ const struct command_option command_options[] = {
      offsetof(struct command_args, retention.rules)},
     {'A', 0, "as-of", "DATE", "As if it were that day: 2026-12-31, or 2026-12-31T04:00:00Z.",
      offsetof(struct command_args, retention.as_of)},
-    {'4', 0, "rate", "N", "Images removed a second: 50 unless told.",
+    {'4', 0, "rate", "N", "Images removed a second: 50 unless told; by `lifecycle` 20.",
      offsetof(struct command_args, retention.rate)},
     {'8', 0, "registry", "URL", "Which: https://registry.acme.example",
      offsetof(struct command_args, lifecycle.registry)},
