@@ -280,7 +280,7 @@ static int open_intake(struct serve *s, struct pg_err *err)
     if (rc < 0 || s->helpers.intake == NULL) {
         return rc;
     }
-    intake_start(s->helpers.intake, s->store);
+    intake_start(s->helpers.intake, s->store, s->turn.trail);
     if (listen_open(s->listen, &want, intake_door(s->helpers.intake), bound, err) < 0) {
         return -1;
     }

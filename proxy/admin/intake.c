@@ -8,12 +8,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/guarded.h"
 #include "base/hash.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/metric.h"
 #include "proxy/admit/result.h"
@@ -33,6 +35,7 @@ struct intake {
     struct config holder; /* whose scans are a copy */
     struct tls_server *tls;
     struct store *store;
+    struct trail *trail;
     int pipe[2]; /* of descriptors, as numbers */
     atomic_uint nqueued;
     atomic_bool stops;
@@ -409,6 +412,29 @@ static int read_head(struct visit *v)
     return -1;
 }
 
+/* Who is known did something, or tried to. */
+static void record(const struct visit *v, struct sl digest)
+{
+    struct entry e = {.kind = ENTRY_ACT};
+    struct sockaddr_storage from = {0};
+    socklen_t length = sizeof(from);
+    char address[PG_IP_TEXT_MAX] = "";
+    uint16_t port = 0;
+    struct pg_ip ip;
+
+    if (getpeername(v->fd, (struct sockaddr *)&from, &length) == 0 &&
+        pg_ip_of(&from, &ip, &port) == 0) {
+        pg_ip_text(&ip, port, address);
+    }
+    e.text[ENTRY_TEXT_CALLER] = sl_str(v->source->name);
+    e.text[ENTRY_TEXT_ADDRESS] = sl_str(address);
+    e.text[ENTRY_TEXT_ACT] = SL("scan report");
+    e.text[ENTRY_TEXT_DIGEST] = digest;
+    e.text[ENTRY_TEXT_RESULT] = v->code == NULL ? SL("ok") : sl_str(v->code);
+    e.number[ENTRY_NUMBER_BYTES] = v->body.n;
+    trail_note(v->intake->trail, &e);
+}
+
 static void tell(const struct visit *v)
 {
     char text[DIGEST_TEXT_MAX] = "-";
@@ -421,6 +447,9 @@ static void tell(const struct visit *v)
                "scan report of %s, source %s: %d%s%s", text,
                v->source != NULL ? v->source->name : "not known", v->status,
                v->code != NULL ? ", " : "", v->code != NULL ? v->code : "");
+    if (v->source != NULL) {
+        record(v, v->digest.alg == PG_SHA256 ? sl_str(text) : SL(""));
+    }
 }
 
 static void serve(struct visit *v)
@@ -538,7 +567,7 @@ const struct conn_door *intake_door(const struct intake *i)
     return &i->door;
 }
 
-void intake_start(struct intake *i, struct store *store)
+void intake_start(struct intake *i, struct store *store, struct trail *trail)
 {
     sigset_t all, before;
 
@@ -546,6 +575,7 @@ void intake_start(struct intake *i, struct store *store)
         return;
     }
     i->store = store;
+    i->trail = trail;
     PG_CHECK(sigfillset(&all) == 0 && pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
     for (; i->nthreads < INTAKE_THREADS; i->nthreads++) {
         PG_CHECK(pthread_create(&i->threads[i->nthreads], NULL, work, i) == 0);
@@ -566,11 +596,8 @@ void intake_reload(struct intake *i)
 
 /* The listener is closed already: nothing more is accepted. What waits is closed, and what has not
  * come whole; a report that did is judged and answered. */
-void intake_stop(struct intake *i)
+static void stop(struct intake *i)
 {
-    if (i == NULL) {
-        return;
-    }
     atomic_store(&i->stops, true);
     pg_fd_close(&i->pipe[1]);
     for (; i->nthreads > 0; i->nthreads--) {
@@ -583,7 +610,7 @@ void intake_close(struct intake *i)
     if (i == NULL) {
         return;
     }
-    intake_stop(i);
+    stop(i);
     pg_fd_close(&i->pipe[0]);
     tls_server_free(i->tls);
     config_free(&i->holder);

@@ -19,12 +19,13 @@
  * Tokens are read from their files for each request: one that is replaced counts at once. They are
  * compared as digests, all of them, in constant time.
  *
- * Ownership:  open to close; the config is copied, the store outlives stop.
+ * Ownership:  open to close; the config is copied, store and trail outlive close.
  * Failure:    open: a certificate, key or token that cannot be used. Later: answers and the log.
- * Threads:    open, start, reload, stop, close: main. take: the acceptor.
+ * Threads:    open, start, reload, close: main. take: the acceptor.
  */
 #pragma once
 
+#include "audit/trail.h"
 #include "cache/store.h"
 #include "proxy/config.h"
 #include "proxy/http/conn.h"
@@ -41,7 +42,8 @@ struct intake;
 /* 0, also where nothing is listened to: *i_r is NULL then. */
 PG_MUST_USE int intake_open(const struct config *c, struct intake **i_r, struct pg_err *err);
 const struct conn_door *intake_door(const struct intake *i); /* for listen_open() */
-void intake_start(struct intake *i, struct store *store);    /* NULL is allowed, as in the next */
-void intake_reload(struct intake *i);                        /* certificate and key anew */
-void intake_stop(struct intake *i);
+/* trail: each push of a known source is an entry; NULL: of none. Of intake NULL is allowed, here
+ * and in the next. */
+void intake_start(struct intake *i, struct store *store, struct trail *trail);
+void intake_reload(struct intake *i); /* certificate and key anew */
 void intake_close(struct intake *i);

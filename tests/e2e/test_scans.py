@@ -5,6 +5,7 @@ import glob, json, os, re, shutil, subprocess, tempfile
 import gated
 import pg as stage
 from pg import Pullgate
+from test_audit import entries
 from upstream import OCI_MANIFEST, Upstream
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
@@ -307,6 +308,11 @@ def test_who_may_push_and_what():
     assert pg.push(at, report, token="another-token-of-ci")[0] == 201
     assert pg.push(at, report, token=TOKENS["other"])[1]["source"] == "other"
     assert not any(t in pg.said() for t in TOKENS.values())
+    pushed = lambda: entries(pg, "--act", "scan report")
+    pg.wait_true(lambda: len(pushed()) == 14, "not all who are known are recorded")     # 401 is nobody
+    last = pushed()[-1]
+    assert (last["caller"], last["digest"], last["result"]) == ("other", DEBIAN, "ok"), last
+    assert last["bytes"] == len(report) and last["address"].startswith("127.0.0.1:"), last
     pg.stop()
 
 
