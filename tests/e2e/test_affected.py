@@ -69,8 +69,6 @@ def test_every_name_of_it_finds_the_image_in_all_sources_results():
     pg.restart()                                                 # it is kept
     assert told(pg, "CVE-2023-32681") == requests
     pg.stop()
-    trivy.close()
-    grype.close()
 
 
 def test_who_pulled_it_and_whether_it_would_be_served_now():
@@ -110,7 +108,6 @@ def test_who_pulled_it_and_whether_it_would_be_served_now():
     code, out, _ = pg.command("affected", "CVE-2099-0001")
     assert code == 1 and "  pulled by 127.0.0.1 from origin.test/team/copy as stable, last 2" in out, out
     pg.stop()
-    s.close()
 
 
 def test_what_cannot_be_asked_is_told():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images that are pulled are scanned by the server: when, by whom, again, and what becomes of failures."""
-import glob, json, os, re, shutil, subprocess, tempfile
+import atexit, glob, json, os, re, shutil, subprocess, tempfile
 
 import gated
 import pg as stage
@@ -32,6 +32,7 @@ class Scanner:
     def __init__(self, kind="trivy"):
         self.kind = kind
         self.dir = tempfile.mkdtemp(prefix="pg-scans-")
+        atexit.register(shutil.rmtree, self.dir)
         self.database, self.command = f"{self.dir}/database", f"{self.dir}/{kind}"
         shutil.copytree(FIXTURES, f"{self.database}/fixtures")
         os.symlink(os.path.join(ROOT, "tests/fakes/scanner.py"), self.command)
@@ -57,9 +58,6 @@ class Scanner:
 
     def config(self, more=""):
         return f"- {{command: {self.command}, database: {self.database}{more}}}\n"
-
-    def close(self):
-        shutil.rmtree(self.dir)
 
 
 def start(up, *scanners, **more):
@@ -108,8 +106,6 @@ def test_what_is_pulled_is_scanned_once_by_each_scanner():
     pg.wait_metric(FAILED, 2)                           # no packages: that is not a clean image
     assert trivy.runs() == grype.runs() == [DEBIAN, CLEAN], (trivy.runs(), grype.runs())
     pg.stop()
-    trivy.close()
-    grype.close()
 
 
 def test_a_newer_database_scans_again():
@@ -131,7 +127,6 @@ def test_a_newer_database_scans_again():
     wait(pg, GOOD, 3)
     assert report(pg, "trivy", DEBIAN) and not os.path.exists(old)
     pg.stop()
-    s.close()
 
 
 def test_F12_a_scanner_that_fails_is_told_of_and_tried_again():
@@ -154,7 +149,6 @@ def test_F12_a_scanner_that_fails_is_told_of_and_tried_again():
     clock.by(3600 * 8)
     wait(pg, GOOD, 1)
     pg.stop()
-    s.close()
 
 
 def test_F12_a_scanner_that_hangs_is_ended():
@@ -166,7 +160,6 @@ def test_F12_a_scanner_that_hangs_is_ended():
     pg.wait_log(f"{DEBIAN}: not scanned by trivy: .*took more than")
     pg.wait_metric(FAILED, 1)
     pg.stop()
-    s.close()
 
 
 def test_N11_what_finds_no_place_waits_for_one():
@@ -189,7 +182,6 @@ def test_N11_what_finds_no_place_waits_for_one():
     pg.wait_metric(FAILED, 2)
     assert not any("too many images" in line for line in pg.log)
     pg.stop()
-    s.close()
 
 
 POLICY = """\
@@ -218,7 +210,6 @@ def test_who_waits_for_a_scan_gets_its_verdict():
     pg.use(POLICY.format("high"))
     gated.denied(ask(pg, "debian12"), "scanned", "CVE-2099-0001")
     pg.stop()
-    s.close()
 
 
 # ---- pushed
@@ -365,7 +356,6 @@ def test_what_is_wrong_with_scanners_is_told():
              "token_file is missing"):
         code, out, err = check(text if text.startswith("scans:") else "scanners:\n" + text)
         assert code == 1 and why in out, (text, code, out, err)
-    s.close()
 
 
 def check(text):

@@ -58,6 +58,19 @@ static void use(const char *scan)
     }
 }
 
+static const struct facts_content image = {.shape = FACTS_IMAGE};
+
+/* What is known of an image of which n sources have said this. */
+static struct facts facts_of(const struct facts_scan *scans, size_t n)
+{
+    return (struct facts){.repository = SL("docker.io/library/nginx"),
+                          .digest = digest_of(PG_SHA256, SL("x")),
+                          .now_s = 1000000,
+                          .content = &image,
+                          .scans = scans,
+                          .nscans = n};
+}
+
 /* A test without its image: "scan: [...], expect: deny". */
 static void passes(const char *test)
 {
@@ -126,11 +139,7 @@ TEST(what_is_missing_waits_or_is_served_or_is_denied)
 
 TEST(what_is_served_without_a_scan_says_so_and_asks_for_one)
 {
-    const struct facts_content image = {.shape = FACTS_IMAGE};
-    const struct facts f = {.repository = SL("docker.io/library/nginx"),
-                            .digest = digest_of(PG_SHA256, SL("x")),
-                            .now_s = 1000000,
-                            .content = &image};
+    const struct facts f = facts_of(NULL, 0);
     struct policy_verdict v;
 
     use("{max_severity: low, on_missing: serve}");
@@ -233,20 +242,14 @@ TEST(N25_a_new_finding_denies_what_is_new_and_after_a_grace_what_is_not)
 
 TEST(N25_the_grace_is_told_and_ends)
 {
-    const struct facts_content image = {.shape = FACTS_IMAGE};
     const struct facts_finding x = {
         .id = SL("CVE-1"), .severity = FACTS_CRITICAL, .since_s = 999000, .package = SL("p")};
     const struct facts_scan s = {
         .source = SL("t"), .good_s = 999000, .first_s = 1000, .findings = &x, .nfindings = 1};
-    const struct facts f = {.repository = SL("docker.io/library/nginx"),
-                            .digest = digest_of(PG_SHA256, SL("x")),
-                            .now_s = 1000000,
-                            .content = &image,
-                            .scans = &s,
-                            .nscans = 1,
-                            .here_s = 2000};
+    struct facts f = facts_of(&s, 1);
     struct policy_verdict v;
 
+    f.here_s = 2000;
     use("{max_severity: low, grace: 1h}");
     policy_decide(policy, &f, &arena, &v);
     assert_true(v.decision == POLICY_ALLOW && v.not_after_s == 999000 + 3600);
@@ -276,7 +279,6 @@ TEST(what_is_exploited_denies_whatever_it_is_rated)
 
 TEST(a_verdict_ends_when_what_it_rests_on_does)
 {
-    const struct facts_content image = {.shape = FACTS_IMAGE};
     struct facts_finding x = {
         .id = SL("CVE-1"), .severity = FACTS_CRITICAL, .since_s = 1000, .settled_until_s = 1000100};
     struct facts_scan s = {.source = SL("t"),
@@ -285,12 +287,7 @@ TEST(a_verdict_ends_when_what_it_rests_on_does)
                            .database_s = 998000,
                            .findings = &x,
                            .nfindings = 1};
-    const struct facts f = {.repository = SL("docker.io/library/nginx"),
-                            .digest = digest_of(PG_SHA256, SL("x")),
-                            .now_s = 1000000,
-                            .content = &image,
-                            .scans = &s,
-                            .nscans = 1};
+    const struct facts f = facts_of(&s, 1);
     struct policy_verdict v;
 
     use("{max_severity: low, max_age: 1h, database_max_age: 1d}");
@@ -309,14 +306,8 @@ TEST(a_verdict_ends_when_what_it_rests_on_does)
 
 TEST(what_cannot_be_listed_counts_and_what_cannot_be_read_waits)
 {
-    const struct facts_content image = {.shape = FACTS_IMAGE};
     struct facts_scan s = {.source = SL("t"), .good_s = 1, .first_s = 1, .unlisted = {[0] = 3}};
-    struct facts f = {.repository = SL("docker.io/library/nginx"),
-                      .digest = digest_of(PG_SHA256, SL("x")),
-                      .now_s = 1000000,
-                      .content = &image,
-                      .scans = &s,
-                      .nscans = 1};
+    struct facts f = facts_of(&s, 1);
     struct policy_verdict v;
 
     use("{max_severity: medium}");
@@ -332,16 +323,10 @@ TEST(what_cannot_be_listed_counts_and_what_cannot_be_read_waits)
 
 TEST(N09_a_signed_report_counts_if_an_authority_signed_it)
 {
-    const struct facts_content image = {.shape = FACTS_IMAGE};
     const struct facts_signed a = world_signed('a', FACTS_ATTESTATION, FACTS_BUNDLE);
     const struct facts_signed b = world_signed('b', FACTS_ATTESTATION, FACTS_BUNDLE);
     struct facts_scan s = {.source = SL("attested"), .good_s = 999999, .first_s = 999999, .by = &b};
-    const struct facts f = {.repository = SL("docker.io/library/nginx"),
-                            .digest = digest_of(PG_SHA256, SL("x")),
-                            .now_s = 1000000,
-                            .content = &image,
-                            .scans = &s,
-                            .nscans = 1};
+    const struct facts f = facts_of(&s, 1);
     struct policy_verdict v;
 
     use("{max_severity: medium, attested_by: [team]}");
@@ -377,7 +362,6 @@ TEST(mistakes_are_told_with_their_place)
 
 TEST(what_each_source_found_is_explained)
 {
-    const struct facts_content image = {.shape = FACTS_IMAGE};
     const struct facts_finding all[] = {
         {.id = SL("CVE-1"), .severity = FACTS_CRITICAL, .settled_until_s = INT64_MAX},
         {.id = SL("CVE-2"), .severity = FACTS_LOW}};
@@ -389,12 +373,7 @@ TEST(what_each_source_found_is_explained)
          .database_s = 1000000 - 172800,
          .findings = all,
          .nfindings = 2}};
-    const struct facts f = {.repository = SL("docker.io/library/nginx"),
-                            .digest = digest_of(PG_SHA256, SL("x")),
-                            .now_s = 1000000,
-                            .content = &image,
-                            .scans = scans,
-                            .nscans = 2};
+    const struct facts f = facts_of(scans, 2);
     struct policy_verdict v;
 
     use("{max_severity: low, from: [trivy]}");
