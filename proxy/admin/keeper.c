@@ -264,7 +264,8 @@ static struct snapshot *take_run(struct keeper *k, int64_t now_s)
     bool is_due = k->due_s > 0 && now_s >= k->due_s && is_open(k, now_s);
 
     reckon_due(k, now_s);
-    if (rules_of(k->snapshot) == NULL || (!k->is_asked && !is_due)) {
+    k->is_asked = k->is_asked && rules_of(k->snapshot) != NULL; /* they may have gone since */
+    if (!k->is_asked && !is_due) {
         return NULL;
     }
     k->run = (struct run){.number = k->run.number + 1,
