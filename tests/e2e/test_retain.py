@@ -130,11 +130,12 @@ def test_a_signal_and_the_schedule_begin_a_run():
 
 
 def test_the_schedule_keeps_to_its_windows():
-    shift = Shift()
-    hour = (time.gmtime().tm_hour + 2) % 24
-    up, pg = stocked(ALL_CI.replace("schedule: never", 'schedule: "* * * * *"\n  windows: [{from: "0 %d * * *", for: 2h}]'
+    shift, ahead = Shift(), int(600 - time.time()) % HOUR   # ten past: one run is due, not two
+    hour = (time.gmtime(time.time() + ahead).tm_hour + 2) % 24
+    shift.by(wall=ahead)
+    up, pg = stocked(ALL_CI.replace("schedule: never", 'schedule: "@hourly"\n  windows: [{from: "0 %d * * *", for: 2h}]'
                                     % hour), env=shift.env)
-    shift.by(120)
+    shift.by(HOUR)
     assert pg.control("POST", "/api/v1/reload").status == 200      # which makes it look
     assert pg.state()["run"] is None, pg.state()
     shift.by(2 * HOUR)
