@@ -50,7 +50,7 @@ struct keeper {
     atomic_bool ending;
     int64_t due_s; /* by the wall clock; 0: never */
     enum state state;
-    bool is_cut;   /* the run under way, by the end of its window */
+    bool is_cut;   /* the last run, by the end of its window: the rest goes in the next */
     int64_t lag_s; /* of the clock of ages behind the wall clock, as of its last turn */
     struct run run;
     struct ages ages; /* the thread's alone, as is saved_s */
@@ -209,10 +209,6 @@ static void end_run(struct keeper *k, const struct removal_sum *sum, const char 
     k->run.ended_s = pg_clock_wall_s();
     (void)snprintf(k->run.result, sizeof(k->run.result), "%s", result);
     k->state = IDLE;
-    if (k->is_cut) {
-        k->due_s = k->run.ended_s; /* as soon as it may */
-    }
-    k->is_cut = false;
     wake(k);
     unlock(k);
     tell(&k->run);
@@ -261,7 +257,7 @@ static void reckon_due(struct keeper *k, int64_t now_s)
 /* A run that is to begin, with a reference on its snapshot; NULL: none yet. Under the lock. */
 static struct snapshot *take_run(struct keeper *k, int64_t now_s)
 {
-    bool is_due = k->due_s > 0 && now_s >= k->due_s && is_open(k, now_s);
+    bool is_due = (k->is_cut || (k->due_s > 0 && now_s >= k->due_s)) && is_open(k, now_s);
 
     reckon_due(k, now_s);
     k->is_asked = k->is_asked && rules_of(k->snapshot) != NULL; /* they may have gone since */
@@ -271,7 +267,7 @@ static struct snapshot *take_run(struct keeper *k, int64_t now_s)
     k->run = (struct run){.number = k->run.number + 1,
                           .why = k->is_asked ? k->asked_by : KEEPER_SCHEDULE,
                           .began_s = now_s};
-    k->is_asked = false;
+    k->is_asked = k->is_cut = false;
     k->due_s = next_of(rules_of(k->snapshot), now_s);
     k->state = PLANNING;
     return config_snapshot_ref(k->snapshot);
