@@ -4,7 +4,7 @@ import json, os, sys
 
 import pg as stage
 from gated import Gated
-from test_scans import CLEAN, DEBIAN, FAILED, GOOD, Scanner, offer, pull, start
+from test_scans import DEBIAN, FAILED, GOOD, Scanner, offer, pull, start
 from upstream import OCI_MANIFEST, Upstream
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../check"))

@@ -285,12 +285,8 @@ def test_what_is_wrong_with_a_feed_is_said_with_its_place():
                       (f"{{name: a, url: 'https://h/', key: {where}/bad.pub}}", "bad.pub"),
                       (f"{{name: a, url: 'https://h/', key: {where}/none.pub}}", "none.pub"),
                       (f"{{name: a, url: 'https://h/', key: {good}, keys: 1}}", "unknown key")]:
-        path = where + "/conf.yaml"
-        with open(path, "w") as f:
-            f.write("# 1\n# 2\nrevocation_feeds: [%s]\n" % text)
-        p = subprocess.run([os.environ["PULLGATE"], "config", "check", "-c", path], capture_output=True, text=True)
-        said = p.stdout + p.stderr
-        assert p.returncode != 0 and why in said and f"{path}:3:" in said, (text, said)
+        code, said, path = stage.config_check("# 1\n# 2\nrevocation_feeds: [%s]\n" % text)
+        assert code != 0 and why in said and f"{path}:3:" in said, (text, said)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entries of the audit log on their way to who collects them: over HTTPS and as syslog, over restarts
 of either side, nothing lost, and what comes twice known by its id."""
-import contextlib, glob, json, os, re, socket, struct, subprocess, sys, threading
+import contextlib, glob, json, os, re, socket, struct, sys, threading
 from http.server import BaseHTTPRequestHandler
 
 import pg as stage
@@ -391,14 +391,8 @@ def test_what_is_wrong_with_a_sink_is_said_with_its_place():
             ("{url: 'https://h/', client_cert: /x}", "go together"),
             ("{url: 'https://h/1'}, {url: 'https://h/2'}", "two are named"),
             ("{url: 'https://h/', ca_file: /nonexistent}", "/nonexistent")]:
-        conf = "# 1\n# 2\n# 3\naudit: {forward: [%s]}\n" % text
-        path = os.path.join(os.path.dirname(CERT), "bad.yaml")
-        with open(path, "w") as f:
-            f.write(conf)
-        p = subprocess.run([os.environ["PULLGATE"], "config", "check", "-c", path], capture_output=True, text=True)
-        said = p.stdout + p.stderr
-        assert p.returncode != 0 and why in said, (text, said)
-        assert f"{path}:4:" in said, (text, said)
+        code, said, path = stage.config_check("# 1\n# 2\n# 3\naudit: {forward: [%s]}\n" % text)
+        assert code != 0 and why in said and f"{path}:4:" in said, (text, said)
 
 
 if __name__ == "__main__":

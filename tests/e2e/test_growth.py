@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`pullgate report storage`: what takes the room, whose it is, and until when there is some."""
-import json, os, re, subprocess, sys, time
+import json, os, re, sys, time
 
 import pg as stage
 from pg import Pullgate, Upstream
@@ -13,9 +13,7 @@ DAY = 86400
 
 
 def report(pg, *words):
-    p = subprocess.run([os.environ["PULLGATE"], "report", "storage", "-c", pg.conf, *words], text=True,
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=stage.DEADLINE * 4)
-    return p.returncode, p.stdout, p.stderr
+    return pg.command("report storage", *words)
 
 
 def pull(pg, repo, tag):

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`policy replay`: what a policy would have decided otherwise about the requests that were."""
-import json, os, subprocess, sys
+import json, os, sys
 
 import pg as stage
-from pg import Pullgate
-from test_admit import Layout, doors, start, write_policy
+from test_admit import Layout, doors, start
 from test_admit import POLICY as SIGNED
 from test_facts import Made
 from test_opa import Opa
@@ -22,14 +21,13 @@ def replay(pg, policy, *args):
     """(exit status, text, document) of both forms."""
     with open(pg.policy + "/new.yaml", "w") as f:
         f.write(policy)
-    run = lambda *more: subprocess.run([os.environ["PULLGATE"], "policy", "replay", "-c", pg.conf, "--policy",
-                                        pg.policy + "/new.yaml", *args, *more], capture_output=True, text=True, timeout=120)
-    text, doc = run(), run("--json")
-    assert text.returncode == doc.returncode and doc.returncode < 2, (text, doc)
+    run = lambda *more: pg.command("policy replay", "--policy", pg.policy + "/new.yaml", *args, *more)
+    (code, text, err), (same, doc, _) = run(), run("--json")
+    assert code == same < 2, (code, text, err, same, doc)
     with open(os.path.join(ROOT, "docs/api/policy-replay.schema.json")) as f:
-        wrong = list(misfits(json.loads(doc.stdout), json.load(f)))
+        wrong = list(misfits(json.loads(doc), json.load(f)))
     assert not wrong, wrong
-    return text.returncode, text.stdout, json.loads(doc.stdout)
+    return code, text, json.loads(doc)
 
 
 def recorded(pg, n):
@@ -39,8 +37,7 @@ def recorded(pg, n):
 
 
 def pg_log(pg):
-    out = subprocess.run([os.environ["PULLGATE"], "audit", "query", "-c", pg.conf, "--json"], capture_output=True, text=True)
-    return [l for l in out.stdout.splitlines() if '"kind":"decision"' in l]
+    return [l for l in pg.command("audit query", "--json")[1].splitlines() if '"kind":"decision"' in l]
 
 
 def test_what_would_change_and_what_not():
@@ -135,16 +132,14 @@ def test_an_opa_is_asked_and_what_is_wrong_is_told():
     recorded(pg, 1)
     _, _, doc = replay(pg, OPEN + f"opa: {{url: '{opa.url}', path: pullgate/decision, timeout: 5s}}\n")
     assert [c["reason"] for c in doc["changes"]] == ["OPA denies it: nobody reviewed it"], doc
-    run = lambda *a: subprocess.run([os.environ["PULLGATE"], "policy", "replay", "-c", pg.conf, *a],
-                                    capture_output=True, text=True, timeout=60)
-    got = run()
-    assert got.returncode == 2 and "--policy" in got.stderr, got
+    code, out, err = pg.command("policy replay")
+    assert code == 2 and "--policy" in err, err
     with open(pg.policy + "/bad.yaml", "w") as f:
         f.write("default: allow\nrules: 1\n")
-    got = run("--policy", pg.policy + "/bad.yaml")
-    assert got.returncode == 1 and "bad.yaml:2:8" in got.stdout + got.stderr, got
-    got = run("--policy", pg.policy + "/policy.yaml", "--since", "soon")
-    assert got.returncode == 2 and "--since soon" in got.stderr, got
+    code, out, err = pg.command("policy replay", "--policy", pg.policy + "/bad.yaml")
+    assert code == 1 and "bad.yaml:2:8" in out + err, (out, err)
+    code, out, err = pg.command("policy replay", "--policy", pg.policy + "/policy.yaml", "--since", "soon")
+    assert code == 2 and "--since soon" in err, err
     pg.stop()
     opa.stop()
 

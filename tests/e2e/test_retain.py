@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server carries rules of retention out by itself: by schedule, by a signal, by command."""
-import csv, io, json, os, signal, subprocess, threading, time
+import csv, io, json, os, signal, threading, time
 
 import pg as stage
 from pg import Pullgate, Shift, Upstream
@@ -100,10 +100,9 @@ def test_gc_now_carries_out_what_the_rules_say():
 
 
 def audit(pg, act):
-    p = subprocess.run([os.environ["PULLGATE"], "audit", "query", "-c", pg.conf, "--json", "--act", act], text=True,
-                       capture_output=True, env=pg.env, timeout=stage.DEADLINE)
-    assert p.returncode == 0, p
-    return [json.loads(line) for line in p.stdout.splitlines()]
+    code, out, err = pg.command("audit query", "--json", "--act", act)
+    assert code == 0, (out, err)
+    return [json.loads(line) for line in out.splitlines()]
 
 
 def test_a_signal_and_the_schedule_begin_a_run():
@@ -312,7 +311,7 @@ def test_the_last_copy_stays_unless_the_rule_says_delete():
     assert pg.get("/v2/library/app/manifests/ci-1").status == 200    # served all the same
     run, tags = pg.now(), pg.tags()
     assert run["removed"] == 1 and tags == {"ci-1"}, (run, tags)
-    code, out, err = told(pg, "plan", "--rules", os.path.join(pg.dir, "rules.yaml"), "--json")
+    code, out, err = pg.command("retention plan", "--rules", os.path.join(pg.dir, "rules.yaml"), "--json")
     (image,) = json.loads(out)["images"]
     assert image["action"] == "keep" and image["why"] == "last-copy", image
     pg.rules(ALL_CI.replace("beyond_newest: 0}", "beyond_newest: 0}, last_copy: delete"))
@@ -332,12 +331,6 @@ def test_what_upstream_has_again_is_no_last_copy():
     assert code == 0, (out, err)
     assert pg.now()["removed"] == 1
     pg.stop()
-
-
-def told(pg, *words):
-    p = subprocess.run([os.environ["PULLGATE"], "retention", words[0], "-c", pg.conf, *words[1:]], text=True,
-                       capture_output=True, env=pg.env, timeout=stage.DEADLINE)
-    return p.returncode, p.stdout, p.stderr
 
 
 def test_rules_that_are_no_good_leave_those_in_force():

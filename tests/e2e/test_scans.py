@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images that are pulled are scanned by the server: when, by whom, again, and what becomes of failures."""
-import atexit, glob, json, os, re, shutil, subprocess, tempfile
+import atexit, glob, json, os, re, shutil, tempfile
 
 import gated
 import pg as stage
@@ -354,17 +354,8 @@ def test_what_is_wrong_with_scanners_is_told():
             ("scans: {listen: 127.0.0.1:0, tls: {cert: /a, key: /b}}\n", "scans.sources must be a list"), \
             ("scans: {listen: 127.0.0.1:0, tls: {cert: /a, key: /b}, sources: [{name: ci}]}\n",
              "token_file is missing"):
-        code, out, err = check(text if text.startswith("scans:") else "scanners:\n" + text)
-        assert code == 1 and why in out, (text, code, out, err)
-
-
-def check(text):
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as f:
-        f.write("\n" * 5 + text)
-        f.flush()
-        p = subprocess.run([os.environ["PULLGATE"], "config", "check", "-c", f.name], text=True,
-                           timeout=stage.DEADLINE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    return p.returncode, p.stdout, p.stderr
+        code, said, _ = stage.config_check("\n" * 5 + (text if text.startswith("scans:") else "scanners:\n" + text))
+        assert code == 1 and why in said, (text, code, said)
 
 
 if __name__ == "__main__":

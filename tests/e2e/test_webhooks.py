@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Webhooks: what happens is told, signed, in order, and again until it is taken; and nothing waits
 for who does not take it."""
-import base64, hashlib, hmac, http.client, json, os, subprocess, tempfile, threading, time
+import base64, hashlib, hmac, http.client, json, os, tempfile, threading, time
 from http.server import BaseHTTPRequestHandler
 
 import pg as stage
@@ -208,12 +208,6 @@ def test_room_that_is_made_is_told():
     os.unlink(file)
 
 
-def config(pg, word):
-    p = subprocess.run([os.environ["PULLGATE"], "config", word, "-c", pg.conf], text=True, stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE, timeout=stage.DEADLINE)
-    return p.returncode, p.stdout, p.stderr
-
-
 def test_a_list_that_is_wrong_is_refused_with_its_place():
     file = secret()
     pg = Pullgate(Upstream())
@@ -229,19 +223,19 @@ def test_a_list_that_is_wrong_is_refused_with_its_place():
             ("webhooks: [{url: 'https://h.test/', secret_file: hook.secret}]", "absolute path"),
             ("webhooks: [{url: 'https://h.test/', secret_file: /nowhere/it/is}]", "/nowhere/it/is")]:
         pg.write("\n".join([*lines, text]) + "\n")
-        code, out, err = config(pg, "check")
+        code, out, err = pg.command("config check")
         said = out + err
         assert code == 1 and what in said and f"yaml:{len(lines) + 1}:" in said and "pw" not in said, (text, said)
     os.chmod(file, 0o644)
     pg.write("\n".join([*lines, f"webhooks: [{{url: 'https://h.test/', secret_file: {file}}}]"]) + "\n")
-    code, out, err = config(pg, "check")
+    code, out, err = pg.command("config check")
     assert code == 1 and file in out + err, (out, err)          # others may read it
     os.chmod(file, 0o600)
-    code, out, err = config(pg, "show")
+    code, out, err = pg.command("config show")
     assert code == 0 and '- {url: "https://h.test/"' in out, (out, err)
     shown = out
     pg.write(shown)
-    assert config(pg, "check")[0] == 0                # what is shown loads again
+    assert pg.command("config check")[0] == 0                # what is shown loads again
     os.unlink(file)
     pg.end()
 
