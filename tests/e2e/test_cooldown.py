@@ -247,7 +247,7 @@ def test_a_denial_that_nothing_older_helps_is_told_and_what_is_explained_is_not(
     r.wait_types("denial", "denial", "revocation")
     assert [e["data"].get("rule") for e in r.of("denial")] == ["facts", "facts"], r.events
     pg.stop()
-    r.end()
+    r.stop()
     os.unlink(file)
 
 

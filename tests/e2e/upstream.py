@@ -10,8 +10,10 @@ A fault is a function (exchange) -> True when it answered; the first rule that m
 wins, else the registry answers as it should.
 """
 import base64, hashlib, json, os, re, socket, ssl, struct, threading, time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
+
+from web import Server, context_of, kept_port
 
 DEADLINE = float(os.environ.get("PG_E2E_DEADLINE", "15"))
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -142,17 +144,16 @@ class Upstream:
         self.blobs, self.manifests, self.asked, self.rules, self.forms = {}, {}, [], [], []
         self.lock, self.token, self.open = threading.Lock(), token, set()
         self._cert, self._client_ca = cert, client_ca
-        self._start(address, cert)
+        self._kept = kept_port(address)         # it is its own, also while it is dead
+        self._start(self._kept.getsockname(), cert)
         if token:
             self.on(r"^/v2/", token.guard)
 
     def _start(self, address, cert):
-        ThreadingHTTPServer.allow_reuse_address = True
-        self.server = ThreadingHTTPServer(address, Exchange)
-        self.server.daemon_threads, self.server.upstream = True, self
+        self.server = Server(address, Exchange)
+        self.server.upstream = self
         if cert:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*cert)
+            context = context_of(*cert)
             if self._client_ca:
                 context.load_verify_locations(self._client_ca)
                 context.verify_mode = ssl.CERT_OPTIONAL
@@ -174,7 +175,7 @@ class Upstream:
                 pass
 
     def live(self):
-        self._start(self.server.server_address[:2], self._cert)
+        self._start(self._kept.getsockname(), self._cert)
 
     def on(self, path, fault, times=-1, methods=None):
         """Newest first. Faults of blobs are of their GET alone unless told."""

@@ -26,11 +26,11 @@ class UnixServer(Server):
         self.server_name, self.server_port = "unix", 0
 
 
-def kept_port():
+def kept_port(address=("127.0.0.1", 0)):
     """A socket that has a port and does not listen."""
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind(("127.0.0.1", 0))
+    s.bind(address)
     return s
 
 
