@@ -262,7 +262,8 @@ const struct command command_table[] = {
      "not be deleted.",
      lifecycle_run, NULL},
     {"deps", "c", "Show what an image needs, and what needs it.",
-     "IMAGE is REPOSITORY:TAG or REPOSITORY@DIGEST. Indexes and their images, signatures and what "
+     "IMAGE is REPOSITORY:TAG or REPOSITORY@DIGEST, named as `pullgate ls` names it. Indexes and "
+     "their images, signatures and what "
      "they are about, and images with what they are built on: by the annotation base.digest, else "
      "by the lowest layers. Reads the store, with or without a server running.",
      retention_deps, "IMAGE"},
@@ -291,6 +292,12 @@ const struct command command_table[] = {
      auditing_list_query, "[DIR]"},
     {"audit export", "cjgqG5Jv6zX", "Write entries of the audit log as CSV or JSON lines.",
      "As audit query, with every field.", auditing_list_export, "[DIR]"},
+    {"audit report", "cjgqGFH", "Write what an auditor asks for, of a span of time, as one file.",
+     "Policies that were in force and from when on, administrative acts, what was served under "
+     "which rule and policy, what was refused and why, what only observed rules would have "
+     "refused, "
+     "and whether the log is as it was written. As one HTML file that needs no other, or as JSON.",
+     auditing_report_run, "[DIR]"},
     {"revoke", "cs3j", "Take something back: it is refused from the next request on.",
      "WHAT is sha256:DIGEST of an image, an index or a layer (or REPOSITORY@DIGEST, as a client "
      "shows "
@@ -303,12 +310,6 @@ const struct command command_table[] = {
      revoke_undo, "WHAT..."},
     {"revocations", "csj", "List what is revoked.",
      "What, since when, and why. Asks the control socket.", revoke_list, NULL},
-    {"audit report", "cjgqGFH", "Write what an auditor asks for, of a span of time, as one file.",
-     "Policies that were in force and from when on, administrative acts, what was served under "
-     "which rule and policy, what was refused and why, what only observed rules would have "
-     "refused, "
-     "and whether the log is as it was written. As one HTML file that needs no other, or as JSON.",
-     auditing_report_run, "[DIR]"},
     {"version", "cj", "Print the version, and those of the libraries in use.",
      "Prints the version of pullgate and of each library that it runs with.", version_print, NULL},
     {"completion", "", "Print what completes the command line: for bash, zsh or fish.",
