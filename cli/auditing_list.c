@@ -27,17 +27,23 @@ static void put_word(struct pg_buf *out, const char *before, struct sl text)
     }
 }
 
-static void put_decision(struct pg_buf *out, const struct entry *e)
+static void put_image(struct pg_buf *out, const struct sl *t)
 {
-    const struct sl *t = e->text;
     struct sl reference = t[ENTRY_TEXT_REFERENCE];
 
-    put_word(out, " ", t[ENTRY_TEXT_VERDICT]);
     put_word(out, " ", t[ENTRY_TEXT_REPOSITORY]);
     put_word(out, memchr(reference.p, ':', reference.n) != NULL ? "@" : ":", reference);
     if (!sl_eq(reference, t[ENTRY_TEXT_DIGEST])) {
         put_word(out, " ", t[ENTRY_TEXT_DIGEST]);
     }
+}
+
+static void put_decision(struct pg_buf *out, const struct entry *e)
+{
+    const struct sl *t = e->text;
+
+    put_word(out, " ", t[ENTRY_TEXT_VERDICT]);
+    put_image(out, t);
     put_word(out, " to ", t[ENTRY_TEXT_CALLER]);
     put_word(out, " at ", t[ENTRY_TEXT_ADDRESS]);
     put_word(out, ", rule ", t[ENTRY_TEXT_RULE]);
@@ -52,6 +58,7 @@ static void put_other(struct pg_buf *out, const struct entry *e)
     (void)pg_buf_printf(out, " %s", entry_kind_name(e->kind));
     put_word(out, " ", t[ENTRY_TEXT_ACT]);
     put_word(out, " ", t[ENTRY_TEXT_TARGET]);
+    put_image(out, t);
     put_word(out, " by ", t[ENTRY_TEXT_CALLER]);
     put_word(out, " at ", t[ENTRY_TEXT_ADDRESS]);
     put_word(out, ": ", t[ENTRY_TEXT_RESULT]);

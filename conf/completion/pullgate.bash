@@ -99,10 +99,10 @@ _pullgate() {
     "audit head") words="-c --config -h --help " ;;
     "audit query") words="-c --config --json --since --until --image --digest --caller --verdict --rule --act -h --help " ;;
     "audit export") words="-c --config --json --since --until --image --digest --caller --verdict --rule --act --csv -h --help " ;;
+    "audit report") words="-c --config --json --head --since --until --image --html -h --help " ;;
     "revoke "*) words="-c --config --control --json --reason -h --help " ;;
     "unrevoke "*) words="-c --config --control --json --reason -h --help " ;;
     "revocations "*) words="-c --config --control --json -h --help " ;;
-    "audit report") words="-c --config --json --head --since --until --image --html -h --help " ;;
     "version "*) words="-c --config --json -h --help " ;;
     "completion "*) words="-h --help bash zsh fish" ;;
     "man "*) words="-c --config -h --help " ;;

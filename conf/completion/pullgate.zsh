@@ -320,6 +320,16 @@ _pullgate() {
             '--csv[As CSV, with a line of names.]' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
             '*:DIR:()' ;;
+    (audit\ report) _arguments \
+            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
+            '--json[Answer in JSON]' \
+            '--head[A head that audit head has printed]:FILE...: ' \
+            '--since[Not before]:TIME: ' \
+            '--until[Before that.]:TIME: ' \
+            '--image[Of REPOSITORY or REPOSITORYTAG, with * and ?]:PATTERN: ' \
+            '--html[Write it there, as HTML]:FILE:_files' \
+            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
+            '*:DIR:()' ;;
     (revoke) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
@@ -339,16 +349,6 @@ _pullgate() {
             '--control[Ask this control socket, not the configured one.]:SOCKET:_files' \
             '--json[Answer in JSON]' \
             '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' ;;
-    (audit\ report) _arguments \
-            '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
-            '--json[Answer in JSON]' \
-            '--head[A head that audit head has printed]:FILE...: ' \
-            '--since[Not before]:TIME: ' \
-            '--until[Before that.]:TIME: ' \
-            '--image[Of REPOSITORY or REPOSITORYTAG, with * and ?]:PATTERN: ' \
-            '--html[Write it there, as HTML]:FILE:_files' \
-            '(-h --help)'{-h,--help}'[Say what a command does and which options it takes.]' \
-            '*:DIR:()' ;;
     (version) _arguments \
             '(-c --config)'{-c,--config}'[The configuration file.]:FILE:_files' \
             '--json[Answer in JSON]' \

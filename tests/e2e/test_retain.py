@@ -96,6 +96,8 @@ def test_gc_now_carries_out_what_the_rules_say():
     assert len(entries) == 2 and {e["rule"] for e in entries} == {"ci"}, entries
     assert all(e["result"] == "removed" and e["repository"] == "origin.test/library/app" and e["bytes"] > 0
                and 'rule "ci" deletes it' in e["reason"] for e in entries), entries
+    told = pg.command("audit query", "--act", "retention")[1]
+    assert "act retention origin.test/library/app:ci-1 sha256:" in told, told
     pg.fsck()
 
 
