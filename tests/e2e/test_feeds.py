@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Feeds of revocations: signed lists that are fetched, believed if they are by their key and newer than
 what was believed before, and in force for the next request."""
-import contextlib, datetime, http.client, json, os, re, shutil, subprocess
+import contextlib, datetime, http.client, json, os, subprocess
 from http.server import BaseHTTPRequestHandler
 
 import pg as stage
-from pg import DEADLINE, Pullgate
+from pg import Pullgate
 from pki import key_pair
 from test_audit import entries, verified
-from test_revoke import denied, paths, run, served
+from test_revoke import denied, paths, served
+from test_upgrade import upgrade
 from upstream import Upstream
 from web import Web
 
@@ -109,19 +110,19 @@ def test_what_a_feed_takes_back_is_refused_and_it_alone_gives_it_back():
     denied(pg, paths(image))
     assert "by feed feed" in pg.get(paths(image)[0]).message()
     served(pg, paths(other, repo="library/other"))
-    [shown] = json.loads(run(pg, "revocations", "--json")[1])["revocations"]
+    [shown] = json.loads(pg.command("revocations", "--json")[1])["revocations"]
     assert (shown["what"], shown["by"], shown["reason"]) == (image.digest, "feed feed", "it steals")
-    assert "feed feed" in run(pg, "revocations")[1]
-    code, out, err = run(pg, "unrevoke", image.digest)
+    assert "feed feed" in pg.command("revocations")[1]
+    code, out, err = pg.command("unrevoke", image.digest)
     assert code != 0 and "feed" in err, (code, out, err)
     denied(pg, paths(image))
     pg.restart()                                            # before anything is fetched
     denied(pg, paths(image))
-    assert run(pg, "revoke", "--reason", "ours", image.digest)[0] == 0
+    assert pg.command("revoke", "--reason", "ours", image.digest)[0] == 0
     feed.put(3, [])
     taken(pg, 3)
     denied(pg, paths(image), why="ours")                    # N18: it cannot undo ours
-    assert run(pg, "unrevoke", image.digest)[0] == 0
+    assert pg.command("unrevoke", image.digest)[0] == 0
     served(pg, paths(image))
     pg.end()
     acts = [e["result"] for e in entries(pg, "--act", "revocation feed")]
@@ -218,25 +219,18 @@ def test_after_an_upgrade_the_old_process_sees_that_a_feed_is_current_again():
     pg = Pullgate(up, more="limits: {drain_timeout: 10m}\nrevocation_feeds: [%s]" % feed.conf(", when_stale: deny"))
     s = pg.connect()                                            # which keeps the old process alive
     s.sendall(b"GET ")
-    assert pg.control("POST", "/api/v1/upgrade").status == 200
-    heir = int(re.search(r"process (\d+) serves now", pg.wait_log("serves now"))[1])
-    gone = os.pidfd_open(heir)
-    try:
-        feed.put(1, [])
-        poke(pg)                                                # the heir has the control socket
-        both = lambda: sum("the feed of revocations feed is current" in line for line in pg.log) == 2
-        pg.wait_true(both, "not both processes know that it is current")
-        s.sendall(f"/v2/{REPO}/manifests/v1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        r = http.client.HTTPResponse(s)
-        r.begin()
-        assert r.status != 403 and b"must be current" not in r.read(), r.status
-    finally:
-        s.close()
-        os.kill(heir, 15)
-        stage.select.select([gone], [], [], DEADLINE)
-        os.close(gone)
-    pg.wait_true(lambda: pg.proc.poll() is not None, "the predecessor does not end")
-    shutil.rmtree(pg.dir)
+    old = upgrade(pg, by_signal=False)
+    feed.put(1, [])
+    poke(pg)                                                    # the heir has the control socket
+    both = lambda: sum("the feed of revocations feed is current" in line for line in pg.log) == 2
+    pg.wait_true(both, "not both processes know that it is current")
+    s.sendall(f"/v2/{REPO}/manifests/v1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    r = http.client.HTTPResponse(s)
+    r.begin()
+    assert r.status != 403 and b"must be current" not in r.read(), r.status
+    s.close()
+    old.ended()
+    pg.stop()
 
 
 def test_a_feed_may_be_a_file():
@@ -261,10 +255,10 @@ def test_many_entries_come_and_go():
     pg.wait_log("ok: epoch 1, serial 1, 3001 entries")
     denied(pg, paths(image)[:2])
     pg.restart()
-    assert len(json.loads(run(pg, "revocations", "--json")[1])["revocations"]) == 3001
+    assert len(json.loads(pg.command("revocations", "--json")[1])["revocations"]) == 3001
     feed.put(2, many[:1])
     taken(pg, 2)
-    assert len(json.loads(run(pg, "revocations", "--json")[1])["revocations"]) == 1
+    assert len(json.loads(pg.command("revocations", "--json")[1])["revocations"]) == 1
     served(pg, paths(image)[:2])
     pg.stop()
 

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler
 import pg as stage
 from pg import DEADLINE, Pullgate, Shift
 from test_audit import image, verified
+from test_upgrade import upgrade
 from upstream import Upstream
 from web import Web, context_of, kept_port
 
@@ -365,18 +366,10 @@ def test_an_heir_goes_on_where_its_predecessor_was():
     pg = start(up, sink)
     pull(pg, 3)
     sink.wait(log_ids(pg))
-    assert pg.control("POST", "/api/v1/upgrade").status == 200
-    pg.wait_true(lambda: pg.proc.poll() is not None, "the predecessor does not end")
-    heir = int(re.search(r"process (\d+) serves now", pg.wait_log("serves now"))[1])
-    try:
-        pull(pg, 3)
-        sink.wait(log_ids(pg))
-    finally:
-        gone = os.pidfd_open(heir)
-        os.kill(heir, 15)
-        stage.select.select([gone], [], [], DEADLINE)
-        os.close(gone)
-    stage.shutil.rmtree(pg.dir)
+    upgrade(pg, by_signal=False).ended()
+    pull(pg, 3)
+    sink.wait(log_ids(pg))
+    pg.stop()
 
 
 def test_what_is_wrong_with_a_sink_is_said_with_its_place():

@@ -1,28 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an operator takes back is refused from the next request on, warm or cold, with a policy or without."""
-import glob, http.client, json, os, re, shutil, subprocess
+import glob, http.client, os, shutil, subprocess
 
 import pg as stage
 from pg import Pullgate
 from test_admit import FIXTURES, Layout, doors as layout_doors, start as start_signed
-from upstream import OCI_INDEX, Upstream
+from test_upgrade import upgrade
+from upstream import Upstream
 
 REPO = "library/app"
 
 
-def run(pg, *args):
-    p = subprocess.run([os.environ["PULLGATE"], *args[:1], "-c", pg.conf, *args[1:]],
-                       capture_output=True, text=True, timeout=60)
-    return p.returncode, p.stdout, p.stderr
-
-
 def revoke(pg, what, reason="it steals"):
-    code, out, err = run(pg, "revoke", "--reason", reason, what)
+    code, out, err = pg.command("revoke", "--reason", reason, what)
     assert code == 0 and "revoked; it is refused" in out, (code, out, err)
 
 
 def unrevoke(pg, what):
-    code, out, err = run(pg, "unrevoke", what)
+    code, out, err = pg.command("unrevoke", what)
     assert code == 0, (code, out, err)
 
 
@@ -55,11 +50,11 @@ def test_a_digest_is_refused_at_every_door_at_once_and_served_again():
     revoke(pg, image.digest)
     denied(pg, paths(image))
     served(pg, paths(other, repo="library/other"))
-    code, out, _ = run(pg, "revocations")
+    code, out, _ = pg.command("revocations")
     assert code == 0 and image.digest in out and "it steals" in out and "digest" in out, out
     unrevoke(pg, image.digest)
     served(pg, paths(image))
-    assert run(pg, "revocations", "--json")[1] == '{"revocations":[]}\n'
+    assert pg.command("revocations", "--json")[1] == '{"revocations":[]}\n'
     pg.stop()
 
 
@@ -155,7 +150,7 @@ def test_a_repository_and_what_cannot_be_revoked():
                       (("revoke", "--reason", "x", "key:12"), "64 hex digits"),
                       (("revoke", "--reason", "x", "sha512:" + "0" * 128), "sha256"),
                       (("unrevoke", image.digest), "is not revoked")):
-        code, out, err = run(pg, *args)
+        code, out, err = pg.command(*args)
         assert code != 0 and why in err, (args, code, out, err)
     assert pg.admin("/api/v1/revocations")[0] == 404, "on the control socket alone"
     pg.stop()
@@ -167,7 +162,7 @@ def test_a_key_that_was_revoked_signs_no_more():
     pg = start_signed(up)
     served(pg, layout_doors(image))
     told = pg.get(layout_doors(image)[0])
-    code, out, err = run(pg, "explain", f"{REPO}:v1")
+    code, out, err = pg.command("explain", f"{REPO}:v1")
     assert code == 0, (out, err)
     key = subprocess.run(f"openssl pkey -pubin -in {FIXTURES}/keys/k1.pub -outform DER | sha256sum",
                          shell=True, capture_output=True, text=True).stdout[:64]
@@ -190,7 +185,7 @@ def test_explain_tells_what_was_revoked():
     pg = start_signed(up)
     served(pg, layout_doors(image))
     revoke(pg, image.digest)
-    code, out, err = run(pg, "explain", f"{REPO}:v1")
+    code, out, err = pg.command("explain", f"{REPO}:v1")
     assert code == 1 and "[NO] verdict revocation" in out and "it steals" in out, (code, out, err)
     pg.stop()
 
@@ -235,26 +230,19 @@ def test_after_an_upgrade_the_old_process_refuses_it_too():
     assert ask(paths(image)[0])[0] == 200
     big = pg.connect()                                      # which keeps the old process alive
     big.sendall(b"GET ")
-    assert pg.control("POST", "/api/v1/upgrade").status == 200
-    heir = int(re.search(r"process (\d+) serves now", pg.wait_log("serves now"))[1])
-    gone = os.pidfd_open(heir)
-    try:
-        revoke(pg, image.digest)                            # the heir has the control socket
-        for path in paths(image):
-            status, body, headers = ask(path)
-            assert status in (403, 503), (path, status, body)
-            if headers["Connection"] == "close":
-                break
-        else:
-            assert ask(paths(image)[0])[0] == 403
-    finally:
-        s.close()
-        big.close()
-        os.kill(heir, 15)
-        stage.select.select([gone], [], [], stage.DEADLINE)
-        os.close(gone)
-    pg.wait_true(lambda: pg.proc.poll() is not None, "the predecessor does not end")
-    shutil.rmtree(pg.dir)
+    old = upgrade(pg, by_signal=False)
+    revoke(pg, image.digest)                                # the heir has the control socket
+    for path in paths(image):
+        status, body, headers = ask(path)
+        assert status in (403, 503), (path, status, body)
+        if headers["Connection"] == "close":
+            break
+    else:
+        assert ask(paths(image)[0])[0] == 403
+    s.close()
+    big.close()
+    old.ended()
+    pg.stop()
 
 
 if __name__ == "__main__":
