@@ -61,11 +61,15 @@ static char *plain_url(const char *url)
     return plain;
 }
 
+/* HOST:PORT and nothing behind it. Not without a port: that would be the one of the web. */
 static bool is_place_alone(const char *url)
 {
-    const char *path = strchr(url + strlen(SYSLOG_TLS), '/');
+    const char *host = url + strlen(SYSLOG_TLS), *end = host + strcspn(host, "/");
+    const char *colon = memrchr(host, ':', (size_t)(end - host));
+    bool has_port =
+        colon != NULL && colon + 1 < end && memchr(colon, ']', (size_t)(end - colon)) == NULL;
 
-    return path == NULL || path[1] == '\0';
+    return has_port && (end[0] == '\0' || end[1] == '\0');
 }
 
 static void check_url(struct config_load *load, const struct pg_tree *t, struct config_sink *s)
@@ -81,8 +85,8 @@ static void check_url(struct config_load *load, const struct pg_tree *t, struct 
                            s->url);
     } else if (strncmp(s->url, SYSLOG, strlen(SYSLOG)) == 0 && !is_place_alone(s->url)) {
         config_add_problem(load, t->at,
-                           "audit.forward: url: \"%s\": behind a syslog server's host and port "
-                           "there is nothing",
+                           "audit.forward: url: \"%s\": a syslog server has a host and a port, and "
+                           "behind them there is nothing",
                            s->url);
     } else if (s->name == NULL) {
         s->name = name_of(u.host);

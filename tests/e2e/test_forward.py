@@ -377,6 +377,7 @@ def test_what_is_wrong_with_a_sink_is_said_with_its_place():
             ("{name: a}", "url is missing"),
             ("{url: 'ftp://x/'}", "none of https://HOST/PATH"),
             ("{url: 'syslog+tls://h:6514/x'}", "there is nothing"),
+            ("{url: 'syslog+tls://h'}", "a host and a port"), ("{url: 'syslog+tcp://[::1]'}", "a host and a port"),
             ("{url: 'https://h/', token: /x}", "unknown key"),
             ("{name: A b, url: 'https://h/'}", "a-z, 0-9 and -"),
             ("{url: 'http://h/', token_file: /x}", "is not encrypted"),
