@@ -39,6 +39,16 @@ static int take_counts(struct parse *p, const struct pg_tree *map, struct scans_
     return 0;
 }
 
+static bool is_among(const struct sl *all, size_t n, struct sl text)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (sl_eq(all[i], text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Texts that stay. */
 static int take_names(struct parse *p, const struct pg_tree *map, const char *key, size_t max,
                       struct scans_want *w)
@@ -53,6 +63,9 @@ static int take_names(struct parse *p, const struct pg_tree *map, const char *ke
     for (size_t i = 0; i < n; t = t->next, i++) {
         if (t->text.n == 0 || t->text.n > max) {
             return reading_bad(&p->in, t->at, "a name of %s has 1 to %zu characters", key, max);
+        }
+        if (is_among(all, i, t->text)) {
+            return reading_bad(&p->in, t->at, "the same name stands in %s twice", key);
         }
         all[i] = parse_keep(p, t->text);
     }

@@ -355,6 +355,7 @@ TEST(mistakes_are_told_with_their_place)
     is_refused("{max_severity: low, max_age: soon}", "max_age must be a time");
     is_refused("{max_severity: low, grace: 0}", "grace must be a time");
     is_refused("{max_severity: low, from: [attested]}", "attested_by has to say");
+    is_refused("{max_severity: low, from: [ci, ci]}", "stands in from twice");
     is_refused("{max_severity: low, from: [trivy], attested_by: [team]}", "of no use");
     is_refused("{max_severity: low, exclude: []}", "exclude must be a list");
     is_refused("{max_severity: low, surprise: 1}", "surprise");
