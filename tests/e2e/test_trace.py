@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Traces: what a client began goes on to upstream, and spans reach a collector."""
-import http.server, json, os, subprocess, threading
+import json, os, subprocess, threading
+from http.server import BaseHTTPRequestHandler
 
 import pg as stage
 from pg import Pullgate, Upstream
 from upstream import DEADLINE
+from web import Web
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = f"00-{TRACE}-{PARENT}-01"
 
 
-class Collector:
+class Collector(Web):
     """Takes spans as OTLP says; answers what it is told to, first."""
     def __init__(self, answers=()):
         self.spans, self.bodies, self._answers = [], [], list(answers)
         self._news = threading.Condition()
         outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
@@ -31,9 +33,8 @@ class Collector:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/v1/traces"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        super().__init__(Handler)
+        self.url += "/v1/traces"
 
     def _take(self, path, kind, body):
         with self._news:
